@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Take concert data from nothing to a verified warehouse."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from src.orchestration.command_line import (
+    add_setting,
+    console_from,
+    print_result,
+    run_script,
+    script_parser,
+    settings_from,
+)
+
+if TYPE_CHECKING:
+    from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+
+EXAMPLES = """\
+  python run_demo_pipeline.py
+  python run_demo_pipeline.py --artists 100 --venues 50 --concerts 500 --sales 2000
+  python run_demo_pipeline.py --skip-generation
+  python run_demo_pipeline.py --input-dir my_data/
+  python run_demo_pipeline.py --json | jq .steps
+"""
+
+
+def __getattr__(name: str) -> Any:
+    """Offer DemoPipelineOrchestrator without importing it for `--help`."""
+    if name == "DemoPipelineOrchestrator":
+        from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+
+        return DemoPipelineOrchestrator
+    raise AttributeError(name)
+
+
+def build_parser() -> Any:
+    """Return the script's parser."""
+    parser = script_parser("run_demo_pipeline.py", __doc__ or "", EXAMPLES)
+    data = parser.add_argument_group("data")
+    for name in ("artists", "venues", "concerts", "sales", "seed", "defect_rate", "raw_format"):
+        add_setting(data, name)
+    source = data.add_mutually_exclusive_group()
+    source.add_argument(
+        "--skip-generation",
+        action="store_true",
+        help="use the newest complete raw data set that is in S3",
+    )
+    add_setting(source, "input_dir", metavar="DIR")
+    where = parser.add_argument_group("where and how")
+    add_setting(where, "raw_bucket", metavar="NAME")
+    add_setting(where, "processed_bucket", metavar="NAME")
+    add_setting(where, "iam_role", metavar="ARN")
+    add_setting(where, "etl")
+    add_setting(where, "load_mode")
+    where.add_argument(
+        "-n", "--dry-run", action="store_true", help="say what would be done, and do nothing"
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; returns its exit code."""
+    arguments = build_parser().parse_args(argv)
+    settings = settings_from(arguments)
+    console = console_from(arguments)
+    if arguments.dry_run:
+        from src.orchestration.dry_run import describe
+
+        return describe(settings, skip_generation=arguments.skip_generation, console=console)
+    from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+
+    orchestrator = DemoPipelineOrchestrator(
+        settings, skip_generation=arguments.skip_generation, console=console
+    )
+    report = orchestrator.run_pipeline()
+    error = orchestrator.workflow.error
+    if error is not None:
+        console.error(error)
+    path = str(orchestrator.workflow.report_path)
+    print_result(arguments, report, path, "python train_demo_models.py" if error is None else None)
+    return orchestrator.workflow.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))

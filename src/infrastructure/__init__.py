@@ -1,0 +1,1 @@
+"""What talks to S3, Glue and Redshift; clients come in as arguments."""

@@ -1,0 +1,335 @@
+"""Loads the four tables: one COPY per table, one transaction for all, and proof of what arrived."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from src.domain.tables import SCHEMA, TABLES, TableSpec
+from src.errors import LoadError, WarehouseError
+from src.infrastructure import direct_cleaning
+from src.infrastructure.redshift_client import RedshiftClient, quote_identifier, quote_literal
+from src.infrastructure.s3_storage import S3Storage
+
+logger = logging.getLogger(__name__)
+LoadMode = Literal["replace", "merge"]
+CopyFormat = Literal["parquet", "json", "csv"]
+MANIFEST_PREFIX = "manifests"
+_SHOWN_ERRORS = 3
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One object to COPY."""
+
+    uri: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class LoadSource:
+    """What to COPY into one table. `rows` is how many must arrive, where that is known.
+
+    `columns` is the files' column order where the format has one (CSV, Parquet).
+    """
+
+    files: tuple[SourceFile, ...]
+    format: CopyFormat
+    rows: int | None = None
+    columns: tuple[str, ...] = ()
+    compressed: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the bytes of all files."""
+        return sum(file.size_bytes for file in self.files)
+
+
+@dataclass
+class TableLoad:
+    """What a load did to one table."""
+
+    files: int
+    bytes: int
+    source_rows: int
+    rejected_rows: int
+    table_rows: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """A whole load: sources by table name, and where rejected rows lie."""
+
+    run_id: str
+    mode: LoadMode
+    tables: Mapping[str, LoadSource]
+    rejected: tuple[SourceFile, ...] = ()
+    clean_in_warehouse: bool = False  # raw rows: clean them with SQL after the COPY
+    as_of: str | None = None
+    rejected_counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class RedshiftDataLoader:
+    """COPYs from S3 into staging tables, then replaces or merges, all in one transaction.
+
+    Nothing is visible until every table is proved; a rerun never doubles a row, because a
+    replace deletes first and a merge deletes by key first.
+    """
+
+    def __init__(
+        self,
+        client: RedshiftClient,
+        storage: S3Storage,
+        *,
+        iam_role: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._storage = storage
+        self._iam_role = iam_role
+        self._clock = clock
+
+    def load(
+        self, plan: LoadPlan, on_table: Callable[[str, int], None] | None = None
+    ) -> dict[str, TableLoad]:
+        """Load every table of the plan; `on_table(name, rows)` hears of each.
+
+        Raises LoadError with the first refused rows; the warehouse is then as it was.
+        """
+        manifests = {name: self._write_manifest(plan, name) for name in plan.tables}
+        done: dict[str, TableLoad] = {}
+        with self._client.transaction():
+            self._replace_rejected(plan)
+            for spec in TABLES:
+                started = self._clock()
+                source = plan.tables[spec.name]
+                rows, rejected = self._load_table(plan, spec, source, manifests[spec.name][0])
+                total = self._client.row_count(SCHEMA, spec.name)
+                done[spec.name] = TableLoad(
+                    len(source.files),
+                    source.size_bytes,
+                    rows,
+                    rejected or plan.rejected_counts.get(spec.name, 0),
+                    total,
+                    self._clock() - started,
+                )
+                self._record(plan, spec.name, done[spec.name], *manifests[spec.name])
+                if on_table:
+                    on_table(spec.name, rows)
+        return done
+
+    def _load_table(
+        self, plan: LoadPlan, spec: TableSpec, source: LoadSource, manifest_uri: str
+    ) -> tuple[int, int]:
+        """COPY one table by way of its staging table; returns (rows, rejected rows)."""
+        target = _qualified(spec.name)
+        stage = quote_identifier(f"stage_{spec.name}")
+        names = ", ".join(quote_identifier(name) for name in spec.column_names)
+        self._client.execute(f"DROP TABLE IF EXISTS {stage}")
+        rejected = 0
+        if plan.clean_in_warehouse:
+            rejected = self._stage_raw(plan, spec, source, stage, manifest_uri)
+        else:
+            self._client.execute(f"CREATE TEMP TABLE {stage} (LIKE {target})")
+            self._copy(stage, spec.column_names, source, manifest_uri, what=spec.name)
+        staged = int(self._client.query_value(f"SELECT COUNT(*) FROM {stage}"))
+        if source.rows is not None and staged != source.rows:
+            raise LoadError(
+                f"{SCHEMA}.{spec.name} would get {staged:,} rows; the source has {source.rows:,}",
+                where=manifest_uri,
+                hint="python run_demo_pipeline.py",
+            )
+        if plan.mode == "replace":
+            self._client.execute(f"DELETE FROM {target}")
+        else:
+            key = quote_identifier(spec.key)
+            self._client.execute(
+                f"DELETE FROM {target} USING {stage} WHERE {target}.{key} = {stage}.{key}"
+            )
+        self._client.execute(f"INSERT INTO {target} ({names}) SELECT {names} FROM {stage}")
+        self._client.execute(f"DROP TABLE {stage}")
+        return staged, rejected
+
+    def _stage_raw(
+        self, plan: LoadPlan, spec: TableSpec, source: LoadSource, stage: str, manifest_uri: str
+    ) -> int:
+        """COPY raw rows with COPY's own validation, then clean them with SQL."""
+        raw = quote_identifier(f"raw_{spec.name}")
+        self._client.execute(f"DROP TABLE IF EXISTS {raw}")
+        self._client.execute(direct_cleaning.raw_table(spec, raw))
+        columns = source.columns or spec.column_names
+        self._copy(raw, columns, source, manifest_uri, what=spec.name, max_error=100_000)
+        refused = self._load_errors()
+        for row in refused:
+            self._client.execute(
+                direct_cleaning.INSERT_REJECTED,
+                direct_cleaning.refused_record(plan.run_id, spec, row),
+            )
+        for statement, arguments in direct_cleaning.statements(spec, raw, stage, plan.run_id):
+            self._client.execute(statement, arguments)
+        return int(
+            self._client.query_value(
+                f"SELECT COUNT(*) FROM {_qualified('rejected_records')} WHERE table_name = %s",
+                (spec.name,),
+            )
+        )
+
+    def _copy(
+        self,
+        table: str,
+        columns: Sequence[str],
+        source: LoadSource,
+        manifest_uri: str,
+        *,
+        what: str,
+        max_error: int = 0,
+    ) -> None:
+        statement = self._copy_statement(table, columns, source, manifest_uri, max_error)
+        logger.debug("sql: COPY %s FROM %s", table, manifest_uri)
+        try:
+            self._client.execute(statement)
+        except WarehouseError as error:
+            raise self._explain(error, what, manifest_uri, source) from error
+        loaded = int(self._client.query_value("SELECT pg_last_copy_count()"))
+        present = int(self._client.query_value(f"SELECT COUNT(*) FROM {table}"))
+        if loaded != present:
+            raise LoadError(
+                f"COPY into {SCHEMA}.{what} reported {loaded:,} rows; {present:,} are there",
+                where=manifest_uri,
+                hint="run the same command again",
+            )
+
+    def _copy_statement(
+        self,
+        table: str,
+        columns: Sequence[str],
+        source: LoadSource,
+        manifest_uri: str,
+        max_error: int,
+    ) -> str:
+        names = ", ".join(quote_identifier(name) for name in columns)
+        role = quote_literal(self._iam_role) if self._iam_role else "default"
+        options = {
+            "parquet": "FORMAT AS PARQUET",
+            "json": "FORMAT AS JSON 'auto' TIMEFORMAT 'auto' DATEFORMAT 'auto'",
+            "csv": "FORMAT AS CSV IGNOREHEADER 1 TIMEFORMAT 'auto' DATEFORMAT 'auto'",
+        }[source.format]
+        if source.format != "parquet":  # columnar COPY takes no further options
+            options += (" GZIP" if source.compressed else "") + " COMPUPDATE OFF"
+            options += f" MAXERROR {max_error}" if max_error else ""
+        return (
+            f"COPY {table} ({names}) FROM {quote_literal(manifest_uri)} "
+            f"IAM_ROLE {role} MANIFEST {options}"
+        )
+
+    def _load_errors(self) -> list[dict[str, Any]]:
+        """Return the last COPY's refused rows; Serverless denies the stl_ view."""
+        columns = (
+            "TRIM(filename) AS file_name, line_number, TRIM(colname) AS column_name, "
+            "TRIM(raw_line) AS raw_line, TRIM(raw_field_value) AS raw_value, "
+            "err_code AS error_code, TRIM(err_reason) AS error_message"
+        )
+        return self._client.query(
+            f"SELECT {columns} FROM stl_load_errors WHERE query = pg_last_copy_id() "
+            "ORDER BY filename, line_number"
+        )
+
+    def _explain(
+        self, error: WarehouseError, what: str, manifest_uri: str, source: LoadSource
+    ) -> LoadError:
+        """Find out which rows a failed COPY refused; the transaction is rolled back by now."""
+        message = f"COPY into {SCHEMA}.{what} failed"
+        try:
+            rows = self._load_errors() or self._serverless_errors()
+        except WarehouseError:
+            rows = self._serverless_errors()
+        if not rows or "load_error" not in (error.cause or ""):
+            return LoadError(message, where=manifest_uri, cause=error.cause, hint=error.hint)
+        total = "" if source.rows is None else f" of {source.rows:,}"
+        first = rows[0]
+        more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
+        column = f", column {first['column_name']}" if first["column_name"] else ""
+        return LoadError(
+            f"COPY into {SCHEMA}.{what} rejected {len(rows)}{total} rows",
+            where=f"{first['file_name']} line {first['line_number']}{column}{more}",
+            cause=f"{first['error_message']} (code {first['error_code']})",
+            hint="python run_demo_pipeline.py --skip-generation --etl glue -v",
+        )
+
+    def _serverless_errors(self) -> list[dict[str, Any]]:
+        try:
+            return self._client.query(
+                "SELECT TRIM(file_name) AS file_name, line_number, "
+                "TRIM(column_name) AS column_name, error_code, "
+                "TRIM(error_message) AS error_message FROM sys_load_error_detail "
+                "WHERE session_id = pg_backend_pid() ORDER BY start_time DESC, line_number"
+            )[:_SHOWN_ERRORS]
+        except WarehouseError as error:
+            logger.debug("sys_load_error_detail cannot be read: %s", error.cause)
+            return []
+
+    def _write_manifest(self, plan: LoadPlan, name: str) -> tuple[str, str]:
+        """Write the manifest of one table's COPY; returns its address and digest."""
+        entries = [
+            {
+                "url": file.uri,
+                "mandatory": True,
+                "meta": {"content_length": file.size_bytes},
+            }
+            for file in plan.tables[name].files
+        ]
+        return self._put_manifest(plan.run_id, name, entries)
+
+    def _put_manifest(self, run_id: str, name: str, entries: list[Any]) -> tuple[str, str]:
+        body = json.dumps({"entries": entries}, indent=2).encode()
+        key = f"{MANIFEST_PREFIX}/{run_id}/{name}.manifest"
+        self._storage.put(key, body, content_type="application/json")
+        return self._storage.uri(key), hashlib.sha256(body).hexdigest()
+
+    def _replace_rejected(self, plan: LoadPlan) -> None:
+        """Fill the quarantine table with this run's rejected rows."""
+        target, stage = _qualified("rejected_records"), quote_identifier("stage_rejected")
+        self._client.execute(f"DELETE FROM {target}")
+        if not plan.rejected:
+            return
+        columns = ("table_name", "record_key", "rule", "raw_record")
+        entries = [
+            {"url": f.uri, "mandatory": True, "meta": {"content_length": f.size_bytes}}
+            for f in plan.rejected
+        ]
+        uri, _ = self._put_manifest(plan.run_id, "rejected_records", entries)
+        self._client.execute(f"DROP TABLE IF EXISTS {stage}")
+        self._client.execute(
+            f"CREATE TEMP TABLE {stage} (table_name VARCHAR(64), record_key VARCHAR(65535), "
+            "rule VARCHAR(128), raw_record VARCHAR(65535))"
+        )
+        source = LoadSource(plan.rejected, "parquet")
+        self._copy(stage, columns, source, uri, what="rejected_records")
+        names = ", ".join(columns)
+        self._client.execute(
+            f"INSERT INTO {target} (run_id, {names}) SELECT %s, {names} FROM {stage}",
+            (plan.run_id,),
+        )
+        self._client.execute(f"DROP TABLE {stage}")
+
+    def _record(self, plan: LoadPlan, name: str, load: TableLoad, uri: str, digest: str) -> None:
+        as_of = datetime.fromisoformat(plan.as_of).replace(tzinfo=None) if plan.as_of else None
+        self._client.execute(
+            f"INSERT INTO {_qualified('load_history')} (run_id, table_name, load_mode, source, "
+            "manifest_sha256, files, bytes, source_rows, rejected_rows, table_rows, as_of, "
+            "loaded_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (plan.run_id, name, plan.mode, uri, digest, load.files, load.bytes, load.source_rows,
+             load.rejected_rows, load.table_rows, as_of,
+             datetime.now(UTC).replace(tzinfo=None, microsecond=0)),
+        )  # fmt: skip
+
+
+def _qualified(table: str) -> str:
+    return f"{SCHEMA}.{quote_identifier(table)}"

@@ -1,0 +1,1 @@
+"""The embedded AWS: S3, Redshift and Glue on 127.0.0.1."""

@@ -1,0 +1,313 @@
+"""A Glue with boto3's methods, errors and states that really runs the job's script.
+
+Every `s3://` address in a run's arguments is staged: what is below it is copied to a folder
+before the run, and what the script changed there is copied back after it succeeded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from src.local_cloud import processes
+
+_ADDRESS = re.compile(r"""s3://(?P<bucket>[a-z0-9.-]+)/(?P<key>[^\s"',\]}]*)""")
+_ENGINE = Path(__file__).with_name("glue_engine.py")
+_RUNNING = ("STARTING", "RUNNING", "STOPPING", "WAITING")
+_JOB_FIELDS = frozenset(
+    """Name Role Command DefaultArguments NonOverridableArguments Description GlueVersion
+    WorkerType NumberOfWorkers Timeout MaxRetries ExecutionProperty Tags""".split()
+)
+
+
+@dataclass
+class _Run:
+    """One job run and its state as GetJobRun shows it."""
+
+    id: str
+    job: dict[str, Any]
+    arguments: dict[str, str]
+    folder: Path
+    state: str = "STARTING"
+    error: str | None = None
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    completed: datetime | None = None
+    process: subprocess.Popen[bytes] | None = None
+    thread: threading.Thread | None = None
+    stop_asked: bool = False
+
+    def as_answer(self) -> dict[str, Any]:
+        end = self.completed or datetime.now(UTC)
+        answer: dict[str, Any] = {
+            "Id": self.id,
+            "Attempt": 0,
+            "JobName": self.job["Name"],
+            "StartedOn": self.started,
+            "JobRunState": self.state,
+            "Arguments": dict(self.arguments),
+            "ExecutionTime": int((end - self.started).total_seconds()),
+            "LogGroupName": str(self.folder),
+        }
+        if self.completed:
+            answer["CompletedOn"] = self.completed
+        if self.error:
+            answer["ErrorMessage"] = self.error
+        return answer
+
+
+class LocalGlueClient:
+    """The part of boto3's Glue client that job managers use; definitions survive in `folder`."""
+
+    def __init__(self, s3: Any, folder: Path) -> None:
+        self._s3 = s3
+        self._folder = folder
+        self._runs: dict[str, _Run] = {}
+        self._lock = threading.Lock()
+
+    # -- jobs ----------------------------------------------------------------------------
+
+    def create_job(self, **job: Any) -> dict[str, Any]:
+        """Define a job; AlreadyExistsException where there is one of that name."""
+        self._check_fields(job, "CreateJob")
+        if self._job_file(job["Name"]).exists():
+            raise _error("AlreadyExistsException", f"Job {job['Name']} exists", "CreateJob")
+        self._save(job)
+        return {"Name": job["Name"]}
+
+    def get_job(self, *, JobName: str) -> dict[str, Any]:  # noqa: N803 (boto3's names)
+        """Return a job's definition."""
+        return {"Job": self._load(JobName, "GetJob")}
+
+    def update_job(self, *, JobName: str, JobUpdate: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+        """Overwrite a job's whole definition, as Glue does."""
+        self._load(JobName, "UpdateJob")
+        if "Role" not in JobUpdate or "Command" not in JobUpdate:
+            raise _error("InvalidInputException", "Role and Command are required", "UpdateJob")
+        self._check_fields(JobUpdate, "UpdateJob")
+        self._save({**JobUpdate, "Name": JobName})
+        return {"JobName": JobName}
+
+    def delete_job(self, *, JobName: str) -> dict[str, Any]:  # noqa: N803
+        """Forget a job; one that is not there is no error."""
+        self._job_file(JobName).unlink(missing_ok=True)
+        return {"JobName": JobName}
+
+    # -- runs ----------------------------------------------------------------------------
+
+    def start_job_run(
+        self, *, JobName: str, Arguments: dict[str, str] | None = None  # noqa: N803
+    ) -> dict[str, Any]:
+        """Start a run; ConcurrentRunsExceededException above the job's MaxConcurrentRuns."""
+        job = self._load(JobName, "StartJobRun")
+        limit = job.get("ExecutionProperty", {}).get("MaxConcurrentRuns", 1)
+        arguments = {**job.get("DefaultArguments", {}), **(Arguments or {})}
+        arguments.update(job.get("NonOverridableArguments", {}))
+        with self._lock:
+            running = [r for r in self._runs.values()
+                       if r.job["Name"] == JobName and r.state in _RUNNING]  # fmt: skip
+            if len(running) >= limit:
+                text = f"Concurrent runs exceeded for {JobName}"
+                raise _error("ConcurrentRunsExceededException", text, "StartJobRun")
+            run_id = f"jr_{secrets.token_hex(8)}"
+            run = _Run(run_id, job, arguments, self._folder / "runs" / run_id)
+            self._runs[run_id] = run
+        run.thread = threading.Thread(target=self._work, args=(run,), name=run_id, daemon=True)
+        run.thread.start()
+        return {"JobRunId": run_id}
+
+    def get_job_run(self, *, JobName: str, RunId: str) -> dict[str, Any]:  # noqa: N803
+        """Return a run's state."""
+        return {"JobRun": self._run(JobName, RunId, "GetJobRun").as_answer()}
+
+    def get_job_runs(self, *, JobName: str, MaxResults: int = 200) -> dict[str, Any]:  # noqa: N803
+        """Return the job's runs of this process, newest first."""
+        runs = [r for r in self._runs.values() if r.job["Name"] == JobName]
+        runs.sort(key=lambda r: r.started, reverse=True)
+        return {"JobRuns": [r.as_answer() for r in runs[:MaxResults]]}
+
+    def batch_stop_job_run(self, *, JobName: str, JobRunIds: list[str]) -> dict[str, Any]:  # noqa: N803
+        """Stop runs: the script's whole process group ends."""
+        stopped = []
+        for run_id in JobRunIds:
+            run = self._run(JobName, run_id, "BatchStopJobRun")
+            if run.state in _RUNNING:
+                run.stop_asked, run.state = True, "STOPPING"
+                _kill(run)
+            stopped.append({"JobName": JobName, "JobRunId": run_id})
+        return {"SuccessfulSubmissions": stopped, "Errors": []}
+
+    def close(self) -> None:
+        """Stop whatever still runs and wait for it."""
+        for run in self._runs.values():
+            if run.state in _RUNNING:
+                self.batch_stop_job_run(JobName=run.job["Name"], JobRunIds=[run.id])
+            if run.thread:
+                run.thread.join(10)
+
+    # -- one run -------------------------------------------------------------------------
+
+    def _work(self, run: _Run) -> None:
+        """Stage, run, bring back; every outcome ends as a state, never as a lost thread."""
+        try:
+            run.folder.mkdir(parents=True, exist_ok=True)
+            staging = _Staging(self._s3, run.folder / "staged")
+            script = staging.localise(run.job["Command"]["ScriptLocation"])
+            command = [sys.executable, str(_ENGINE), script]
+            for name, value in run.arguments.items():
+                command += [name, staging.localise(value)]
+            if run.stop_asked:
+                run.state = "STOPPED"
+                return
+            run.state = "RUNNING"
+            self._execute(run, command)
+            if run.state == "RUNNING":
+                staging.bring_back()
+                run.state = "SUCCEEDED"
+        except Exception as error:  # a run's failure is its state, whatever it was
+            run.state, run.error = "FAILED", f"{type(error).__name__}: {error}"
+        finally:
+            shutil.rmtree(run.folder / "staged", ignore_errors=True)
+            run.completed = datetime.now(UTC)
+            if run.state == "STOPPING":
+                run.state = "STOPPED"
+
+    def _execute(self, run: _Run, command: list[str]) -> None:
+        log = run.folder / "error.log"
+        with log.open("wb") as output:
+            run.process = processes.spawn(
+                command, log=output, death_signal=signal.SIGKILL, env=_clean_environment()
+            )
+            if run.stop_asked:
+                _kill(run)
+            try:
+                code = run.process.wait(run.job.get("Timeout", 480) * 60)
+            except subprocess.TimeoutExpired:
+                _kill(run)
+                run.process.wait()
+                run.state, run.error = "TIMEOUT", "Job run timed out"
+                return
+        if run.stop_asked:
+            run.state = "STOPPED"
+        elif code != 0:
+            run.state, run.error = "FAILED", _error_line(log, code)
+
+    # -- definitions ---------------------------------------------------------------------
+
+    def _check_fields(self, job: dict[str, Any], operation: str) -> None:
+        unknown = set(job) - _JOB_FIELDS
+        if unknown:
+            text = f"not emulated by the local Glue: {', '.join(sorted(unknown))}"
+            raise _error("InvalidInputException", text, operation)
+
+    def _job_file(self, name: str) -> Path:
+        return self._folder / "jobs" / f"{name}.json"
+
+    def _save(self, job: dict[str, Any]) -> None:
+        file = self._job_file(job["Name"])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside = file.with_suffix(".new")
+        aside.write_text(json.dumps(job, indent=2))
+        aside.replace(file)
+
+    def _load(self, name: str, operation: str) -> dict[str, Any]:
+        try:
+            job: dict[str, Any] = json.loads(self._job_file(name).read_text())
+        except FileNotFoundError:
+            text = f"Job {name} is not found"
+            raise _error("EntityNotFoundException", text, operation) from None
+        return job
+
+    def _run(self, job: str, run_id: str, operation: str) -> _Run:
+        run = self._runs.get(run_id)
+        if run is None or run.job["Name"] != job:
+            raise _error("EntityNotFoundException", f"Job run {run_id} is not found", operation)
+        return run
+
+
+class _Staging:
+    """Copies of S3 locations in a folder, and the way back."""
+
+    def __init__(self, s3: Any, folder: Path) -> None:
+        self._s3 = s3
+        self._folder = folder
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._staged: set[str] = set()
+
+    def localise(self, argument: str) -> str:
+        """Replace every s3:// address in an argument by the path of its copy."""
+        return _ADDRESS.sub(self._stage, argument)
+
+    def _stage(self, match: re.Match[str]) -> str:
+        bucket, key = match["bucket"], match["key"]
+        if match[0] not in self._staged:
+            self._staged.add(match[0])
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    # A prefix that only happens to start the same is another location.
+                    if found["Key"] == key or found["Key"].startswith(key.rstrip("/") + "/"):
+                        self._fetch(bucket, found["Key"])
+        return str(self._folder / bucket / key.rstrip("/"))
+
+    def _fetch(self, bucket: str, key: str) -> None:
+        path = self._folder / bucket / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._s3.download_file(Bucket=bucket, Key=key, Filename=str(path))
+        self._seen[path] = _stamp(path)
+
+    def bring_back(self) -> None:
+        """Upload what is new or changed, delete what the script removed."""
+        for path in sorted(p for p in self._folder.rglob("*") if p.is_file()):
+            if self._seen.get(path) != _stamp(path):
+                bucket, _, key = path.relative_to(self._folder).as_posix().partition("/")
+                self._s3.upload_file(Filename=str(path), Bucket=bucket, Key=key)
+        for path in self._seen:
+            if not path.exists():
+                bucket, _, key = path.relative_to(self._folder).as_posix().partition("/")
+                self._s3.delete_object(Bucket=bucket, Key=key)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _kill(run: _Run) -> None:
+    if run.process is not None and run.process.poll() is None:
+        try:
+            os.killpg(run.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            time.sleep(0)
+
+
+def _clean_environment() -> dict[str, str]:
+    """Return the environment of a job: a job on AWS sees none of this machine's settings."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def _error_line(log: Path, code: int) -> str:
+    for line in log.read_text(errors="replace").splitlines():
+        if line.startswith('{"error": '):
+            return str(json.loads(line)["error"])
+    if code < 0:
+        return f"the script was killed by signal {-code}"
+    return processes.tail(log) or f"the script ended with exit code {code}"
+
+
+def _error(code: str, message: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)

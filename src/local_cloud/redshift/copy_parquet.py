@@ -1,0 +1,116 @@
+"""COPY FORMAT AS PARQUET: typed columns by position, checked as Redshift Spectrum checks them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from src.local_cloud.redshift.copy_command import CopyCommand
+from src.local_cloud.redshift.copy_source import SourceFile, open_object
+from src.local_cloud.redshift.copy_values import TargetColumn
+
+_Test = Callable[[pa.DataType], bool]
+_COMPATIBLE: dict[str, _Test] = {
+    "smallint": pa.types.is_integer,
+    "integer": pa.types.is_integer,
+    "bigint": pa.types.is_integer,
+    "numeric": pa.types.is_decimal,
+    "character varying": lambda t: pa.types.is_string(t) or pa.types.is_large_string(t),
+    "character": lambda t: pa.types.is_string(t) or pa.types.is_large_string(t),
+    "text": lambda t: pa.types.is_string(t) or pa.types.is_large_string(t),
+    "timestamp without time zone": pa.types.is_timestamp,
+    "timestamp with time zone": pa.types.is_timestamp,
+    "date": pa.types.is_date,
+    "boolean": pa.types.is_boolean,
+    "double precision": pa.types.is_floating,
+    "real": pa.types.is_floating,
+}
+_LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+_ROWS_PER_BATCH = 65_536
+
+
+class ScanError(Exception):
+    """A file does not fit the table; the text is the context Redshift gives."""
+
+    def __init__(self, context: str, code: int = 15007) -> None:
+        super().__init__(context)
+        self.code = code
+
+
+def load(
+    cursor: Any, command: CopyCommand, columns: list[TargetColumn], files: list[SourceFile], s3: Any
+) -> Any:
+    """Load the files; returns a CopyResult. Raises ScanError: MAXERROR is not for Parquet."""
+    from src.local_cloud.redshift.copy_runner import CopyResult
+
+    names = ", ".join(f'"{c.name}"' for c in columns)
+    statement = f"COPY {command.table} ({names}) FROM STDIN (FORMAT csv, NULL '')"
+    scanned = []
+    for file in files:
+        content = open_object(file, None, s3, cursor.plain)
+        try:
+            parquet = pq.ParquetFile(content)
+            _check_schema(parquet.schema_arrow, columns, file)
+            for batch in parquet.iter_batches(_ROWS_PER_BATCH):
+                _check_values(batch, columns, file)
+                cursor.copy_expert(statement, _as_csv(batch))
+        except pa.ArrowException as error:
+            raise ScanError(f"File '{file.uri}' is not a Parquet file: {error}", 15001) from error
+        scanned.append(parquet.metadata.num_rows)
+    return CopyResult(sum(scanned), scanned, [], 0)
+
+
+def _as_csv(batch: pa.RecordBatch) -> io.BytesIO:
+    """Return CSV in which null is empty and '' is quoted."""
+    sink = io.BytesIO()
+    with pa_csv.CSVWriter(
+        sink, batch.schema, write_options=pa_csv.WriteOptions(include_header=False)
+    ) as writer:
+        writer.write(batch)
+    sink.seek(0)
+    return sink
+
+
+def _check_schema(schema: pa.Schema, columns: list[TargetColumn], file: SourceFile) -> None:
+    if len(schema) != len(columns):
+        raise ScanError(
+            "Unmatched number of columns between table and file. "
+            f"Table columns: {len(columns)}, Data columns: {len(schema)}, File name: {file.uri}"
+        )
+    for field, column in zip(schema, columns, strict=True):
+        compatible = _COMPATIBLE.get(column.type)
+        if compatible is None or not compatible(field.type):
+            raise ScanError(
+                f"File '{file.uri}' has an incompatible Parquet schema for column "
+                f"'{column.name}'. Column type: {column.pg_name}, Parquet schema: {field.type}"
+            )
+
+
+def _check_values(batch: pa.RecordBatch, columns: list[TargetColumn], file: SourceFile) -> None:
+    for values, column in zip(batch.columns, columns, strict=True):
+        if column.not_null and values.null_count:
+            raise ScanError(
+                f"NULL value in NOT NULL column '{column.name}', File name: {file.uri}"
+            )
+        if column.max_bytes is not None:
+            longest = pc.max(pc.binary_length(values)).as_py() or 0
+            if longest > column.max_bytes:
+                raise ScanError(
+                    f"The length of the data column {column.name} is longer than the length "
+                    f"defined in the table. Table: {column.max_bytes}, Data: {longest}, "
+                    f"File name: {file.uri}"
+                )
+        if column.type in _LIMITS and values.null_count < len(values):
+            found = pc.min_max(values).as_py()
+            limit = _LIMITS[column.type]
+            if not -limit <= found["min"] <= found["max"] < limit:
+                raise ScanError(
+                    f"Value out of range for column '{column.name}' ({column.pg_name}), "
+                    f"File name: {file.uri}"
+                )

@@ -1,0 +1,122 @@
+"""Which objects a COPY reads, and their bytes: prefixes, manifests, compression."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+from dataclasses import dataclass
+from typing import IO, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from src.local_cloud.redshift.copy_command import CopyCommand
+from src.local_cloud.redshift.failures import INTERNAL, detail_block, fail
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One object to load."""
+
+    bucket: str
+    key: str
+    size: int
+
+    @property
+    def uri(self) -> str:
+        """Return the object's s3:// address."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def source_files(command: CopyCommand, s3: Any, execute: Any) -> list[SourceFile]:
+    """Return the objects in the order they are loaded; pre-load errors have code 8001."""
+    bucket, key = command.bucket_and_key
+    if command.manifest:
+        return _manifest_files(command, s3, execute)
+    found: list[SourceFile] = []
+    try:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
+            found += [SourceFile(bucket, o["Key"], o["Size"]) for o in page.get("Contents", ())]
+    except (ClientError, BotoCoreError) as error:
+        _s3_error(execute, error, f"s3://{bucket}/{key}")
+    if not found:
+        _pre_load_error(execute, f"The specified S3 prefix '{key}' does not exist")
+    return found
+
+
+def _manifest_files(command: CopyCommand, s3: Any, execute: Any) -> list[SourceFile]:
+    bucket, key = command.bucket_and_key
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except (ClientError, BotoCoreError) as error:
+        text = f"Problem reading manifest file - {_service_text(error)}"
+        _pre_load_error(execute, text, context=f"S3 key being read : {command.source}")
+    try:
+        entries = json.loads(body)["entries"]
+        addresses = [(e["url"], bool(e.get("mandatory")), e.get("meta")) for e in entries]
+    except (ValueError, KeyError, TypeError):
+        _pre_load_error(execute, "The manifest file is not a valid JSON manifest")
+    found = []
+    for url, mandatory, meta in addresses:
+        entry_bucket, _, entry_key = url.removeprefix("s3://").partition("/")
+        if not url.startswith("s3://") or not entry_key:
+            _pre_load_error(execute, f"Manifest entry '{url}' must be a full S3 path")
+        if command.format == "parquet" and not (meta and "content_length" in meta):
+            _pre_load_error(execute, "File entry does not have 'meta' key.", 15003)
+        try:
+            head = s3.head_object(Bucket=entry_bucket, Key=entry_key)
+        except (ClientError, BotoCoreError) as error:
+            if _is_missing(error):
+                if mandatory:
+                    _pre_load_error(
+                        execute, "Mandatory url is not present in manifest file", context=url
+                    )
+                continue
+            _s3_error(execute, error, url)
+        size = head["ContentLength"]
+        if meta and meta.get("content_length", size) != size:
+            _pre_load_error(execute, f"content_length of {url} is not its size", 15003)
+        found.append(SourceFile(entry_bucket, entry_key, size))
+    if not found:
+        _pre_load_error(execute, "The specified S3 objects of the manifest do not exist")
+    return found
+
+
+def open_object(file: SourceFile, compression: str | None, s3: Any, execute: Any) -> IO[bytes]:
+    """Open an object's content, decompressed, as a stream."""
+    try:
+        body = s3.get_object(Bucket=file.bucket, Key=file.key)["Body"]
+    except (ClientError, BotoCoreError) as error:
+        _s3_error(execute, error, file.uri)
+    if compression == "gzip":
+        return io.BufferedReader(gzip.GzipFile(fileobj=body), 1 << 18)  # type: ignore[arg-type]
+    if compression == "bzip2":
+        return io.BufferedReader(bz2.BZ2File(body), 1 << 18)  # type: ignore[arg-type]
+    if compression == "zstd":
+        import pyarrow as pa
+
+        data = pa.CompressedInputStream(pa.BufferReader(body.read()), "zstd").read()
+        return io.BytesIO(data)
+    return io.BytesIO(body.read())
+
+
+def _pre_load_error(execute: Any, text: str, code: int = 8001, context: str = "") -> Any:
+    fail(execute, text, INTERNAL, detail_block(text, code, context))
+
+
+def _s3_error(execute: Any, error: Exception, address: str) -> Any:
+    _pre_load_error(execute, _service_text(error), context=f"S3 key being read : {address}")
+
+
+def _service_text(error: Exception) -> str:
+    response = getattr(error, "response", None) or {}
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = response.get("Error", {}).get("Code", type(error).__name__)
+    message = "The specified key does not exist." if _is_missing(error) else str(error)
+    return f"S3ServiceException:{message},Status {status},Error {code},Rid local,CanRetry 1"
+
+
+def _is_missing(error: Exception) -> bool:
+    response = getattr(error, "response", None) or {}
+    return response.get("Error", {}).get("Code", "") in ("404", "NoSuchKey", "NoSuchBucket")

@@ -1,0 +1,1 @@
+"""The three workflows, and the one place that builds their parts."""

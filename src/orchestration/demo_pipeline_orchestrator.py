@@ -1,0 +1,385 @@
+"""The main job: concert data from nothing to a verified warehouse, stage by stage."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from src.domain.dataset import LEDGER_NAME, DatasetManifest
+from src.domain.tables import TABLES
+from src.errors import QualityError, UsageError
+from src.orchestration.environment import DemoEnvironment
+from src.orchestration.preflight import check_sizes
+from src.orchestration.workflow import Stage, StepOutcome, Workflow
+from src.reporting.console import (
+    Console,
+    StageProgress,
+    human_bytes,
+    plural,
+    progress_callback,
+)
+from src.settings import Settings
+
+PROCESSED_PREFIX = "processed"
+QUARANTINE_PREFIX = "quarantine"
+SUMMARY_PREFIX = "summary"
+
+
+class DemoPipelineOrchestrator:
+    """Runs the five stages; each is a method of its own and may be called alone, in order.
+
+    `run_pipeline()` runs them all, writes the report and returns it; it raises nothing but
+    what keeps it from starting. Close it, or use it as a context manager.
+
+    >>> orchestrator = DemoPipelineOrchestrator(Settings(artists=10, venues=5))  # doctest: +SKIP
+    >>> orchestrator.run_pipeline()["verdict"]  # doctest: +SKIP
+    'succeeded'
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        skip_generation: bool = False,
+        console: Console | None = None,
+        environment: DemoEnvironment | None = None,
+    ) -> None:
+        self.settings = settings
+        self.skip_generation = skip_generation
+        self.workflow = Workflow("pipeline", settings, console=console)
+        self.console = self.workflow.console
+        self._environment = environment or DemoEnvironment(settings)
+        self._entered = False
+        self.manifest: DatasetManifest | None = None
+        self.etl_counts: dict[str, dict[str, int]] = {}
+        self._untidy: dict[str, int] = {}
+
+    # -- life ----------------------------------------------------------------------------
+
+    @property
+    def environment(self) -> DemoEnvironment:
+        """Return the environment, started at first use."""
+        if not self._entered:
+            self._environment.__enter__()
+            self._entered = True
+        return self._environment
+
+    def close(self) -> None:
+        """Stop what was started."""
+        if self._entered:
+            self._entered = False
+            self._environment.__exit__(None, None, None)
+        self.workflow.close()
+
+    def __enter__(self) -> DemoPipelineOrchestrator:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- the whole run -------------------------------------------------------------------
+
+    def run_pipeline(self) -> dict[str, Any]:
+        """Run every stage and return the report, also when one failed."""
+        stages = [
+            Stage("s3_buckets", "S3 buckets", self.ensure_s3_buckets),
+            Stage("data_generation", self._generation_title(), self.generate_and_upload_data),
+            Stage("glue_etl", "Glue ETL", self.run_glue_etl_jobs),
+            Stage("redshift_load", "load warehouse", self.load_data_to_redshift),
+            Stage("data_verification", "verify quality", self.verify_data_quality),
+        ]
+        s = self.settings
+        self.console.line(
+            f"Concert demo  run {self.workflow.run_id}  target {s.target}  seed {s.seed}"
+        )
+        try:
+            self.workflow.run(stages)
+            return self.generate_summary_report()
+        finally:
+            self.close()
+
+    def generate_summary_report(self) -> dict[str, Any]:
+        """Write the JSON report of what has run so far and return it."""
+        manifest = self.manifest
+        dataset = None
+        if manifest is not None:
+            dataset = {
+                "id": manifest.dataset_id,
+                "source": manifest.source,
+                "format": manifest.format,
+                "as_of": manifest.as_of,
+                "parameters": dict(manifest.parameters),
+            }
+        return self.workflow.write_report({"dataset": dataset, "rows": self._rows_side_by_side()})
+
+    # -- stages --------------------------------------------------------------------------
+
+    def ensure_s3_buckets(self, progress: StageProgress | None = None) -> StepOutcome:
+        """Create the raw and processed buckets, or verify that they can be used."""
+        _note(progress, "starting" if self.settings.target == "local" else "looking")
+        buckets = {}
+        for storage in (self.environment.raw_storage, self.environment.processed_storage):
+            buckets[storage.bucket] = "created" if storage.ensure_bucket() else "verified"
+        words = sorted(set(buckets.values()))
+        return StepOutcome("ok", f"2 buckets {' and '.join(words)}", {"buckets": buckets})
+
+    def generate_and_upload_data(self, progress: StageProgress | None = None) -> StepOutcome:
+        """Generate (or read, or find) the raw data set; its manifest is written last."""
+        from src.infrastructure.s3_storage import RawDatasets
+
+        datasets = RawDatasets(self.environment.raw_storage)
+        if self.skip_generation:
+            self.manifest = datasets.latest()
+        else:
+            self.manifest = self._export(datasets, progress)
+            datasets.commit(self.manifest)
+        manifest = self.manifest
+        rows = f"{manifest.records:,} rows"
+        summary = f"{rows}, {plural(manifest.files, 'file')}, {human_bytes(manifest.bytes)}"
+        if self.skip_generation:
+            summary = f"using {manifest.dataset_id}: {summary}"
+        facts = {
+            "counts": {name: t.valid_rows or t.records for name, t in manifest.tables.items()},
+            "records": {name: t.records for name, t in manifest.tables.items()},
+            "defects": manifest.defects,
+            "untidy_rows": manifest.untidy,
+            "files": manifest.files,
+            "bytes": manifest.bytes,
+            "location": datasets.storage.uri(datasets.prefix(manifest.dataset_id)),
+            "ignored_columns": {
+                name: list(t.ignored_columns)
+                for name, t in manifest.tables.items()
+                if t.ignored_columns
+            },
+            "content_sha256": {
+                f.path: f.content_sha256 for t in manifest.tables.values() for f in t.files
+            },
+        }
+        return StepOutcome("skipped" if self.skip_generation else "ok", summary, facts)
+
+    def run_glue_etl_jobs(self, progress: StageProgress | None = None) -> StepOutcome:
+        """Clean the raw data with the Glue job; skipped where Redshift does the cleaning."""
+        manifest = self._need_manifest()
+        if self.settings.etl == "direct":
+            if manifest.format == "parquet":
+                raise UsageError(
+                    "--etl direct cannot COPY raw Parquet: its timestamps are text",
+                    hint="--etl glue, or --raw-format json",
+                )
+            return StepOutcome("skipped", "--etl direct: Redshift cleans the raw rows itself")
+        environment, run_id = self.environment, self.workflow.run_id
+        processed = environment.processed_storage
+        definition = environment.glue.ensure_job(environment.etl_job)
+        run = environment.glue.run(
+            self.settings.glue_job_name,
+            self._job_arguments(manifest),
+            on_state=lambda job_run, state: _note(progress, f"{job_run} {state}"),
+        )
+        self._read_etl_summary()
+        rejected = sum(self._rejected(name) for name in self.etl_counts)
+        facts = {
+            "job": self.settings.glue_job_name,
+            "job_definition": definition,
+            "job_run_id": run.run_id,
+            "job_run_state": run.state,
+            "attempts": run.attempts,
+            "dpu_seconds": run.dpu_seconds,
+            "log_group": run.log_group,
+            "counts": self.etl_counts,
+            "repaired_rows": self._untidy,
+            "rejected_rows": rejected,
+            "location": processed.uri(f"{PROCESSED_PREFIX}/{run_id}/"),
+            "quarantine": processed.uri(f"{QUARANTINE_PREFIX}/{run_id}/"),
+        }
+        summary = f"{self.settings.glue_job_name} {run.state}, {rejected:,} rejected"
+        return StepOutcome("ok", summary, facts)
+
+    def load_data_to_redshift(self, progress: StageProgress | None = None) -> StepOutcome:
+        """COPY the four tables into concert_dw in one transaction."""
+        from src.orchestration.load_planning import LoadPlanner
+
+        environment = self.environment
+        _note(progress, "creating tables")
+        environment.redshift.create_tables()
+        planner = LoadPlanner(environment, self.settings, self.workflow.run_id)
+        plan = planner.plan(self._need_manifest(), self.etl_counts)
+        loads = environment.loader.load(
+            plan, on_table=lambda name, rows: _note(progress, f"{name}: {rows:,} rows")
+        )
+        rows = sum(load.source_rows for load in loads.values())
+        refused = sum(load.rejected_rows for load in loads.values())
+        summary = f"{len(loads)} tables, {rows:,} rows"
+        if plan.clean_in_warehouse:
+            summary += f", {refused:,} rejected"
+        facts = {
+            "load_mode": self.settings.load_mode,
+            "tables": loads,
+            "rows": rows,
+            "rejected_rows": refused,
+        }
+        return StepOutcome("ok", summary, facts)
+
+    def verify_data_quality(self, progress: StageProgress | None = None) -> StepOutcome:
+        """Run every check against the warehouse; raises QualityError if one fails."""
+        from src.services.data_quality_service import DataQualityService, compare_with_ledger
+
+        redshift = self.environment.redshift
+        service = DataQualityService(redshift.query_value)
+        results = service.run(self._check_parameters())
+        facts: dict[str, Any] = {}
+        ledger = self._ledger()
+        if ledger is not None:
+            found = redshift.query(
+                "SELECT table_name, record_key, rule FROM concert_dw.rejected_records"
+            )
+            rejected = [(r["table_name"], r["record_key"], r["rule"]) for r in found]
+            result, facts["defect_detection"] = compare_with_ledger(rejected, ledger)
+            results.append(result)
+        passed = sum(r.verdict == "passed" for r in results)
+        skipped = sum(r.verdict == "skipped" for r in results)
+        facts["checks"] = results
+        facts["tally"] = {
+            "passed": passed, "skipped": skipped, "failed": len(results) - passed - skipped
+        }  # fmt: skip
+        failures = [r for r in results if r.verdict == "failed"]
+        if failures:
+            first = failures[0]
+            error = QualityError(
+                f"{plural(len(failures), 'data-quality check')} of {len(results)} failed",
+                where=f"src/sql/checks: {', '.join(f.name for f in failures)}",
+                cause=f"{first.title}: expected {first.expected}, found {first.found}",
+                hint="SELECT rule, COUNT(*) FROM concert_dw.rejected_records GROUP BY rule",
+            )
+            error.facts = facts
+            raise error
+        summary = f"{passed} of {len(results)} checks passed"
+        if skipped:
+            summary += f", {skipped} not applicable"
+        return StepOutcome("ok", summary, facts)
+
+    # -- pieces --------------------------------------------------------------------------
+
+    def _generation_title(self) -> str:
+        if self.skip_generation:
+            return "find raw data"
+        return "read + upload" if self.settings.input_dir else "generate + upload"
+
+    def _export(self, datasets: Any, progress: StageProgress | None) -> DatasetManifest:
+        s, run_id = self.settings, self.workflow.run_id
+        sink = datasets.sink(run_id)
+        if s.input_dir:
+            from src.services.input_dataset import InputDataset
+
+            _note(progress, f"reading {s.input_dir}")
+            return InputDataset(Path(s.input_dir)).export(sink, s.raw_format, run_id)
+        check_sizes(s)
+        from src.services.concert_world import WorldSize
+        from src.services.synthetic_data_generator import SyntheticDataGenerator
+
+        size = WorldSize(s.artists, s.venues, s.concerts, s.sales)
+        generator = SyntheticDataGenerator(size, seed=s.seed, defect_rate=s.defect_rate)
+        total = s.artists + s.venues + s.concerts + s.sales
+        on_rows = progress_callback(progress, total) if progress else None
+        return generator.export(sink, s.raw_format, run_id, on_rows)
+
+    def _need_manifest(self) -> DatasetManifest:
+        if self.manifest is None:
+            raise UsageError(
+                "there is no raw data set yet", hint="call generate_and_upload_data() first"
+            )
+        return self.manifest
+
+    def _job_arguments(self, manifest: DatasetManifest) -> dict[str, str]:
+        from src.infrastructure.s3_storage import RawDatasets
+
+        environment, run_id = self.environment, self.workflow.run_id
+        datasets = RawDatasets(environment.raw_storage)
+        prefix, processed = datasets.prefix(manifest.dataset_id), environment.processed_storage
+        files = {
+            name: [datasets.storage.uri(prefix + file.path) for file in table.files]
+            for name, table in manifest.tables.items()
+        }
+        return {
+            "--tables": json.dumps([table.as_job_argument() for table in TABLES]),
+            "--input": json.dumps(files),
+            "--format": manifest.format,
+            "--output": processed.uri(f"{PROCESSED_PREFIX}/{run_id}"),
+            "--quarantine": processed.uri(f"{QUARANTINE_PREFIX}/{run_id}"),
+            "--summary": processed.uri(f"{SUMMARY_PREFIX}/{run_id}"),
+        }
+
+    def _read_etl_summary(self) -> None:
+        storage = self.environment.processed_storage
+        counts: dict[str, dict[str, int]] = {t.name: {"accepted": 0} for t in TABLES}
+        for found in storage.list(f"{SUMMARY_PREFIX}/{self.workflow.run_id}/"):
+            for line in storage.get(found.key).splitlines():
+                row = json.loads(line)
+                counts[row["table_name"]][row["rule"]] = row["rows"]
+                if row["rule"] == "accepted":
+                    self._untidy[row["table_name"]] = row["untidy"]
+        self.etl_counts = counts
+
+    def _rejected(self, table: str) -> int:
+        counts = self.etl_counts.get(table, {})
+        return sum(n for rule, n in counts.items() if rule != "accepted")
+
+    def _check_parameters(self) -> dict[str, Any]:
+        manifest, steps = self._need_manifest(), self.workflow.steps
+        known: dict[str, Any] = {
+            "run_id": self.workflow.run_id,
+            "max_rejected_share": self.settings.max_rejected_share,
+            "as_of": manifest.as_of.replace("+00:00", "") if manifest.as_of else None,
+        }
+        load = steps.get("redshift_load", {})
+        known["rejected_rows"] = load.get("rejected_rows")
+        if all(t.records is not None for t in manifest.tables.values()):
+            known["records"] = manifest.records
+        if self.settings.load_mode == "replace":  # a merge keeps rows of earlier loads
+            for name, table in manifest.tables.items():
+                loaded = load.get("tables", {}).get(name)
+                known[f"rows_{name}"] = table.valid_rows or (loaded and loaded.source_rows)
+        return known
+
+    def _ledger(self) -> list[tuple[str, str, str]] | None:
+        """Return what the generator injected, or None for data it did not make."""
+        manifest = self._need_manifest()
+        if manifest.source != "synthetic":
+            return None
+        from src.infrastructure.s3_storage import RawDatasets
+
+        datasets = RawDatasets(self.environment.raw_storage)
+        body = datasets.storage.find(datasets.prefix(manifest.dataset_id) + LEDGER_NAME)
+        if body is None:
+            return None
+        lines = map(json.loads, gzip.decompress(body).splitlines())
+        return [(d["table"], d["key"], d["rule"]) for d in lines if d["rule"] != "untidy"]
+
+    def _rows_side_by_side(self) -> dict[str, dict[str, int | None]]:
+        """Return records -> accepted -> rejected -> warehouse per table: a lost row shows."""
+        loads = self.workflow.steps.get("redshift_load", {}).get("tables", {})
+        rows: dict[str, dict[str, int | None]] = {}
+        for table in TABLES:
+            entry = self.manifest.tables[table.name] if self.manifest else None
+            load = loads.get(table.name)
+            rows[table.name] = {
+                "raw_records": entry.records if entry else None,
+                "rejected": load.rejected_rows if load else None,
+                "loaded": load.source_rows if load else None,
+                "warehouse": load.table_rows if load else None,
+            }
+        return rows
+
+
+def _note(progress: StageProgress | None, text: str) -> None:
+    if progress is not None:
+        progress.note(text)
+
+

@@ -1,0 +1,50 @@
+"""Refuses, before anything is touched, sizes that this machine cannot hold."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from src.errors import UsageError
+from src.reporting.console import human_bytes
+from src.settings import Settings
+
+# Generous figures per row: raw, processed, staged copies, warehouse with its log.
+_DISK_BYTES = {"sales": 700, "concerts": 900, "artists": 900, "venues": 900}
+_MEMORY_BYTES = {"concerts": 700, "artists": 2_500, "venues": 2_500}
+
+
+def check_sizes(settings: Settings) -> None:
+    """Raise UsageError where the data asked for will not fit disk (local) or memory."""
+    disk = sum(getattr(settings, name) * size for name, size in _DISK_BYTES.items())
+    memory = sum(getattr(settings, name) * size for name, size in _MEMORY_BYTES.items())
+    if settings.target == "local":
+        place = _existing_parent(Path(settings.state_dir).absolute())
+        free = shutil.disk_usage(place).free
+        if disk > free:
+            raise UsageError(
+                f"the data asked for needs about {human_bytes(disk)} of disk; "
+                f"{human_bytes(free)} are free",
+                where=str(place),
+                hint=_smaller(settings, _DISK_BYTES, free / disk),
+            )
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if memory > physical // 2:
+        raise UsageError(
+            f"the data asked for needs about {human_bytes(memory)} of memory; "
+            f"this machine has {human_bytes(physical)}",
+            hint=_smaller(settings, _MEMORY_BYTES, physical / 2 / memory),
+        )
+
+
+def _smaller(settings: Settings, weights: dict[str, int], ratio: float) -> str:
+    """Return a hint that shrinks the largest contributor."""
+    largest = max(weights, key=lambda name: getattr(settings, name) * weights[name])
+    return f"--{largest} {max(int(getattr(settings, largest) * ratio * 0.8), 1)}"
+
+
+def _existing_parent(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

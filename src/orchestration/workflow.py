@@ -1,0 +1,186 @@
+"""Runs stages in order, shows them, and writes the report, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from src.errors import CannotRunError, DemoError
+from src.reporting.console import Console, StageProgress
+from src.reporting.run_report import (
+    SCHEMA_VERSION,
+    environment_facts,
+    error_facts,
+    new_run_id,
+    to_json,
+    write_atomically,
+)
+from src.settings import Settings
+
+logger = logging.getLogger(__name__)
+EXIT_INTERRUPTED = 130
+
+
+@dataclass
+class StepOutcome:
+    """How a stage ended: its status word, one line for people, facts for the report."""
+
+    status: str
+    summary: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: its key in the report, its name on the console, what it does."""
+
+    key: str
+    title: str
+    run: Callable[[StageProgress], StepOutcome]
+
+
+class Workflow:
+    """One run of a list of stages.
+
+    `report` names the kind of report and the prefix of its start and end fields.
+    """
+
+    def __init__(
+        self,
+        report: str,
+        settings: Settings,
+        *,
+        console: Console | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings = settings
+        self.console = console or Console(quiet=True)
+        self._now = now
+        self._report = report
+        self.started_at = now()
+        self.run_id = new_run_id(self.started_at)
+        self.folder = Path(settings.report_dir) / self.run_id
+        self.steps: dict[str, dict[str, Any]] = {}
+        self.error: DemoError | None = None
+        self.exit_code = 0
+
+    @property
+    def report_path(self) -> Path:
+        """Return where the JSON report is."""
+        return self.folder / f"{self._report}_report.json"
+
+    def run(self, stages: list[Stage]) -> None:
+        """Run the stages until one fails; nothing raised here is lost, and Ctrl-C is an end."""
+        self._prepare_folder()
+        clock = time.monotonic()
+        for stage in stages:
+            self.steps[stage.key] = {"status": "not_run"}
+        for index, stage in enumerate(stages, 1):
+            if not self._run_stage(index, len(stages), stage):
+                break
+        self._summarise(len(stages), time.monotonic() - clock)
+
+    def _run_stage(self, index: int, count: int, stage: Stage) -> bool:
+        started_at, clock = self._now(), time.monotonic()
+        step: dict[str, Any] = {"started_at": started_at}
+        self.steps[stage.key] = step
+        with self.console.stage(index, count, stage.title) as progress:
+            try:
+                outcome = stage.run(progress)
+            except KeyboardInterrupt:
+                self.exit_code = EXIT_INTERRUPTED
+                self.error = DemoError(
+                    f"interrupted during {stage.title}",
+                    hint="run the same command again; nothing half-done is left behind",
+                )
+                outcome = StepOutcome("interrupted", "stopped by Ctrl-C")
+            except DemoError as error:
+                logger.debug("%s", traceback.format_exc())
+                self.error, self.exit_code = error, error.exit_code
+                outcome = StepOutcome("failed", error.message, getattr(error, "facts", {}))
+            except Exception as error:  # a bug of ours: named, logged, exit code 2
+                self.error = internal_error(error, self.folder / "run.log")
+                self.exit_code = self.error.exit_code
+                outcome = StepOutcome("failed", self.error.message)
+            seconds = time.monotonic() - clock
+            step.update(outcome.facts)
+            step.update(status=outcome.status, summary=outcome.summary, seconds=round(seconds, 3))
+            if outcome.status in ("failed", "interrupted"):
+                step["error"] = error_facts(self.error)
+            progress.done(outcome.status, outcome.summary)
+        return outcome.status not in ("failed", "interrupted")
+
+    def _summarise(self, count: int, seconds: float) -> None:
+        tally = [step["status"] for step in self.steps.values()]
+        ok, skipped = tally.count("ok"), tally.count("skipped")
+        failed = count - ok - skipped - tally.count("not_run")
+        word = "Completed successfully" if self.error is None else "Failed"
+        if self.exit_code == EXIT_INTERRUPTED:
+            word = "Interrupted"
+        self.console.line()
+        self.console.line(
+            f"{word}: {ok} ok, {failed} failed, {skipped} skipped in {seconds:.1f}s"
+        )
+
+    def write_report(self, extra: dict[str, Any]) -> dict[str, Any]:
+        """Write and return the report."""
+        ended_at = self._now()
+        verdict = "succeeded" if self.error is None else "failed"
+        report = {
+            "schema_version": SCHEMA_VERSION,
+            "report": self._report,
+            "run_id": self.run_id,
+            "verdict": "interrupted" if self.exit_code == EXIT_INTERRUPTED else verdict,
+            "exit_code": self.exit_code,
+            f"{self._report}_start": self.started_at,
+            f"{self._report}_end": ended_at,
+            "duration_seconds": round((ended_at - self.started_at).total_seconds(), 3),
+            "target": self.settings.target,
+            "arguments": self.settings.public(),
+            "environment": environment_facts(),
+            "steps": self.steps,
+            "error": error_facts(self.error),
+            **extra,
+        }
+        write_atomically(self.report_path, to_json(report) + "\n")
+        return report
+
+    def _prepare_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handler = logging.FileHandler(self.folder / "run.log", encoding="utf-8")
+        except OSError as error:
+            raise CannotRunError(
+                "the report folder cannot be written",
+                where=str(self.folder),
+                cause=str(error),
+                hint="name a writable folder with --report-dir",
+            ) from error
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        ours = logging.getLogger("src")
+        ours.setLevel(logging.DEBUG)
+        ours.addHandler(handler)
+        self._log_handler = handler
+
+    def close(self) -> None:
+        """Close the run's log."""
+        handler = getattr(self, "_log_handler", None)
+        if handler is not None:
+            logging.getLogger("src").removeHandler(handler)
+            handler.close()
+
+
+def internal_error(error: BaseException, log: Path) -> CannotRunError:
+    """Return the error block for an exception nobody expected; the trace goes to the log."""
+    logger.error("internal error", exc_info=error)
+    return CannotRunError(
+        f"internal error: {type(error).__name__}: {str(error)[:300]}",
+        where=str(log),
+        hint="run the same command with -v, and report it with run.log",
+    )

@@ -1,0 +1,169 @@
+"""What a person reads during a run: everything on stderr, one line a stage."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from src.errors import DemoError
+
+HEARTBEAT_S = 15.0
+_REDRAW_S = 0.1
+_COLORS = {"ok": "32", "failed": "31", "skipped": "33", "error": "31", "dim": "2"}
+
+
+class Console:
+    """Writes the header, the stages and the end of a run to stderr.
+
+    On a terminal the running stage's line is rewritten in place, with a progress bar where the
+    stage counts; elsewhere there are plain lines, and a heartbeat in long stages.
+    """
+
+    def __init__(
+        self,
+        *,
+        stream: TextIO | None = None,
+        quiet: bool = False,
+        color: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._quiet = quiet
+        self._is_terminal = self._stream.isatty()
+        self._color = color and self._is_terminal
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def line(self, text: str = "") -> None:
+        """Write one line, unless quiet."""
+        if not self._quiet:
+            self._write(text + "\n")
+
+    @contextmanager
+    def stage(self, index: int, count: int, name: str) -> Iterator[StageProgress]:
+        """Show a stage while it runs; the caller ends it with `done`."""
+        progress = StageProgress(self, f"  {index}/{count}  {name:<18}", self._clock)
+        ticker = None
+        if not self._quiet:
+            ticker = threading.Thread(target=progress.tick, name="progress", daemon=True)
+            ticker.start()
+        try:
+            yield progress
+        finally:
+            progress.finished.set()
+            if ticker:
+                ticker.join()
+
+    def error(self, error: DemoError) -> None:
+        """Write the error block; shown also when quiet."""
+        self._write(f"{self._paint('error', 'error:')} {error.message}\n")
+        for label, text in (("where:", error.where), ("cause:", error.cause), ("try:", error.hint)):
+            if text:
+                self._write(f"  {label:<6} {text}\n")
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Write rows in aligned columns; the first is the heading."""
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            self.line("  " + "  ".join(cells).rstrip())
+
+    def _paint(self, style: str, text: str) -> str:
+        code = _COLORS.get(style)
+        return f"\x1b[{code}m{text}\x1b[0m" if self._color and code else text
+
+    def _write(self, text: str) -> None:
+        with self._lock:
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except (BrokenPipeError, ValueError):
+                # Whoever read us has left; the run and its report go on.
+                self._quiet = True
+
+    def show(self, prefix: str, text: str) -> None:
+        """Rewrite the running stage's line in place (terminals only)."""
+        if self._is_terminal and not self._quiet:
+            self._write(f"\r\x1b[2K{prefix} {text}")
+
+    def close_stage(self, prefix: str, status: str, text: str, seconds: float) -> None:
+        """Write a stage's final line."""
+        if self._quiet:
+            return
+        start = "\r\x1b[2K" if self._is_terminal else ""
+        word = self._paint(status, f"{status:<8}")
+        self._write(f"{start}{prefix} {word} {text:<46} {seconds:>5.1f}s\n")
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether lines can be rewritten."""
+        return self._is_terminal
+
+
+class StageProgress:
+    """One running stage: counts for the bar, and its end."""
+
+    def __init__(self, console: Console, prefix: str, clock: Callable[[], float]) -> None:
+        self._console = console
+        self._prefix = prefix
+        self._clock = clock
+        self._started = clock()
+        self._note = "running"
+        self._done = 0
+        self._total = 0
+        self.finished = threading.Event()
+
+    def note(self, text: str) -> None:
+        """Say what the stage is doing now."""
+        self._note = text
+
+    def advance(self, done: int, total: int) -> None:
+        """Count `done` of `total` more rows; the bar shows rate and time left."""
+        self._done, self._total = self._done + done, total
+
+    def done(self, status: str, text: str) -> None:
+        """Write the stage's final line."""
+        self.finished.set()
+        self._console.close_stage(self._prefix, status, text, self._clock() - self._started)
+
+    def tick(self) -> None:
+        """Redraw on a terminal; elsewhere write a heartbeat now and then."""
+        pause = _REDRAW_S if self._console.is_terminal else HEARTBEAT_S
+        while not self.finished.wait(pause):
+            elapsed = self._clock() - self._started
+            if self._console.is_terminal:
+                self._console.show(self._prefix, f"{self._state(elapsed)}  {elapsed:.1f}s")
+            else:
+                self._console.line(f"{self._prefix} {self._state(elapsed)}, {elapsed:.0f}s so far")
+
+    def _state(self, elapsed: float) -> str:
+        if not self._total:
+            return self._note
+        share = min(self._done / self._total, 1.0)
+        rate = self._done / elapsed if elapsed > 0 else 0.0
+        left = (self._total - self._done) / rate if rate else 0.0
+        bar = "#" * int(share * 24)
+        return f"[{bar:<24}] {share:4.0%}  {rate:,.0f} rows/s  {left:.0f}s left"
+
+
+def human_bytes(size: float) -> str:
+    """Return a size for reading: 2.1 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1000
+    raise AssertionError("unreachable")
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 file, 5 files."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def progress_callback(progress: Any, total: int) -> Callable[[str, int], None]:
+    """Return an `on_rows(table, rows)` that advances a stage's bar."""
+    return lambda _table, rows: progress.advance(rows, total)

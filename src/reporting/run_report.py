@@ -1,0 +1,87 @@
+"""The JSON report of a run: written for every outcome, whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import platform
+import secrets
+import sys
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from src import __version__
+from src.errors import CannotRunError, DemoError
+
+SCHEMA_VERSION = 1
+StepStatus = Literal["ok", "failed", "skipped", "not_run", "interrupted"]
+
+
+def new_run_id(now: datetime) -> str:
+    """Return an id that sorts by time and never repeats: 20261123T005047Z-bed1."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def to_json(value: Any) -> str:
+    """Return strict JSON text; raises TypeError for what has no JSON form."""
+    return json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON's own types; numbers stay numbers, NaN becomes null."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if hasattr(value, "item"):  # numpy scalars
+        return plain(value.item())
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file aside and rename it: readers see the old file or the new one."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise CannotRunError(
+            "the report cannot be written",
+            where=str(path),
+            cause=str(error),
+            hint="name a writable folder with --report-dir, or free some space",
+        ) from error
+
+
+def environment_facts() -> dict[str, Any]:
+    """Return the provenance a report carries."""
+    return {
+        "version": __version__,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def error_facts(error: DemoError | None) -> dict[str, str | None] | None:
+    """Return an error as the report stores it."""
+    return None if error is None else error.as_dict()

@@ -1,0 +1,1 @@
+"""What the demo computes; nothing here talks to a server."""

@@ -1,0 +1,132 @@
+"""Judges a loaded warehouse: each check is one .sql file that gives one number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+CHECKS_SQL = Path(__file__).parents[1] / "sql" / "checks"
+Verdict = Literal["passed", "failed", "skipped"]
+
+_HEADER = re.compile(
+    r"-- check: (?P<title>.+)\n-- expect: (?P<operator><=|>=|=) (?P<value>\S+)\n"
+)
+_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
+
+
+@dataclass(frozen=True)
+class QualityCheck:
+    """One law of the warehouse: SQL for a number, and what the number must be.
+
+    `value` is a number or `:name`, a parameter. Parameters may stand in the SQL as well.
+    """
+
+    name: str
+    title: str
+    operator: str
+    value: str
+    sql: str
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Return the names of the parameters the check needs."""
+        return frozenset(_PARAMETER.findall(f"{self.value} {self.sql}"))
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check expected and found."""
+
+    name: str
+    title: str
+    verdict: Verdict
+    expected: str
+    found: str
+
+
+def read_checks(folder: Path = CHECKS_SQL) -> list[QualityCheck]:
+    """Read every check of a folder in the order of their names."""
+    checks = []
+    for file in sorted(folder.glob("*.sql")):
+        text = file.read_text()
+        header = _HEADER.match(text)
+        if header is None:
+            raise ValueError(f"{file} must start with '-- check:' and '-- expect:' lines")
+        name = file.stem.split("_", 1)[1]
+        sql = text[header.end() :].strip().rstrip(";")
+        checks.append(QualityCheck(name, header["title"], header["operator"], header["value"], sql))
+    return checks
+
+
+class DataQualityService:
+    """Runs checks through `query_value(sql, arguments)`, which returns one number."""
+
+    def __init__(
+        self,
+        query_value: Callable[[str, list[Any]], Any],
+        checks: Iterable[QualityCheck] | None = None,
+    ) -> None:
+        self._query_value = query_value
+        self._checks = list(read_checks() if checks is None else checks)
+
+    def run(self, parameters: Mapping[str, Any]) -> list[CheckResult]:
+        """Run every check; one whose parameters are not known is skipped, not passed."""
+        return [self._run_one(check, parameters) for check in self._checks]
+
+    def _run_one(self, check: QualityCheck, parameters: Mapping[str, Any]) -> CheckResult:
+        unknown = sorted(p for p in check.parameters if parameters.get(p) is None)
+        if unknown:
+            reason = f"{', '.join(unknown)} not known for this data"
+            return CheckResult(check.name, check.title, "skipped", reason, "")
+        arguments: list[Any] = []
+
+        def bind(match: re.Match[str]) -> str:
+            arguments.append(parameters[match[1]])
+            return "%s"
+
+        sql = _PARAMETER.sub(bind, check.sql.replace("%", "%%"))
+        found = self._query_value(sql, arguments)
+        raw = parameters[check.value[1:]] if check.value.startswith(":") else check.value
+        expected, operator = Decimal(str(raw)), check.operator
+        shown = f"{operator} {_number(expected)}" if operator != "=" else _number(expected)
+        if found is None:  # an aggregate over no rows: there is nothing to approve of
+            return CheckResult(check.name, check.title, "failed", shown, "no rows")
+        number = Decimal(str(found))
+        holds = {"=": number == expected, "<=": number <= expected, ">=": number >= expected}
+        verdict: Verdict = "passed" if holds[operator] else "failed"
+        return CheckResult(check.name, check.title, verdict, shown, _number(number))
+
+
+def compare_with_ledger(
+    rejected: Iterable[tuple[str, str, str]], injected: Iterable[tuple[str, str, str]]
+) -> tuple[CheckResult, dict[str, float]]:
+    """Compare rejected rows with injected defects, both as (table, key, rule), as multisets.
+
+    Returns the check and {"precision": ..., "recall": ...}.
+    """
+    from collections import Counter
+
+    found, expected = Counter(rejected), Counter(injected)
+    hits = sum((found & expected).values())
+    n_found, n_expected = sum(found.values()), sum(expected.values())
+    precision = hits / n_found if n_found else 1.0
+    recall = hits / n_expected if n_expected else 1.0
+    is_exact = found == expected
+    result = CheckResult(
+        "defects_found",
+        "the ETL rejects every injected defect, for its reason, and nothing else",
+        "passed" if is_exact else "failed",
+        f"precision 1, recall 1 over {n_expected:,} defects",
+        f"precision {precision:.4g}, recall {recall:.4g}",
+    )
+    return result, {"precision": precision, "recall": recall}
+
+
+def _number(value: Decimal) -> str:
+    if value == value.to_integral_value():
+        return f"{int(value):,}"
+    return f"{value.normalize():f}"

@@ -1,0 +1,244 @@
+"""The world as Arrow tables of raw records, in blocks, before defects and encoding.
+
+Raw types by column kind: key int64, text string, integer int64, decimal decimal128(p, 2),
+timestamp string "YYYY-MM-DD HH:MM:SS" (as a source system writes it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from src.domain.tables import ARTISTS, CONCERTS, TICKET_SALES, VENUES, TableSpec
+from src.services import demand_model as dm
+from src.services.concert_world import STATUS_NAMES, STREAM_SALES, World, stream
+from src.services.demand_model import Floats, Ints
+
+ROWS_PER_BLOCK = 65_536
+_ORDER_SIZES = np.repeat(np.arange(1, 9), [22, 42, 10, 14, 4, 4, 2, 2])  # tickets an order
+_VENUE_NOUNS = {
+    "club": ("Club", "Lounge", "Room"),
+    "theatre": ("Theatre", "Playhouse", "Ballroom"),
+    "hall": ("Hall", "Auditorium", "Music Hall"),
+    "amphitheatre": ("Amphitheatre", "Pavilion"),
+    "arena": ("Arena", "Center", "Dome"),
+    "stadium": ("Stadium", "Field"),
+}
+
+
+def raw_schema(spec: TableSpec) -> pa.Schema:
+    """Return the Arrow schema of a table's raw records."""
+    kinds = {"key": pa.int64(), "text": pa.string(), "integer": pa.int64(),
+             "timestamp": pa.string()}  # fmt: skip
+    return pa.schema(
+        [
+            (c.name, pa.decimal128(c.precision, 2) if c.kind == "decimal" else kinds[c.kind])
+            for c in spec.columns
+        ]
+    )
+
+
+def artists_table(world: World) -> pa.Table:
+    """Return all artists; names are unique."""
+    faker = _faker(world.seed)
+    size, artists = world.size.artists, world.artists
+    names = _unique([_artist_name(faker, i) for i in range(size)])
+    country = np.array([country for _, country, _ in dm.CITIES])
+    genres = np.array(list(dm.GENRES))
+    return _table(
+        ARTISTS,
+        np.arange(1, size + 1),
+        pa.array(names),
+        pa.array(genres[artists.genre]),
+        _decimal(np.rint(artists.popularity * 100).astype(np.int64), 5),
+        pa.array(country[artists.city]),
+    )
+
+
+def venues_table(world: World) -> pa.Table:
+    """Return all venues; names are unique."""
+    faker = _faker(world.seed + 1)
+    tiers = [dm.VENUE_TIERS[i].name for i in world.venues.tier]
+    names = []
+    for index, tier in enumerate(tiers):
+        nouns = _VENUE_NOUNS[tier]
+        names.append(f"{faker.last_name()} {nouns[index % len(nouns)]}")
+    cities = np.array([(city, country) for city, country, _ in dm.CITIES])[world.venues.city]
+    return _table(
+        VENUES,
+        np.arange(1, world.size.venues + 1),
+        pa.array(_unique(names)),
+        pa.array(cities[:, 0]),
+        pa.array(cities[:, 1]),
+        pa.array(tiers),
+        world.venues.capacity,
+    )
+
+
+def concert_blocks(world: World) -> Iterator[pa.Table]:
+    """Yield the concerts in key order, ROWS_PER_BLOCK at a time."""
+    c, status = world.concerts, np.array(STATUS_NAMES)[world.status()]
+    for start in range(0, world.size.concerts, ROWS_PER_BLOCK):
+        rows = slice(start, min(start + ROWS_PER_BLOCK, world.size.concerts))
+        yield _table(
+            CONCERTS,
+            np.arange(rows.start + 1, rows.stop + 1),
+            c.artist[rows] + 1,
+            c.venue[rows] + 1,
+            _timestamps(c.starts_at[rows]),
+            _timestamps(c.on_sale_at[rows]),
+            _decimal(c.price_cents[rows], 10),
+            pa.array(status[rows]),
+            c.tickets_sold[rows],
+        )
+
+
+def sales_blocks(world: World) -> Iterator[pa.Table]:
+    """Yield the sales rows in key order: blocks of whole concerts, each from its own stream."""
+    ends = np.cumsum(world.rows_per_concert)
+    first = 0
+    block = 0
+    while first < len(ends):
+        before = int(ends[first - 1]) if first else 0
+        last = int(np.searchsorted(ends, before + ROWS_PER_BLOCK, side="right"))
+        last = max(last, first + 1)  # a concert larger than a block is a block of its own
+        if int(ends[last - 1]) > before:
+            yield _sales_block(world, block, first, last, before)
+        first, block = last, block + 1
+
+
+def _sales_block(world: World, block: int, first: int, last: int, before: int) -> pa.Table:
+    rng = stream(world.seed, STREAM_SALES, block)
+    c, counts = world.concerts, world.rows_per_concert[first:last]
+    concert = np.repeat(np.arange(first, last), counts)
+    quantity = _quantities(rng, counts, c.tickets_sold[first:last])
+    purchased_at = _purchase_times(rng, world, concert)
+    tier = _lookup([share for _, share, _ in dm.TICKET_TIERS])[_codes(rng, len(concert))]
+    channel = _lookup([share for _, share in dm.SALES_CHANNELS])[_codes(rng, len(concert))]
+    percent = np.array([p for _, _, p in dm.TICKET_TIERS])[tier]
+    unit_cents = c.price_cents[concert] * percent // 100
+    return _table(
+        TICKET_SALES,
+        np.arange(before + 1, before + len(concert) + 1),
+        concert + 1,
+        _timestamps(purchased_at),
+        quantity,
+        _decimal(unit_cents, 10),
+        _decimal(unit_cents * quantity, 14),
+        _category(tier, [name for name, _, _ in dm.TICKET_TIERS]),
+        _category(channel, [name for name, _ in dm.SALES_CHANNELS]),
+    )
+
+
+def _quantities(rng: np.random.Generator, counts: Ints, tickets: Ints) -> Ints:
+    """Cut each concert's tickets into its rows: positive whole numbers with that exact sum."""
+    weight = _ORDER_SIZES[rng.integers(0, len(_ORDER_SIZES), int(counts.sum()))]
+    used = counts > 0
+    starts = (np.cumsum(counts) - counts)[used]
+    running = np.cumsum(weight)
+    offset = running[starts] - weight[starts]
+    within = running - np.repeat(offset, counts[used])
+    total = np.add.reduceat(weight, starts)
+    extra = np.repeat((tickets - counts)[used], counts[used])
+    reached = within * extra // np.repeat(total, counts[used])
+    step = np.diff(reached, prepend=0)
+    step[starts] = reached[starts]
+    return np.asarray(step + 1, dtype=np.int64)
+
+
+def _purchase_times(rng: np.random.Generator, world: World, concert: Ints) -> Ints:
+    c = world.concerts
+    u = rng.random(len(concert))
+    fraction = np.empty(len(concert))
+    grid = np.linspace(0.0, 1.0, dm.PURCHASE_TABLE_SIZE)
+    hotness, window = c.hotness[concert], c.share_of_window[concert]
+    for index in range(len(dm.HOTNESS_CLASSES)):
+        chosen, cdf = hotness == index, dm.purchase_cdf(index)
+        # Up to the as-of date only the elapsed part of the curve has happened.
+        reached = np.interp(window[chosen], grid, cdf)
+        fraction[chosen] = np.interp(u[chosen] * reached, cdf, grid)
+    opened, span = c.on_sale_at[concert], (c.starts_at - c.on_sale_at)[concert]
+    return np.asarray(opened + np.floor(fraction * span).astype(np.int64))
+
+
+def _codes(rng: np.random.Generator, count: int) -> Any:
+    return rng.integers(0, 65_536, count, dtype=np.uint16)
+
+
+def _lookup(shares: list[float]) -> Any:
+    """Return a 65,536-entry table of codes: a categorical draw becomes one `take`."""
+    edges = np.rint(np.cumsum(shares) / np.sum(shares) * 65_536).astype(np.int64)
+    return np.searchsorted(edges, np.arange(65_536), side="right").astype(np.int8)
+
+
+def _table(spec: TableSpec, *columns: Any) -> pa.Table:
+    return pa.Table.from_arrays(
+        [pa.array(c) if isinstance(c, np.ndarray) else c for c in columns],
+        schema=raw_schema(spec),
+    )
+
+
+def _category(codes: Any, names: list[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names)).cast(pa.string())
+
+
+def _decimal(cents: Ints, precision: int) -> pa.Array:
+    """Wrap integer cents as decimal128(precision, 2) without a float in between."""
+    words = np.empty((len(cents), 2), dtype=np.int64)
+    words[:, 0], words[:, 1] = cents, np.where(cents < 0, -1, 0)
+    buffers = [None, pa.py_buffer(words)]
+    return pa.Array.from_buffers(pa.decimal128(precision, 2), len(cents), buffers)
+
+
+def _timestamps(seconds: Ints) -> pa.Array:
+    return pa.array(seconds).cast(pa.timestamp("s")).cast(pa.string())
+
+
+def _faker(seed: int) -> Any:
+    from faker import Faker
+
+    faker = Faker("en_US")
+    faker.seed_instance(seed)
+    return faker
+
+
+def _artist_name(faker: Any, index: int) -> str:
+    if index % 3 == 0:
+        return f"The {faker.color_name()} {faker.last_name()}s"
+    return str(faker.name() if index % 3 == 1 else f"{faker.first_name()} {faker.last_name()}")
+
+
+def _unique(names: list[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    return result
+
+
+def truth_table(world: World) -> pa.Table:
+    """Return what a perfect model would know of each concert's final tickets.
+
+    `mean` and `variance` see the hidden artist effect; `columns_mean` and `columns_variance`
+    only what the columns show.
+    """
+    c, p = world.concerts, world.parameters
+    seen: Floats = c.log_demand
+    mean, variance = dm.censored_moments(
+        seen + world.artists.hidden[c.artist], p.noise_sd, c.capacity
+    )
+    blind_sd = float(np.hypot(p.noise_sd, p.hidden_artist_sd))
+    columns_mean, columns_variance = dm.censored_moments(seen, blind_sd, c.capacity)
+    return pa.table(
+        {
+            "concert_id": np.arange(1, len(seen) + 1),
+            "mean": mean,
+            "variance": variance,
+            "columns_mean": columns_mean,
+            "columns_variance": columns_variance,
+        }
+    )

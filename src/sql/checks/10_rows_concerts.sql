@@ -1,0 +1,3 @@
+-- check: concerts holds exactly the rows of the source
+-- expect: = :rows_concerts
+SELECT COUNT(*) FROM concert_dw.concerts;

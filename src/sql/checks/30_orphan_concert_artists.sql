@@ -1,0 +1,6 @@
+-- check: every concert has its artist
+-- expect: = 0
+SELECT COUNT(*)
+FROM concert_dw.concerts c
+LEFT JOIN concert_dw.artists a ON a.artist_id = c.artist_id
+WHERE a.artist_id IS NULL;

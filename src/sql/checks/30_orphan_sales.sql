@@ -1,0 +1,6 @@
+-- check: every sale has its concert
+-- expect: = 0
+SELECT COUNT(*)
+FROM concert_dw.ticket_sales s
+LEFT JOIN concert_dw.concerts c ON c.concert_id = s.concert_id
+WHERE c.concert_id IS NULL;

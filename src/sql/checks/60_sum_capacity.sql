@@ -1,0 +1,11 @@
+-- check: no concert sold more tickets than its venue holds
+-- expect: = 0
+SELECT COUNT(*)
+FROM (
+    SELECT s.concert_id
+    FROM concert_dw.ticket_sales s
+    JOIN concert_dw.concerts c ON c.concert_id = s.concert_id
+    JOIN concert_dw.venues v ON v.venue_id = c.venue_id
+    GROUP BY s.concert_id, v.capacity
+    HAVING SUM(s.quantity) > v.capacity
+) AS oversold;

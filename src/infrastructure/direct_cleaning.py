@@ -6,8 +6,9 @@ judge, deduplicate and check references, by the rules of src/domain/tables.py.
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from src.domain.tables import SCHEMA, Column, TableSpec
@@ -35,19 +36,23 @@ def raw_table(spec: TableSpec, name: str) -> str:
 
 
 def refused_record(
-    run_id: str, spec: TableSpec, row: Mapping[str, Any]
+    run_id: str, spec: TableSpec, columns: Sequence[str], row: Mapping[str, Any]
 ) -> tuple[str, str, str | None, str, str]:
     """Return the quarantine's row for one row that COPY refused."""
     column = str(row["column_name"])
     kind = next((c.kind for c in spec.columns if c.name == column), "record")
     rule = _RULE_OF_CODE.get(int(row["error_code"]), f"invalid_{kind}")
     raw = str(row.get("raw_line") or "")
+    return run_id, spec.name, _key_of(raw, spec, columns), f"{rule}:{column}", raw
+
+
+def _key_of(raw: str, spec: TableSpec, columns: Sequence[str]) -> str | None:
+    """Return the key in a raw line, JSON or CSV; None where the view cut the line short."""
     try:
-        record = json.loads(raw)
-        key = str(record[spec.key])
+        return str(json.loads(raw)[spec.key])
     except (ValueError, KeyError, TypeError):
-        key = None  # not JSON, or cut short by the view
-    return run_id, spec.name, key, f"{rule}:{column}", raw
+        fields = next(csv.reader([raw]), [])
+        return fields[columns.index(spec.key)] if len(fields) == len(columns) else None
 
 
 def statements(

@@ -170,7 +170,7 @@ class RedshiftDataLoader:
         for row in refused:
             self._client.execute(
                 direct_cleaning.INSERT_REJECTED,
-                direct_cleaning.refused_record(plan.run_id, spec, row),
+                direct_cleaning.refused_record(plan.run_id, spec, columns, row),
             )
         for statement, arguments in direct_cleaning.statements(spec, raw, stage, plan.run_id):
             self._client.execute(statement, arguments)

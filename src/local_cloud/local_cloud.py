@@ -8,6 +8,8 @@ import os
 import secrets
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -119,8 +121,24 @@ class LocalCloud:
         )
         return {
             "psql": f"PGSERVICEFILE={service} {self._postgres.psql} service=concert_demo",
+            "psql_path": self._postgres.psql,
             "aws": f"AWS_CONFIG_FILE={aws} aws --profile concert-demo s3 ls --recursive s3://…",
         }
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder without starting anything."""
+        self._take_lock()
+        try:
+            yield
+        finally:
+            self._stop()
+
+    def places(self) -> list[Path]:
+        """Return every folder that holds state, the warehouse's own included."""
+        from src.local_cloud.postgres_server import data_folder
+
+        return [data_folder(self.folder / "redshift"), self.folder]
 
     # -- keeping the folder --------------------------------------------------------------
 

@@ -187,6 +187,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def data_folder(folder: Path) -> Path:
+    """Return where the server of `folder` really keeps its files."""
+    return _reachable_folder(folder, processes.unprivileged_account())
+
+
 def _reachable_folder(folder: Path, account: Account | None) -> Path:
     """Return `folder`, or one in the temporary folder where `account` cannot reach it."""
     folder.mkdir(parents=True, exist_ok=True)

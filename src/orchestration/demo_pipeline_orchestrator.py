@@ -97,6 +97,8 @@ class DemoPipelineOrchestrator:
             Stage("data_verification", "verify quality", self.verify_data_quality),
         ]
         s = self.settings
+        if not (self.skip_generation or s.input_dir):
+            check_sizes(s)
         self.console.line(
             f"Concert demo  run {self.workflow.run_id}  target {s.target}  seed {s.seed}"
         )
@@ -145,7 +147,7 @@ class DemoPipelineOrchestrator:
         rows = f"{manifest.records:,} rows"
         summary = f"{rows}, {plural(manifest.files, 'file')}, {human_bytes(manifest.bytes)}"
         if self.skip_generation:
-            summary = f"using {manifest.dataset_id}: {summary}"
+            summary = f"{manifest.dataset_id}: {rows}"
         facts = {
             "counts": {name: t.valid_rows or t.records for name, t in manifest.tables.items()},
             "records": {name: t.records for name, t in manifest.tables.items()},
@@ -174,7 +176,7 @@ class DemoPipelineOrchestrator:
                     "--etl direct cannot COPY raw Parquet: its timestamps are text",
                     hint="--etl glue, or --raw-format json",
                 )
-            return StepOutcome("skipped", "--etl direct: Redshift cleans the raw rows itself")
+            return StepOutcome("skipped", "Redshift cleans the raw rows itself")
         environment, run_id = self.environment, self.workflow.run_id
         processed = environment.processed_storage
         definition = environment.glue.ensure_job(environment.etl_job)
@@ -256,7 +258,7 @@ class DemoPipelineOrchestrator:
                 f"{plural(len(failures), 'data-quality check')} of {len(results)} failed",
                 where=f"src/sql/checks: {', '.join(f.name for f in failures)}",
                 cause=f"{first.title}: expected {first.expected}, found {first.found}",
-                hint="SELECT rule, COUNT(*) FROM concert_dw.rejected_records GROUP BY rule",
+                hint=self._inspect_hint(),
             )
             error.facts = facts
             raise error
@@ -280,7 +282,6 @@ class DemoPipelineOrchestrator:
 
             _note(progress, f"reading {s.input_dir}")
             return InputDataset(Path(s.input_dir)).export(sink, s.raw_format, run_id)
-        check_sizes(s)
         from src.services.concert_world import WorldSize
         from src.services.synthetic_data_generator import SyntheticDataGenerator
 
@@ -289,6 +290,11 @@ class DemoPipelineOrchestrator:
         total = s.artists + s.venues + s.concerts + s.sales
         on_rows = progress_callback(progress, total) if progress else None
         return generator.export(sink, s.raw_format, run_id, on_rows)
+
+    def _inspect_hint(self) -> str:
+        if self.settings.target == "local":
+            return "python -m src.local_cloud psql, then the SQL of the named check"
+        return "run the SQL of the named check against the warehouse"
 
     def _need_manifest(self) -> DatasetManifest:
         if self.manifest is None:
@@ -336,7 +342,7 @@ class DemoPipelineOrchestrator:
         known: dict[str, Any] = {
             "run_id": self.workflow.run_id,
             "max_rejected_share": self.settings.max_rejected_share,
-            "as_of": manifest.as_of.replace("+00:00", "") if manifest.as_of else None,
+            "newest_sale": manifest.parameters.get("newest_sale"),
         }
         load = steps.get("redshift_load", {})
         known["rejected_rows"] = load.get("rejected_rows")

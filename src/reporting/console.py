@@ -95,7 +95,8 @@ class Console:
         if self._quiet:
             return
         start = "\r\x1b[2K" if self._is_terminal else ""
-        word = self._paint(status, f"{status:<8}")
+        shown = "stopped" if status == "interrupted" else status
+        word = self._paint(status, f"{shown:<8}")
         self._write(f"{start}{prefix} {word} {text:<46} {seconds:>5.1f}s\n")
 
     @property

@@ -26,6 +26,7 @@ class GenerationChecks:
         )  # fmt: skip
         self._seen = dict.fromkeys(self._expected, 0)
         self._sold = np.zeros(size.concerts, dtype=np.int64)
+        self.newest_sale = ""  # as the raw records write it
 
     def watch(self, table: str, blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
         """Pass the blocks of a table on, raising GenerationError at the first broken law."""
@@ -76,6 +77,7 @@ class GenerationChecks:
         quantity = block.column("quantity").to_numpy()
         # Blocks are whole concerts in order, so only a slice of the sums is touched.
         first, last = int(concert.min()), int(concert.max())
+        self.newest_sale = max(self.newest_sale, pc.max(block.column("purchased_at")).as_py())
         counts = np.bincount(concert - first, weights=quantity).astype(np.int64)
         self._sold[first : last + 1] += counts
         amount = _cents(block.column("unit_price")) * quantity

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from src.domain.dataset import LEDGER_NAME, TRUTH_NAME, DataFile, DatasetManifest, TableFiles
-from src.domain.tables import TABLE_BY_NAME, TABLES, TableSpec
+from src.domain.tables import TABLES, TableSpec
 from src.services import raw_tables
 from src.services.concert_world import World, WorldSize, build_world
 from src.services.defect_injector import UNTIDY, Defect, DefectInjector
@@ -105,6 +105,7 @@ class SyntheticDataGenerator:
                 "size": asdict(self.size),
                 "defect_rate": self.defect_rate,
                 "tickets": self.world.tickets,
+                "newest_sale": checks.newest_sale,
                 "r2_ceiling": _ceilings(truth),
             },
             defects=len(ledger) - untidy,
@@ -179,7 +180,3 @@ def _ceilings(truth: pa.Table) -> dict[str, Any]:
         "columns": round(r2_ceiling(column["columns_mean"], column["columns_variance"]), 6),
     }
 
-
-def rows_by_table(generator: SyntheticDataGenerator) -> dict[str, int]:
-    """Return the valid rows of every table."""
-    return {name: generator.rows(name) for name in TABLE_BY_NAME}

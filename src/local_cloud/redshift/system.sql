@@ -75,7 +75,7 @@ CREATE OR REPLACE FUNCTION redshift_local.info(message text)
 
 -- Called by the byte-length constraints; only a value that is too long gets here.
 CREATE OR REPLACE FUNCTION redshift_local.too_long(value text, max_bytes integer)
-    RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+    RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
     RAISE EXCEPTION USING MESSAGE = 'Value too long for character type', ERRCODE = 'XX000',
         DETAIL = format(E'\n  error:  Value too long for character type\n  code:      8001\n'

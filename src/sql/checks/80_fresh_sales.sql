@@ -1,4 +1,4 @@
--- check: the newest sale is at most a week older than the as-of date
--- expect: <= 7
-SELECT DATEDIFF(day, MAX(purchased_at), CAST(:as_of AS TIMESTAMP))
+-- check: the newest sale of the source has arrived
+-- expect: = 0
+SELECT ABS(DATEDIFF(second, MAX(purchased_at), CAST(:newest_sale AS TIMESTAMP)))
 FROM concert_dw.ticket_sales;

@@ -17,7 +17,7 @@ from src.orchestration.command_line import (
 )
 
 if TYPE_CHECKING:
-    from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+    pass
 
 EXAMPLES = """\
   python run_demo_pipeline.py

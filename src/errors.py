@@ -1,22 +1,24 @@
 """Every error this project raises on purpose.
 
-    DemoError                 base: message, where, cause, hint, exit code
-    +-- CannotRunError        exit 2: it could not run
-    |   +-- UsageError            an option or argument is wrong
-    |   +-- SettingsError         an environment variable or .env entry is wrong or missing
-    |   +-- UnreachableError      a server, bucket or role does not answer
-    |   +-- BusyError             another run holds the same state folder
-    |   +-- InputDataError        the user's own files cannot be used
-    +-- StageFailedError      exit 1: it ran and a stage failed
-        +-- GenerationError       the generated data broke its own laws
-        +-- StorageError          S3 refused or lost something
-        +-- EtlError              the Glue job did not succeed
-        +-- WarehouseError        Redshift refused a statement
-        |   +-- LoadError             a COPY or its proof failed
-        +-- QualityError          a data-quality check failed
+DemoError                 base: message, where, cause, hint, exit code
++-- CannotRunError        exit 2: it could not run
+|   +-- UsageError            an option or argument is wrong
+|   +-- SettingsError         an environment variable or .env entry is wrong or missing
+|   +-- UnreachableError      a server, bucket or role does not answer
+|   +-- BusyError             another run holds the same state folder
+|   +-- InputDataError        the user's own files cannot be used
++-- StageFailedError      exit 1: it ran and a stage failed
+    +-- GenerationError       the generated data broke its own laws
+    +-- StorageError          S3 refused or lost something
+    +-- EtlError              the Glue job did not succeed
+    +-- WarehouseError        Redshift refused a statement
+    |   +-- LoadError             a COPY or its proof failed
+    +-- QualityError          a data-quality check failed
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class DemoError(Exception):
@@ -40,6 +42,7 @@ class DemoError(Exception):
         self.where = where
         self.cause = cause
         self.hint = hint
+        self.facts: dict[str, Any] = {}  # what the report keeps of the failed stage
 
     def as_dict(self) -> dict[str, str | None]:
         """Return the error as the report stores it."""

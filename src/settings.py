@@ -54,9 +54,7 @@ class Settings:
     venues: int = _setting("DEMO_VENUES", 500, "Venues to generate.", minimum=1)
     concerts: int = _setting("DEMO_CONCERTS", 10_000, "Concerts to generate.", minimum=1)
     sales: int = _setting("DEMO_SALES", 50_000, "Ticket-sale rows to generate.", minimum=1)
-    seed: int = _setting(
-        "DEMO_SEED", 42, "Same seed, same data.", minimum=0, maximum=2**63 - 1
-    )
+    seed: int = _setting("DEMO_SEED", 42, "Same seed, same data.", minimum=0, maximum=2**63 - 1)
     defect_rate: float = _setting(
         "DEMO_DEFECT_RATE",
         0.01,
@@ -82,9 +80,7 @@ class Settings:
     input_dir: str = _setting(
         "DEMO_INPUT_DIR", "", "Folder with your own files, instead of generated data."
     )
-    raw_bucket: str = _setting(
-        "DEMO_RAW_BUCKET", "concert-demo-raw", "S3 bucket for raw data."
-    )
+    raw_bucket: str = _setting("DEMO_RAW_BUCKET", "concert-demo-raw", "S3 bucket for raw data.")
     processed_bucket: str = _setting(
         "DEMO_PROCESSED_BUCKET",
         "concert-demo-processed",
@@ -110,9 +106,7 @@ class Settings:
         "GLUE_TIMEOUT_MINUTES", 60, "Longest run of the Glue job.", minimum=1, maximum=2880
     )
     redshift_host: str = _setting("REDSHIFT_HOST", "", "Redshift endpoint (required on aws).")
-    redshift_port: int = _setting(
-        "REDSHIFT_PORT", 5439, "Redshift port.", minimum=1, maximum=65535
-    )
+    redshift_port: int = _setting("REDSHIFT_PORT", 5439, "Redshift port.", minimum=1, maximum=65535)
     redshift_database: str = _setting("REDSHIFT_DATABASE", "dev", "Redshift database.")
     redshift_user: str = _setting("REDSHIFT_USER", "", "Redshift user (required on aws).")
     redshift_password: str = _setting(
@@ -121,9 +115,7 @@ class Settings:
 
     def public(self) -> dict[str, Any]:
         """Return the settings a report may show: all but the secrets."""
-        return {
-            f.name: getattr(self, f.name) for f in fields(self) if not f.metadata["secret"]
-        }
+        return {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata["secret"]}
 
 
 def load_settings(

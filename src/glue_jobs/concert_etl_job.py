@@ -123,9 +123,7 @@ def judge(frame, table):
         for c in table["columns"]
         if c["fill"]
     }
-    values = [
-        F.expr(filled.get(c["name"], c["name"])).alias(c["name"]) for c in table["columns"]
-    ]
+    values = [F.expr(filled.get(c["name"], c["name"])).alias(c["name"]) for c in table["columns"]]
     key = TEXT + table["key"]
     return frame.select(
         F.col(key),

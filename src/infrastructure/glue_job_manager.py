@@ -80,7 +80,7 @@ class GlueJobManager:
         """
         body = job.script.read_bytes()
         key = f"{SCRIPT_PREFIX}/{job.script.stem}-{hashlib.sha256(body).hexdigest()[:12]}.py"
-        if not any(found.key == key for found in self._storage.list(key)):
+        if not any(found.key == key for found in self._storage.list_objects(key)):
             self._storage.put(key, body, content_type="text/x-python")
         wanted = _definition(job, self._storage.uri(key))
         try:

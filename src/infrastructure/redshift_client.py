@@ -1,4 +1,4 @@
-"""A connection to Redshift: retries, transactions, rows, and errors that say what the server said."""
+"""A connection to Redshift: retries, transactions, rows, and errors with the server's detail."""
 
 from __future__ import annotations
 
@@ -101,9 +101,7 @@ class RedshiftClient:
         with self._cursor(statement, arguments) as cursor:
             return int(cursor.rowcount)
 
-    def query(
-        self, statement: str, arguments: Sequence[Any] | None = None
-    ) -> list[dict[str, Any]]:
+    def query(self, statement: str, arguments: Sequence[Any] | None = None) -> list[dict[str, Any]]:
         """Execute a query; returns its rows as dicts."""
         with self._cursor(statement, arguments) as cursor:
             names = [column.name for column in cursor.description]

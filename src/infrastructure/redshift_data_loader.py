@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from src.domain.tables import SCHEMA, TABLES, TableSpec
 from src.errors import LoadError, WarehouseError
-from src.infrastructure import direct_cleaning
+from src.infrastructure import direct_cleaning, load_errors
 from src.infrastructure.redshift_client import RedshiftClient, quote_identifier, quote_literal
 from src.infrastructure.s3_storage import S3Storage
 
@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 LoadMode = Literal["replace", "merge"]
 CopyFormat = Literal["parquet", "json", "csv"]
 MANIFEST_PREFIX = "manifests"
-_SHOWN_ERRORS = 3
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ class RedshiftDataLoader:
         self._client.execute(direct_cleaning.raw_table(spec, raw))
         columns = source.columns or spec.column_names
         self._copy(raw, columns, source, manifest_uri, what=spec.name, max_error=100_000)
-        refused = self._load_errors()
+        refused = load_errors.last_copy_errors(self._client)
         for row in refused:
             self._client.execute(
                 direct_cleaning.INSERT_REJECTED,
@@ -196,7 +195,9 @@ class RedshiftDataLoader:
         try:
             self._client.execute(statement)
         except WarehouseError as error:
-            raise self._explain(error, what, manifest_uri, source) from error
+            raise load_errors.explain(
+                self._client, error, what, manifest_uri, source.rows
+            ) from error
         loaded = int(self._client.query_value("SELECT pg_last_copy_count()"))
         present = int(self._client.query_value(f"SELECT COUNT(*) FROM {table}"))
         if loaded != present:
@@ -228,52 +229,6 @@ class RedshiftDataLoader:
             f"COPY {table} ({names}) FROM {quote_literal(manifest_uri)} "
             f"IAM_ROLE {role} MANIFEST {options}"
         )
-
-    def _load_errors(self) -> list[dict[str, Any]]:
-        """Return the last COPY's refused rows; Serverless denies the stl_ view."""
-        columns = (
-            "TRIM(filename) AS file_name, line_number, TRIM(colname) AS column_name, "
-            "TRIM(raw_line) AS raw_line, TRIM(raw_field_value) AS raw_value, "
-            "err_code AS error_code, TRIM(err_reason) AS error_message"
-        )
-        return self._client.query(
-            f"SELECT {columns} FROM stl_load_errors WHERE query = pg_last_copy_id() "
-            "ORDER BY filename, line_number"
-        )
-
-    def _explain(
-        self, error: WarehouseError, what: str, manifest_uri: str, source: LoadSource
-    ) -> LoadError:
-        """Find out which rows a failed COPY refused; the transaction is rolled back by now."""
-        message = f"COPY into {SCHEMA}.{what} failed"
-        try:
-            rows = self._load_errors() or self._serverless_errors()
-        except WarehouseError:
-            rows = self._serverless_errors()
-        if not rows or "load_error" not in (error.cause or ""):
-            return LoadError(message, where=manifest_uri, cause=error.cause, hint=error.hint)
-        total = "" if source.rows is None else f" of {source.rows:,}"
-        first = rows[0]
-        more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
-        column = f", column {first['column_name']}" if first["column_name"] else ""
-        return LoadError(
-            f"COPY into {SCHEMA}.{what} rejected {len(rows)}{total} rows",
-            where=f"{first['file_name']} line {first['line_number']}{column}{more}",
-            cause=f"{first['error_message']} (code {first['error_code']})",
-            hint="python run_demo_pipeline.py --skip-generation --etl glue -v",
-        )
-
-    def _serverless_errors(self) -> list[dict[str, Any]]:
-        try:
-            return self._client.query(
-                "SELECT TRIM(file_name) AS file_name, line_number, "
-                "TRIM(column_name) AS column_name, error_code, "
-                "TRIM(error_message) AS error_message FROM sys_load_error_detail "
-                "WHERE session_id = pg_backend_pid() ORDER BY start_time DESC, line_number"
-            )[:_SHOWN_ERRORS]
-        except WarehouseError as error:
-            logger.debug("sys_load_error_detail cannot be read: %s", error.cause)
-            return []
 
     def _write_manifest(self, plan: LoadPlan, name: str) -> tuple[str, str]:
         """Write the manifest of one table's COPY; returns its address and digest."""

@@ -110,7 +110,7 @@ class S3Storage:
         """Copy a local file to an object, in parts where it is large."""
         self._call(key, self._client.upload_file, Filename=path, Bucket=self.bucket, Key=key)
 
-    def list(self, prefix: str) -> list[StoredObject]:
+    def list_objects(self, prefix: str) -> list[StoredObject]:
         """Return the objects below a prefix in key order."""
         found: list[StoredObject] = []
         for page in self._pages(Prefix=prefix):
@@ -215,7 +215,7 @@ class RawDatasets:
                 cause=str(error),
                 hint="python run_demo_pipeline.py",
             ) from error
-        sizes = {o.key: o.size for o in self.storage.list(self.prefix(name))}
+        sizes = {o.key: o.size for o in self.storage.list_objects(self.prefix(name))}
         for table, entry in manifest.tables.items():
             for file in entry.files:
                 size = sizes.get(self.prefix(name) + file.path)

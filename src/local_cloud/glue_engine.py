@@ -15,7 +15,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-
 _CACHE_NUMBERS = itertools.count()
 
 
@@ -26,17 +25,20 @@ def activate() -> None:
     from sqlframe.duckdb.readwriter import DuckDBDataFrameReader, DuckDBDataFrameWriter
 
     sqlframe.activate("duckdb")
-    reader, writer = DuckDBDataFrameReader, DuckDBDataFrameWriter
+    reader: Any = DuckDBDataFrameReader
+    writer: Any = DuckDBDataFrameWriter
+    frame: Any = DuckDBDataFrame
+    session: Any = DuckDBSession
     reader.schema = _schema
     reader.json = _read_json
     reader.csv = _read_csv
     reader.parquet = _read_parquet
     writer.parquet = _write_parquet
     writer.json = _write_json
-    DuckDBDataFrame.coalesce = lambda self, partitions: self
-    DuckDBDataFrame.cache = _cache
-    DuckDBSession.createDataFrame = _create_data_frame
-    DuckDBSession.conf = property(lambda self: _Configuration())
+    frame.coalesce = lambda self, partitions: self
+    frame.cache = _cache
+    session.createDataFrame = _create_data_frame
+    session.conf = property(lambda self: _Configuration())
 
 
 class _Configuration:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -24,13 +23,26 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from src.local_cloud import processes
+from src.local_cloud.glue_staging import Staging
 
-_ADDRESS = re.compile(r"""s3://(?P<bucket>[a-z0-9.-]+)/(?P<key>[^\s"',\]}]*)""")
 _ENGINE = Path(__file__).with_name("glue_engine.py")
 _RUNNING = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 _JOB_FIELDS = frozenset(
-    """Name Role Command DefaultArguments NonOverridableArguments Description GlueVersion
-    WorkerType NumberOfWorkers Timeout MaxRetries ExecutionProperty Tags""".split()
+    [
+        "Name",
+        "Role",
+        "Command",
+        "DefaultArguments",
+        "NonOverridableArguments",
+        "Description",
+        "GlueVersion",
+        "WorkerType",
+        "NumberOfWorkers",
+        "Timeout",
+        "MaxRetries",
+        "ExecutionProperty",
+        "Tags",
+    ]
 )
 
 
@@ -88,11 +100,11 @@ class LocalGlueClient:
         self._save(job)
         return {"Name": job["Name"]}
 
-    def get_job(self, *, JobName: str) -> dict[str, Any]:  # noqa: N803 (boto3's names)
+    def get_job(self, *, JobName: str) -> dict[str, Any]:
         """Return a job's definition."""
         return {"Job": self._load(JobName, "GetJob")}
 
-    def update_job(self, *, JobName: str, JobUpdate: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+    def update_job(self, *, JobName: str, JobUpdate: dict[str, Any]) -> dict[str, Any]:
         """Overwrite a job's whole definition, as Glue does."""
         self._load(JobName, "UpdateJob")
         if "Role" not in JobUpdate or "Command" not in JobUpdate:
@@ -101,7 +113,7 @@ class LocalGlueClient:
         self._save({**JobUpdate, "Name": JobName})
         return {"JobName": JobName}
 
-    def delete_job(self, *, JobName: str) -> dict[str, Any]:  # noqa: N803
+    def delete_job(self, *, JobName: str) -> dict[str, Any]:
         """Forget a job; one that is not there is no error."""
         self._job_file(JobName).unlink(missing_ok=True)
         return {"JobName": JobName}
@@ -109,7 +121,10 @@ class LocalGlueClient:
     # -- runs ----------------------------------------------------------------------------
 
     def start_job_run(
-        self, *, JobName: str, Arguments: dict[str, str] | None = None  # noqa: N803
+        self,
+        *,
+        JobName: str,
+        Arguments: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         """Start a run; ConcurrentRunsExceededException above the job's MaxConcurrentRuns."""
         job = self._load(JobName, "StartJobRun")
@@ -129,17 +144,17 @@ class LocalGlueClient:
         run.thread.start()
         return {"JobRunId": run_id}
 
-    def get_job_run(self, *, JobName: str, RunId: str) -> dict[str, Any]:  # noqa: N803
+    def get_job_run(self, *, JobName: str, RunId: str) -> dict[str, Any]:
         """Return a run's state."""
         return {"JobRun": self._run(JobName, RunId, "GetJobRun").as_answer()}
 
-    def get_job_runs(self, *, JobName: str, MaxResults: int = 200) -> dict[str, Any]:  # noqa: N803
+    def get_job_runs(self, *, JobName: str, MaxResults: int = 200) -> dict[str, Any]:
         """Return the job's runs of this process, newest first."""
         runs = [r for r in self._runs.values() if r.job["Name"] == JobName]
         runs.sort(key=lambda r: r.started, reverse=True)
         return {"JobRuns": [r.as_answer() for r in runs[:MaxResults]]}
 
-    def batch_stop_job_run(self, *, JobName: str, JobRunIds: list[str]) -> dict[str, Any]:  # noqa: N803
+    def batch_stop_job_run(self, *, JobName: str, JobRunIds: list[str]) -> dict[str, Any]:
         """Stop runs: the script's whole process group ends."""
         stopped = []
         for run_id in JobRunIds:
@@ -164,7 +179,7 @@ class LocalGlueClient:
         """Stage, run, bring back; every outcome ends as a state, never as a lost thread."""
         try:
             run.folder.mkdir(parents=True, exist_ok=True)
-            staging = _Staging(self._s3, run.folder / "staged")
+            staging = Staging(self._s3, run.folder / "staged")
             script = staging.localise(run.job["Command"]["ScriptLocation"])
             command = [sys.executable, str(_ENGINE), script]
             for name, value in run.arguments.items():
@@ -236,54 +251,6 @@ class LocalGlueClient:
         if run is None or run.job["Name"] != job:
             raise _error("EntityNotFoundException", f"Job run {run_id} is not found", operation)
         return run
-
-
-class _Staging:
-    """Copies of S3 locations in a folder, and the way back."""
-
-    def __init__(self, s3: Any, folder: Path) -> None:
-        self._s3 = s3
-        self._folder = folder
-        self._seen: dict[Path, tuple[int, int]] = {}
-        self._staged: set[str] = set()
-
-    def localise(self, argument: str) -> str:
-        """Replace every s3:// address in an argument by the path of its copy."""
-        return _ADDRESS.sub(self._stage, argument)
-
-    def _stage(self, match: re.Match[str]) -> str:
-        bucket, key = match["bucket"], match["key"]
-        if match[0] not in self._staged:
-            self._staged.add(match[0])
-            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
-            for page in pages:
-                for found in page.get("Contents", ()):
-                    # A prefix that only happens to start the same is another location.
-                    if found["Key"] == key or found["Key"].startswith(key.rstrip("/") + "/"):
-                        self._fetch(bucket, found["Key"])
-        return str(self._folder / bucket / key.rstrip("/"))
-
-    def _fetch(self, bucket: str, key: str) -> None:
-        path = self._folder / bucket / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._s3.download_file(Bucket=bucket, Key=key, Filename=str(path))
-        self._seen[path] = _stamp(path)
-
-    def bring_back(self) -> None:
-        """Upload what is new or changed, delete what the script removed."""
-        for path in sorted(p for p in self._folder.rglob("*") if p.is_file()):
-            if self._seen.get(path) != _stamp(path):
-                bucket, _, key = path.relative_to(self._folder).as_posix().partition("/")
-                self._s3.upload_file(Filename=str(path), Bucket=bucket, Key=key)
-        for path in self._seen:
-            if not path.exists():
-                bucket, _, key = path.relative_to(self._folder).as_posix().partition("/")
-                self._s3.delete_object(Bucket=bucket, Key=key)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
 
 
 def _kill(run: _Run) -> None:

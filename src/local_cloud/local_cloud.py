@@ -45,7 +45,9 @@ class LocalCloud:
             self._s3_server = S3Server(self.folder / "s3", self.folder / "s3.log", key)
             self._s3_server.start()
             self._postgres = PostgresServer(
-                self.folder / "redshift", self.folder / "redshift.log", self._credentials["password"]
+                self.folder / "redshift",
+                self.folder / "redshift.log",
+                self._credentials["password"],
             )
             self._postgres.start()
             self._prepare_redshift()

@@ -57,7 +57,7 @@ def spawn(
         stdout=log,
         stderr=subprocess.STDOUT if isinstance(log, int) or log else None,
         start_new_session=True,
-        preexec_fn=_die_with_parent(death_signal),
+        preexec_fn=_die_with_parent(death_signal),  # noqa: PLW1509 (one system call)
         env=None if env is None else dict(env),
         cwd=cwd,
         **user,

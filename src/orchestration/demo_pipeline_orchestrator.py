@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from src.domain.dataset import LEDGER_NAME, DatasetManifest
+from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
 from src.errors import QualityError, UsageError
 from src.orchestration.environment import DemoEnvironment
+from src.orchestration.etl_stage import EtlStage
 from src.orchestration.preflight import check_sizes
 from src.orchestration.workflow import Stage, StepOutcome, Workflow
 from src.reporting.console import (
@@ -22,10 +21,6 @@ from src.reporting.console import (
     progress_callback,
 )
 from src.settings import Settings
-
-PROCESSED_PREFIX = "processed"
-QUARANTINE_PREFIX = "quarantine"
-SUMMARY_PREFIX = "summary"
 
 
 class DemoPipelineOrchestrator:
@@ -55,7 +50,6 @@ class DemoPipelineOrchestrator:
         self._entered = False
         self.manifest: DatasetManifest | None = None
         self.etl_counts: dict[str, dict[str, int]] = {}
-        self._untidy: dict[str, int] = {}
 
     # -- life ----------------------------------------------------------------------------
 
@@ -135,9 +129,7 @@ class DemoPipelineOrchestrator:
 
     def generate_and_upload_data(self, progress: StageProgress | None = None) -> StepOutcome:
         """Generate (or read, or find) the raw data set; its manifest is written last."""
-        from src.infrastructure.s3_storage import RawDatasets
-
-        datasets = RawDatasets(self.environment.raw_storage)
+        datasets = self.environment.raw_datasets
         if self.skip_generation:
             self.manifest = datasets.latest()
         else:
@@ -177,31 +169,10 @@ class DemoPipelineOrchestrator:
                     hint="--etl glue, or --raw-format json",
                 )
             return StepOutcome("skipped", "Redshift cleans the raw rows itself")
-        environment, run_id = self.environment, self.workflow.run_id
-        processed = environment.processed_storage
-        definition = environment.glue.ensure_job(environment.etl_job)
-        run = environment.glue.run(
-            self.settings.glue_job_name,
-            self._job_arguments(manifest),
-            on_state=lambda job_run, state: _note(progress, f"{job_run} {state}"),
-        )
-        self._read_etl_summary()
-        rejected = sum(self._rejected(name) for name in self.etl_counts)
-        facts = {
-            "job": self.settings.glue_job_name,
-            "job_definition": definition,
-            "job_run_id": run.run_id,
-            "job_run_state": run.state,
-            "attempts": run.attempts,
-            "dpu_seconds": run.dpu_seconds,
-            "log_group": run.log_group,
-            "counts": self.etl_counts,
-            "repaired_rows": self._untidy,
-            "rejected_rows": rejected,
-            "location": processed.uri(f"{PROCESSED_PREFIX}/{run_id}/"),
-            "quarantine": processed.uri(f"{QUARANTINE_PREFIX}/{run_id}/"),
-        }
-        summary = f"{self.settings.glue_job_name} {run.state}, {rejected:,} rejected"
+        stage = EtlStage(self.environment, self.settings, self.workflow.run_id)
+        counts, facts = stage.run(manifest, lambda text: _note(progress, text))
+        self.etl_counts = counts
+        summary = f"{facts['job']} {facts['job_run_state']}, {facts['rejected_rows']:,} rejected"
         return StepOutcome("ok", summary, facts)
 
     def load_data_to_redshift(self, progress: StageProgress | None = None) -> StepOutcome:
@@ -231,40 +202,27 @@ class DemoPipelineOrchestrator:
 
     def verify_data_quality(self, progress: StageProgress | None = None) -> StepOutcome:
         """Run every check against the warehouse; raises QualityError if one fails."""
-        from src.services.data_quality_service import DataQualityService, compare_with_ledger
+        from src.orchestration.verification import verify
 
-        redshift = self.environment.redshift
-        service = DataQualityService(redshift.query_value)
-        results = service.run(self._check_parameters())
-        facts: dict[str, Any] = {}
-        ledger = self._ledger()
-        if ledger is not None:
-            found = redshift.query(
-                "SELECT table_name, record_key, rule FROM concert_dw.rejected_records"
-            )
-            rejected = [(r["table_name"], r["record_key"], r["rule"]) for r in found]
-            result, facts["defect_detection"] = compare_with_ledger(rejected, ledger)
-            results.append(result)
-        passed = sum(r.verdict == "passed" for r in results)
-        skipped = sum(r.verdict == "skipped" for r in results)
-        facts["checks"] = results
-        facts["tally"] = {
-            "passed": passed, "skipped": skipped, "failed": len(results) - passed - skipped
-        }  # fmt: skip
+        load = self.workflow.steps.get("redshift_load", {})
+        results, facts = verify(
+            self.environment, self.settings, self.workflow.run_id, self._need_manifest(), load
+        )
         failures = [r for r in results if r.verdict == "failed"]
         if failures:
             first = failures[0]
             error = QualityError(
                 f"{plural(len(failures), 'data-quality check')} of {len(results)} failed",
-                where=f"src/sql/checks: {', '.join(f.name for f in failures)}",
+                where=", ".join(f.file or f.name for f in failures),
                 cause=f"{first.title}: expected {first.expected}, found {first.found}",
-                hint=self._inspect_hint(),
+                hint=self._inspect_hint(first.file),
             )
             error.facts = facts
             raise error
-        summary = f"{passed} of {len(results)} checks passed"
-        if skipped:
-            summary += f", {skipped} not applicable"
+        tally = facts["tally"]
+        summary = f"{tally['passed']} of {len(results)} checks passed"
+        if tally["skipped"]:
+            summary += f", {tally['skipped']} not applicable"
         return StepOutcome("ok", summary, facts)
 
     # -- pieces --------------------------------------------------------------------------
@@ -291,10 +249,10 @@ class DemoPipelineOrchestrator:
         on_rows = progress_callback(progress, total) if progress else None
         return generator.export(sink, s.raw_format, run_id, on_rows)
 
-    def _inspect_hint(self) -> str:
-        if self.settings.target == "local":
-            return "python -m src.local_cloud psql, then the SQL of the named check"
-        return "run the SQL of the named check against the warehouse"
+    def _inspect_hint(self, file: str) -> str:
+        if self.settings.target != "local":
+            return f"run the SQL of {file or 'docs/reference'} against the warehouse"
+        return "python -m src.local_cloud psql" + (f" -f {file}" if file else "")
 
     def _need_manifest(self) -> DatasetManifest:
         if self.manifest is None:
@@ -302,71 +260,6 @@ class DemoPipelineOrchestrator:
                 "there is no raw data set yet", hint="call generate_and_upload_data() first"
             )
         return self.manifest
-
-    def _job_arguments(self, manifest: DatasetManifest) -> dict[str, str]:
-        from src.infrastructure.s3_storage import RawDatasets
-
-        environment, run_id = self.environment, self.workflow.run_id
-        datasets = RawDatasets(environment.raw_storage)
-        prefix, processed = datasets.prefix(manifest.dataset_id), environment.processed_storage
-        files = {
-            name: [datasets.storage.uri(prefix + file.path) for file in table.files]
-            for name, table in manifest.tables.items()
-        }
-        return {
-            "--tables": json.dumps([table.as_job_argument() for table in TABLES]),
-            "--input": json.dumps(files),
-            "--format": manifest.format,
-            "--output": processed.uri(f"{PROCESSED_PREFIX}/{run_id}"),
-            "--quarantine": processed.uri(f"{QUARANTINE_PREFIX}/{run_id}"),
-            "--summary": processed.uri(f"{SUMMARY_PREFIX}/{run_id}"),
-        }
-
-    def _read_etl_summary(self) -> None:
-        storage = self.environment.processed_storage
-        counts: dict[str, dict[str, int]] = {t.name: {"accepted": 0} for t in TABLES}
-        for found in storage.list(f"{SUMMARY_PREFIX}/{self.workflow.run_id}/"):
-            for line in storage.get(found.key).splitlines():
-                row = json.loads(line)
-                counts[row["table_name"]][row["rule"]] = row["rows"]
-                if row["rule"] == "accepted":
-                    self._untidy[row["table_name"]] = row["untidy"]
-        self.etl_counts = counts
-
-    def _rejected(self, table: str) -> int:
-        counts = self.etl_counts.get(table, {})
-        return sum(n for rule, n in counts.items() if rule != "accepted")
-
-    def _check_parameters(self) -> dict[str, Any]:
-        manifest, steps = self._need_manifest(), self.workflow.steps
-        known: dict[str, Any] = {
-            "run_id": self.workflow.run_id,
-            "max_rejected_share": self.settings.max_rejected_share,
-            "newest_sale": manifest.parameters.get("newest_sale"),
-        }
-        load = steps.get("redshift_load", {})
-        known["rejected_rows"] = load.get("rejected_rows")
-        if all(t.records is not None for t in manifest.tables.values()):
-            known["records"] = manifest.records
-        if self.settings.load_mode == "replace":  # a merge keeps rows of earlier loads
-            for name, table in manifest.tables.items():
-                loaded = load.get("tables", {}).get(name)
-                known[f"rows_{name}"] = table.valid_rows or (loaded and loaded.source_rows)
-        return known
-
-    def _ledger(self) -> list[tuple[str, str, str]] | None:
-        """Return what the generator injected, or None for data it did not make."""
-        manifest = self._need_manifest()
-        if manifest.source != "synthetic":
-            return None
-        from src.infrastructure.s3_storage import RawDatasets
-
-        datasets = RawDatasets(self.environment.raw_storage)
-        body = datasets.storage.find(datasets.prefix(manifest.dataset_id) + LEDGER_NAME)
-        if body is None:
-            return None
-        lines = map(json.loads, gzip.decompress(body).splitlines())
-        return [(d["table"], d["key"], d["rule"]) for d in lines if d["rule"] != "untidy"]
 
     def _rows_side_by_side(self) -> dict[str, dict[str, int | None]]:
         """Return records -> accepted -> rejected -> warehouse per table: a lost row shows."""
@@ -387,5 +280,3 @@ class DemoPipelineOrchestrator:
 def _note(progress: StageProgress | None, text: str) -> None:
     if progress is not None:
         progress.note(text)
-
-

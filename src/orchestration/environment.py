@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from src.infrastructure.glue_job_manager import GlueJob, GlueJobManager
     from src.infrastructure.redshift_client import RedshiftClient
     from src.infrastructure.redshift_data_loader import RedshiftDataLoader
-    from src.infrastructure.s3_storage import S3Storage
+    from src.infrastructure.s3_storage import RawDatasets, S3Storage
     from src.local_cloud.local_cloud import LocalCloud
 
 ETL_SCRIPT = Path(__file__).parents[1] / "glue_jobs" / "concert_etl_job.py"
@@ -75,6 +75,13 @@ class DemoEnvironment:
         """Return the raw bucket."""
         return self._storage(self.settings.raw_bucket)
 
+    @property
+    def raw_datasets(self) -> RawDatasets:
+        """Return the raw bucket's data sets."""
+        from src.infrastructure.s3_storage import RawDatasets
+
+        return RawDatasets(self.raw_storage)
+
     @cached_property
     def processed_storage(self) -> S3Storage:
         """Return the processed bucket."""
@@ -108,13 +115,9 @@ class DemoEnvironment:
         from src.infrastructure.redshift_client import RedshiftClient
 
         if self.local_cloud is not None:
-            return RedshiftClient(
-                self.local_cloud.connect_redshift, address="the local warehouse"
-            )
+            return RedshiftClient(self.local_cloud.connect_redshift, address="the local warehouse")
         settings = self.settings
-        address = (
-            f"{settings.redshift_host}:{settings.redshift_port}/{settings.redshift_database}"
-        )
+        address = f"{settings.redshift_host}:{settings.redshift_port}/{settings.redshift_database}"
         return RedshiftClient(self._connect_aws, address=address)
 
     @cached_property

@@ -8,12 +8,10 @@ from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
 from src.errors import EtlError
 from src.infrastructure.redshift_data_loader import LoadPlan, LoadSource, SourceFile
-from src.infrastructure.s3_storage import RawDatasets, S3Storage
+from src.infrastructure.s3_storage import S3Storage
 from src.orchestration.environment import DemoEnvironment
+from src.orchestration.etl_stage import PROCESSED_PREFIX, QUARANTINE_PREFIX
 from src.settings import Settings
-
-PROCESSED_PREFIX = "processed"
-QUARANTINE_PREFIX = "quarantine"
 
 
 class LoadPlanner:
@@ -56,11 +54,10 @@ class LoadPlanner:
         )
 
     def _raw_source(self, manifest: DatasetManifest, table: str) -> LoadSource:
-        datasets = RawDatasets(self._environment.raw_storage)
+        datasets = self._environment.raw_datasets
         prefix, entry = datasets.prefix(manifest.dataset_id), manifest.tables[table]
         files = tuple(
-            SourceFile(datasets.storage.uri(prefix + file.path), file.bytes)
-            for file in entry.files
+            SourceFile(datasets.storage.uri(prefix + file.path), file.bytes) for file in entry.files
         )
         columns = tuple(entry.columns)
         is_csv = manifest.format == "csv"
@@ -84,6 +81,6 @@ class LoadPlanner:
 def _parquet_files(storage: S3Storage, prefix: str) -> tuple[SourceFile, ...]:
     return tuple(
         SourceFile(storage.uri(found.key), found.size)
-        for found in storage.list(prefix)
+        for found in storage.list_objects(prefix)
         if found.key.endswith(".parquet") and found.size
     )

@@ -103,7 +103,7 @@ class Workflow:
             except DemoError as error:
                 logger.debug("%s", traceback.format_exc())
                 self.error, self.exit_code = error, error.exit_code
-                outcome = StepOutcome("failed", error.message, getattr(error, "facts", {}))
+                outcome = StepOutcome("failed", error.message, error.facts)
             except Exception as error:  # a bug of ours: named, logged, exit code 2
                 self.error = internal_error(error, self.folder / "run.log")
                 self.exit_code = self.error.exit_code
@@ -124,9 +124,7 @@ class Workflow:
         if self.exit_code == EXIT_INTERRUPTED:
             word = "Interrupted"
         self.console.line()
-        self.console.line(
-            f"{word}: {ok} ok, {failed} failed, {skipped} skipped in {seconds:.1f}s"
-        )
+        self.console.line(f"{word}: {ok} ok, {failed} failed, {skipped} skipped in {seconds:.1f}s")
 
     def write_report(self, extra: dict[str, Any]) -> dict[str, Any]:
         """Write and return the report."""

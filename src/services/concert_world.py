@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from src.services import demand_model as dm
 from src.services.demand_model import Floats, Ints
 
 DAY_S = 86_400
+_TRIED_CONCERTS = 1_000_000
 CALENDAR_START = datetime(2022, 1, 1, tzinfo=UTC)
 AS_OF = datetime(2025, 9, 30, tzinfo=UTC)
 CALENDAR_END = datetime(2026, 1, 31, tzinfo=UTC)
@@ -102,9 +103,7 @@ class World:
 STATUS_NAMES = ("completed", "on_sale", "announced")
 
 
-def build_world(
-    size: WorldSize, seed: int, parameters: dm.DemandParameters | None = None
-) -> World:
+def build_world(size: WorldSize, seed: int, parameters: dm.DemandParameters | None = None) -> World:
     """Build the world of this size and seed; same arguments, same world.
 
     Raises UsageError where more sales rows than tickets are asked for.
@@ -115,15 +114,34 @@ def build_world(
     concerts, as_of = _build_concerts(size, seed, artists, venues, p)
     tickets = int(concerts.tickets_sold.sum())
     if size.sales > tickets:
-        per_concert = max(tickets / size.concerts, 1.0)
-        enough = int(np.ceil(size.sales / per_concert * 1.15))
+        enough = _enough_concerts(size, seed, artists, venues, p, tickets)
         raise UsageError(
             f"--sales {size.sales:,} is more rows than the {tickets:,} tickets that "
             f"{size.concerts:,} concerts sell",
-            hint=f"--concerts {max(enough, size.concerts + 1)}, or a smaller --sales",
+            hint=f"--concerts {enough}, or --sales {max(tickets, 1)}",
         )
     rows = _cut_rows(concerts.tickets_sold, size.sales)
     return World(size, seed, p, as_of, artists, venues, concerts, rows)
+
+
+def _enough_concerts(
+    size: WorldSize,
+    seed: int,
+    artists: Artists,
+    venues: Venues,
+    p: dm.DemandParameters,
+    tickets: int,
+) -> int:
+    """Return a number of concerts that really sells enough tickets, by trying."""
+    concerts = size.concerts
+    while tickets < size.sales:
+        grow = max(size.sales / max(tickets, 1) * 1.1, 1.1)
+        concerts = int(np.ceil(concerts * min(grow, 1000.0)))
+        if concerts > _TRIED_CONCERTS:
+            break  # an estimate: so many take longer to try than an error should
+        tried, _ = _build_concerts(replace(size, concerts=concerts), seed, artists, venues, p)
+        tickets = int(tried.tickets_sold.sum())
+    return concerts
 
 
 def _build_artists(count: int, seed: int, p: dm.DemandParameters) -> Artists:

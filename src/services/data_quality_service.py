@@ -12,9 +12,7 @@ from typing import Any, Literal
 CHECKS_SQL = Path(__file__).parents[1] / "sql" / "checks"
 Verdict = Literal["passed", "failed", "skipped"]
 
-_HEADER = re.compile(
-    r"-- check: (?P<title>.+)\n-- expect: (?P<operator><=|>=|=) (?P<value>\S+)\n"
-)
+_HEADER = re.compile(r"-- check: (?P<title>.+)\n-- expect: (?P<operator><=|>=|=) (?P<value>\S+)\n")
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
 
@@ -30,6 +28,7 @@ class QualityCheck:
     operator: str
     value: str
     sql: str
+    file: str = ""
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -39,13 +38,14 @@ class QualityCheck:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check expected and found."""
+    """What one check expected and found; `file` is its SQL, from the repository's root."""
 
     name: str
     title: str
     verdict: Verdict
     expected: str
     found: str
+    file: str = ""
 
 
 def read_checks(folder: Path = CHECKS_SQL) -> list[QualityCheck]:
@@ -58,7 +58,10 @@ def read_checks(folder: Path = CHECKS_SQL) -> list[QualityCheck]:
             raise ValueError(f"{file} must start with '-- check:' and '-- expect:' lines")
         name = file.stem.split("_", 1)[1]
         sql = text[header.end() :].strip().rstrip(";")
-        checks.append(QualityCheck(name, header["title"], header["operator"], header["value"], sql))
+        shown = f"src/sql/{file.parent.name}/{file.name}"
+        checks.append(
+            QualityCheck(name, header["title"], header["operator"], header["value"], sql, shown)
+        )
     return checks
 
 
@@ -81,7 +84,7 @@ class DataQualityService:
         unknown = sorted(p for p in check.parameters if parameters.get(p) is None)
         if unknown:
             reason = f"{', '.join(unknown)} not known for this data"
-            return CheckResult(check.name, check.title, "skipped", reason, "")
+            return CheckResult(check.name, check.title, "skipped", reason, "", check.file)
         arguments: list[Any] = []
 
         def bind(match: re.Match[str]) -> str:
@@ -94,11 +97,11 @@ class DataQualityService:
         expected, operator = Decimal(str(raw)), check.operator
         shown = f"{operator} {_number(expected)}" if operator != "=" else _number(expected)
         if found is None:  # an aggregate over no rows: there is nothing to approve of
-            return CheckResult(check.name, check.title, "failed", shown, "no rows")
+            return CheckResult(check.name, check.title, "failed", shown, "no rows", check.file)
         number = Decimal(str(found))
         holds = {"=": number == expected, "<=": number <= expected, ">=": number >= expected}
         verdict: Verdict = "passed" if holds[operator] else "failed"
-        return CheckResult(check.name, check.title, verdict, shown, _number(number))
+        return CheckResult(check.name, check.title, verdict, shown, _number(number), check.file)
 
 
 def compare_with_ledger(

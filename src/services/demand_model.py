@@ -132,9 +132,7 @@ def popularity_z(popularity: Floats) -> Floats:
 
 def usual_price(popularity: Floats, parameters: DemandParameters) -> Floats:
     """Return the price in dollars an artist of this popularity usually asks."""
-    return parameters.price_base * np.exp(
-        parameters.price_popularity * popularity_z(popularity)
-    )
+    return parameters.price_base * np.exp(parameters.price_popularity * popularity_z(popularity))
 
 
 @dataclass(frozen=True)
@@ -211,11 +209,7 @@ def purchase_cdf(hotness: int) -> Floats:
     """
     spike, middle, rush = ((0.10, 0.45, 0.45), (0.22, 0.43, 0.35), (0.38, 0.44, 0.18))[hotness]
     u = np.linspace(0.0, 1.0, PURCHASE_TABLE_SIZE)
-    cdf = (
-        spike * special.betainc(0.6, 12.0, u)
-        + middle * u
-        + rush * special.betainc(14.0, 0.75, u)
-    )
+    cdf = spike * special.betainc(0.6, 12.0, u) + middle * u + rush * special.betainc(14.0, 0.75, u)
     return np.asarray(cdf / cdf[-1])
 
 

@@ -59,8 +59,8 @@ def _files_of(folder: Path, table: str) -> tuple[Path, ...]:
     files = [
         path
         for path in folder.iterdir()
-        if path.is_file() and _kind(path) and _stem(path).rstrip("0123456789-_.") == table
-        or path.is_file() and _kind(path) and path.name.startswith((f"{table}-", f"{table}."))
+        if (path.is_file() and _kind(path) and _stem(path).rstrip("0123456789-_.") == table)
+        or (path.is_file() and _kind(path) and path.name.startswith((f"{table}-", f"{table}.")))
     ]
     if (folder / table).is_dir():
         files += [p for p in (folder / table).iterdir() if p.is_file() and _kind(p)]
@@ -177,7 +177,8 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
 
 def _open_text(path: Path) -> IO[str]:
     try:
-        raw: IO[bytes] = gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
+        is_gzip = path.name.endswith(".gz")
+        raw: Any = gzip.open(path, "rb") if is_gzip else path.open("rb")  # noqa: SIM115
     except OSError as error:
         raise InputDataError(
             f"{path.name} cannot be opened", where=str(path), cause=str(error), hint=_HINT
@@ -241,9 +242,7 @@ def _json_records(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
 def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         # Numbers stay text: a price must not pass through binary floating point.
-        record = json.loads(
-            line, parse_float=str, parse_int=str, parse_constant=lambda name: name
-        )
+        record = json.loads(line, parse_float=str, parse_int=str, parse_constant=lambda name: name)
     except (ValueError, RecursionError) as error:
         raise _broken(path, number, str(error) or "nested too deeply") from error
     if not isinstance(record, dict):
@@ -255,9 +254,7 @@ def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
 
 def _json_array(path: Path, text: str) -> Iterator[dict[str, Any]]:
     try:
-        records = json.loads(
-            text, parse_float=str, parse_int=str, parse_constant=lambda name: name
-        )
+        records = json.loads(text, parse_float=str, parse_int=str, parse_constant=lambda name: name)
     except json.JSONDecodeError as error:
         raise _broken(path, error.lineno, error.msg) from error
     except (ValueError, RecursionError) as error:
@@ -302,5 +299,3 @@ def _broken(path: Path, line: int, cause: str) -> InputDataError:
         cause=cause,
         hint=f"mend or remove that line: sed -n {line}p {path.name}",
     )
-
-

@@ -179,4 +179,3 @@ def _ceilings(truth: pa.Table) -> dict[str, Any]:
         "oracle": round(r2_ceiling(column["mean"], column["variance"]), 6),
         "columns": round(r2_ceiling(column["columns_mean"], column["columns_variance"]), 6),
     }
-

@@ -120,7 +120,7 @@ class RedshiftCursor(psycopg2.extensions.cursor):
             self.plain(dialect.translate(statement, self.plain))
 
     def _set(self, statement: str) -> None:
-        name = statement.split(None, 2)[1].split("=")[0].strip().lower()
+        name = statement.split(None, 2)[1].split("=", maxsplit=1)[0].strip().lower()
         if name == "query_group":
             value = statement.split("to" if " to " in statement.lower() else "=", 1)[-1]
             self.plain("SELECT set_config('redshift.query_group', %s, false)", (value.strip(" '"),))

@@ -17,9 +17,30 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _NOT_EMULATED = frozenset(
-    """AVRO ORC SHAPEFILE FIXEDWIDTH LZOP ENCRYPTED MASTER_SYMMETRIC_KEY SSH READRATIO
-    ACCEPTINVCHARS ENCODING ESCAPE EXPLICIT_IDS FILLRECORD IGNOREALLERRORS NOLOAD REMOVEQUOTES
-    ROUNDEC SERIALIZETOJSON COMPROWS IGNOREBLANKLINES ACCEPTANYDATE""".split()
+    [
+        "AVRO",
+        "ORC",
+        "SHAPEFILE",
+        "FIXEDWIDTH",
+        "LZOP",
+        "ENCRYPTED",
+        "MASTER_SYMMETRIC_KEY",
+        "SSH",
+        "READRATIO",
+        "ACCEPTINVCHARS",
+        "ENCODING",
+        "ESCAPE",
+        "EXPLICIT_IDS",
+        "FILLRECORD",
+        "IGNOREALLERRORS",
+        "NOLOAD",
+        "REMOVEQUOTES",
+        "ROUNDEC",
+        "SERIALIZETOJSON",
+        "COMPROWS",
+        "IGNOREBLANKLINES",
+        "ACCEPTANYDATE",
+    ]
 )
 _FLAGS = {
     "GZIP": ("compression", "gzip"),

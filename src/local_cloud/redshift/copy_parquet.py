@@ -95,9 +95,7 @@ def _check_schema(schema: pa.Schema, columns: list[TargetColumn], file: SourceFi
 def _check_values(batch: pa.RecordBatch, columns: list[TargetColumn], file: SourceFile) -> None:
     for values, column in zip(batch.columns, columns, strict=True):
         if column.not_null and values.null_count:
-            raise ScanError(
-                f"NULL value in NOT NULL column '{column.name}', File name: {file.uri}"
-            )
+            raise ScanError(f"NULL value in NOT NULL column '{column.name}', File name: {file.uri}")
         if column.max_bytes is not None:
             longest = pc.max(pc.binary_length(values)).as_py() or 0
             if longest > column.max_bytes:

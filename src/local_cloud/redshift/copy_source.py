@@ -90,9 +90,9 @@ def open_object(file: SourceFile, compression: str | None, s3: Any, execute: Any
     except (ClientError, BotoCoreError) as error:
         _s3_error(execute, error, file.uri)
     if compression == "gzip":
-        return io.BufferedReader(gzip.GzipFile(fileobj=body), 1 << 18)  # type: ignore[arg-type]
+        return io.BufferedReader(gzip.GzipFile(fileobj=body), 1 << 18)
     if compression == "bzip2":
-        return io.BufferedReader(bz2.BZ2File(body), 1 << 18)  # type: ignore[arg-type]
+        return io.BufferedReader(bz2.BZ2File(body), 1 << 18)
     if compression == "zstd":
         import pyarrow as pa
 

@@ -40,7 +40,9 @@ def load(
     scanned: list[int] = []
     for number, file in enumerate(files):
         try:
-            refused = stage.add(number, lambda f=file: open_object(f, command.compression, s3, execute))
+            refused = stage.add(
+                number, lambda f=file: open_object(f, command.compression, s3, execute)
+            )
         except (OSError, EOFError, zlib.error) as error:
             text = f"The file {file.uri} cannot be decompressed: {error}"
             fail(execute, text, INTERNAL, detail_block(text, 8001))
@@ -123,7 +125,7 @@ class _CsvStage:
         """Stage the rows that fit, refuse the others."""
         command = self._command
         text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
-        quoting = csv.QUOTE_MINIMAL if command.format == "csv" else csv.QUOTE_NONE
+        quoting: Any = csv.QUOTE_MINIMAL if command.format == "csv" else csv.QUOTE_NONE
         reader = csv.reader(
             text, delimiter=command.delimiter, quotechar=command.quote, quoting=quoting
         )
@@ -136,9 +138,7 @@ class _CsvStage:
             complaint = self._shape(record)
             if complaint:
                 raw = command.delimiter.join(record).encode(errors="replace").decode()
-                refused.append(
-                    BadRow(number, reader.line_num, "", "", "", 0, raw, "", *complaint)
-                )
+                refused.append(BadRow(number, reader.line_num, "", "", "", 0, raw, "", *complaint))
             else:
                 writer.writerow([number, reader.line_num, *record])
         names = ", ".join(f'"{name}"' for name in ("file_no", "line", *self._names))
@@ -226,13 +226,10 @@ class _JsonStage:
                     BadRow(number, line, "", "", "", 0, clean, "", 1216, "Invalid input line.")
                 )
                 continue
-            if self._fold:
-                document = {key.lower(): value for key, value in document.items()}
-            writer.writerow([line, json.dumps(document)])
+            folded = {k.lower() if self._fold else k: v for k, v in document.items()}
+            writer.writerow([line, json.dumps(folded)])
         buffer.seek(0)
-        self._cursor.copy_expert(
-            f"COPY {_LINES} (line, doc) FROM STDIN (FORMAT csv)", buffer
-        )
+        self._cursor.copy_expert(f"COPY {_LINES} (line, doc) FROM STDIN (FORMAT csv)", buffer)
         return refused
 
 

@@ -47,7 +47,9 @@ def _take_properties(tree: exp.Create, execute: Any) -> list[tuple[str, str]]:
     properties = tree.args.get("properties")
     for item in list(properties.expressions) if properties else []:
         if isinstance(item, _RECORDED_PROPERTIES):
-            taken.append((type(item).__name__.removesuffix("Property").lower(), item.sql("redshift")))
+            taken.append(
+                (type(item).__name__.removesuffix("Property").lower(), item.sql("redshift"))
+            )
             item.pop()
         elif not isinstance(item, (exp.TemporaryProperty, exp.LikeProperty)):
             not_emulated(execute, f"CREATE TABLE … {item.sql('redshift')}")
@@ -105,14 +107,14 @@ def _byte_check(column: exp.ColumnDef) -> exp.Expression | None:
     return exp.Constraint(
         this=exp.to_identifier(f"{column.name}_bytes", quoted=True),
         expressions=[
-            exp.CheckColumnConstraint(this=exp.condition(f"{test} OR {fallback}", dialect="postgres"))
+            exp.CheckColumnConstraint(
+                this=exp.condition(f"{test} OR {fallback}", dialect="postgres")
+            )
         ],
     )
 
 
-def _record(
-    tree: exp.Create, recorded: list[tuple[str, str]], execute: Any, cursor: Any
-) -> None:
+def _record(tree: exp.Create, recorded: list[tuple[str, str]], execute: Any, cursor: Any) -> None:
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     name = target.sql(dialect="postgres")
     execute("SELECT to_regclass(%s)::oid", (name,))

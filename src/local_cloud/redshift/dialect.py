@@ -17,24 +17,144 @@ from sqlglot.errors import SqlglotError
 from src.local_cloud.redshift.failures import SYNTAX, fail, fails_on_redshift, not_emulated
 
 _FUNCTIONS = frozenset(
-    """abs and any avg case cast ceil coalesce concat count current_timestamp date_add date_diff
-    date_part date_trunc dense_rank distinct_fn exists exp extract filter first_value floor
-    getdate greatest if lag last_value lead least length len ln lower max min mod ntile nullif
-    octet_length or pg_backend_pid pg_last_copy_count pg_last_copy_id pow power quantile
-    percentile_cont rank round row_number safe_divide sqrt stddev stddev_pop stddev_samp substring
-    sum timestamp_add timestamp_diff timestamp_trunc trim trunc ts_or_ds_add ts_or_ds_diff
-    ts_or_ds_to_date upper variance variance_pop md5 sign ltrim rtrim strpos str_position left
-    right replace random not try_cast datediff dateadd current_date cume_dist percent_rank xor
-    length_b byte_length""".split()
+    [
+        "abs",
+        "and",
+        "any",
+        "avg",
+        "case",
+        "cast",
+        "ceil",
+        "coalesce",
+        "concat",
+        "count",
+        "current_timestamp",
+        "date_add",
+        "date_diff",
+        "date_part",
+        "date_trunc",
+        "dense_rank",
+        "distinct_fn",
+        "exists",
+        "exp",
+        "extract",
+        "filter",
+        "first_value",
+        "floor",
+        "getdate",
+        "greatest",
+        "if",
+        "lag",
+        "last_value",
+        "lead",
+        "least",
+        "length",
+        "len",
+        "ln",
+        "lower",
+        "max",
+        "min",
+        "mod",
+        "ntile",
+        "nullif",
+        "octet_length",
+        "or",
+        "pg_backend_pid",
+        "pg_last_copy_count",
+        "pg_last_copy_id",
+        "pow",
+        "power",
+        "quantile",
+        "percentile_cont",
+        "rank",
+        "round",
+        "row_number",
+        "safe_divide",
+        "sqrt",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "substring",
+        "sum",
+        "timestamp_add",
+        "timestamp_diff",
+        "timestamp_trunc",
+        "trim",
+        "trunc",
+        "ts_or_ds_add",
+        "ts_or_ds_diff",
+        "ts_or_ds_to_date",
+        "upper",
+        "variance",
+        "variance_pop",
+        "md5",
+        "sign",
+        "ltrim",
+        "rtrim",
+        "strpos",
+        "str_position",
+        "left",
+        "right",
+        "replace",
+        "random",
+        "not",
+        "try_cast",
+        "datediff",
+        "dateadd",
+        "current_date",
+        "cume_dist",
+        "percent_rank",
+        "xor",
+        "length_b",
+        "byte_length",
+    ]
 )
 _POSTGRES_ONLY = frozenset(
-    """generate_series exploding_generate_series string_agg array_agg group_concat unnest explode
-    to_json row_to_json json_agg jsonb_agg array_to_string regexp_matches gen_random_uuid uuid
-    json_build_object jsonb_build_object array format pg_sleep pg_input_is_valid""".split()
+    [
+        "generate_series",
+        "exploding_generate_series",
+        "string_agg",
+        "array_agg",
+        "group_concat",
+        "unnest",
+        "explode",
+        "to_json",
+        "row_to_json",
+        "json_agg",
+        "jsonb_agg",
+        "array_to_string",
+        "regexp_matches",
+        "gen_random_uuid",
+        "uuid",
+        "json_build_object",
+        "jsonb_build_object",
+        "array",
+        "format",
+        "pg_sleep",
+        "pg_input_is_valid",
+    ]
 )
 _TYPES = frozenset(
-    """VARCHAR CHAR TEXT NVARCHAR NCHAR BPCHAR SMALLINT INT BIGINT DECIMAL FLOAT DOUBLE BOOLEAN DATE
-    TIMESTAMP TIMESTAMPTZ INTERVAL TIMESTAMPNTZ""".split()
+    [
+        "VARCHAR",
+        "CHAR",
+        "TEXT",
+        "NVARCHAR",
+        "NCHAR",
+        "BPCHAR",
+        "SMALLINT",
+        "INT",
+        "BIGINT",
+        "DECIMAL",
+        "FLOAT",
+        "DOUBLE",
+        "BOOLEAN",
+        "DATE",
+        "TIMESTAMP",
+        "TIMESTAMPTZ",
+        "INTERVAL",
+        "TIMESTAMPNTZ",
+    ]
 )
 
 
@@ -74,6 +194,7 @@ def parse(statement: str, execute: Any) -> exp.Expression:
         fail(execute, f"syntax error: {str(error).splitlines()[0]}", SYNTAX)
     if isinstance(tree, exp.Command):
         not_emulated(execute, f"{tree.this} {str(tree.expression)[:60]}")
+    assert isinstance(tree, exp.Expression)
     return tree
 
 

@@ -1,0 +1,71 @@
+"""Which rows a COPY refused, and why: from stl_load_errors, or on Serverless from the SYS view."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from src.domain.tables import SCHEMA
+from src.errors import LoadError, WarehouseError
+from src.infrastructure.redshift_client import RedshiftClient
+
+logger = logging.getLogger(__name__)
+
+_PROVISIONED = """
+SELECT TRIM(filename) AS file_name, line_number, TRIM(colname) AS column_name,
+       TRIM(raw_line) AS raw_line, err_code AS error_code, TRIM(err_reason) AS error_message
+FROM stl_load_errors
+WHERE query = pg_last_copy_id()
+ORDER BY filename, line_number
+"""
+_SERVERLESS = """
+SELECT TRIM(file_name) AS file_name, line_number, TRIM(column_name) AS column_name,
+       error_code, TRIM(error_message) AS error_message
+FROM sys_load_error_detail
+WHERE query_id = pg_last_copy_id()
+ORDER BY file_name, line_number
+"""
+
+
+def last_copy_errors(client: RedshiftClient) -> list[dict[str, Any]]:
+    """Return the rows the session's last COPY refused."""
+    return client.query(_PROVISIONED)
+
+
+def explain(
+    client: RedshiftClient,
+    error: WarehouseError,
+    table: str,
+    manifest_uri: str,
+    source_rows: int | None,
+) -> LoadError:
+    """Return the error for a failed COPY; its transaction must be rolled back by now."""
+    message = f"COPY into {SCHEMA}.{table} failed"
+    # Errors before the load began (a missing file, a wrong role) are in no view.
+    if "load_error" not in (error.cause or ""):
+        return LoadError(message, where=manifest_uri, cause=error.cause, hint=error.hint)
+    rows = _refused_rows(client)
+    if not rows:
+        return LoadError(message, where=manifest_uri, cause=error.cause, hint=error.hint)
+    first = rows[0]
+    total = "" if source_rows is None else f" of {source_rows:,}"
+    more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
+    column = f", column {first['column_name']}" if first["column_name"] else ""
+    return LoadError(
+        f"COPY into {SCHEMA}.{table} rejected {len(rows)}{total} rows",
+        where=f"{first['file_name']} line {first['line_number']}{column}{more}",
+        cause=f"{first['error_message']} (code {first['error_code']})",
+        hint="python run_demo_pipeline.py --skip-generation --etl glue -v",
+    )
+
+
+def _refused_rows(client: RedshiftClient) -> list[dict[str, Any]]:
+    try:
+        return client.query(_PROVISIONED)
+    except WarehouseError:
+        logger.debug("stl_load_errors is denied, as on Serverless")
+    try:
+        return client.query(_SERVERLESS)
+    except WarehouseError as error:
+        logger.debug("sys_load_error_detail cannot be read: %s", error.cause)
+        return []

@@ -1,0 +1,86 @@
+"""Fixtures shared by all tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.local_cloud.local_cloud import LocalCloud
+from src.services.concert_world import WorldSize
+from src.services.synthetic_data_generator import SyntheticDataGenerator
+
+ROOT = Path(__file__).parents[1]
+SMALL = ["--artists", "40", "--venues", "20", "--concerts", "200", "--sales", "1500"]
+
+
+class FolderSink:
+    """A data set's sink that is a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, path: str, body: bytes) -> None:
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(body)
+
+
+class Script:
+    """Runs a script of ours as a user does, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / ".demo"
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("DEMO_", "REDSHIFT_"))}
+        return {**kept, "DEMO_STATE_DIR": str(self.state), **extra}
+
+    def command(self, *arguments: str, name: str = "run_demo_pipeline.py") -> list[str]:
+        reports = [] if "--report-dir" in arguments else ["--report-dir", str(self.folder / "r")]
+        return [sys.executable, str(ROOT / name), *arguments, *reports]
+
+    def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=ROOT,
+            env=self.environment(**extra),
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **extra: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=ROOT,
+            env=self.environment(**extra),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def script(tmp_path):
+    return Script(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory):
+    """One local cloud for the tests that talk to its parts directly."""
+    with LocalCloud(tmp_path_factory.mktemp("cloud") / ".demo") as running:
+        yield running
+
+
+@pytest.fixture
+def s3(cloud):
+    return cloud.s3_client()
+
+
+@pytest.fixture
+def small_world():
+    return SyntheticDataGenerator(WorldSize(60, 30, 400, 3000), seed=7, defect_rate=0.02)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from src.domain.tables import TABLES
@@ -76,6 +76,16 @@ class DatasetManifest:
     def bytes(self) -> int:
         """Return the stored bytes of the data files."""
         return sum(t.bytes for t in self.tables.values())
+
+    def with_sizes(self, size_of: Callable[[str], int]) -> DatasetManifest:
+        """Return the manifest with every file's real size; one by hand may lack it."""
+        tables = {
+            name: replace(
+                table, files=tuple(replace(f, bytes=size_of(f.path)) for f in table.files)
+            )
+            for name, table in self.tables.items()
+        }
+        return replace(self, tables=tables)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the manifest as JSON stores it."""

@@ -227,7 +227,7 @@ class RawDatasets:
                         cause=f"{found}; the manifest says {file.bytes:,} bytes",
                         hint="python run_demo_pipeline.py",
                     )
-        return manifest
+        return manifest.with_sizes(lambda path: sizes[self.prefix(name) + path])
 
 
 class DatasetSink:

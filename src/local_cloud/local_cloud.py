@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import secrets
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import IO, Any
 from src.errors import BusyError, CannotRunError
 from src.local_cloud.postgres_server import PostgresServer
 from src.local_cloud.s3_server import S3Credentials, S3Server
+from src.signals import uninterrupted
 
 REGION = "us-east-1"
 
@@ -202,27 +202,13 @@ class LocalCloud:
         prepare(self.redshift_address())
 
     def _stop(self) -> None:
-        # A second Ctrl-C must not leave a server behind.
-        previous = signal.getsignal(signal.SIGINT)
-        is_main = _in_main_thread()
-        if is_main:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with uninterrupted():  # a second Ctrl-C must not leave a server behind
             if self._postgres is not None:
                 self._postgres.stop()
             if self._s3_server is not None:
                 self._s3_server.stop()
             if self._lock_file is not None:
                 self._lock_file.close()
-        finally:
-            if is_main:
-                signal.signal(signal.SIGINT, previous)
-
-
-def _in_main_thread() -> bool:
-    import threading
-
-    return threading.current_thread() is threading.main_thread()
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 _PR_SET_PDEATHSIG = 1
+_COMPLAINT = re.compile(r"FATAL|PANIC|ERROR|CRITICAL|No space|denied")
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -90,9 +92,11 @@ def stop(process: subprocess.Popen[bytes], first: signal.Signals, patience_s: fl
 
 
 def tail(path: Path, lines: int = 3) -> str:
-    """Return the last lines of a log, as one line."""
+    """Return a log's last complaints, or else its last lines, as one line."""
     try:
-        text = path.read_text(errors="replace").strip().splitlines()
+        text = [line.strip() for line in path.read_text(errors="replace").splitlines()]
     except OSError:
         return ""
-    return " | ".join(line.strip() for line in text[-lines:])
+    written = [line for line in text if line]
+    complaints = [line for line in written if _COMPLAINT.search(line)]
+    return " | ".join((complaints or written)[-lines:])

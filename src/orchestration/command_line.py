@@ -109,7 +109,7 @@ def run_script(
     except DemoError as error:
         return _end(error, wants_json)
     except KeyboardInterrupt:
-        Console().line("\nInterrupted before the first stage; nothing was done.")
+        Console().line("\nInterrupted.")
         return 130
     except Exception as error:  # a bug of ours must not look like a failed check
         if "-v" in sys.argv or "--verbose" in sys.argv:

@@ -21,6 +21,7 @@ from src.reporting.console import (
     progress_callback,
 )
 from src.settings import Settings
+from src.signals import uninterrupted
 
 
 class DemoPipelineOrchestrator:
@@ -93,14 +94,14 @@ class DemoPipelineOrchestrator:
         s = self.settings
         if not (self.skip_generation or s.input_dir):
             check_sizes(s)
-        self.console.line(
-            f"Concert demo  run {self.workflow.run_id}  target {s.target}  seed {s.seed}"
-        )
+        header = f"Concert demo  run {self.workflow.run_id}  target {s.target}  seed {s.seed}"
         try:
-            self.workflow.run(stages)
-            return self.generate_summary_report()
+            self.workflow.run(stages, header)
+            with uninterrupted():
+                return self.generate_summary_report()
         finally:
-            self.close()
+            with uninterrupted():
+                self.close()
 
     def generate_summary_report(self) -> dict[str, Any]:
         """Write the JSON report of what has run so far and return it."""

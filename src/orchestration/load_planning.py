@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
-from src.errors import EtlError
+from src.errors import EtlError, UsageError
 from src.infrastructure.redshift_data_loader import LoadPlan, LoadSource, SourceFile
 from src.infrastructure.s3_storage import S3Storage
 from src.orchestration.environment import DemoEnvironment
@@ -61,6 +61,12 @@ class LoadPlanner:
         )
         columns = tuple(entry.columns)
         is_csv = manifest.format == "csv"
+        if is_csv and not columns:  # COPY goes by position, the job by header
+            raise UsageError(
+                f"--etl direct needs the column order of the CSV files of {table}",
+                where=datasets.storage.uri(prefix),
+                hint="--etl glue, or name the columns in the data set's manifest",
+            )
         compressed = entry.files[0].path.endswith(".gz")
         return LoadSource(
             files, "csv" if is_csv else "json", columns=columns, compressed=compressed

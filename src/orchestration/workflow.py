@@ -22,6 +22,7 @@ from src.reporting.run_report import (
     write_atomically,
 )
 from src.settings import Settings
+from src.signals import uninterrupted
 
 logger = logging.getLogger(__name__)
 EXIT_INTERRUPTED = 130
@@ -75,16 +76,21 @@ class Workflow:
         """Return where the JSON report is."""
         return self.folder / f"{self._report}_report.json"
 
-    def run(self, stages: list[Stage]) -> None:
+    def run(self, stages: list[Stage], header: str) -> None:
         """Run the stages until one fails; nothing raised here is lost, and Ctrl-C is an end."""
-        self._prepare_folder()
-        clock = time.monotonic()
-        for stage in stages:
-            self.steps[stage.key] = {"status": "not_run"}
-        for index, stage in enumerate(stages, 1):
-            if not self._run_stage(index, len(stages), stage):
-                break
-        self._summarise(len(stages), time.monotonic() - clock)
+        with uninterrupted():
+            self._prepare_folder()
+            self.steps.update({stage.key: {"status": "not_run"} for stage in stages})
+            self.console.line(header)
+        clock, current = time.monotonic(), stages[0]
+        try:
+            for index, stage in enumerate(stages, 1):
+                current = stage
+                if not self._run_stage(index, len(stages), stage):
+                    break
+        except KeyboardInterrupt:  # between a stage's work and its last word
+            self._interrupt(current)
+        self._summarise(time.monotonic() - clock)
 
     def _run_stage(self, index: int, count: int, stage: Stage) -> bool:
         started_at, clock = self._now(), time.monotonic()
@@ -94,11 +100,7 @@ class Workflow:
             try:
                 outcome = stage.run(progress)
             except KeyboardInterrupt:
-                self.exit_code = EXIT_INTERRUPTED
-                self.error = DemoError(
-                    f"interrupted during {stage.title}",
-                    hint="run the same command again; nothing half-done is left behind",
-                )
+                self._interrupt(stage)
                 outcome = StepOutcome("interrupted", "stopped by Ctrl-C")
             except DemoError as error:
                 logger.debug("%s", traceback.format_exc())
@@ -116,15 +118,25 @@ class Workflow:
             progress.done(outcome.status, outcome.summary)
         return outcome.status not in ("failed", "interrupted")
 
-    def _summarise(self, count: int, seconds: float) -> None:
+    def _interrupt(self, stage: Stage) -> None:
+        self.exit_code = EXIT_INTERRUPTED
+        self.error = DemoError(
+            f"interrupted during {stage.title}",
+            hint="run the same command again; nothing half-done is left behind",
+        )
+        self.steps[stage.key].setdefault("status", "interrupted")
+
+    def _summarise(self, seconds: float) -> None:
         tally = [step["status"] for step in self.steps.values()]
-        ok, skipped = tally.count("ok"), tally.count("skipped")
-        failed = count - ok - skipped - tally.count("not_run")
+        ok, skipped, failed = (tally.count(word) for word in ("ok", "skipped", "failed"))
         word = "Completed successfully" if self.error is None else "Failed"
         if self.exit_code == EXIT_INTERRUPTED:
             word = "Interrupted"
+        not_run = f", {tally.count('not_run')} not run" if self.error else ""
         self.console.line()
-        self.console.line(f"{word}: {ok} ok, {failed} failed, {skipped} skipped in {seconds:.1f}s")
+        self.console.line(
+            f"{word}: {ok} ok, {failed} failed, {skipped} skipped{not_run} in {seconds:.1f}s"
+        )
 
     def write_report(self, extra: dict[str, Any]) -> dict[str, Any]:
         """Write and return the report."""

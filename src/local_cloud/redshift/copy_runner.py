@@ -49,7 +49,7 @@ class CopyRunner:
         try:
             self._run()
         except BaseException:
-            self._connection.rollback()
+            self._execute("ROLLBACK")  # psycopg2 itself knows of no transaction here
             raise
         self._execute("COMMIT")
 

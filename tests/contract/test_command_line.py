@@ -1,0 +1,128 @@
+"""The command line's contract: options, streams and exit codes."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+import run_demo_pipeline
+from tests.conftest import ROOT, SMALL
+
+OPTIONS = {
+    "--artists", "--venues", "--concerts", "--sales", "--seed", "--skip-generation",
+    "--raw-bucket", "--processed-bucket", "--iam-role", "--input-dir", "--defect-rate",
+    "--raw-format", "--etl", "--load-mode", "--target", "--report-dir", "--json", "--quiet",
+    "--verbose", "--no-color", "--version", "--dry-run", "--help",
+}  # fmt: skip
+
+
+def test_the_options_are_exactly_the_documented_ones():
+    parser = run_demo_pipeline.build_parser()
+    found = {o for a in parser._actions for o in a.option_strings if o.startswith("--")}
+    assert found == OPTIONS
+
+
+def test_help_shows_examples_and_exit_codes_and_is_quick():
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "run_demo_pipeline.py", "--help"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert time.monotonic() - started < 10
+    for word in ("examples:", "exit codes:", "130", "[DEMO_SEED]", "(default: 42)"):
+        assert word in done.stdout
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, run_demo_pipeline as r; r.build_parser().format_help();"
+        "heavy = {'numpy','pandas','pyarrow','boto3','sklearn','psycopg2','sqlglot'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_class_can_be_imported_from_the_script():
+    from run_demo_pipeline import DemoPipelineOrchestrator
+
+    for method in (
+        "ensure_s3_buckets", "generate_and_upload_data", "run_glue_etl_jobs",
+        "load_data_to_redshift", "verify_data_quality", "generate_summary_report", "run_pipeline",
+    ):  # fmt: skip
+        assert callable(getattr(DemoPipelineOrchestrator, method))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--artists", "0"], ["--artists is 0", "at least 1"]),
+        (["--sales", "-5"], ["--sales is -5"]),
+        (["--concerts", "ten"], ["--concerts is 'ten'"]),
+        (["--art", "5"], ["--art"]),
+        (["--bogus"], ["--bogus"]),
+        (["--raw-format", "xml"], ["json, csv, parquet"]),
+        (["--target", "prod"], ["local, aws"]),
+        (["--raw-bucket", "Bad_Name"], ["--raw-bucket", "Bad_Name"]),
+        (["--defect-rate", "2"], ["--defect-rate"]),
+        (["--sales", "999999999999999"], ["of disk", "are free"]),
+        (["--artists", "99999999999999"], ["needs about"]),
+        (["--target", "aws"], ["DEMO_IAM_ROLE", "REDSHIFT_HOST"]),
+        (["--skip-generation", "--input-dir", "x"], ["not allowed with"]),
+        (["-q", "-v"], ["not allowed with"]),
+        (["--input-dir", "/nonexistent-folder"], ["is not a folder"]),
+    ],
+    ids=lambda value: " ".join(value)[:40],
+)
+def test_bad_usage_is_one_error_block_and_exit_code_2(script, arguments, words):
+    done = script.run(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert "error:" in done.stderr and "try:" in done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_json_is_printed_also_when_nothing_could_start(script):
+    done = script.run("--artists", "0", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["exit_code"] == done.returncode == 2
+    assert answer["error"]["type"] == "SettingsError"
+
+
+def test_a_dry_run_touches_nothing(script):
+    done = script.run("--dry-run", *SMALL)
+    assert done.returncode == 0
+    assert "would generate 40 artists" in done.stderr
+    assert done.stdout == ""
+    assert list(script.folder.iterdir()) == []
+
+
+def test_a_dry_run_of_missing_input_fails_as_the_run_would(script):
+    done = script.run("-n", "--input-dir", str(script.folder / "nope"))
+    assert done.returncode == 2 and "is not a folder" in done.stderr
+
+
+def test_an_unwritable_report_folder_is_named(script):
+    (script.folder / "file").write_text("")
+    done = script.run(*SMALL, "--report-dir", str(script.folder / "file"))
+    assert done.returncode == 2 and "report folder cannot be written" in done.stderr
+
+
+def test_a_state_folder_that_is_a_file_is_named(script):
+    script.state.write_text("")
+    done = script.run(*SMALL)
+    assert done.returncode == 2 and "folder cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_version(script):
+    done = subprocess.run(
+        [sys.executable, "run_demo_pipeline.py", "--version"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("run_demo_pipeline.py 0.")

@@ -1,0 +1,214 @@
+"""The local cloud's servers and its Glue, each by itself."""
+
+import json
+import os
+import socket
+import stat
+import textwrap
+import time
+
+import boto3
+import psycopg2
+import pytest
+from botocore.exceptions import ClientError
+
+from src.errors import BusyError
+from src.local_cloud.local_cloud import LocalCloud
+
+BUCKET = "glue-tests"
+
+
+def test_state_survives_a_restart(tmp_path):
+    folder = tmp_path / ".demo"
+    with LocalCloud(folder) as cloud:
+        cloud.s3_client().create_bucket(Bucket="kept")
+        cloud.s3_client().put_object(Bucket="kept", Key="a/b", Body=b"x")
+        connection = cloud.connect_redshift()
+        connection.cursor().execute("CREATE TABLE public.kept (a INT)")
+        connection.commit()
+        connection.close()
+    with LocalCloud(folder) as cloud:
+        assert cloud.s3_client().get_object(Bucket="kept", Key="a/b")["Body"].read() == b"x"
+        connection = cloud.connect_redshift()
+        connection.cursor().execute("SELECT a FROM public.kept")
+        connection.close()
+    assert (folder / "s3/kept/a/b").read_bytes() == b"x"
+
+
+def test_a_folder_serves_one_run_at_a_time(tmp_path):
+    with (
+        LocalCloud(tmp_path / ".demo"),
+        pytest.raises(BusyError, match="another run") as caught,
+        LocalCloud(tmp_path / ".demo"),
+    ):
+        pass
+    assert str(os.getpid()) in caught.value.cause
+
+
+def test_servers_listen_on_loopback_only(cloud):
+    addresses = [cloud.s3_client().meta.endpoint_url, cloud.redshift_address()["host"]]
+    assert all("127.0.0.1" in address for address in addresses)
+    port = cloud.redshift_address()["port"]
+    own = socket.gethostbyname(socket.gethostname())
+    if not own.startswith("127."):
+        with socket.socket() as probe:
+            assert probe.connect_ex((own, port)) != 0
+
+
+def test_wrong_secrets_are_refused(cloud):
+    wrong = boto3.client(
+        "s3", endpoint_url=cloud.s3_client().meta.endpoint_url, region_name="us-east-1",
+        aws_access_key_id="AKIALOCALWRONG000000", aws_secret_access_key="wrong",
+    )  # fmt: skip
+    with pytest.raises(ClientError):
+        wrong.list_buckets()
+    with pytest.raises(psycopg2.OperationalError):
+        psycopg2.connect(**{**cloud.redshift_address(), "password": "wrong"})
+
+
+def test_client_files_are_private(cloud):
+    lines = cloud.write_client_files()
+    for name in ("pg_service.conf", "aws_config", "credentials.json"):
+        assert stat.S_IMODE((cloud.folder / name).stat().st_mode) == 0o600
+    secrets = json.loads((cloud.folder / "credentials.json").read_text())
+    assert all(secret not in line for secret in secrets.values() for line in lines.values())
+
+
+def test_no_permission_of_a_folder_it_did_not_create_is_changed(tmp_path):
+    outer = tmp_path / "outer"
+    outer.mkdir(mode=0o700)
+    with LocalCloud(outer / "inner" / ".demo") as cloud:
+        connection = cloud.connect_redshift()  # also as root, whose server account cannot enter
+        connection.close()
+    assert stat.S_IMODE(outer.stat().st_mode) == 0o700
+
+
+# -- Glue ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def glue(cloud):
+    cloud.s3_client().create_bucket(Bucket=BUCKET)
+    client = cloud.glue_client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def start(glue, cloud):
+    """Start a script as a job run; returns (job name, run id)."""
+    made = []
+
+    def define_and_start(text, arguments=None, **definition):
+        name = f"job{len(made)}-{time.monotonic_ns()}"
+        key = f"scripts/{name}.py"
+        cloud.s3_client().put_object(Bucket=BUCKET, Key=key, Body=textwrap.dedent(text).encode())
+        command = {"Name": "glueetl", "ScriptLocation": f"s3://{BUCKET}/{key}"}
+        glue.create_job(Name=name, Role="r", Command=command, **definition)
+        made.append(name)
+        return name, glue.start_job_run(JobName=name, Arguments=arguments or {})["JobRunId"]
+
+    yield define_and_start
+    for name in made:
+        glue.delete_job(JobName=name)
+
+
+def wait(glue, job, run_id, until=("SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT")):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        run = glue.get_job_run(JobName=job, RunId=run_id)["JobRun"]
+        if run["JobRunState"] in until:
+            return run
+        time.sleep(0.02)
+    raise AssertionError("the run did not end")
+
+
+def test_a_script_gets_its_arguments_and_its_objects_and_gives_its_own_back(glue, start, cloud):
+    s3 = cloud.s3_client()
+    s3.put_object(Bucket=BUCKET, Key="in/a.txt", Body=b"one")
+    s3.put_object(Bucket=BUCKET, Key="inner/b.txt", Body=b"two")
+    job, run_id = start(
+        """
+        import pathlib, sys
+        args = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+        source, target = pathlib.Path(args["--in"]), pathlib.Path(args["--out"])
+        assert [p.name for p in source.iterdir()] == ["a.txt"]
+        assert args["--default"] == "d" and args["--fixed"] == "f"
+        target.mkdir(parents=True)
+        (target / "r.txt").write_text(source.joinpath("a.txt").read_text() + "!")
+        """,
+        {"--in": f"s3://{BUCKET}/in", "--out": f"s3://{BUCKET}/out", "--fixed": "no"},
+        DefaultArguments={"--default": "d"},
+        NonOverridableArguments={"--fixed": "f"},
+    )
+    run = wait(glue, job, run_id)
+    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+    assert s3.get_object(Bucket=BUCKET, Key="out/r.txt")["Body"].read() == b"one!"
+
+
+def test_a_failing_script_is_failed_with_its_message_and_leaves_no_output(glue, start, cloud):
+    job, run_id = start(
+        """
+        import pathlib, sys
+        out = pathlib.Path(sys.argv[2]); out.mkdir(parents=True); (out / "x").write_text("half")
+        raise ValueError("no such luck")
+        """,
+        {"--out": f"s3://{BUCKET}/half"},
+    )
+    run = wait(glue, job, run_id)
+    assert run["JobRunState"] == "FAILED" and run["ErrorMessage"] == "ValueError: no such luck"
+    assert "Contents" not in cloud.s3_client().list_objects_v2(Bucket=BUCKET, Prefix="half/")
+
+
+def test_stop_ends_the_process(glue, start):
+    job, run_id = start("import time\ntime.sleep(600)")
+    wait(glue, job, run_id, until=("RUNNING",))
+    glue.batch_stop_job_run(JobName=job, JobRunIds=[run_id])
+    assert wait(glue, job, run_id)["JobRunState"] == "STOPPED"
+
+
+def test_one_run_at_a_time_unless_the_job_says_more(glue, start):
+    job, run_id = start("import time\ntime.sleep(600)")
+    with pytest.raises(ClientError) as caught:
+        glue.start_job_run(JobName=job)
+    assert caught.value.response["Error"]["Code"] == "ConcurrentRunsExceededException"
+    glue.batch_stop_job_run(JobName=job, JobRunIds=[run_id])
+    wait(glue, job, run_id)
+
+
+def test_a_timeout_is_in_minutes_and_ends_as_timeout(glue, start):
+    job, run_id = start("import time\ntime.sleep(600)", Timeout=0.005)
+    assert wait(glue, job, run_id)["JobRunState"] == "TIMEOUT"
+
+
+def test_a_script_sees_none_of_our_settings(glue, start, monkeypatch):
+    monkeypatch.setenv("REDSHIFT_PASSWORD", "hunter2")
+    job, run_id = start("import os\nassert 'REDSHIFT_PASSWORD' not in os.environ")
+    assert wait(glue, job, run_id)["JobRunState"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (lambda g: g.get_job(JobName="none"), "EntityNotFoundException"),
+        (lambda g: g.start_job_run(JobName="none"), "EntityNotFoundException"),
+        (lambda g: g.update_job(JobName="none", JobUpdate={}), "EntityNotFoundException"),
+        (lambda g: g.get_job_run(JobName="none", RunId="x"), "EntityNotFoundException"),
+        (lambda g: g.create_job(Name="x", Role="r", Command={}, MaxCapacity=2),
+         "InvalidInputException"),
+    ],
+)  # fmt: skip
+def test_errors_have_glues_codes(glue, call, code):
+    with pytest.raises(ClientError) as caught:
+        call(glue)
+    assert caught.value.response["Error"]["Code"] == code
+
+
+def test_an_update_overwrites_the_whole_definition(glue, start):
+    job, run_id = start("pass", DefaultArguments={"--a": "1"})
+    wait(glue, job, run_id)
+    command = glue.get_job(JobName=job)["Job"]["Command"]
+    glue.update_job(JobName=job, JobUpdate={"Role": "r2", "Command": command})
+    assert glue.get_job(JobName=job)["Job"] == {"Name": job, "Role": "r2", "Command": command}
+    with pytest.raises(ClientError, match="required"):
+        glue.update_job(JobName=job, JobUpdate={"Role": "r2"})

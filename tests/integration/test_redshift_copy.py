@@ -1,0 +1,395 @@
+"""COPY on the local Redshift: right also about failure. Source: reference sections 4.1-4.9."""
+
+import bz2
+import gzip
+import io
+import json
+import uuid
+from decimal import Decimal
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+BUCKET = "copy-tests"
+
+
+@pytest.fixture(scope="module")
+def bucket(cloud):
+    cloud.s3_client().create_bucket(Bucket=BUCKET)
+    return cloud.s3_client()
+
+
+@pytest.fixture
+def connection(cloud):
+    connection = cloud.connect_redshift()
+    yield connection
+    connection.close()
+
+
+class Table:
+    """A fresh table and a fresh prefix."""
+
+    def __init__(self, s3, connection):
+        self.s3, self.connection = s3, connection
+        self.cursor = connection.cursor()
+        self.prefix = uuid.uuid4().hex[:12]
+        self.name = f"public.t_{self.prefix}"
+        self.run(
+            f"CREATE TABLE {self.name} (id VARCHAR(6) NOT NULL, n INTEGER, p DECIMAL(6,2), "
+            "at TIMESTAMP, PRIMARY KEY (id))"
+        )
+        connection.commit()
+
+    def put(self, body, name="a"):
+        body = body.encode() if isinstance(body, str) else body
+        self.s3.put_object(Bucket=BUCKET, Key=f"{self.prefix}/{name}", Body=body)
+        return f"s3://{BUCKET}/{self.prefix}/{name}"
+
+    def run(self, statement, arguments=None):
+        self.cursor.execute(statement, arguments)
+        return self.cursor.fetchall() if self.cursor.description else None
+
+    def copy(self, options, source=None, columns=""):
+        source = source or f"s3://{BUCKET}/{self.prefix}/"
+        role = "IAM_ROLE 'arn:aws:iam::123456789012:role/r'"
+        self.run(f"COPY {self.name} {columns} FROM '{source}' {role} {options}")
+
+    def rows(self):
+        return self.run(f"SELECT id, n, p, CAST(at AS VARCHAR) FROM {self.name} ORDER BY id, n")
+
+    def errors(self):
+        return self.run(
+            "SELECT line_number, TRIM(colname), TRIM(type), TRIM(raw_field_value), err_code, "
+            "TRIM(err_reason) FROM stl_load_errors WHERE query = pg_last_copy_id() "
+            "ORDER BY filename, line_number"
+        )
+
+
+@pytest.fixture
+def table(bucket, connection):
+    return Table(bucket, connection)
+
+
+GOOD = ("a", 1, Decimal("1.23"), "2024-01-02 03:04:05")
+CSV_LINE = "a,1,1.239,2024-01-02 03:04:05\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "expected"),
+    [
+        (CSV_LINE, "CSV", [GOOD]),
+        ("id,n,p,at\n" + CSV_LINE, "CSV IGNOREHEADER 1", [GOOD]),
+        ("a|1|1.239|2024-01-02 03:04:05\n", "", [GOOD]),
+        ("a;1;1.239;2024-01-02 03:04:05\n", "DELIMITER ';'", [GOOD]),
+        ("a\t1\t1.239\t2024-01-02 03:04:05\n", r"DELIMITER '\t'", [GOOD]),
+        (gzip.compress(CSV_LINE.encode()), "CSV GZIP", [GOOD]),
+        (bz2.compress(CSV_LINE.encode()), "CSV BZIP2", [GOOD]),
+        (pa.compress(CSV_LINE.encode(), codec="zstd", asbytes=True), "CSV ZSTD", [GOOD]),
+        (",,,\n", "CSV", [("", None, None, None)]),
+        ('"",,"",\n', "CSV", [("", None, None, None)]),
+        ("x,  ,,\n", "CSV", [("x", None, None, None)]),
+        ("x,\\N,\\N,\\N\n", "CSV", [("x", None, None, None)]),
+        ("x,NA,1,\n", "CSV NULL AS 'NA'", [("x", None, Decimal("1.00"), None)]),
+        ('"a,""b",1,,\n', "CSV", [('a,"b', 1, None, None)]),
+        ('"a\nb",1,,\n', "CSV", [("a\nb", 1, None, None)]),
+        ("abcdefgh,1,,\n", "CSV TRUNCATECOLUMNS", [("abcdef", 1, None, None)]),
+        ("aaaaa\u20ac,1,,\n", "CSV TRUNCATECOLUMNS", [("aaaaa", 1, None, None)]),
+        ("abc      ,1,,\n", "CSV", [("abc", 1, None, None)]),
+        ("a,1,-1.999,\n", "CSV", [("a", 1, Decimal("-1.99"), None)]),
+        ("\\.,1,,\na,2,,\n", "CSV", [("\\.", 1, None, None), ("a", 2, None, None)]),
+        ("a,1,,2024-01-02T03:04:05Z\n", "CSV TIMEFORMAT 'auto'",
+         [("a", 1, None, "2024-01-02 03:04:05")]),
+        ("a,1,,2024-01-02T03:04:05+02:00\n", "CSV TIMEFORMAT 'auto'",
+         [("a", 1, None, "2024-01-02 01:04:05")]),
+        ("a,1,,2024-01-02\n", "CSV", [("a", 1, None, "2024-01-02 00:00:00")]),
+        ('{"id":"a","n":1,"p":1.239,"at":"2024-01-02 03:04:05","zz":[1]}\n', "JSON 'auto'",
+         [GOOD]),
+        ('{"id":"a","N":1}\n', "FORMAT AS JSON 'auto'", [("a", None, None, None)]),
+        ('{"ID":"a","N":1}\n', "JSON 'auto ignorecase'", [("a", 1, None, None)]),
+        ('{"id":"a",\n"n":1}{"id":"b"}\n\n', "JSON 'auto'",
+         [("a", 1, None, None), ("b", None, None, None)]),
+        ('{"id":"\\u20ac\\n"}\n', "JSON 'auto'", [("\u20ac\n", None, None, None)]),
+    ],
+)  # fmt: skip
+def test_what_loads(table, body, options, expected):
+    table.put(body)
+    table.copy(options)
+    assert table.rows() == expected
+    assert table.run("SELECT pg_last_copy_count()") == [(len(expected),)]
+    assert f"{len(expected)} record(s) loaded successfully." in table.connection.notices[-1]
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "error"),
+    [
+        ("a,1,,\n\u20ac\u20ac\u20ac,2,,\n", "CSV",
+         (2, "id", "varchar", "\u20ac\u20ac\u20ac", 1204, "String length exceeds DDL length")),
+        ("a,1x,,\n", "CSV",
+         (1, "n", "int4", "1x", 1207, "Invalid digit, Value 'x', Pos 1, Type: Integer")),
+        ("a,1.0,,\n", "CSV",
+         (1, "n", "int4", "1.0", 1207, "Invalid digit, Value '.', Pos 1, Type: Integer")),
+        ("a,3000000000,,\n", "CSV",
+         (1, "n", "int4", "3000000000", 1204, "Overflow, Value '3000000000', Type: Integer")),
+        ("a,1,N/A,\n", "CSV",
+         (1, "p", "numeric", "N/A", 1207, "Invalid digit, Value 'N', Pos 0, Type: Decimal")),
+        ("a,1,12345.6,\n", "CSV",
+         (1, "p", "numeric", "12345.6", 1204, "Overflow, Value '12345.6', Type: Decimal")),
+        ("a,1,,2024-02-30 00:00:00\n", "CSV",
+         (1, "at", "timestamp", "2024-02-30 00:00:00", 1206,
+          "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]")),
+        ("a,1,,Jan 2 2024\n", "CSV",
+         (1, "at", "timestamp", "Jan 2 2024", 1206,
+          "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]")),
+        ("a,1,,2024-01-02T03:04:05Z\n", "CSV",
+         (1, "at", "timestamp", "2024-01-02T03:04:05Z", 1206,
+          "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]")),
+        ("\\N,1,,\n", "CSV", (1, "id", "varchar", "", 1213, "Missing data for not-null field")),
+        (",1,,\n", "CSV EMPTYASNULL",
+         (1, "id", "varchar", "", 1213, "Missing data for not-null field")),
+        ("a,1,,\nb,2\n", "CSV", (2, "", "", "", 1203, "Delimiter not found")),
+        ("a,1,,,9\n", "CSV", (1, "", "", "", 1202, "Extra column(s) found")),
+        (b"a,1,,\n\xff,1,,\n", "CSV",
+         (2, "", "", "", 1220, "String contains invalid or unsupported UTF-8 codepoints.")),
+        ('{"n":1}\n', "JSON 'auto'",
+         (1, "id", "varchar", "", 1213, "Missing data for not-null field")),
+        ('{"id":"a"}\n{"id":\n', "JSON 'auto'", (2, "", "", "", 1216, "Invalid input line.")),
+        ('[{"id":"a"}]\n', "JSON 'auto'", (1, "", "", "", 1216, "Invalid input line.")),
+    ],
+)  # fmt: skip
+def test_what_is_refused_and_how_it_is_logged(table, body, options, error):
+    table.put(body)
+    table.run(f"INSERT INTO {table.name} (id) VALUES ('before')")
+    table.connection.commit()
+    with pytest.raises(psycopg2.errors.InternalError_) as caught:
+        table.copy(options)
+    assert caught.value.pgcode == "XX000"
+    name = table.name.split(".")[1]
+    assert caught.value.diag.message_primary == (
+        f"Load into table '{name}' failed.  Check 'stl_load_errors' system table for details."
+    )
+    assert "code:" in caught.value.diag.message_detail
+    table.connection.rollback()
+    assert table.errors() == [error]  # the user's ROLLBACK does not undo the log
+    assert [row[0] for row in table.rows()] == ["before"]
+    assert table.run("SELECT pg_last_copy_count()") == [(0,)]
+
+
+def test_below_maxerror_the_good_rows_load(table):
+    table.put("a,1,,\nb,x,,\nc,3,,\n")
+    table.copy("CSV MAXERROR 2")
+    assert [row[0] for row in table.rows()] == ["a", "c"]
+    assert "1 record(s) could not be loaded." in table.connection.notices[-1]
+    assert len(table.errors()) == 1
+    with pytest.raises(psycopg2.errors.InternalError_):
+        table.copy("CSV MAXERROR 1")
+
+
+def test_a_copy_is_atomic_over_its_files_and_inside_the_transaction(table):
+    table.put("a,1,,\n", "1")
+    table.put("b,x,,\n", "2")
+    with pytest.raises(psycopg2.errors.InternalError_):
+        table.copy("CSV")
+    table.connection.rollback()
+    assert table.rows() == []
+    table.put("b,2,,\n", "2")
+    table.copy("CSV")
+    assert len(table.rows()) == 2
+    table.connection.rollback()
+    assert table.rows() == []
+
+
+def test_in_autocommit_a_copy_is_its_own_transaction(table):
+    table.connection.autocommit = True
+    table.put("a,1,,\nb,x,,\n")
+    with pytest.raises(psycopg2.errors.InternalError_):
+        table.copy("CSV")
+    assert table.rows() == []
+    table.copy("CSV MAXERROR 5")
+    assert len(table.rows()) == 1
+
+
+def test_the_header_is_skipped_in_every_file(table):
+    table.put("h\na,1,,\n", "1")
+    table.put("h\nb,2,,\n", "2")
+    table.copy("CSV IGNOREHEADER 1")
+    assert [row[0] for row in table.rows()] == ["a", "b"]
+
+
+def test_keys_are_recorded_but_not_enforced(table):
+    table.put("a,1,,\na,2,,\n")
+    table.copy("CSV")
+    assert len(table.rows()) == 2
+    table.cursor.plain(
+        "SELECT kind FROM redshift_local.declared_keys WHERE tbl = to_regclass(%s)", (table.name,)
+    )
+    assert table.cursor.fetchall() == [("primarykey",)]
+
+
+def test_missing_table_column_and_prefix(table):
+    with pytest.raises(psycopg2.errors.InternalError_, match="Cannot COPY into nonexistent table"):
+        table.run("COPY public.nope FROM 's3://copy-tests/x' IAM_ROLE default CSV")
+    table.connection.rollback()
+    with pytest.raises(psycopg2.Error, match="does not exist") as caught:
+        table.copy("CSV", columns="(id, nope)")
+    table.connection.rollback()
+    table.put("x")
+    with pytest.raises(psycopg2.errors.SyntaxError, match="must be included in column list"):
+        table.copy("CSV", columns="(n)")
+    table.connection.rollback()
+    with pytest.raises(psycopg2.errors.InternalError_) as caught:
+        table.copy("CSV", source="s3://copy-tests/empty/prefix")
+    assert "The specified S3 prefix 'empty/prefix' does not exist" in str(caught.value)
+    assert "code:      8001" in caught.value.diag.message_detail
+
+
+def test_a_column_list_gives_the_order(table):
+    table.put("7,a\n")
+    table.copy("CSV", columns='("N", id)')
+    assert table.rows() == [("a", 7, None, None)]
+
+
+# -- manifests -------------------------------------------------------------------------------
+
+
+def manifest(table, entries):
+    return table.put(json.dumps({"entries": entries}), "the.manifest")
+
+
+def test_a_manifest_loads_exactly_its_files(table):
+    url = table.put("a,1,,\n", "1")
+    table.put("b,2,,\n", "2")
+    table.copy("CSV MANIFEST", manifest(table, [{"url": url, "mandatory": True}]))
+    assert [row[0] for row in table.rows()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([{"url": "s3://copy-tests/none", "mandatory": True}], "Mandatory url is not present"),
+        ([{"url": "s3://copy-tests/none"}], "do not exist"),
+        ([{"url": "no-path"}], "must be a full S3 path"),
+        ("junk", "not a valid JSON manifest"),
+    ],
+)
+def test_a_bad_manifest_is_refused_before_the_load(table, entries, words):
+    with pytest.raises(psycopg2.errors.InternalError_, match=words):
+        table.copy("CSV MANIFEST", manifest(table, entries))
+
+
+def test_a_missing_manifest(table):
+    with pytest.raises(psycopg2.errors.InternalError_, match="Problem reading manifest file"):
+        table.copy("CSV MANIFEST", "s3://copy-tests/none.manifest")
+
+
+# -- Parquet ---------------------------------------------------------------------------------
+
+
+def parquet(**columns):
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def columns(**changes):
+    base = {
+        "id": ["a", ""],
+        "n": pa.array([1, None], pa.int32()),
+        "p": pa.array([Decimal("1.20"), None], pa.decimal128(6, 2)),
+        "at": pa.array([1704164645000000, None], pa.timestamp("us", tz="UTC")),
+    }
+    return {**base, **changes}
+
+
+def test_parquet_loads_by_position_and_keeps_empty_and_null_apart(table):
+    table.put(parquet(**columns()))
+    table.copy("FORMAT AS PARQUET")
+    assert table.rows() == [
+        ("", None, None, None), ("a", 1, Decimal("1.20"), "2024-01-02 03:04:05")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (parquet(id=["a"]), "Unmatched number of columns between table and file"),
+        (parquet(**columns(n=["x", "y"])), "incompatible Parquet schema for column 'n'"),
+        (parquet(**columns(id=["abcdefg", ""])), "Table: 6, Data: 7"),
+        (parquet(**columns(id=["a", None])), "NULL value in NOT NULL column 'id'"),
+        (parquet(**columns(n=pa.array([2**40, 1]))), "Value out of range for column 'n'"),
+        (b"not parquet", "is not a Parquet file"),
+    ],
+)
+def test_parquet_that_does_not_fit(table, body, words):
+    table.put(body)
+    with pytest.raises(psycopg2.errors.InternalError_, match="Spectrum Scan Error") as caught:
+        table.copy("FORMAT AS PARQUET")
+    assert words in caught.value.diag.message_detail
+    table.connection.rollback()
+    assert table.rows() == []
+
+
+def test_a_parquet_manifest_needs_the_length(table):
+    url = table.put(parquet(**columns()), "x.parquet")
+    with pytest.raises(psycopg2.errors.InternalError_, match="does not have 'meta' key"):
+        table.copy("FORMAT AS PARQUET MANIFEST", manifest(table, [{"url": url}]))
+    table.connection.rollback()
+    with pytest.raises(psycopg2.errors.InternalError_, match="content_length"):
+        entry = {"url": url, "meta": {"content_length": 1}}
+        table.copy("FORMAT AS PARQUET MANIFEST", manifest(table, [entry]))
+
+
+# -- what is refused -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        ("FORMAT AS AVRO 'auto'", "0A000", "COPY option AVRO is not emulated"),
+        ("CSV FILLRECORD", "0A000", "COPY option FILLRECORD is not emulated"),
+        ("JSON 's3://x/paths.json'", "0A000", "jsonpaths"),
+        ("CSV TIMEFORMAT 'epochsecs'", "0A000", "TIMEFORMAT 'epochsecs'"),
+        ("JSON 'auto' DELIMITER ','", "42601", "DELIMITER is not supported with JSON"),
+        ("FORMAT AS PARQUET MAXERROR 5", "42601", "MAXERROR is not supported with PARQUET"),
+        ("FORMAT AS PARQUET REGION 'us-east-1'", "42601", "REGION is not supported with PARQUET"),
+        ("CSV MAXERROR 100001", "42601", "MAXERROR value must be between"),
+        ("CSV NONSENSE", "42601", 'syntax error at or near "NONSENSE"'),
+        ("CSV IGNOREHEADER x", "42601", "IGNOREHEADER value"),
+    ],
+)
+def test_an_option_that_is_not_known_is_named(table, options, code, words):
+    table.put(CSV_LINE)
+    with pytest.raises(psycopg2.Error) as caught:
+        table.copy(options)
+    assert caught.value.pgcode == code and words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "authorisation",
+    [
+        "IAM_ROLE default",
+        "IAM_ROLE 'arn:aws:iam::123456789012:role/a,arn:aws:iam::123456789012:role/b'",
+        "CREDENTIALS 'aws_iam_role=arn:aws:iam::123456789012:role/a'",
+        "CREDENTIALS AS 'aws_access_key_id=AKIA;aws_secret_access_key=SECRET;token=T'",
+        "ACCESS_KEY_ID 'AKIA' SECRET_ACCESS_KEY 'SECRET' SESSION_TOKEN 'T'",
+    ],
+)
+def test_every_form_of_credentials_is_accepted(table, authorisation):
+    url = table.put(CSV_LINE)
+    table.run(f"-- a comment\ncopy {table.name} from %s {authorisation} CSV", (url,))
+    assert table.rows() == [GOOD]
+
+
+def test_history_and_files_are_logged(table):
+    url = table.put(CSV_LINE, "one.csv")
+    table.copy("CSV")
+    history = table.run(
+        "SELECT status, loaded_rows, source_file_count, file_format FROM sys_load_history "
+        "WHERE query_id = pg_last_copy_id()"
+    )
+    assert history == [("completed", 1, 1, "CSV")]
+    files = table.run(
+        "SELECT TRIM(filename), lines_scanned FROM stl_load_commits WHERE query = pg_last_copy_id()"
+    )
+    assert files == [(url, 1)]

@@ -1,0 +1,164 @@
+"""Statements on the local Redshift: what works, what fails as there, what is refused by name."""
+
+import threading
+
+import psycopg2
+import pytest
+
+
+@pytest.fixture
+def connection(cloud):
+    connection = cloud.connect_redshift()
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def run(connection):
+    cursor = connection.cursor()
+
+    def execute(statement, arguments=None):
+        cursor.execute(statement, arguments)
+        return cursor.fetchall() if cursor.description else cursor.rowcount
+
+    execute("CREATE SCHEMA IF NOT EXISTS sqltest")
+    execute("DROP TABLE IF EXISTS sqltest.t")
+    execute("CREATE TABLE sqltest.t (id INTEGER, name VARCHAR(5), at TIMESTAMP)")
+    execute("INSERT INTO sqltest.t VALUES (1, 'a', '2024-01-31'), (2, NULL, '2024-03-01')")
+    connection.commit()
+    return execute
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT NVL(name, 'none') FROM sqltest.t ORDER BY id", [("a",), ("none",)]),
+        ("SELECT COUNT(*), SUM(id), MAX(name) FROM sqltest.t", [(2, 3, "a")]),
+        ("SELECT DATEDIFF(day, MIN(at), MAX(at)) FROM sqltest.t", [(30,)]),
+        ("SELECT CAST(DATEADD(month, 1, at) AS VARCHAR) FROM sqltest.t WHERE id = 1",
+         [("2024-02-29 00:00:00",)]),
+        ("SELECT EXTRACT(YEAR FROM at) FROM sqltest.t WHERE id = 1", [(2024,)]),
+        ("SELECT LEN(name), UPPER(name), TRIM(' x ') FROM sqltest.t WHERE id = 1",
+         [(1, "A", "x")]),
+        ('SELECT "ID" FROM SQLTEST."T" ORDER BY 1', [(1,), (2,)]),
+        ("SELECT id, ROW_NUMBER() OVER (ORDER BY id DESC) FROM sqltest.t ORDER BY 1",
+         [(1, 2), (2, 1)]),
+        ("WITH x AS (SELECT id FROM sqltest.t) SELECT id::VARCHAR || '!' FROM x ORDER BY 1",
+         [("1!",), ("2!",)]),
+        ("SELECT COALESCE(NULLIF(name, 'a'), 'b'), GREATEST(1, 2) FROM sqltest.t WHERE id = 1",
+         [("b", 2)]),
+        ("SELECT GETDATE() > '2020-01-01'", [(True,)]),
+        ("SELECT 1; SELECT 2", [(2,)]),
+        ("SELECT 'a;b'", [("a;b",)]),
+    ],
+)  # fmt: skip
+def test_queries(run, query, expected):
+    assert run(query) == expected
+
+
+def test_changes(run, connection):
+    assert run("UPDATE sqltest.t SET name = 'z' WHERE id = %s", (1,)) == 1
+    run("CREATE TEMP TABLE stage (LIKE sqltest.t)")
+    run("INSERT INTO stage (id, name) VALUES (1, 'new'), (3, 'three')")
+    assert run("DELETE FROM sqltest.t USING stage WHERE sqltest.t.id = stage.id") == 1
+    assert run("INSERT INTO sqltest.t SELECT * FROM stage") == 2
+    assert run("SELECT id, name FROM sqltest.t ORDER BY id") == [
+        (1, "new"),
+        (2, None),
+        (3, "three"),
+    ]
+    run("CREATE TEMP TABLE made AS SELECT id FROM sqltest.t")
+    assert run("SELECT COUNT(*) FROM made") == [(3,)]
+    run("ANALYZE sqltest.t")
+    connection.rollback()
+    assert run("SELECT COUNT(*) FROM sqltest.t") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("SELECT STRING_AGG(name, ',') FROM sqltest.t", "works on PostgreSQL, fails on Redshift"),
+        ("SELECT ARRAY_AGG(id) FROM sqltest.t", "works on PostgreSQL, fails on Redshift"),
+        ("SELECT * FROM GENERATE_SERIES(1, 3)", "works on PostgreSQL, fails on Redshift"),
+        ("SELECT DISTINCT ON (id) id FROM sqltest.t", "DISTINCT ON works on PostgreSQL"),
+        ("CREATE TABLE sqltest.u (id SERIAL)", "type SERIAL works on PostgreSQL"),
+        ("CREATE TABLE sqltest.u (id INT, x JSON)", "type JSON works on PostgreSQL"),
+        ("CREATE TABLE sqltest.u (id INT CHECK (id > 0))", "CHECK works on PostgreSQL"),
+        ("CREATE INDEX i ON sqltest.t (id)", "INDEX"),
+        ("INSERT INTO sqltest.t (id) VALUES (9) RETURNING id", "RETURNING works on PostgreSQL"),
+        ("INSERT INTO sqltest.t (id) VALUES (9) ON CONFLICT DO NOTHING", "ON CONFLICT"),
+        ("ROLLBACK TO SAVEPOINT x", "SAVEPOINT works on PostgreSQL"),
+        ("SELECT PG_SLEEP(1)", "works on PostgreSQL, fails on Redshift"),
+        ("SELECT SOUNDEX('x')", "is not emulated"),
+        ("VACUUM", "is not emulated"),
+        ("UNLOAD ('SELECT 1') TO 's3://x/' IAM_ROLE default", "is not emulated"),
+        ("CREATE TABLE sqltest.u (id INT IDENTITY(1,1))", "is not emulated"),
+        ("SET enable_result_cache_for_session TO off", "is not emulated"),
+        ("GRANT SELECT ON sqltest.t TO PUBLIC", "is not emulated"),
+    ],
+)
+def test_what_is_refused_by_name(run, connection, statement, words):
+    with pytest.raises(psycopg2.Error, match=words) as caught:
+        run(statement)
+    assert caught.value.pgcode == "0A000"
+    connection.rollback()
+    assert run("SELECT COUNT(*) FROM sqltest.t") == [(2,)]
+
+
+@pytest.mark.parametrize("value", ["abcdef", "\u20ac\u20ac"], ids=["characters", "bytes"])
+def test_a_value_too_long_in_bytes_is_redshifts_error(run, connection, value):
+    with pytest.raises(psycopg2.errors.InternalError_, match="Value too long for character type"):
+        run("INSERT INTO sqltest.t (id, name) VALUES (3, %s)", (value,))
+    connection.rollback()
+    run("INSERT INTO sqltest.t (id, name) VALUES (3, NULL)")
+
+
+def test_temp_tables_made_like_keep_the_limit_in_bytes(run):
+    run("CREATE TEMP TABLE stage (LIKE sqltest.t)")
+    with pytest.raises(psycopg2.errors.InternalError_, match="Value too long"):
+        run("INSERT INTO stage (name) VALUES ('abcdef')")
+
+
+def test_truncate_commits(run, connection):
+    run("INSERT INTO sqltest.t (id) VALUES (3)")
+    run("TRUNCATE sqltest.t")
+    connection.rollback()
+    assert run("SELECT COUNT(*) FROM sqltest.t") == [(0,)]
+
+
+def test_keys_and_attributes_are_accepted_and_not_enforced(run):
+    run("DROP TABLE IF EXISTS sqltest.k")
+    run(
+        "CREATE TABLE sqltest.k (id INT NOT NULL ENCODE az64, v INT UNIQUE, PRIMARY KEY (id), "
+        "FOREIGN KEY (v) REFERENCES sqltest.t (id)) DISTSTYLE KEY DISTKEY (id) "
+        "COMPOUND SORTKEY (id, v)"
+    )
+    run("INSERT INTO sqltest.k VALUES (1, 99), (1, 99)")
+    assert run("SELECT COUNT(*) FROM sqltest.k") == [(2,)]
+    with pytest.raises(psycopg2.Error, match="null value"):
+        run("INSERT INTO sqltest.k VALUES (NULL, 1)")
+
+
+def test_a_syntax_error_has_its_code(run):
+    with pytest.raises(psycopg2.errors.SyntaxError):
+        run("SELECT FROM WHERE")
+
+
+def test_two_connections_see_each_other_only_after_commit(cloud, run, connection):
+    run("INSERT INTO sqltest.t (id) VALUES (3)")
+    other = cloud.connect_redshift()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM sqltest.t")
+        assert cursor.fetchone() == (2,)
+    other.commit()
+    connection.commit()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM sqltest.t")
+        assert cursor.fetchone() == (3,)
+    other.close()
+
+
+def test_closing_leaves_no_thread_or_connection(cloud):
+    before = threading.active_count()
+    cloud.connect_redshift().close()
+    assert threading.active_count() == before

@@ -26,7 +26,7 @@ INTEGER = "^[+-]?[0-9]{1,18}([.]0*)?$"
 DECIMAL = "^[+-]?([0-9]{1,20}([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"
 TIMESTAMP = (
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    "([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+    "([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
 )
 QUARANTINED_CHARACTERS = 16_000  # at most 64,000 bytes: a Redshift VARCHAR holds 65,535
 TEXT = "text__"  # prefix of a column's text beside its value
@@ -63,15 +63,11 @@ def tidy(column):
 
 
 def keep_text(frame, table):
-    """Keep each column's tidy text, the record as it came, and whether it was untidy."""
+    """Keep each column as it came and as tidy text, and the whole record as JSON."""
     names = [column["name"] for column in table["columns"]]
     record = F.to_json(F.struct(*[F.col(n) for n in names]), {"ignoreNullFields": "false"})
     texts = [F.expr(tidy(column)).alias(TEXT + column["name"]) for column in table["columns"]]
-    changed = " OR ".join(f"coalesce({n} <> {TEXT}{n}, false)" for n in names)
-    frame = frame.select(*[F.col(n) for n in names], *texts, record.alias("raw_record"))
-    return frame.select(
-        *[F.col(TEXT + n) for n in names], F.col("raw_record"), F.expr(changed).alias("untidy")
-    )
+    return frame.select(*[F.col(n) for n in names], *texts, record.alias("raw_record"))
 
 
 def value(column):
@@ -89,9 +85,15 @@ def value(column):
 
 
 def parse(frame, table):
-    """Add every column's typed value beside its text."""
-    values = [F.expr(value(column)).alias(column["name"]) for column in table["columns"]]
-    return frame.select(*[F.col(name) for name in frame.columns], *values)
+    """Replace every column by its typed value; add whether the row was untidy."""
+    names = [column["name"] for column in table["columns"]]
+    changed = " OR ".join(f"coalesce({n} <> {TEXT}{n}, false)" for n in names)
+    return frame.select(
+        *[F.col(TEXT + n) for n in names],
+        F.col("raw_record"),
+        F.expr(changed).alias("untidy"),
+        *[F.expr(value(column)).alias(column["name"]) for column in table["columns"]],
+    )
 
 
 def column_rules(column):
@@ -206,6 +208,7 @@ def main(argv):
 
     spark = SparkSession.builder.appName("concert-etl").getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
+    spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     clean, counts = {}, []
     for table in tables:
         clean[table["name"]], rows = clean_table(spark, table, arguments, clean)

@@ -41,11 +41,18 @@ def activate() -> None:
     session.conf = property(lambda self: _Configuration())
 
 
+# What DuckDB does anyway, by Spark's names.
+_DUCKDB_BEHAVIOUR = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+}
+
+
 class _Configuration:
     """Spark's runtime configuration; the local engine has nothing to configure."""
 
     def set(self, key: str, value: Any) -> None:
-        if (key, value) != ("spark.sql.session.timeZone", "UTC"):
+        if _DUCKDB_BEHAVIOUR.get(key) != value:
             raise NotImplementedError(f"spark.conf.set({key!r}) is not emulated")
 
 

@@ -174,7 +174,8 @@ def clean_table(spark, table, arguments, clean):
     """Clean one table; returns its accepted rows and its counts."""
     name = table["name"]
     raw = read_raw(spark, arguments["input"][name], arguments["format"], table)
-    frame = judge(parse(keep_text(raw, table), table), table)
+    judge(parse(keep_text(raw, table), table), table).createOrReplaceTempView(f"judged_{name}")
+    frame = spark.table(f"judged_{name}")
     frame = reject_duplicates(frame, table)
     frame = reject_orphans(frame, table, clean).cache()
 

@@ -1,4 +1,4 @@
-"""Runs a PySpark script on DuckDB: `python glue_engine.py script.py --argument value`.
+"""Runs a PySpark script on DuckDB: a JSON list on stdin names it and its arguments.
 
 `sqlframe` provides the `pyspark.sql` names; what its reader and writer lack of Spark's
 behaviour (text schemas, lists of paths, folders of part files) is added here.
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 
 _CACHE_NUMBERS = itertools.count()
 
@@ -37,6 +37,8 @@ def activate() -> None:
     writer.json = _write_json
     frame.coalesce = lambda self, partitions: self
     frame.cache = _cache
+    frame.createOrReplaceTempView = _create_temp_view
+    session.table = lambda self, name: _query(SimpleNamespace(session=self), name, None)
     session.createDataFrame = _create_data_frame
     session.conf = property(lambda self: _Configuration())
 
@@ -134,6 +136,18 @@ def _cache(self: Any) -> Any:
     return _query(self, name, None)
 
 
+def _create_temp_view(self: Any, name: str) -> None:
+    """Give the frame a view in DuckDB; frames made of it start from its name alone.
+
+    sqlframe copies a frame's whole expression at every step, which is quadratic in the steps.
+    """
+    *before, last = self._get_expressions()
+    for expression in before:
+        self.session._collect(expression)
+    sql = self.session._to_sql(last)
+    self.session._conn.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
+
+
 def _create_data_frame(self: Any, rows: list[tuple[Any, ...]], names: list[str]) -> Any:
     """Make a frame of Python rows (sqlframe's own imports pandas for it)."""
     kinds = {int: "BIGINT", str: "VARCHAR", float: "DOUBLE"}
@@ -164,16 +178,21 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def main(argv: list[str]) -> None:
-    """Run the script named first with the arguments that follow, as `__main__`."""
+def main(stream: IO[str]) -> None:
+    """Get ready, then run the script that the first line names, as `__main__`."""
     activate()
-    sys.argv = argv[1:]
-    runpy.run_path(argv[1], run_name="__main__")
+    import pyspark.sql  # provided by the activation: loaded before there is work
+
+    assert pyspark.sql
+    line = stream.readline()
+    if line:  # else whoever started us has left
+        sys.argv = json.loads(line)
+        runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 if __name__ == "__main__":
     try:
-        main(sys.argv)
+        main(sys.stdin)
     except SystemExit:
         raise
     except BaseException as error:

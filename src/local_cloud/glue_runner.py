@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from src.local_cloud import processes
 from src.local_cloud.glue_staging import Staging
 
 _ENGINE = Path(__file__).with_name("glue_engine.py")
+_SPARE_LOG = "engine.log"
 _RUNNING = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 _JOB_FIELDS = frozenset(
     [
@@ -88,6 +90,7 @@ class LocalGlueClient:
         self._s3 = s3
         self._folder = folder
         self._runs: dict[str, _Run] = {}
+        self._spare: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
     # -- jobs ----------------------------------------------------------------------------
@@ -165,8 +168,19 @@ class LocalGlueClient:
             stopped.append({"JobName": JobName, "JobRunId": run_id})
         return {"SuccessfulSubmissions": stopped, "Errors": []}
 
+    def warm_up(self) -> None:
+        """Start the engine of the next run already, while the caller has other work.
+
+        It ends with the thread that calls this, so call it from the main one.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._spare = _start_engine(self._folder / _SPARE_LOG)
+
     def close(self) -> None:
         """Stop whatever still runs and wait for it."""
+        if self._spare is not None:
+            self._spare.kill()
+            self._spare.wait()
         for run in self._runs.values():
             if run.state in _RUNNING:
                 self.batch_stop_job_run(JobName=run.job["Name"], JobRunIds=[run.id])
@@ -181,14 +195,14 @@ class LocalGlueClient:
             run.folder.mkdir(parents=True, exist_ok=True)
             staging = Staging(self._s3, run.folder / "staged")
             script = staging.localise(run.job["Command"]["ScriptLocation"])
-            command = [sys.executable, str(_ENGINE), script]
+            argv = [script]
             for name, value in run.arguments.items():
-                command += [name, staging.localise(value)]
+                argv += [name, staging.localise(value)]
             if run.stop_asked:
                 run.state = "STOPPED"
                 return
             run.state = "RUNNING"
-            self._execute(run, command)
+            self._execute(run, argv)
             if run.state == "RUNNING":
                 staging.bring_back()
                 run.state = "SUCCEEDED"
@@ -200,21 +214,26 @@ class LocalGlueClient:
             if run.state == "STOPPING":
                 run.state = "STOPPED"
 
-    def _execute(self, run: _Run, command: list[str]) -> None:
+    def _execute(self, run: _Run, argv: list[str]) -> None:
         log = run.folder / "error.log"
-        with log.open("wb") as output:
-            run.process = processes.spawn(
-                command, log=output, death_signal=signal.SIGKILL, env=_clean_environment()
-            )
-            if run.stop_asked:
-                _kill(run)
-            try:
-                code = run.process.wait(run.job.get("Timeout", 480) * 60)
-            except subprocess.TimeoutExpired:
-                _kill(run)
-                run.process.wait()
-                run.state, run.error = "TIMEOUT", "Job run timed out"
-                return
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.poll() is None:
+            run.process = spare
+            (self._folder / _SPARE_LOG).rename(log)
+        else:
+            run.process = _start_engine(log)
+        assert run.process.stdin is not None
+        if run.stop_asked:
+            _kill(run)
+        with suppress(BrokenPipeError), run.process.stdin as pipe:
+            pipe.write(json.dumps(argv).encode() + b"\n")
+        try:
+            code = run.process.wait(run.job.get("Timeout", 480) * 60)
+        except subprocess.TimeoutExpired:
+            _kill(run)
+            run.process.wait()
+            run.state, run.error = "TIMEOUT", "Job run timed out"
+            return
         if run.stop_asked:
             run.state = "STOPPED"
         elif code != 0:
@@ -251,6 +270,18 @@ class LocalGlueClient:
         if run is None or run.job["Name"] != job:
             raise _error("EntityNotFoundException", f"Job run {run_id} is not found", operation)
         return run
+
+
+def _start_engine(log: Path) -> subprocess.Popen[bytes]:
+    """Start an engine; it takes its script and arguments as one JSON line on stdin."""
+    with log.open("wb") as output:
+        return processes.spawn(
+            [sys.executable, str(_ENGINE)],
+            log=output,
+            death_signal=signal.SIGKILL,
+            env=_clean_environment(),
+            stdin=subprocess.PIPE,
+        )
 
 
 def _kill(run: _Run) -> None:

@@ -44,6 +44,7 @@ def spawn(
     account: Account | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     """Start a server in a session of its own.
 
@@ -55,7 +56,7 @@ def spawn(
         user = {"user": account.uid, "group": account.gid, "extra_groups": []}
     return subprocess.Popen(
         list(command),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=log,
         stderr=subprocess.STDOUT if isinstance(log, int) or log else None,
         start_new_session=True,

@@ -39,6 +39,8 @@ class DemoEnvironment:
             cloud = LocalCloud(Path(self.settings.state_dir).absolute())
             cloud.__enter__()
             self.local_cloud = cloud
+            if self.settings.etl == "glue":
+                self.glue_client.warm_up()
         return self
 
     def __exit__(

@@ -174,18 +174,20 @@ def censored_moments(log_mean: Floats, sd: float, capacity: Ints) -> tuple[Float
     nodes, weights = np.polynomial.hermite_e.hermegauss(41)
     weights = weights / weights.sum()
     cap = capacity.astype(np.float64)
+    log_factorial = special.gammaln(cap)  # of K-1
     first, second = np.zeros_like(log_mean), np.zeros_like(log_mean)
     for node, weight in zip(nodes, weights, strict=True):
-        lam = np.exp(log_mean + sd * node)
-        below_2, below_3 = _poisson_cdf(cap - 2, lam), _poisson_cdf(cap - 3, lam)
-        reaches = 1.0 - _poisson_cdf(cap - 1, lam)
+        log_lam = log_mean + sd * node
+        lam = np.exp(log_lam)
+        # P(N = K-1) leads from one cumulative probability to the other two.
+        at_1 = np.exp((cap - 1) * log_lam - lam - log_factorial)
+        below_1 = special.pdtr(cap - 1, lam)
+        below_2 = np.maximum(below_1 - at_1, 0.0)
+        below_3 = np.maximum(below_2 - at_1 * (cap - 1) / lam, 0.0)
+        reaches = 1.0 - below_1
         first += weight * (lam * below_2 + cap * reaches)
         second += weight * (lam**2 * below_3 + lam * below_2 + cap**2 * reaches)
     return first, np.maximum(second - first**2, 0.0)
-
-
-def _poisson_cdf(k: Floats, lam: Floats) -> Floats:
-    return np.asarray(np.where(k < 0, 0.0, special.pdtr(np.maximum(k, 0), lam)))
 
 
 def r2_ceiling(mean: Floats, variance: Floats) -> float:

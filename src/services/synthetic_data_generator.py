@@ -159,7 +159,7 @@ class _Part:
 def _ledger_bytes(ledger: list[Defect]) -> bytes:
     import gzip
 
-    lines = "".join(json.dumps(asdict(defect)) + "\n" for defect in ledger)
+    lines = "".join(json.dumps(vars(defect)) + "\n" for defect in ledger)
     return gzip.compress(lines.encode(), compresslevel=1, mtime=0)
 
 

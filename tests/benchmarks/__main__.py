@@ -1,0 +1,258 @@
+"""Measures ratios inside one run: `python -m tests.benchmarks`; a table, and a JSON beside it.
+
+Each figure stands beside a named floor or reference measured in the same run, because the
+machine is shared and absolute times mean little.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg2
+from faker import Faker
+
+from src.local_cloud.local_cloud import LocalCloud
+from src.services.concert_world import WorldSize
+from src.services.synthetic_data_generator import SyntheticDataGenerator
+from tests.conftest import Script
+
+DEFAULTS = {"artists": 1_000, "venues": 500, "concerts": 10_000, "ticket_sales": 50_000}
+COLUMNS = {
+    "artists": "artist_id, name, genre, popularity, country",
+    "venues": "venue_id, name, city, country, venue_type, capacity",
+    "concerts": "concert_id, artist_id, venue_id, starts_at, on_sale_at, base_price, status, "
+    "tickets_sold",
+    "ticket_sales": "sale_id, concert_id, purchased_at, quantity, unit_price, total_amount, "
+    "ticket_tier, sales_channel",
+}
+
+
+class Nowhere:
+    """A sink that keeps nothing."""
+
+    def put(self, path, body):
+        pass
+
+
+def timed(function):
+    started = time.perf_counter()
+    result = function()
+    return time.perf_counter() - started, result
+
+
+# -- the default run against the naive reference ---------------------------------------------
+
+
+def fake_row(table, i, fake):
+    """One row as a first attempt makes it: a Faker call for every field."""
+    number = fake.random_int
+    if table == "artists":
+        return (i, fake.name(), fake.word(), number(0, 100), fake.country_code())
+    if table == "venues":
+        return (i, fake.company(), fake.city(), fake.country_code(), fake.word(), number(100, 9999))
+    if table == "concerts":
+        show = fake.date_time_between("-3y")
+        return (i, number(1, 1000), number(1, 500), show, show, number(20, 200), fake.word(), 0)
+    quantity, price = number(1, 8), number(20, 200)
+    return (i, number(1, 10_000), fake.date_time_between("-3y"), quantity, price, quantity * price,
+            fake.word(), fake.word())  # fmt: skip
+
+
+def naive(connection, share):
+    """Faker per row and one committed INSERT per row, on a share of the default counts."""
+    fake = Faker()
+    connection.autocommit = True
+    rows = 0
+    with connection.cursor() as cursor:
+        for table, count in DEFAULTS.items():
+            names = COLUMNS[table]
+            marks = ", ".join(["%s"] * len(names.split(",")))
+            statement = f"INSERT INTO concert_dw.{table} ({names}) VALUES ({marks})"
+            for i in range(1, int(count * share) + 1):
+                cursor.execute(statement, fake_row(table, i, fake))
+                rows += 1
+    return rows
+
+
+def default_run(folder, repeats):
+    script = Script(folder)
+    cold, done = timed(script.run)
+    assert done.returncode == 0, done.stderr
+    warm = []
+    for _ in range(repeats):
+        seconds, done = timed(script.run)
+        assert done.returncode == 0, done.stderr
+        warm.append(seconds)
+    report = json.loads(Path(done.stdout.strip()).read_text())
+    steps = {name: step["seconds"] for name, step in report["steps"].items()}
+    figures = {"cold_s": cold, "warm_s": statistics.median(warm), "steps_s": steps}
+    total = sum(DEFAULTS.values())
+    with LocalCloud(script.state) as cloud:
+        for name, share, connect in (
+            ("naive_local_redshift", 0.02, cloud.connect_redshift),
+            ("naive_bare_postgres", 0.1, lambda: psycopg2.connect(**cloud.redshift_address())),
+        ):
+            connection = connect()
+            seconds, rows = timed(lambda c=connection, s=share: naive(c, s))
+            connection.close()
+            figures[f"{name}_s"] = seconds / rows * total  # extrapolated: it is linear
+            figures[f"ratio_to_{name}"] = figures[f"{name}_s"] / figures["warm_s"]
+    return figures
+
+
+# -- generation ------------------------------------------------------------------------------
+
+
+def generation(rows):
+    size = WorldSize(2_000, 500, rows // 40, rows)  # the sales are what is measured
+    generator = SyntheticDataGenerator(size, defect_rate=0.01)
+    generator.world  # noqa: B018 (built before the clock starts)
+    blocks_s, _ = timed(lambda: sum(b.num_rows for b in generator.blocks("ticket_sales")))
+    figures = {"rows": rows, "generate_rows_per_s": rows / blocks_s}
+    for raw_format in ("json", "csv", "parquet"):
+        seconds, manifest = timed(lambda f=raw_format: generator.export(Nowhere(), f, "x"))
+        figures[f"export_{raw_format}_rows_per_s"] = manifest.records / seconds
+    fake = Faker()
+    seconds, _ = timed(lambda: [fake_row("ticket_sales", i, fake) for i in range(5_000)])
+    figures["faker_rows_per_s"] = 5_000 / seconds
+    figures["ratio_to_faker"] = figures["generate_rows_per_s"] / figures["faker_rows_per_s"]
+    return figures
+
+
+# -- COPY ------------------------------------------------------------------------------------
+
+
+def copy(folder, rows):
+    """COPY through the Redshift layer against PostgreSQL's own COPY of the same CSV."""
+    size = WorldSize(2_000, 500, rows // 20, rows)
+    generator = SyntheticDataGenerator(size, defect_rate=0.0)
+    figures = {"rows": rows}
+    with LocalCloud(folder / ".demo") as cloud:
+        s3 = cloud.s3_client()
+        s3.create_bucket(Bucket="bench")
+        connection = cloud.connect_redshift()
+        cursor = connection.cursor()
+        cursor.execute(
+            "CREATE TABLE public.sales (sale_id VARCHAR(64) NOT NULL, concert_id VARCHAR(64) "
+            "NOT NULL, purchased_at TIMESTAMP NOT NULL, quantity INTEGER NOT NULL, unit_price "
+            "DECIMAL(10,2) NOT NULL, total_amount DECIMAL(14,2), ticket_tier VARCHAR(20), "
+            "sales_channel VARCHAR(20))"
+        )
+        connection.commit()
+        bodies = _sales_bodies(generator)
+        bare = []
+        for _ in range(3):
+            seconds, _ = timed(lambda: _bare_copy(cursor, bodies["csv"]))
+            bare.append(seconds)
+            connection.rollback()
+        floor = rows / statistics.median(bare)
+        figures["bare_postgres_rows_per_s"] = floor
+        for kind, options in (
+            ("csv", "CSV IGNOREHEADER 1"),
+            ("json", "FORMAT AS JSON 'auto'"),
+            ("parquet", "FORMAT AS PARQUET"),
+        ):
+            s3.put_object(Bucket="bench", Key=f"{kind}/part", Body=bodies[kind])
+            statement = f"COPY public.sales FROM 's3://bench/{kind}/' IAM_ROLE default {options}"
+            times = []
+            for _ in range(3):
+                seconds, _ = timed(lambda q=statement: cursor.execute(q))
+                times.append(seconds)
+                connection.rollback()
+            figures[f"{kind}_rows_per_s"] = rows / statistics.median(times)
+            figures[f"{kind}_ratio_to_bare"] = figures[f"{kind}_rows_per_s"] / floor
+        connection.close()
+    return figures
+
+
+def _bare_copy(cursor, body):
+    import io
+
+    cursor.copy_expert("COPY public.sales FROM STDIN (FORMAT csv, HEADER)", io.BytesIO(body))
+
+
+def _sales_bodies(generator):
+    import gzip
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = {}
+
+    class Keep:
+        def put(self, path, body):
+            if path.startswith("ticket_sales"):
+                found.setdefault(path.split(".", 1)[1], []).append(body)
+
+    generator.export(Keep(), "json", "x")
+    generator.export(Keep(), "csv", "x")
+    parts = [gzip.decompress(part) for part in found["csv.gz"]]
+    csv = parts[0] + b"".join(part.split(b"\n", 1)[1] for part in parts[1:])
+    import pyarrow.csv as pa_csv
+
+    kinds = {"sale_id": pa.string(), "concert_id": pa.string(), "quantity": pa.int32(),
+             "unit_price": pa.decimal128(10, 2), "total_amount": pa.decimal128(14, 2)}  # fmt: skip
+    options = pa_csv.ConvertOptions(column_types=kinds)
+    sink = io.BytesIO()
+    pq.write_table(pa_csv.read_csv(io.BytesIO(csv), convert_options=options), sink)
+    json_lines = b"".join(gzip.decompress(part) for part in found["json.gz"])
+    return {"csv": csv, "json": json_lines, "parquet": sink.getvalue()}
+
+
+# -- memory ----------------------------------------------------------------------------------
+
+
+def peak_memory(sales):
+    """Peak memory of a process that generates and encodes `sales` rows as JSON."""
+    code = (
+        "import re; from tests.benchmarks.__main__ import Nowhere;"
+        "from src.services.concert_world import WorldSize;"
+        "from src.services.synthetic_data_generator import SyntheticDataGenerator as G;"
+        f"G(WorldSize(5000, 1000, 100000, {sales})).export(Nowhere(), 'json', 'x');"
+        # Not ru_maxrss, which a child inherits from the process that started it.
+        "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(done.stdout) * 1024
+
+
+def memory():
+    small, large = peak_memory(500_000), peak_memory(5_000_000)
+    return {"peak_500k_bytes": small, "peak_5m_bytes": large, "growth": large / small}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=("run", "generation", "copy", "memory"))
+    parser.add_argument("--out", default="reports/benchmarks.json")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        parts = {
+            "run": lambda: default_run(folder / "run", 5),
+            "generation": lambda: generation(2_000_000),
+            "copy": lambda: copy(folder / "copy", 500_000),
+            "memory": memory,
+        }
+        for part in ("run", "copy"):
+            (folder / part).mkdir()
+        wanted = [chosen.only] if chosen.only else list(parts)
+        figures = {part: parts[part]() for part in wanted}
+    for part, found in figures.items():
+        print(part)
+        for label, value in found.items():
+            shown = json.dumps(value) if isinstance(value, dict) else f"{value:,.2f}"
+            print(f"  {label:<32} {shown:>16}")
+    out = Path(chosen.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

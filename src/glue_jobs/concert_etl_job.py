@@ -10,6 +10,8 @@
 Every raw row is either written, cleaned, to its table or to the quarantine with the first rule
 it breaks, in this order: its own columns, laws between its columns, its key being taken, its
 references. Text is trimmed and its letter case normalised first, so that untidy rows survive.
+
+Each step is one Spark SQL view over the one before: raw -> tidy -> typed -> judged -> checked.
 """
 
 import argparse
@@ -17,8 +19,6 @@ import json
 import sys
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
 
 # In character classes and without backslashes: SQL text, Java and RE2 then all agree.
 SPACE = "[ \t\r\n\f]"
@@ -32,26 +32,33 @@ QUARANTINED_CHARACTERS = 16_000  # at most 64,000 bytes: a Redshift VARCHAR hold
 TEXT = "text__"  # prefix of a column's text beside its value
 
 
+def names_of(table):
+    """Return the table's column names."""
+    return [column["name"] for column in table["columns"]]
+
+
+def view(spark, name, query):
+    """Name a query, for the next step to read."""
+    spark.sql(query).createOrReplaceTempView(name)
+
+
 def read_raw(spark, paths, raw_format, table):
-    """Read a table's files with every column as text; columns the files lack are null."""
-    names = [column["name"] for column in table["columns"]]
-    reader = spark.read
-    if raw_format == "parquet":
-        found = reader.parquet(*paths)
-        present = set(found.columns)
-        return found.select(
-            *[(F.col(n) if n in present else F.lit(None)).cast("string").alias(n) for n in names]
-        )
-    schema = StructType([StructField(name, StringType(), True) for name in names])
-    if raw_format == "csv":
+    """Make view raw_TABLE: every column as text, columns the files lack as null."""
+    names = names_of(table)
+    if raw_format == "json":
+        frame = spark.read.schema(", ".join(f"{name} string" for name in names)).json(paths)
+    elif raw_format == "csv":
         # By header, not by position: a file may order or omit columns as it likes.
-        found = reader.option("header", True).option("escape", '"').option("multiLine", True)
-        found = found.csv(paths)
-        present = set(found.columns)
-        return found.select(
-            *[(F.col(n) if n in present else F.lit(None)).cast("string").alias(n) for n in names]
-        )
-    return reader.schema(schema).json(paths)
+        reader = spark.read.option("header", True).option("escape", '"')
+        frame = reader.option("multiLine", True).csv(paths)
+    else:
+        frame = spark.read.parquet(*paths)
+    present = set(frame.columns)
+    frame.createOrReplaceTempView(f"files_{table['name']}")
+    columns = ", ".join(
+        f"CAST({name if name in present else 'NULL'} AS string) AS {name}" for name in names
+    )
+    view(spark, f"raw_{table['name']}", f"SELECT {columns} FROM files_{table['name']}")
 
 
 def tidy(column):
@@ -62,12 +69,16 @@ def tidy(column):
     return f"nullif({trimmed}, '')"
 
 
-def keep_text(frame, table):
-    """Keep each column as it came and as tidy text, and the whole record as JSON."""
-    names = [column["name"] for column in table["columns"]]
-    record = F.to_json(F.struct(*[F.col(n) for n in names]), {"ignoreNullFields": "false"})
-    texts = [F.expr(tidy(column)).alias(TEXT + column["name"]) for column in table["columns"]]
-    return frame.select(*[F.col(n) for n in names], *texts, record.alias("raw_record"))
+def keep_text(spark, table):
+    """Make view tidy_TABLE: each column as it came and tidied, and the record as JSON."""
+    names = ", ".join(names_of(table))
+    texts = ", ".join(f"{tidy(c)} AS {TEXT}{c['name']}" for c in table["columns"])
+    record = f"to_json(struct({names})) AS raw_record"
+    view(
+        spark,
+        f"tidy_{table['name']}",
+        f"SELECT {names}, {texts}, {record} FROM raw_{table['name']}",
+    )
 
 
 def value(column):
@@ -84,15 +95,16 @@ def value(column):
     return text
 
 
-def parse(frame, table):
-    """Replace every column by its typed value; add whether the row was untidy."""
-    names = [column["name"] for column in table["columns"]]
-    changed = " OR ".join(f"coalesce({n} <> {TEXT}{n}, false)" for n in names)
-    return frame.select(
-        *[F.col(TEXT + n) for n in names],
-        F.col("raw_record"),
-        F.expr(changed).alias("untidy"),
-        *[F.expr(value(column)).alias(column["name"]) for column in table["columns"]],
+def parse(spark, table):
+    """Make view typed_TABLE: every column's value beside its text, and whether it was untidy."""
+    names = names_of(table)
+    texts = ", ".join(TEXT + name for name in names)
+    values = ", ".join(f"{value(c)} AS {c['name']}" for c in table["columns"])
+    untidy = " OR ".join(f"coalesce({name} <> {TEXT}{name}, false)" for name in names)
+    view(
+        spark,
+        f"typed_{table['name']}",
+        f"SELECT {texts}, raw_record, {untidy} AS untidy, {values} FROM tidy_{table['name']}",
     )
 
 
@@ -114,87 +126,92 @@ def column_rules(column):
     return rules
 
 
-def judge(frame, table):
-    """Add `rule`, the first law the row breaks by itself, or null; fill in computed columns."""
+def filled(column):
+    """Return SQL for the column's value, computed by its formula where it is absent."""
+    name = column["name"]
+    if not column["fill"]:
+        return name
+    formula = f"CAST({column['fill']} AS decimal(38,2))"
+    return f"CASE WHEN {TEXT}{name} IS NULL THEN {formula} ELSE {name} END AS {name}"
+
+
+def judge(spark, table):
+    """Make view judged_TABLE: `rule` is the first law the row breaks by itself, or null."""
     rules = [rule for column in table["columns"] for rule in column_rules(column)]
     rules += [(rule["name"], rule["violated"]) for rule in table["rules"]]
     cases = " ".join(f"WHEN {broken} THEN '{name}'" for name, broken in rules)
-    filled = {
-        c["name"]: f"CASE WHEN {TEXT}{c['name']} IS NULL THEN CAST({c['fill']} AS decimal(38,2)) "
-        f"ELSE {c['name']} END"
-        for c in table["columns"]
-        if c["fill"]
-    }
-    values = [F.expr(filled.get(c["name"], c["name"])).alias(c["name"]) for c in table["columns"]]
-    key = TEXT + table["key"]
-    return frame.select(
-        F.col(key),
-        F.col("raw_record"),
-        F.col("untidy"),
-        *values,
-        F.expr(f"CASE {cases} END").alias("rule"),
+    values = ", ".join(filled(column) for column in table["columns"])
+    view(
+        spark,
+        f"judged_{table['name']}",
+        f"SELECT {TEXT}{table['key']} AS record_key, raw_record, untidy, {values}, "
+        f"CASE {cases} END AS rule FROM typed_{table['name']}",
     )
 
 
-def reject_duplicates(frame, table):
-    """Of the good rows with one key keep one, the first by its record's text."""
-    key = TEXT + table["key"]
-    nth = f"row_number() OVER (PARTITION BY rule, {key} ORDER BY untidy, raw_record)"
-    verdict = f"CASE WHEN rule IS NULL AND {nth} > 1 THEN 'duplicate_key' ELSE rule END"
-    others = [F.col(name) for name in frame.columns if name != "rule"]
-    return frame.select(*others, F.expr(verdict).alias("rule"))
+def check(spark, table):
+    """Make view checked_TABLE: of the good rows with one key one stays, and only with parents.
 
-
-def reject_orphans(frame, table, clean):
-    """Reject rows whose parent was not accepted."""
-    references = [(c["name"], c["references"]) for c in table["columns"] if c["references"]]
-    if not references:
-        return frame
-    others = [F.col(name) for name in frame.columns if name != "rule"]
-    cases = "WHEN rule IS NOT NULL THEN rule"
-    for name, parent in references:
-        keys = clean[parent].select(F.col(clean[parent].columns[0]).alias(f"found__{name}"))
-        frame = frame.join(keys, F.col(name) == F.col(f"found__{name}"), "left")
-        cases += f" WHEN found__{name} IS NULL THEN 'orphan:{name}'"
-    return frame.select(*others, F.expr(f"CASE {cases} END").alias("rule"))
-
-
-def final_columns(table):
-    """Return the clean columns in their warehouse types."""
-    types = {"integer": "int", "timestamp": "timestamp", "key": "string", "text": "string"}
-    return [
-        F.col(c["name"])
-        .cast(f"decimal({c['precision']},2)" if c["kind"] == "decimal" else types[c["kind"]])
-        .alias(c["name"])
-        for c in table["columns"]
-    ]
-
-
-def clean_table(spark, table, arguments, clean):
-    """Clean one table; returns its accepted rows and its counts."""
+    The first by its record's text stays. Parents are the accepted rows of other tables.
+    """
     name = table["name"]
-    raw = read_raw(spark, arguments["input"][name], arguments["format"], table)
-    judge(parse(keep_text(raw, table), table), table).createOrReplaceTempView(f"judged_{name}")
-    frame = spark.table(f"judged_{name}")
-    frame = reject_duplicates(frame, table)
-    frame = reject_orphans(frame, table, clean).cache()
+    columns = ", ".join(f"j.{column}" for column in names_of(table))
+    nth = "row_number() OVER (PARTITION BY j.rule, j.record_key ORDER BY j.untidy, j.raw_record)"
+    joins, cases = "", ""
+    for column in table["columns"]:
+        if column["references"]:
+            parent, alias = column["references"], f"parent_{column['name']}"
+            # A reference has the name of its parent's key.
+            pair = f"{alias}.{column['name']} = n.{column['name']}"
+            joins += f" LEFT JOIN accepted_{parent} AS {alias} ON {pair}"
+            cases += f" WHEN {alias}.{column['name']} IS NULL THEN 'orphan:{column['name']}'"
+    numbered = (
+        f"SELECT j.record_key, j.raw_record, j.untidy, j.rule, {columns}, {nth} AS nth "
+        f"FROM judged_{name} AS j"
+    )
+    final = ", ".join(f"n.{column}" for column in names_of(table))
+    checked = spark.sql(
+        f"SELECT n.record_key, n.raw_record, n.untidy, {final}, CASE WHEN n.rule IS NOT NULL "
+        f"THEN n.rule WHEN n.nth > 1 THEN 'duplicate_key'{cases} END AS rule "
+        f"FROM ({numbered}) AS n{joins}"
+    ).cache()
+    checked.createOrReplaceTempView(f"checked_{name}")
 
-    accepted = frame.where(F.col("rule").isNull()).select(*final_columns(table))
+
+def final_value(column):
+    """Return SQL for the column in its warehouse type."""
+    types = {"integer": "int", "timestamp": "timestamp", "key": "string", "text": "string"}
+    kind = types.get(column["kind"], f"decimal({column['precision']},2)")
+    return f"CAST({column['name']} AS {kind}) AS {column['name']}"
+
+
+def clean_table(spark, table, arguments):
+    """Clean one table and write its rows; returns its counts by rule."""
+    name = table["name"]
+    read_raw(spark, arguments["input"][name], arguments["format"], table)
+    for step in (keep_text, parse, judge, check):
+        step(spark, table)
+    values = ", ".join(final_value(column) for column in table["columns"])
+    accepted = spark.sql(f"SELECT {values} FROM checked_{name} WHERE rule IS NULL")
     accepted.write.mode("overwrite").parquet(f"{arguments['output']}/{name}")
-    rejected = frame.where(F.col("rule").isNotNull()).select(
-        F.lit(name).alias("table_name"),
-        F.expr(f"substring({TEXT}{table['key']}, 1, {QUARANTINED_CHARACTERS})").alias("record_key"),
-        F.col("rule"),
-        F.expr(f"substring(raw_record, 1, {QUARANTINED_CHARACTERS})").alias("raw_record"),
+    rejected = spark.sql(
+        f"SELECT '{name}' AS table_name, "
+        f"substring(record_key, 1, {QUARANTINED_CHARACTERS}) AS record_key, rule, "
+        f"substring(raw_record, 1, {QUARANTINED_CHARACTERS}) AS raw_record "
+        f"FROM checked_{name} WHERE rule IS NOT NULL"
     )
     rejected.write.mode("overwrite").parquet(f"{arguments['quarantine']}/{name}")
-    counts = (
-        frame.groupBy(F.coalesce(F.col("rule"), F.lit("accepted")).alias("rule"))
-        .agg(F.count(F.lit(1)).alias("n"), F.sum(F.col("untidy").cast("int")).alias("untidy"))
-        .collect()
+    view(
+        spark,
+        f"accepted_{name}",
+        f"SELECT {table['key']} FROM checked_{name} WHERE rule IS NULL",
     )
-    rows = [(name, row["rule"], int(row["n"]), int(row["untidy"])) for row in counts]
-    return spark.read.parquet(f"{arguments['output']}/{name}"), rows
+    counts = spark.sql(
+        "SELECT coalesce(rule, 'accepted') AS rule, count(*) AS n, "
+        f"sum(CAST(untidy AS int)) AS untidy FROM checked_{name} "
+        "GROUP BY coalesce(rule, 'accepted')"
+    ).collect()
+    return [(name, row["rule"], int(row["n"]), int(row["untidy"])) for row in counts]
 
 
 def main(argv):
@@ -204,17 +221,18 @@ def main(argv):
         parser.add_argument(f"--{option}", required=True)
     known, _ = parser.parse_known_args(argv[1:])  # Glue adds arguments of its own
     arguments = vars(known)
-    tables = json.loads(arguments["tables"])
     arguments["input"] = json.loads(arguments["input"])
 
     spark = SparkSession.builder.appName("concert-etl").getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
-    clean, counts = {}, []
-    for table in tables:
-        clean[table["name"]], rows = clean_table(spark, table, arguments, clean)
-        counts += rows
-    summary = spark.createDataFrame(counts, ["table_name", "rule", "rows", "untidy"])
+    spark.conf.set("spark.sql.jsonGenerator.ignoreNullFields", "false")
+    counts = []
+    for table in json.loads(arguments["tables"]):
+        counts += clean_table(spark, table, arguments)
+    summary = spark.createDataFrame(
+        counts, "table_name string, rule string, rows long, untidy long"
+    )
     summary.coalesce(1).write.mode("overwrite").json(arguments["summary"])
 
 

@@ -1,7 +1,8 @@
 """Runs a PySpark script on DuckDB: a JSON list on stdin names it and its arguments.
 
-`sqlframe` provides the `pyspark.sql` names; what its reader and writer lack of Spark's
-behaviour (text schemas, lists of paths, folders of part files) is added here.
+`pyspark.sql.SparkSession` is provided here, with the part of Spark a Spark SQL job needs:
+readers, `sql`, temporary views, caching, writers. Spark SQL is translated by sqlglot. What is
+not here fails by name (AttributeError, ImportError), it is never passed over.
 """
 
 from __future__ import annotations
@@ -10,156 +11,205 @@ import itertools
 import json
 import runpy
 import sys
-from collections.abc import Iterable
+import types
 from pathlib import Path
-from types import SimpleNamespace
 from typing import IO, Any
 
-_CACHE_NUMBERS = itertools.count()
-
-
-def activate() -> None:
-    """Make `import pyspark.sql` give sqlframe on DuckDB, behaving as Spark does."""
-    import sqlframe
-    from sqlframe.duckdb import DuckDBDataFrame, DuckDBSession
-    from sqlframe.duckdb.readwriter import DuckDBDataFrameReader, DuckDBDataFrameWriter
-
-    sqlframe.activate("duckdb")
-    reader: Any = DuckDBDataFrameReader
-    writer: Any = DuckDBDataFrameWriter
-    frame: Any = DuckDBDataFrame
-    session: Any = DuckDBSession
-    reader.schema = _schema
-    reader.json = _read_json
-    reader.csv = _read_csv
-    reader.parquet = _read_parquet
-    writer.parquet = _write_parquet
-    writer.json = _write_json
-    frame.coalesce = lambda self, partitions: self
-    frame.cache = _cache
-    frame.createOrReplaceTempView = _create_temp_view
-    session.table = lambda self, name: _query(SimpleNamespace(session=self), name, None)
-    session.createDataFrame = _create_data_frame
-    session.conf = property(lambda self: _Configuration())
-
+import duckdb
+import sqlglot
 
 # What DuckDB does anyway, by Spark's names.
 _DUCKDB_BEHAVIOUR = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.jsonGenerator.ignoreNullFields": "false",
 }
+_TYPES = {"string": "VARCHAR", "long": "BIGINT", "int": "INTEGER", "double": "DOUBLE"}
 
 
-class _Configuration:
-    """Spark's runtime configuration; the local engine has nothing to configure."""
+class DataFrame:
+    """A query by its DuckDB text; nothing runs before it is written, cached or collected."""
+
+    def __init__(self, session: SparkSession, query: str) -> None:
+        self._session = session
+        self._query = query
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the column names."""
+        described = self._session.connection.execute(f"DESCRIBE {self._query}").fetchall()
+        return [row[0] for row in described]
+
+    @property
+    def write(self) -> DataFrameWriter:
+        """Return a writer of the frame."""
+        return DataFrameWriter(self._session, self._query)
+
+    def createOrReplaceTempView(self, name: str) -> None:  # noqa: N802 (Spark's name)
+        """Give the query a name that later SQL can use."""
+        self._session.connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {self._query}")
+
+    def cache(self) -> DataFrame:
+        """Compute the frame once, into a temporary table."""
+        return self._session.table_of(f"AS {self._query}")
+
+    def coalesce(self, partitions: int) -> DataFrame:
+        """Return the frame itself: everything is one partition."""
+        return self
+
+    def collect(self) -> list[dict[str, Any]]:
+        """Return the rows."""
+        result = self._session.connection.execute(self._query)
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+class DataFrameReader:
+    """Reads files as Spark does: folders and lists of paths, text columns, files by header."""
+
+    def __init__(self, session: SparkSession) -> None:
+        self._session = session
+        self._schema: list[tuple[str, str]] = []
+        self._options: dict[str, Any] = {}
+
+    def schema(self, schema: str) -> DataFrameReader:
+        """Say the columns as DDL text: "a string, b string"."""
+        self._schema = _parse_schema(schema)
+        return self
+
+    def option(self, key: str, value: Any) -> DataFrameReader:
+        """Set an option of the CSV reader."""
+        self._options[key] = value
+        return self
+
+    def json(self, path: str | list[str]) -> DataFrame:
+        """Read JSON Lines with a schema; text columns keep the text of the file."""
+        columns = ", ".join(f"{_quoted(name)}: '{kind}'" for name, kind in self._schema)
+        return self._read(
+            f"read_json({_files(path)}, columns={{{columns}}}, format='newline_delimited', "
+            "maximum_object_size=67108864)"
+        )
+
+    def csv(self, path: str | list[str]) -> DataFrame:
+        """Read CSV with a header; every column is text, an empty field is null."""
+        if self._options != {"header": True, "escape": '"', "multiLine": True}:
+            raise NotImplementedError(f"CSV options {self._options} are not emulated")
+        return self._read(
+            f"read_csv({_files(path)}, header=true, all_varchar=true, delim=',', quote='\"', "
+            "escape='\"', union_by_name=true, max_line_size=67108864)"
+        )
+
+    def parquet(self, *paths: str) -> DataFrame:
+        """Read Parquet."""
+        return self._read(f"read_parquet({_files(list(paths))}, union_by_name=true)")
+
+    def _read(self, source: str) -> DataFrame:
+        return DataFrame(self._session, f"SELECT * FROM {source}")
+
+
+class DataFrameWriter:
+    """Writes a frame as a folder with one part file."""
+
+    def __init__(self, session: SparkSession, query: str) -> None:
+        self._session = session
+        self._query = query
+
+    def mode(self, mode: str) -> DataFrameWriter:
+        """Accept overwrite, the only mode there is here."""
+        if mode != "overwrite":
+            raise NotImplementedError(f"write mode {mode!r} is not emulated")
+        return self
+
+    def parquet(self, path: str) -> None:
+        """Write Parquet."""
+        self._write(path, "parquet", "FORMAT parquet, COMPRESSION zstd")
+
+    def json(self, path: str) -> None:
+        """Write JSON Lines."""
+        self._write(path, "json", "FORMAT json")
+
+    def _write(self, path: str, extension: str, options: str) -> None:
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob(f"*.{extension}"):
+            old.unlink()
+        target = _quoted(str(folder / f"part-00000.{extension}"))
+        self._session.connection.execute(f"COPY ({self._query}) TO {target} ({options})")
+
+
+class RuntimeConfig:
+    """Spark's runtime configuration: what DuckDB does anyway is accepted."""
 
     def set(self, key: str, value: Any) -> None:
+        """Accept a setting that changes nothing here."""
         if _DUCKDB_BEHAVIOUR.get(key) != value:
-            raise NotImplementedError(f"spark.conf.set({key!r}) is not emulated")
+            raise NotImplementedError(f"spark.conf.set({key!r}, {value!r}) is not emulated")
 
 
-def _schema(self: Any, schema: Any) -> Any:
-    self._text_columns = [field.name for field in schema.fields]
-    return self
+class Builder:
+    """SparkSession.builder."""
+
+    def appName(self, name: str) -> Builder:  # noqa: N802 (Spark's name)
+        """Accept the application's name."""
+        return self
+
+    def getOrCreate(self) -> SparkSession:  # noqa: N802 (Spark's name)
+        """Return a session."""
+        return SparkSession()
 
 
-def _read_json(self: Any, path: str | list[str]) -> Any:
-    """Read JSON Lines; values keep the text they have in the file."""
-    columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in self._text_columns)
-    files = _list(_files(path))
-    return _query(
-        self,
-        f"read_json({files}, columns={{{columns}}}, format='newline_delimited', "
-        "maximum_object_size=67108864)",
-        self._text_columns,
-    )
+class SparkSession:
+    """A Spark session over one DuckDB connection."""
+
+    builder = Builder()
+
+    def __init__(self) -> None:
+        self.connection = duckdb.connect()
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.conf = RuntimeConfig()
+        self._numbers = itertools.count()
+
+    @property
+    def read(self) -> DataFrameReader:
+        """Return a reader."""
+        return DataFrameReader(self)
+
+    def sql(self, query: str) -> DataFrame:
+        """Return the frame of a Spark SQL query."""
+        return DataFrame(self, sqlglot.transpile(query, read="spark", write="duckdb")[0])
+
+    def createDataFrame(self, data: list[tuple[Any, ...]], schema: str) -> DataFrame:  # noqa: N802
+        """Return a frame of Python rows; `schema` is DDL text."""
+        columns = _parse_schema(schema)
+        declared = ", ".join(f"{_name(name)} {kind}" for name, kind in columns)
+        frame = self.table_of(f"({declared})")
+        marks = ", ".join("?" * len(columns))
+        if data:
+            self.connection.executemany(f"INSERT INTO {frame.name} VALUES ({marks})", data)
+        return frame
+
+    def table_of(self, definition: str) -> Table:
+        """Make a temporary table and return its frame."""
+        name = f"cached_{next(self._numbers)}"
+        self.connection.execute(f"CREATE TEMP TABLE {name} {definition}")
+        return Table(self, name)
 
 
-def _read_csv(self: Any, path: str | list[str]) -> Any:
-    """Read CSV with a header; every column is text, an empty unquoted field is null."""
-    files = _files(path)
-    source = (
-        f"read_csv({_list(files)}, header=true, all_varchar=true, delim=',', quote='\"', "
-        "escape='\"', union_by_name=true, max_line_size=67108864)"
-    )
-    return _query(self, source, None)
+class Table(DataFrame):
+    """The frame of a temporary table."""
+
+    def __init__(self, session: SparkSession, name: str) -> None:
+        super().__init__(session, f"SELECT * FROM {name}")
+        self.name = name
 
 
-def _read_parquet(self: Any, *paths: str) -> Any:
-    return _query(self, f"read_parquet({_list(_files(list(paths)))}, union_by_name=true)", None)
+def _parse_schema(schema: str) -> list[tuple[str, str]]:
+    pairs = [column.split() for column in schema.split(",")]
+    return [(name, _TYPES[kind]) for name, kind in pairs]
 
 
-def _query(self: Any, source: str, columns: list[str] | None) -> Any:
-    from sqlglot import exp
-
-    if columns is None:
-        connection = self.session._conn
-        description = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-        columns = [row[0] for row in description]
-    query = exp.select(*[exp.column(name, quoted=True) for name in columns])
-    return self.session.sql(query.from_(f"{source} AS source_"), qualify=False)
-
-
-def _write_parquet(self: Any, path: str) -> None:
-    _write_folder(self, path, "parquet", "FORMAT parquet, COMPRESSION zstd")
-
-
-def _write_json(self: Any, path: str) -> None:
-    _write_folder(self, path, "json", "FORMAT json")
-
-
-def _write_folder(self: Any, path: str, extension: str, options: str) -> None:
-    """Write one part file below `path`, as a Spark job with one partition would."""
-    folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob(f"*.{extension}"):
-        old.unlink()
-    frame = self._df
-    expressions = frame._get_expressions()
-    target = folder / f"part-00000.{extension}"
-    for index, expression in enumerate(expressions):
-        if index < len(expressions) - 1:
-            frame.session._collect(expression)
-        else:
-            sql = frame.session._to_sql(expression)
-            frame.session._collect(f"COPY ({sql}) TO {_quoted(str(target))} ({options})")
-
-
-def _cache(self: Any) -> Any:
-    """Compute the frame once, into a temporary table."""
-    name = f"cached_{next(_CACHE_NUMBERS)}"
-    *before, last = self._get_expressions()
-    for expression in before:
-        self.session._collect(expression)
-    sql = self.session._to_sql(last)
-    self.session._conn.execute(f"CREATE TEMP TABLE {name} AS {sql}")
-    return _query(self, name, None)
-
-
-def _create_temp_view(self: Any, name: str) -> None:
-    """Give the frame a view in DuckDB; frames made of it start from its name alone.
-
-    sqlframe copies a frame's whole expression at every step, which is quadratic in the steps.
-    """
-    *before, last = self._get_expressions()
-    for expression in before:
-        self.session._collect(expression)
-    sql = self.session._to_sql(last)
-    self.session._conn.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
-
-
-def _create_data_frame(self: Any, rows: list[tuple[Any, ...]], names: list[str]) -> Any:
-    """Make a frame of Python rows (sqlframe's own imports pandas for it)."""
-    kinds = {int: "BIGINT", str: "VARCHAR", float: "DOUBLE"}
-    name = f"cached_{next(_CACHE_NUMBERS)}"
-    columns = ", ".join(f'"{n}" {kinds[type(v)]}' for n, v in zip(names, rows[0], strict=True))
-    self._conn.execute(f"CREATE TEMP TABLE {name} ({columns})")
-    self._conn.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(names))})", rows)
-    return _query(SimpleNamespace(session=self), name, None)
-
-
-def _files(path: str | Iterable[str]) -> list[str]:
-    """Return the data files of paths that may be folders, as Spark lists them."""
+def _files(path: str | list[str]) -> str:
+    """Return DuckDB's list of the files of paths that may be folders."""
     found: list[str] = []
     for one in [path] if isinstance(path, str) else path:
         place = Path(one)
@@ -167,23 +217,29 @@ def _files(path: str | Iterable[str]) -> list[str]:
             found += sorted(str(f) for f in place.iterdir() if not f.name.startswith(("_", ".")))
         else:
             found.append(one)
-    return found
-
-
-def _list(files: list[str]) -> str:
-    return "[" + ", ".join(_quoted(file) for file in files) + "]"
+    return "[" + ", ".join(_quoted(file) for file in found) + "]"
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def activate() -> None:
+    """Make `from pyspark.sql import SparkSession` give the session above."""
+    package, module = types.ModuleType("pyspark"), types.ModuleType("pyspark.sql")
+    vars(module)["SparkSession"] = SparkSession
+    vars(package)["sql"] = module
+    sys.modules["pyspark"], sys.modules["pyspark.sql"] = package, module
+
+
 def main(stream: IO[str]) -> None:
     """Get ready, then run the script that the first line names, as `__main__`."""
     activate()
-    import pyspark.sql  # provided by the activation: loaded before there is work
-
-    assert pyspark.sql
+    SparkSession().sql("SELECT 1").collect()  # loads what the first query needs
     line = stream.readline()
     if line:  # else whoever started us has left
         sys.argv = json.loads(line)

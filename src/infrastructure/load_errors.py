@@ -11,6 +11,9 @@ from src.infrastructure.redshift_client import RedshiftClient
 
 logger = logging.getLogger(__name__)
 
+_SHOWN_ROWS = 3
+_REPORTED_ROWS = 100
+
 _PROVISIONED = """
 SELECT TRIM(filename) AS file_name, line_number, TRIM(colname) AS column_name,
        TRIM(raw_line) AS raw_line, err_code AS error_code, TRIM(err_reason) AS error_message
@@ -47,16 +50,22 @@ def explain(
     rows = _refused_rows(client)
     if not rows:
         return LoadError(message, where=manifest_uri, cause=error.cause, hint=error.hint)
-    first = rows[0]
     total = "" if source_rows is None else f" of {source_rows:,}"
-    more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
-    column = f", column {first['column_name']}" if first["column_name"] else ""
-    return LoadError(
+    reasons = [f"{r['error_message']} (code {r['error_code']})" for r in rows[:_SHOWN_ROWS]]
+    explained = LoadError(
         f"COPY into {SCHEMA}.{table} rejected {len(rows)}{total} rows",
-        where=f"{first['file_name']} line {first['line_number']}{column}{more}",
-        cause=f"{first['error_message']} (code {first['error_code']})",
+        where="; ".join(_place(row) for row in rows[:_SHOWN_ROWS])
+        + (f"; and {len(rows) - _SHOWN_ROWS} more" if len(rows) > _SHOWN_ROWS else ""),
+        cause="; ".join(dict.fromkeys(reasons)),
         hint="python run_demo_pipeline.py --skip-generation --etl glue -v",
     )
+    explained.facts = {"load_errors": rows[:_REPORTED_ROWS]}
+    return explained
+
+
+def _place(row: dict[str, Any]) -> str:
+    column = f", column {row['column_name']}" if row["column_name"] else ""
+    return f"{row['file_name']} line {row['line_number']}{column}"
 
 
 def _refused_rows(client: RedshiftClient) -> list[dict[str, Any]]:

@@ -96,9 +96,9 @@ class RedshiftDataLoader:
         self._clock = clock
 
     def load(
-        self, plan: LoadPlan, on_table: Callable[[str, int], None] | None = None
+        self, plan: LoadPlan, on_table: Callable[[str], None] | None = None
     ) -> dict[str, TableLoad]:
-        """Load every table of the plan; `on_table(name, rows)` hears of each.
+        """Load every table of the plan; `on_table(name)` hears of each as it begins.
 
         Raises LoadError with the first refused rows; the warehouse is then as it was.
         """
@@ -107,6 +107,8 @@ class RedshiftDataLoader:
         with self._client.transaction():
             self._replace_rejected(plan)
             for spec in TABLES:
+                if on_table:
+                    on_table(spec.name)
                 started = self._clock()
                 source = plan.tables[spec.name]
                 rows, rejected = self._load_table(plan, spec, source, manifests[spec.name][0])
@@ -120,8 +122,6 @@ class RedshiftDataLoader:
                     self._clock() - started,
                 )
                 self._record(plan, spec.name, done[spec.name], *manifests[spec.name])
-                if on_table:
-                    on_table(spec.name, rows)
         return done
 
     def _load_table(

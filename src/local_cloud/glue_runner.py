@@ -294,7 +294,7 @@ def _kill(run: _Run) -> None:
 
 def _clean_environment() -> dict[str, str]:
     """Return the environment of a job: a job on AWS sees none of this machine's settings."""
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 

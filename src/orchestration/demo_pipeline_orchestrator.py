@@ -185,9 +185,7 @@ class DemoPipelineOrchestrator:
         environment.redshift.create_tables()
         planner = LoadPlanner(environment, self.settings, self.workflow.run_id)
         plan = planner.plan(self._need_manifest(), self.etl_counts)
-        loads = environment.loader.load(
-            plan, on_table=lambda name, rows: _note(progress, f"{name}: {rows:,} rows")
-        )
+        loads = environment.loader.load(plan, lambda name: _note(progress, f"loading {name}"))
         rows = sum(load.source_rows for load in loads.values())
         refused = sum(load.rejected_rows for load in loads.values())
         summary = f"{len(loads)} tables, {rows:,} rows"

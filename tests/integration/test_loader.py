@@ -1,0 +1,185 @@
+"""The client and the loader on the local warehouse: all tables or none, and clear errors."""
+
+import logging
+
+import psycopg2
+import pytest
+
+from src.errors import LoadError, UnreachableError, WarehouseError
+from src.infrastructure.redshift_client import RedshiftClient
+from src.infrastructure.redshift_data_loader import (
+    LoadPlan,
+    LoadSource,
+    RedshiftDataLoader,
+    SourceFile,
+)
+from src.infrastructure.s3_storage import S3Storage
+
+ROLE = "arn:aws:iam::123456789012:role/very-private"
+ROWS = {
+    "artists": "artist_id,name,genre,popularity,country\n1,Ann,rock,1.5,US\n",
+    "venues": "venue_id,name,city,country,venue_type,capacity\n1,Hall,Bonn,DE,hall,100\n",
+    "concerts": "concert_id,artist_id,venue_id,starts_at,on_sale_at,base_price,status,"
+    "tickets_sold\n1,1,1,2025-01-01 20:00:00,,10,completed,2\n",
+    "ticket_sales": "sale_id,concert_id,purchased_at,quantity,unit_price,total_amount,"
+    "ticket_tier,sales_channel\n1,1,2024-12-01 10:00:00,2,9.99,19.98,vip,web\n",
+}
+
+
+@pytest.fixture
+def client(cloud):
+    client = RedshiftClient(cloud.connect_redshift, sleep=lambda s: None)
+    client.create_tables()
+    with client.transaction():
+        for table in ROWS:
+            client.execute(f"DELETE FROM concert_dw.{table}")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def storage(s3):
+    storage = S3Storage(s3, "loader-tests")
+    storage.ensure_bucket()
+    return storage
+
+
+@pytest.fixture
+def loader(client, storage):
+    return RedshiftDataLoader(client, storage, iam_role=ROLE)
+
+
+def plan(storage, run_id="r1", mode="replace", expected=None, **bodies):
+    tables = {}
+    for table, body in {**ROWS, **bodies}.items():
+        storage.put(f"{run_id}/{table}.csv", body.encode())
+        file = SourceFile(storage.uri(f"{run_id}/{table}.csv"), len(body.encode()))
+        rows = body.count("\n") - 1 if expected is None else expected
+        tables[table] = LoadSource((file,), "csv", rows)
+    return LoadPlan(run_id, mode, tables)
+
+
+def counts(client):
+    return [client.row_count("concert_dw", table) for table in ROWS]
+
+
+def test_a_load_fills_all_tables_and_the_ledger_and_a_repeat_doubles_nothing(
+    client, loader, storage
+):
+    for _ in range(2):
+        done = loader.load(plan(storage))
+        assert {name: load.table_rows for name, load in done.items()} == dict.fromkeys(ROWS, 1)
+    assert counts(client) == [1, 1, 1, 1]
+    history = client.query("SELECT DISTINCT table_name FROM concert_dw.load_history")
+    assert {row["table_name"] for row in history} == set(ROWS)
+
+
+def test_merge_keeps_other_rows_and_replaces_its_own(client, loader, storage):
+    loader.load(plan(storage))
+    more = ROWS["artists"].replace("1,Ann", "1,Anna") + "2,Bob,,,\n"
+    loader.load(plan(storage, "r2", "merge", artists=more))
+    names = client.query("SELECT artist_id, name FROM concert_dw.artists ORDER BY 1")
+    assert [tuple(row.values()) for row in names] == [("1", "Anna"), ("2", "Bob")]
+    assert counts(client) == [2, 1, 1, 1]
+
+
+def test_a_refused_row_is_shown_with_file_line_column_and_reason(client, loader, storage):
+    loader.load(plan(storage))
+    bad = ROWS["ticket_sales"] + "2,1,2024-12-01,N/A,1,1,vip,web\n"
+    with pytest.raises(LoadError) as caught:
+        loader.load(plan(storage, "r2", artists=ROWS["artists"] + "2,B,,,\n", ticket_sales=bad))
+    error = caught.value
+    assert error.message == "COPY into concert_dw.ticket_sales rejected 1 of 2 rows"
+    assert error.where == "s3://loader-tests/r2/ticket_sales.csv line 3, column quantity"
+    assert error.cause == "Invalid digit, Value 'N', Pos 0, Type: Integer (code 1207)"
+    assert error.facts["load_errors"][0]["line_number"] == 3
+    assert counts(client) == [1, 1, 1, 1]  # the artists of the failed load are gone again
+
+
+def test_on_serverless_the_sys_view_is_asked(client, loader, storage, monkeypatch):
+    query = client.query
+
+    def denied(statement, arguments=None):
+        if "stl_load_errors" in statement:
+            raise WarehouseError("permission denied for relation stl_load_errors")
+        return query(statement, arguments)
+
+    monkeypatch.setattr(client, "query", denied)
+    bad = ROWS["venues"] + "2,H,B,DE,hall,many\n"
+    with pytest.raises(LoadError, match="rejected 1 of 2 rows") as caught:
+        loader.load(plan(storage, venues=bad))
+    assert "line 3, column capacity" in caught.value.where
+
+
+def test_a_load_of_fewer_rows_than_promised_is_no_load(client, loader, storage):
+    with pytest.raises(LoadError, match="would get 1 rows; the source has 7"):
+        loader.load(plan(storage, expected=7))
+    assert counts(client) == [0, 0, 0, 0]
+
+
+def test_a_lost_file_is_named(client, loader, storage):
+    lost = plan(storage)
+    storage.delete(["r1/concerts.csv"])
+    with pytest.raises(LoadError, match="COPY into concert_dw.concerts failed") as caught:
+        loader.load(lost)
+    assert "Mandatory url is not present in manifest file" in caught.value.cause
+    assert counts(client) == [0, 0, 0, 0]
+
+
+def test_the_role_is_in_no_log_and_no_error(loader, storage, caplog):
+    caplog.set_level(logging.DEBUG, logger="src")
+    with pytest.raises(LoadError) as caught:
+        loader.load(plan(storage, artists="h\nx\n"))
+    texts = [caplog.text, *map(str, (caught.value.as_dict(), caught.value.__cause__))]
+    assert not any("very-private" in text for text in texts)
+
+
+# -- the client ------------------------------------------------------------------------------
+
+
+def test_rows_values_and_frames(client, loader, storage):
+    loader.load(plan(storage))
+    sql = "SELECT artist_id, name FROM concert_dw.artists WHERE name = %s"
+    assert client.query(sql, ("Ann",)) == [{"artist_id": "1", "name": "Ann"}]
+    assert client.query_value("SELECT name FROM concert_dw.artists WHERE name = 'x'") is None
+    frame = client.query_dataframe(sql, ("Ann",))
+    assert list(frame.columns) == ["artist_id", "name"] and len(frame) == 1
+    assert "artists" in client.table_names("concert_dw")
+
+
+def test_a_transaction_is_rolled_back_by_any_exception(client):
+    with pytest.raises(RuntimeError), client.transaction():
+        client.execute("INSERT INTO concert_dw.artists (artist_id, name) VALUES ('x', 'x')")
+        raise RuntimeError
+    assert client.row_count("concert_dw", "artists") == 0
+
+
+def test_a_refused_statement_carries_the_servers_words(client):
+    with pytest.raises(WarehouseError) as caught:
+        client.execute("INSERT INTO concert_dw.artists (artist_id, name) VALUES (%s, 'x')",
+                       ("k" * 65,))  # fmt: skip
+    assert "Value too long for character type" in caught.value.cause
+    assert "XX000" in caught.value.cause and "character varying(64)" in caught.value.cause
+    assert client.query_value("SELECT 1") == 1  # and the connection is usable
+
+
+def test_connecting_is_retried_and_then_given_up():
+    tries, pauses = [], []
+
+    def refuse():
+        tries.append(1)
+        raise psycopg2.OperationalError("connection refused")
+
+    client = RedshiftClient(refuse, attempts=3, sleep=pauses.append)
+    with pytest.raises(UnreachableError, match="does not answer"):
+        client.query_value("SELECT 1")
+    assert len(tries) == 3 and pauses == [1.0, 2.0]
+
+
+def test_a_wrong_password_is_not_retried(cloud):
+    address = {**cloud.redshift_address(), "password": "wrong"}
+    pauses = []
+    client = RedshiftClient(lambda: psycopg2.connect(**address), sleep=pauses.append)
+    with pytest.raises(UnreachableError, match="does not answer") as caught:
+        client.query_value("SELECT 1")
+    assert pauses == [] and "wrong" not in str(caught.value.as_dict())

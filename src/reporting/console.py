@@ -146,7 +146,7 @@ class StageProgress:
             return self._note
         share = min(self._done / self._total, 1.0)
         rate = self._done / elapsed if elapsed > 0 else 0.0
-        left = (self._total - self._done) / rate if rate else 0.0
+        left = max(self._total - self._done, 0) / rate if rate else 0.0
         bar = "#" * int(share * 24)
         return f"[{bar:<24}] {share:4.0%}  {rate:,.0f} rows/s  {left:.0f}s left"
 

@@ -107,3 +107,11 @@ class LoadError(WarehouseError):
 
 class QualityError(StageFailedError):
     """A data-quality check failed."""
+
+
+class ModelError(StageFailedError):
+    """A model cannot be trained, or failed a gate."""
+
+
+class SavedModelError(CannotRunError):
+    """A saved model is missing, damaged, or of another version."""

@@ -96,6 +96,20 @@ class Settings:
         minimum=0,
         maximum=1,
     )
+    test_size: float = _setting(
+        "DEMO_TEST_SIZE", 0.2, "Share of the newest concerts that models are judged on."
+    )
+    random_state: int = _setting(
+        "DEMO_RANDOM_STATE", 42, "Same state, same models.", minimum=0, maximum=2**32 - 1
+    )
+    coverage: float = _setting(
+        "DEMO_COVERAGE",
+        0.9,
+        "Share of outcomes the prediction intervals are to hold.",
+        minimum=0.5,
+        maximum=0.99,
+    )
+    output_dir: str = _setting("DEMO_OUTPUT_DIR", "models", "Folder for local copies of models.")
     report_dir: str = _setting("DEMO_REPORT_DIR", "reports", "Folder the reports go to.")
     state_dir: str = _setting(
         "DEMO_STATE_DIR", ".demo", "Folder of the local servers and their data."
@@ -202,6 +216,11 @@ def _check_names(settings: Settings) -> None:
                 "starting and ending with a letter or digit",
                 hint=f"{option} concert-demo-{option[2:5]}",
             )
+    if not 0 < settings.test_size < 1:
+        raise SettingsError(
+            f"--test-size is {settings.test_size}; it must lie between 0 and 1",
+            hint="--test-size 0.2",
+        )
     if settings.raw_bucket == settings.processed_bucket:
         raise SettingsError(
             f"--raw-bucket and --processed-bucket are both {settings.raw_bucket!r}",

@@ -72,6 +72,7 @@ class LoadPlan:
     rejected: tuple[SourceFile, ...] = ()
     clean_in_warehouse: bool = False  # raw rows: clean them with SQL after the COPY
     as_of: str | None = None
+    dataset_id: str = ""
     rejected_counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -277,11 +278,11 @@ class RedshiftDataLoader:
     def _record(self, plan: LoadPlan, name: str, load: TableLoad, uri: str, digest: str) -> None:
         as_of = datetime.fromisoformat(plan.as_of).replace(tzinfo=None) if plan.as_of else None
         self._client.execute(
-            f"INSERT INTO {_qualified('load_history')} (run_id, table_name, load_mode, source, "
-            "manifest_sha256, files, bytes, source_rows, rejected_rows, table_rows, as_of, "
-            "loaded_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (plan.run_id, name, plan.mode, uri, digest, load.files, load.bytes, load.source_rows,
-             load.rejected_rows, load.table_rows, as_of,
+            f"INSERT INTO {_qualified('load_history')} (run_id, table_name, dataset_id, load_mode, "
+            "source, manifest_sha256, files, bytes, source_rows, rejected_rows, table_rows, "
+            "as_of, loaded_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (plan.run_id, name, plan.dataset_id, plan.mode, uri, digest, load.files, load.bytes,
+             load.source_rows, load.rejected_rows, load.table_rows, as_of,
              datetime.now(UTC).replace(tzinfo=None, microsecond=0)),
         )  # fmt: skip
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from src.settings import Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from src.infrastructure.glue_job_manager import GlueJob, GlueJobManager
     from src.infrastructure.redshift_client import RedshiftClient
     from src.infrastructure.redshift_data_loader import RedshiftDataLoader
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 ETL_SCRIPT = Path(__file__).parents[1] / "glue_jobs" / "concert_etl_job.py"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/concert-demo-local"
 CONNECT_TIMEOUT_S = 15
+CURSOR_ROWS = 100_000  # more go through UNLOAD
 STATEMENT_TIMEOUT_MS = 30 * 60 * 1000
 
 
@@ -28,8 +31,9 @@ class DemoEnvironment:
     On entry the local servers start; on exit connections close and the servers stop.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, needs_glue: bool = True) -> None:
         self.settings = settings
+        self._needs_glue = needs_glue and settings.etl == "glue"
         self.local_cloud: LocalCloud | None = None
 
     def __enter__(self) -> DemoEnvironment:
@@ -39,7 +43,7 @@ class DemoEnvironment:
             cloud = LocalCloud(Path(self.settings.state_dir).absolute())
             cloud.__enter__()
             self.local_cloud = cloud
-            if self.settings.etl == "glue":
+            if self._needs_glue:
                 self.glue_client.warm_up()
         return self
 
@@ -129,6 +133,19 @@ class DemoEnvironment:
 
         role = self.settings.iam_role or LOCAL_ROLE
         return RedshiftDataLoader(self.redshift, self.processed_storage, iam_role=role)
+
+    def read_frame(self, query: str, name: str) -> pd.DataFrame:
+        """Return a query's rows: through the cursor, or on aws through S3 where they are many."""
+        if self.local_cloud is None:
+            rows = int(self.redshift.query_value("SELECT COUNT(*) FROM concert_dw.concerts"))
+            if rows > CURSOR_ROWS:
+                from src.infrastructure.redshift_unload import RedshiftUnloader
+
+                unloader = RedshiftUnloader(
+                    self.redshift, self.processed_storage, iam_role=self.settings.iam_role
+                )
+                return unloader.dataframe(query, name)
+        return self.redshift.query_dataframe(query)
 
     def _storage(self, bucket: str) -> S3Storage:
         from src.infrastructure.s3_storage import S3Storage

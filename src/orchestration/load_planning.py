@@ -33,6 +33,7 @@ class LoadPlanner:
                 {table.name: self._raw_source(manifest, table.name) for table in TABLES},
                 clean_in_warehouse=True,
                 as_of=manifest.as_of,
+                dataset_id=manifest.dataset_id,
             )
         storage = self._environment.processed_storage
         rejected = {
@@ -50,6 +51,7 @@ class LoadPlanner:
             },
             rejected=_parquet_files(storage, f"{QUARANTINE_PREFIX}/{self._run_id}/"),
             as_of=manifest.as_of,
+            dataset_id=manifest.dataset_id,
             rejected_counts=rejected,
         )
 

@@ -52,8 +52,6 @@ competition AS (
 )
 SELECT s.concert_id, s.artist_id, s.venue_id, s.starts_at, s.on_sale_at, s.status,
        s.tickets_sold, s.capacity, s.popularity, s.base_price, s.genre, s.venue_type, s.city,
-       EXTRACT(MONTH FROM s.starts_at) AS month,
-       EXTRACT(DOW FROM s.starts_at) AS weekday,
        DATEDIFF(day, s.on_sale_at, s.starts_at) AS lead_days,
        COALESCE(ah.shows, 0) AS artist_prior_shows,
        ah.sell_through AS artist_prior_sell_through,

@@ -2,6 +2,7 @@
 CREATE TABLE IF NOT EXISTS concert_dw.load_history (
     run_id        VARCHAR(64)  NOT NULL,
     table_name    VARCHAR(64)  NOT NULL,
+    dataset_id    VARCHAR(64)  NOT NULL,
     load_mode     VARCHAR(16)  NOT NULL,
     source        VARCHAR(1024) NOT NULL,
     manifest_sha256 VARCHAR(64) NOT NULL,

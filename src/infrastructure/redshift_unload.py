@@ -1,0 +1,43 @@
+"""Large extracts: UNLOAD to S3 as Parquet, read it, and tidy up."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from src.infrastructure.redshift_client import RedshiftClient, quote_literal
+from src.infrastructure.s3_storage import S3Storage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNLOAD_PREFIX = "unload"
+
+
+class RedshiftUnloader:
+    """Reads a query's result by way of S3, which the leader node's cursor is too narrow for."""
+
+    def __init__(self, client: RedshiftClient, storage: S3Storage, *, iam_role: str) -> None:
+        self._client = client
+        self._storage = storage
+        self._iam_role = iam_role
+
+    def dataframe(self, query: str, name: str) -> pd.DataFrame:
+        """Return the rows of a query, in no particular order; `name` is unique to the extract.
+
+        The objects are deleted again, also when reading them fails.
+        """
+        import pandas as pd
+
+        prefix = f"{UNLOAD_PREFIX}/{name}/"
+        role = quote_literal(self._iam_role) if self._iam_role else "default"
+        self._client.execute(
+            f"UNLOAD ({quote_literal(query)}) TO {quote_literal(self._storage.uri(prefix))} "
+            f"IAM_ROLE {role} FORMAT AS PARQUET ALLOWOVERWRITE"
+        )
+        objects = self._storage.list_objects(prefix)
+        try:
+            parts = [pd.read_parquet(io.BytesIO(self._storage.get(o.key))) for o in objects]
+        finally:
+            self._storage.delete([o.key for o in objects])
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -1,0 +1,125 @@
+"""What the models learn from: extraction by SQL, ground truth where it exists, splits by time."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src.domain.dataset import TRUTH_NAME
+from src.errors import ModelError
+from src.orchestration.environment import DemoEnvironment
+
+FEATURES_SQL = Path(__file__).parents[1] / "sql" / "features"
+MIN_CONCERTS = 200
+CALIBRATION_SHARE = 0.15
+_NUMBERS = ("popularity", "base_price", "artist_prior_sell_through", "artist_prior_log_tickets",
+            "artist_prior_log_capacity", "artist_prior_sold_out", "venue_prior_sell_through",
+            "city_prior_sell_through")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """Training rows, later calibration rows, and the newest as test rows."""
+
+    train: pd.DataFrame
+    calibration: pd.DataFrame
+    test: pd.DataFrame
+
+
+def read_feature_sql(name: str) -> str:
+    """Return the text of one extraction."""
+    return (FEATURES_SQL / f"{name}.sql").read_text().rstrip().rstrip(";")
+
+
+def extract_concerts(environment: DemoEnvironment, run_id: str) -> pd.DataFrame:
+    """Return one row per concert, oldest first, decimals as floats."""
+    frame = environment.read_frame(read_feature_sql("ticket_sales"), f"ticket_sales-{run_id}")
+    frame = frame.sort_values(["starts_at", "concert_id"]).reset_index(drop=True)
+    for name in _NUMBERS:
+        frame[name] = pd.to_numeric(frame[name]).astype(float)
+    if not frame["status"].notna().any():  # data that is not ours may not say
+        now = frame["starts_at"].max() + pd.Timedelta(days=1)
+        frame["status"] = np.where(frame["starts_at"] < now, "completed", "on_sale")
+    return frame
+
+
+def extract_venue_quarters(environment: DemoEnvironment, run_id: str) -> pd.DataFrame:
+    """Return one row per venue and quarter."""
+    frame = environment.read_frame(read_feature_sql("venue_quarters"), f"venues-{run_id}")
+    frame = frame.sort_values(["quarter", "venue_id"]).reset_index(drop=True)
+    for name in ("concerts", "tickets", "revenue", "booked", "booked_popularity", "booked_price"):
+        frame[name] = pd.to_numeric(frame[name]).astype(float)
+    return frame
+
+
+def completed(concerts: pd.DataFrame) -> pd.DataFrame:
+    """Return the concerts whose final tickets are known, oldest first.
+
+    Raises ModelError where there are too few.
+    """
+    done = concerts[concerts["status"] == "completed"]
+    if len(done) < MIN_CONCERTS:
+        raise ModelError(
+            f"{len(done)} completed concerts in the warehouse; training needs {MIN_CONCERTS}",
+            where="concert_dw.concerts",
+            hint="python run_demo_pipeline.py",
+        )
+    return done.sort_values(["starts_at", "concert_id"]).reset_index(drop=True)
+
+
+def split_by_time(rows: pd.DataFrame, test_size: float) -> TimeSplit:
+    """Split rows in time order: the last share tests, a window before it calibrates."""
+    n = len(rows)
+    first_test = round(n * (1 - test_size))
+    first_calibration = round(n * (1 - test_size) * (1 - CALIBRATION_SHARE / 0.8))
+    if min(first_calibration, first_test - first_calibration, n - first_test) < 20:
+        raise ModelError(
+            f"--test-size {test_size} leaves too few of {n} concerts to train, calibrate or test",
+            hint="--test-size 0.2",
+        )
+    return TimeSplit(
+        rows.iloc[:first_calibration], rows.iloc[first_calibration:first_test],
+        rows.iloc[first_test:],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LoadFacts:
+    """What the newest load says of the data."""
+
+    dataset_id: str
+    as_of: Any
+    is_replaced: bool
+
+
+def newest_load(environment: DemoEnvironment) -> LoadFacts | None:
+    """Return the facts of the newest load, or None where there was none."""
+    rows = environment.redshift.query(
+        "SELECT dataset_id, as_of, load_mode FROM concert_dw.load_history "
+        "ORDER BY loaded_at DESC, run_id DESC LIMIT 1"
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    return LoadFacts(row["dataset_id"], row["as_of"], row["load_mode"] == "replace")
+
+
+def ground_truth(environment: DemoEnvironment, load: LoadFacts | None) -> pd.DataFrame | None:
+    """Return mean and variance of every concert's final tickets, by concert_id.
+
+    None for data that was not generated, or merged from several data sets.
+    """
+    if load is None or not load.is_replaced:
+        return None
+    datasets = environment.raw_datasets
+    body = datasets.storage.find(datasets.prefix(load.dataset_id) + TRUTH_NAME)
+    if body is None:
+        return None
+    truth = pd.read_parquet(io.BytesIO(body))
+    truth["concert_id"] = truth["concert_id"].astype(str)
+    return truth.set_index("concert_id")

@@ -1,0 +1,96 @@
+"""Trains and judges the venue-popularity model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from src.errors import ModelError
+from src.services.model_evaluation_service import ModelEvaluationService, metrics
+from src.services.venue_popularity_service import (
+    MIN_QUARTERS,
+    VenuePopularityService,
+    forecast_baselines,
+)
+
+
+@dataclass
+class TrainedVenueModel:
+    """The service, its panel, and what was measured."""
+
+    service: VenuePopularityService
+    panel: pd.DataFrame
+    facts: dict[str, Any]
+
+
+def finished_panel(quarters: pd.DataFrame, as_of: Any) -> pd.DataFrame:
+    """Return the panel of the quarters that are over at the as-of date."""
+    if quarters.empty:
+        raise ModelError("there is no concert in the warehouse", hint="python run_demo_pipeline.py")
+    moment = pd.Timestamp(as_of) if as_of is not None else pd.to_datetime(quarters["quarter"]).max()
+    # A quarter counts once its last day is over; the as-of date may be that very day.
+    this = (moment + pd.Timedelta(days=1)).to_period("Q").to_timestamp()
+    return VenuePopularityService.complete(quarters, last_quarter=this - pd.DateOffset(months=3))
+
+
+def train_venue_model(
+    panel: pd.DataFrame, *, test_size: float, random_state: int, coverage: float
+) -> TrainedVenueModel:
+    """Fit on early quarters, calibrate on later ones, judge on the last share."""
+    service = VenuePopularityService(random_state, coverage)
+    quarters = sorted(panel["quarter"].unique())
+    n_test = max(round(len(quarters) * test_size), 1)
+    n_calibration = max(round(len(quarters) * 0.13), 1)
+    first_test = quarters[-n_test - 1]  # the examples of q forecast q + 1
+    first_calibration = quarters[-n_test - n_calibration - 1]
+    if len(quarters) < MIN_QUARTERS + n_test + n_calibration + 1:
+        raise ModelError(
+            "too little history for the venue model",
+            cause=f"{len(quarters)} finished quarters; --test-size {test_size} needs "
+            f"{MIN_QUARTERS + n_test + n_calibration + 1}",
+            hint="python run_demo_pipeline.py",
+        )
+    service.fit_scale(panel[panel["quarter"] <= first_calibration])
+    examples = service.examples(panel)
+    examples = examples[examples["target"].notna()]
+    at = examples["quarter"]
+    train = examples[at < first_calibration]
+    calibration = examples[(at >= first_calibration) & (at < first_test)]
+    test = examples[at >= first_test]
+    service.fit(train).calibrate(calibration)
+    facts = judge_venue_model(service, test, ModelEvaluationService(random_state))
+    facts["rows"] = {"train": len(train), "calibration": len(calibration), "test": len(test)}
+    facts["train_metrics"] = metrics(
+        train["target"].to_numpy(float), service.forecast_points(train)
+    )
+    return TrainedVenueModel(service, panel, facts)
+
+
+def newest_examples(service: VenuePopularityService, panel: pd.DataFrame, share: float) -> Any:
+    """Return the examples of the last share of quarters, which a saved model is judged on."""
+    examples = service.examples(panel)
+    examples = examples[examples["target"].notna()]
+    quarters = sorted(examples["quarter"].unique())
+    return examples[examples["quarter"] >= quarters[-max(round(len(quarters) * share), 1)]]
+
+
+def judge_venue_model(
+    service: VenuePopularityService, test: pd.DataFrame, evaluation: ModelEvaluationService
+) -> dict[str, Any]:
+    """Return what was measured on these examples."""
+    actual, forecast = test["target"].to_numpy(float), service.forecast(test)
+    point = forecast["score"].to_numpy(float)
+    return {
+        "algorithm": "RandomForestRegressor",
+        "target": "next quarter's popularity score, 0 to 100",
+        "test_metrics": evaluation.evaluate(actual, point),
+        "baselines": evaluation.against_baselines(actual, point, forecast_baselines(test)),
+        "intervals": evaluation.calibration(
+            actual,
+            forecast["low"].to_numpy(),
+            forecast["high"].to_numpy(),
+            test["capacity"].to_numpy(float),
+        ),
+    }

@@ -1,0 +1,66 @@
+"""A model's card: what it is for, how it was judged, and where it fails; in Markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+LIMITS = {
+    "ticket_sales": (
+        "- Sales stop at capacity: the model predicts tickets sold, not demand.\n"
+        "- Artists and venues without history get typical values; see the unseen slices.\n"
+        "- The point is a mean: for a few stadium shows it is far from the middle case.\n"
+        "- Intervals and confidence hold for concerts like those of the calibration window."
+    ),
+    "venue_popularity": (
+        "- The score is a formula, not an opinion; the model only forecasts its next value.\n"
+        "- What is booked for the next quarter counts most; late bookings are not foreseen.\n"
+        "- Venues with fewer than four quarters of history get no forecast."
+    ),
+}
+
+
+def model_card(name: str, facts: dict[str, Any], provenance: dict[str, Any]) -> str:
+    """Return the card of one version."""
+    test, rows = facts["test_metrics"], facts["rows"]
+    lines = [
+        f"# Model card: {name}",
+        "",
+        f"{facts['algorithm']}; predicts {facts['target']}.",
+        f"Trained on data set {provenance['dataset_id']} (as of {provenance['as_of']}), random "
+        f"state {provenance['random_state']}.",
+        "",
+        "## Intended use",
+        "",
+        "Demonstration on the concert data of this project. Not for decisions about real tours.",
+        "",
+        "## How it was judged",
+        "",
+        f"Split by time: {rows['train']:,} rows to train, {rows['calibration']:,} later ones to "
+        f"calibrate, the newest {rows['test']:,} to test.",
+        "",
+        "| predictor | MAE | R2 | the model is |",
+        "| --- | --- | --- | --- |",
+        f"| this model | {test['mae']:.2f} | {test['r2']:.3f} | |",
+    ]
+    for baseline, found in facts["baselines"].items():
+        verdict = found["model_is"]["verdict"]
+        lines.append(f"| {baseline} | {found['mae']:.2f} | {found['r2']:.3f} | {verdict} |")
+    low, high = test["interval_95"]["r2"]
+    lines += ["", f"95 % interval of R2: {low:.3f} to {high:.3f}. Bias {test['bias']:+.1%}."]
+    ceiling = facts.get("ceiling")
+    if ceiling:
+        lines.append(
+            f"Ceiling of any model on these columns: R2 {ceiling['r2_columns_expected']:.3f}; of "
+            f"an oracle {ceiling['r2_oracle_expected']:.3f}."
+        )
+    coverage = facts["intervals"]
+    quartiles = ", ".join(f"{value:.2f}" for value in coverage["by_capacity_quartile"])
+    lines += [
+        f"Intervals held {coverage['coverage']:.1%} of outcomes; by capacity quartile {quartiles}.",
+        "",
+        "## Limits",
+        "",
+        LIMITS[name],
+        "",
+    ]
+    return "\n".join(lines)

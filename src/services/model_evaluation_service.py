@@ -1,0 +1,164 @@
+"""Judges models: metrics with intervals, baselines, ceilings, calibration, importance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Verdict = Literal["better", "worse", "indistinguishable"]
+RESAMPLES = 1000
+
+
+def metrics(actual: Floats, predicted: Floats) -> dict[str, float]:
+    """Return MAE, RMSE, R2 and bias (mean error as a share of the mean; + is too high)."""
+    error = predicted - actual
+    total = float(((actual - actual.mean()) ** 2).sum())
+    return {
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt((error**2).mean())),
+        "r2": 1.0 - float((error**2).sum()) / total if total > 0 else 0.0,
+        "bias": float(error.sum() / actual.sum()) if actual.sum() else 0.0,
+        "rows": len(actual),
+    }
+
+
+@dataclass
+class ModelEvaluationService:
+    """Evaluates predictions; every random draw comes from `random_state`."""
+
+    random_state: int = 42
+    resamples: int = RESAMPLES
+    _draws: dict[int, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
+
+    def evaluate(self, actual: Floats, predicted: Floats) -> dict[str, Any]:
+        """Return the metrics with 95 % bootstrap intervals of MAE, RMSE and R2."""
+        found: dict[str, Any] = metrics(actual, predicted)
+        draws = self._resamples(len(actual))
+        a, p = actual[draws], predicted[draws]
+        error = p - a
+        total = ((a - a.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+        samples = {
+            "mae": np.abs(error).mean(axis=1),
+            "rmse": np.sqrt((error**2).mean(axis=1)),
+            "r2": 1.0 - (error**2).sum(axis=1) / np.maximum(total, 1e-12),
+        }
+        found["interval_95"] = {name: _interval(values) for name, values in samples.items()}
+        return found
+
+    def compare(self, actual: Floats, ours: Floats, other: Floats) -> dict[str, Any]:
+        """Compare two predictions of the same rows by paired bootstrap of the MAE difference.
+
+        `difference` is other - ours: positive where ours is better.
+        """
+        gain = np.abs(other - actual) - np.abs(ours - actual)
+        low, high = _interval(gain[self._resamples(len(actual))].mean(axis=1))
+        verdict: Verdict = "better" if low > 0 else "worse" if high < 0 else "indistinguishable"
+        return {"mae_difference": float(gain.mean()), "interval_95": [low, high],
+                "verdict": verdict}  # fmt: skip
+
+    def against_baselines(
+        self, actual: Floats, predicted: Floats, baselines: Mapping[str, Floats]
+    ) -> dict[str, Any]:
+        """Return each baseline's metrics and how the model compares with it."""
+        return {
+            name: {**metrics(actual, values), "model_is": self.compare(actual, predicted, values)}
+            for name, values in baselines.items()
+        }
+
+    def beats_ceiling(
+        self, actual: Floats, predicted: Floats, mean: Floats, variance: Floats
+    ) -> dict[str, Any]:
+        """Compare with the oracle, who knows each row's expected value.
+
+        Nobody can beat the oracle but by luck: on the same rows its squared error is compared
+        with the model's, paired, so that rows which were easy for both do not count. A gain
+        beyond three standard errors is a leak.
+        """
+        gain = (mean - actual) ** 2 - (predicted - actual) ** 2
+        error = float(gain.std() / np.sqrt(len(gain)))
+        explained, noise = float(mean.var()), float(variance.mean())
+        return {
+            "r2_oracle_expected": explained / (explained + noise),
+            "r2_oracle_realised": metrics(actual, mean)["r2"],
+            "gain_in_standard_errors": float(gain.mean() / error) if error > 0 else 0.0,
+            "is_leak": bool(gain.mean() > 3 * error),
+        }
+
+    def calibration(
+        self, actual: Floats, low: Floats, high: Floats, capacity: Floats
+    ) -> dict[str, Any]:
+        """Return the intervals' coverage and width, overall and by capacity quartile."""
+        inside = (actual >= low) & (actual <= high)
+        quartile = np.searchsorted(np.quantile(capacity, [0.25, 0.5, 0.75]), capacity)
+        return {
+            "coverage": float(inside.mean()),
+            "mean_width": float((high - low).mean()),
+            "by_capacity_quartile": [float(inside[quartile == q].mean()) for q in range(4)],
+        }
+
+    def reliability(self, hit: npt.NDArray[np.bool_], confidence: Floats) -> dict[str, Any]:
+        """Return ECE (ten bins), Brier score and AUC of a probability of being right."""
+        edges = np.clip((confidence * 10).astype(int), 0, 9)
+        table, ece = [], 0.0
+        for b in range(10):
+            chosen = edges == b
+            if chosen.any():
+                said, was = float(confidence[chosen].mean()), float(hit[chosen].mean())
+                table.append({"confidence": said, "hit_rate": was, "rows": int(chosen.sum())})
+                ece += abs(said - was) * float(chosen.mean())
+        return {
+            "ece": ece,
+            "brier": float(((confidence - hit) ** 2).mean()),
+            "auc": _auc(hit, confidence),
+            "table": table,
+        }
+
+    def importance(
+        self,
+        predict: Callable[[Floats], Floats],
+        matrix: Floats,
+        actual: Floats,
+        groups: Mapping[str, list[int]],
+        repeats: int = 5,
+    ) -> list[dict[str, Any]]:
+        """Return permutation importance (loss of R2) by group of columns, most first.
+
+        A group whose mean is within two standard deviations of nothing is said to be so.
+        """
+        rng = np.random.default_rng(self.random_state)
+        base = metrics(actual, predict(matrix))["r2"]
+        found = []
+        for name, columns in groups.items():
+            losses = []
+            for _ in range(repeats):
+                shuffled = matrix.copy()
+                shuffled[:, columns] = matrix[rng.permutation(len(matrix))][:, columns]
+                losses.append(base - metrics(actual, predict(shuffled))["r2"])
+            mean, sd = float(np.mean(losses)), float(np.std(losses, ddof=1))
+            found.append({"feature": name, "mean": mean, "sd": sd, "is_zero": bool(mean < 2 * sd)})
+        return sorted(found, key=lambda row: -float(row["mean"]))
+
+    def _resamples(self, rows: int) -> npt.NDArray[np.int64]:
+        if rows not in self._draws:
+            rng = np.random.default_rng(self.random_state)
+            self._draws[rows] = rng.integers(0, rows, (self.resamples, rows))
+        return self._draws[rows]
+
+
+def _interval(values: Floats) -> list[float]:
+    return [float(v) for v in np.quantile(values, [0.025, 0.975])]
+
+
+def _auc(hit: npt.NDArray[np.bool_], score: Floats) -> float:
+    from scipy.stats import rankdata
+
+    positive, negative = int(hit.sum()), int((~hit).sum())
+    if not positive or not negative:
+        return 0.5
+    ranks = rankdata(score)
+    return float((ranks[hit].sum() - positive * (positive + 1) / 2) / (positive * negative))

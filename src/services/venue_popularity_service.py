@@ -1,0 +1,209 @@
+"""Scores venues by a documented formula, and forecasts the next quarter's score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from src.errors import ModelError
+
+Floats = npt.NDArray[np.float64]
+WEIGHTS = {"utilisation": 0.4, "revenue": 0.3, "bookings": 0.3}
+LAGS = (1, 2, 3, 4)
+MIN_QUARTERS = 4
+_BOOKED = ("booked", "booked_popularity", "booked_price")
+HIT_POINTS = 10.0  # a forecast is right if the score is within 10 points
+
+
+@dataclass(frozen=True)
+class ScoreScale:
+    """What counts as full marks: the 95th percentile of the training quarters."""
+
+    revenue: float
+    bookings: float
+
+
+def popularity_score(panel: pd.DataFrame, scale: ScoreScale) -> Floats:
+    """Return each venue-quarter's score, 0 to 100.
+
+    40 % capacity utilisation (tickets / seats offered), 30 % revenue (log scale) and 30 %
+    bookings (square root), the last two against the scale's full marks. A quarter without a
+    show scores 0.
+    """
+    seats = panel["capacity"].to_numpy(float) * panel["concerts"].to_numpy(float)
+    tickets = panel["tickets"].to_numpy(float)
+    utilisation = np.divide(tickets, seats, out=np.zeros_like(seats), where=seats > 0)
+    revenue = np.log1p(panel["revenue"].to_numpy(float)) / np.log1p(max(scale.revenue, 1.0))
+    bookings = np.sqrt(panel["concerts"].to_numpy(float) / max(scale.bookings, 1.0))
+    parts = (utilisation, revenue, bookings)
+    weighted = sum(
+        weight * np.clip(part, 0.0, 1.0)
+        for weight, part in zip(WEIGHTS.values(), parts, strict=True)
+    )
+    return np.asarray(100.0 * weighted)
+
+
+@dataclass
+class VenuePopularityService:
+    """A random forest that forecasts the next quarter's score from earlier quarters.
+
+    `panel` frames have one row per venue and quarter, as src/sql/features/venue_quarters.sql
+    gives them; quarters without a show are filled in as zeros by `complete`.
+    """
+
+    random_state: int = 42
+    coverage: float = 0.9
+    scale_: ScoreScale | None = None
+    names_: tuple[str, ...] = ()
+    types_: tuple[str, ...] = ()
+    model_: Any = field(default=None, repr=False)
+    scores_: Floats | None = field(default=None, repr=False)
+
+    @staticmethod
+    def complete(quarters: pd.DataFrame, *, last_quarter: pd.Timestamp) -> pd.DataFrame:
+        """Return the full panel: every venue in every quarter up to `last_quarter`.
+
+        `next_booked...` is what was on sale for the following quarter when the row's ended.
+        """
+        frame = quarters.copy()
+        frame["quarter"] = pd.to_datetime(frame["quarter"])
+        coming = frame[["venue_id", "quarter", *_BOOKED]].copy()
+        coming["quarter"] -= pd.DateOffset(months=3)
+        coming[list(_BOOKED)] = coming[list(_BOOKED)].astype(float)
+        coming = coming.rename(columns={name: f"next_{name}" for name in _BOOKED})
+        frame = frame[frame["quarter"] <= last_quarter]
+        if frame["quarter"].nunique() < MIN_QUARTERS + 2 or frame["venue_id"].nunique() < 2:
+            raise ModelError(
+                "too little history for the venue model",
+                cause=f"{frame['venue_id'].nunique()} venues and {frame['quarter'].nunique()} "
+                f"finished quarters; it needs 2 and {MIN_QUARTERS + 2}",
+                hint="python run_demo_pipeline.py",
+            )
+        fixed = ["name", "city", "venue_type", "capacity"]
+        venues = frame.drop_duplicates("venue_id").set_index("venue_id")[fixed]
+        every = pd.MultiIndex.from_product(
+            [sorted(frame["quarter"].unique()), sorted(venues.index)], names=["quarter", "venue_id"]
+        )
+        counts = frame.set_index(["quarter", "venue_id"])[["concerts", "tickets", "revenue"]]
+        panel = counts.astype(float).reindex(every, fill_value=0.0).reset_index()
+        panel = panel.join(venues, on="venue_id")
+        panel = panel.merge(coming, on=["venue_id", "quarter"], how="left")
+        return panel.fillna({f"next_{name}": 0.0 for name in _BOOKED})
+
+    def fit_scale(self, panel: pd.DataFrame) -> VenuePopularityService:
+        """Learn what counts as full marks; from training quarters only."""
+        played = panel[panel["concerts"] > 0]
+        self.scale_ = ScoreScale(
+            float(played["revenue"].quantile(0.95)), float(played["concerts"].quantile(0.95))
+        )
+        self.types_ = tuple(sorted(panel["venue_type"].dropna().unique()))
+        return self
+
+    def examples(self, panel: pd.DataFrame) -> pd.DataFrame:
+        """Return forecasting examples: lagged scores, what they are to forecast (`target`).
+
+        The row of quarter q holds only what was known at the end of q; its target is the score
+        of q + 1, absent for the newest quarter.
+        """
+        assert self.scale_ is not None
+        frame = panel.sort_values(["venue_id", "quarter"]).reset_index(drop=True)
+        frame["score"] = popularity_score(frame, self.scale_)
+        by_venue = frame.groupby("venue_id")["score"]
+        for lag in LAGS:
+            frame[f"score_{lag}"] = by_venue.shift(lag - 1)
+        frame["mean_score"] = by_venue.transform(lambda s: s.expanding().mean())
+        frame["same_quarter_last_year"] = by_venue.shift(3)
+        frame["sd_score"] = by_venue.transform(lambda s: s.expanding().std()).fillna(0.0)
+        frame["shows_so_far"] = frame.groupby("venue_id")["concerts"].cumsum()
+        frame["next_quarter_number"] = frame["quarter"].dt.quarter % 4 + 1
+        frame["log_capacity"] = np.log(frame["capacity"].astype(float))
+        frame["log_tickets_so_far"] = np.log1p(frame.groupby("venue_id")["tickets"].cumsum())
+        for kind in self.types_:
+            frame[f"type={kind}"] = (frame["venue_type"] == kind).astype(float)
+        frame["target"] = by_venue.shift(-1)
+        return frame[frame["score_4"].notna()].reset_index(drop=True)
+
+    def feature_names(self) -> tuple[str, ...]:
+        """Return the model's columns in order."""
+        lags = tuple(f"score_{lag}" for lag in LAGS)
+        return (*lags, "mean_score", "same_quarter_last_year", "sd_score", "shows_so_far",
+                "next_quarter_number", "log_capacity", "log_tickets_so_far",
+                *(f"next_{name}" for name in _BOOKED),
+                *(f"type={kind}" for kind in self.types_))  # fmt: skip
+
+    def fit(self, examples: pd.DataFrame) -> VenuePopularityService:
+        """Fit the forest on examples with a target."""
+        from sklearn.ensemble import RandomForestRegressor
+
+        self.names_ = self.feature_names()
+        target = examples["target"].to_numpy(float)
+        if len(target) == 0 or np.ptp(target) == 0:
+            raise ModelError(
+                "every venue-quarter has the same score", hint="python run_demo_pipeline.py"
+            )
+        forest = RandomForestRegressor(
+            300, min_samples_leaf=8, max_features=0.5, n_jobs=2, random_state=self.random_state
+        )
+        self.model_ = forest.fit(examples[list(self.names_)].to_numpy(float), target)
+        self.model_.n_jobs = 1  # a single prediction is faster without the pool
+        return self
+
+    def calibrate(self, examples: pd.DataFrame) -> VenuePopularityService:
+        """Learn from later quarters how far forecasts are off."""
+        miss = np.abs(examples["target"].to_numpy(float) - self.forecast_points(examples))
+        self.scores_ = np.sort(miss)
+        return self
+
+    def forecast_points(self, examples: pd.DataFrame) -> Floats:
+        """Return the forecast score of the next quarter, one per example."""
+        return np.asarray(self.model_.predict(examples[list(self.names_)].to_numpy(float)))
+
+    def forecast(self, examples: pd.DataFrame) -> pd.DataFrame:
+        """Return score, low, high and confidence (of being within 10 points)."""
+        assert self.scores_ is not None
+        point, n = self.forecast_points(examples), len(self.scores_)
+        half = self.scores_[min(int(np.ceil((n + 1) * self.coverage)), n) - 1]
+        confidence = float(np.searchsorted(self.scores_, HIT_POINTS, "right") / n)
+        return pd.DataFrame(
+            {
+                "score": point,
+                "low": np.clip(point - half, 0.0, 100.0),
+                "high": np.clip(point + half, 0.0, 100.0),
+                "confidence": confidence,
+            },
+            index=examples.index,
+        )
+
+    def rank(self, panel: pd.DataFrame, *, by: str = "score") -> pd.DataFrame:
+        """Rank all venues after the panel's last quarter: by "score" (mean of the last four
+        quarters, by formula) or by "forecast" (the next quarter's, by the model).
+
+        Returns venue_id, name, city, score, forecast, low, high, rank; best first.
+        """
+        if by not in ("score", "forecast"):
+            raise ModelError(f"cannot rank by {by!r}", hint="rank by score or forecast")
+        latest = self.examples(panel)
+        latest = latest[latest["quarter"] == latest["quarter"].max()].reset_index(drop=True)
+        forecast = self.forecast(latest)
+        ranked = latest[["venue_id", "name", "city", "capacity"]].copy()
+        ranked["score"] = latest[[f"score_{lag}" for lag in LAGS]].mean(axis=1)
+        ranked["forecast"] = forecast["score"]
+        ranked["low"], ranked["high"] = forecast["low"], forecast["high"]
+        ranked["confidence"] = forecast["confidence"]
+        ranked = ranked.sort_values([by, "venue_id"], ascending=[False, True])
+        ranked["rank"] = np.arange(1, len(ranked) + 1)
+        return ranked.reset_index(drop=True)
+
+
+def forecast_baselines(examples: pd.DataFrame) -> Mapping[str, Floats]:
+    """Return what needs no model: last value, same quarter last year, expanding mean."""
+    return {
+        "last_value": examples["score_1"].to_numpy(float),
+        "same_quarter_last_year": examples["same_quarter_last_year"].to_numpy(float),
+        "expanding_mean": examples["mean_score"].to_numpy(float),
+    }

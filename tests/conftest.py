@@ -43,8 +43,11 @@ class Script:
         return [sys.executable, str(ROOT / name), *arguments, *reports]
 
     def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        return self.run_command(self.command(*arguments), **extra)
+
+    def run_command(self, command: list[str], **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*arguments),
+            command,
             cwd=ROOT,
             env=self.environment(**extra),
             capture_output=True,

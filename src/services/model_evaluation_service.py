@@ -140,7 +140,7 @@ class ModelEvaluationService:
                 shuffled[:, columns] = matrix[rng.permutation(len(matrix))][:, columns]
                 losses.append(base - metrics(actual, predict(shuffled))["r2"])
             mean, sd = float(np.mean(losses)), float(np.std(losses, ddof=1))
-            found.append({"feature": name, "mean": mean, "sd": sd, "is_zero": bool(mean < 2 * sd)})
+            found.append({"feature": name, "mean": mean, "sd": sd, "is_zero": bool(mean <= 2 * sd)})
         return sorted(found, key=lambda row: -float(row["mean"]))
 
     def _resamples(self, rows: int) -> npt.NDArray[np.int64]:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 import run_demo_pipeline
+import train_demo_models
 from tests.conftest import ROOT, SMALL
 
 OPTIONS = {
@@ -18,26 +19,38 @@ OPTIONS = {
 }  # fmt: skip
 
 
-def test_the_options_are_exactly_the_documented_ones():
-    parser = run_demo_pipeline.build_parser()
+TRAINING_OPTIONS = {
+    "--test-size", "--random-state", "--validate-only", "--output-dir", "--with-challengers",
+    "--coverage", "--target", "--report-dir", "--json", "--quiet", "--verbose", "--no-color",
+    "--version", "--help",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("script", "options"), [(run_demo_pipeline, OPTIONS), (train_demo_models, TRAINING_OPTIONS)]
+)
+def test_the_options_are_exactly_the_documented_ones(script, options):
+    parser = script.build_parser()
     found = {o for a in parser._actions for o in a.option_strings if o.startswith("--")}
-    assert found == OPTIONS
+    assert found == options
 
 
-def test_help_shows_examples_and_exit_codes_and_is_quick():
+@pytest.mark.parametrize("script", ["run_demo_pipeline.py", "train_demo_models.py"])
+def test_help_shows_examples_and_exit_codes_and_is_quick(script):
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "run_demo_pipeline.py", "--help"],
+        [sys.executable, script, "--help"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert time.monotonic() - started < 10
-    for word in ("examples:", "exit codes:", "130", "[DEMO_SEED]", "(default: 42)"):
+    for word in ("examples:", "exit codes:", "130", "[DEMO_", "(default: 42)"):
         assert word in done.stdout
 
 
-def test_help_imports_nothing_heavy():
+@pytest.mark.parametrize("script", ["run_demo_pipeline", "train_demo_models"])
+def test_help_imports_nothing_heavy(script):
     code = (
-        "import sys, run_demo_pipeline as r; r.build_parser().format_help();"
+        f"import sys, {script} as r; r.build_parser().format_help();"
         "heavy = {'numpy','pandas','pyarrow','boto3','sklearn','psycopg2','sqlglot'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -55,6 +68,25 @@ def test_the_class_can_be_imported_from_the_script():
         "load_data_to_redshift", "verify_data_quality", "generate_summary_report", "run_pipeline",
     ):  # fmt: skip
         assert callable(getattr(DemoPipelineOrchestrator, method))
+
+
+def test_the_trainer_can_be_imported_from_the_script():
+    from train_demo_models import DemoModelTrainer
+
+    for method in (
+        "extract_venue_training_data", "prepare_venue_features", "train_venue_popularity_model",
+        "extract_ticket_sales_training_data", "prepare_ticket_sales_features",
+        "train_ticket_sales_model", "generate_sample_predictions", "generate_training_report",
+        "run_training_pipeline",
+    ):  # fmt: skip
+        assert callable(getattr(DemoModelTrainer, method))
+
+
+@pytest.mark.parametrize("value", ["0", "1", "-0.1", "nan", "half"])
+def test_a_test_size_outside_0_and_1_is_refused(script, value):
+    command = script.command("--test-size", value, name="train_demo_models.py")
+    done = script.run_command(command)
+    assert done.returncode == 2 and "--test-size" in done.stderr and "try:" in done.stderr
 
 
 @pytest.mark.parametrize(

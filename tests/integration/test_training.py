@@ -1,0 +1,246 @@
+"""The models on the default data, trained and re-checked as a user does it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from src.errors import ModelError
+from src.local_cloud.local_cloud import LocalCloud
+from src.orchestration import sales_training, training_data
+from src.orchestration.environment import DemoEnvironment
+from src.settings import Settings
+from tests.conftest import ROOT, SMALL, Script
+
+SCHEMA = json.loads((ROOT / "docs/reference/training_report.schema.json").read_text())
+GB, RF = "ticket_sales_prediction", "venue_popularity"
+
+
+class Trainer(Script):
+    """Runs train_demo_models.py in a folder of its own."""
+
+    def train(self, *arguments, **extra):
+        options = [*arguments, "--output-dir", str(self.folder / "models")]
+        command = self.command(*options, name="train_demo_models.py")
+        return self.run_command(command, **extra)
+
+
+def report_of(done):
+    report = json.loads(Path(done.stdout.strip()).read_text())
+    jsonschema.validate(report, SCHEMA, format_checker=jsonschema.FormatChecker())
+    return report
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The default data, loaded, and both models trained on it."""
+    script = Trainer(tmp_path_factory.mktemp("trained"))
+    assert script.run().returncode == 0
+    return script, script.train("--with-challengers")
+
+
+def test_training_succeeds_and_says_so(trained):
+    script, done = trained
+    assert done.returncode == 0, done.stderr
+    report = report_of(done)
+    assert report["verdict"] == "succeeded" and report["mode"] == "train"
+    assert [m["algorithm"] for m in report["models"].values()] == [
+        "RandomForestRegressor", "GradientBoostingRegressor"
+    ]  # fmt: skip
+    assert all(Path(plot).stat().st_size > 10_000 for plot in report["plots"])
+    for name in ("ticket_sales", "venue_popularity"):
+        card = (script.folder / f"models/{name}/1/model_card.md").read_text()
+        assert "## Limits" in card and "| this model |" in card
+
+
+def test_the_sales_model_is_near_the_ceiling_and_not_above_it(trained):
+    model = report_of(trained[1])["models"][GB]
+    assert model["ceiling"]["share_of_columns_ceiling"] >= 0.97
+    assert model["ceiling"]["is_leak"] is False
+    assert model["test_metrics"]["r2"] <= model["ceiling"]["r2_oracle_expected"] + 0.03
+
+
+def test_both_models_beat_their_baselines_beyond_chance(trained):
+    models = report_of(trained[1])["models"]
+    assert len(models[GB]["baselines"]) >= 3
+    for model in models.values():
+        for name, baseline in model["baselines"].items():
+            assert baseline["model_is"]["verdict"] == "better", name
+            assert baseline["model_is"]["interval_95"][0] > 0
+
+
+def test_the_calibration_gates_hold(trained):
+    model = report_of(trained[1])["models"][GB]
+    assert {gate["verdict"] for gate in model["gates"].values()} == {"passed"}
+    assert 0.87 <= model["intervals"]["coverage"] <= 0.93
+    assert min(model["intervals"]["by_capacity_quartile"]) >= 0.85
+    assert model["confidence"]["ece"] <= 0.05 and model["confidence"]["auc"] > 0.6
+
+
+def test_the_probe_is_among_what_does_not_matter(trained):
+    table = report_of(trained[1])["models"][GB]["importance"]
+    probe = next(row for row in table if row["feature"] == "random_probe")
+    assert probe["mean"] < 0.002 and table[0]["mean"] > 0.02
+    assert not table[0]["is_zero"]
+
+
+def test_the_leaderboard_holds_the_challengers(trained):
+    board = report_of(trained[1])["models"][GB]["leaderboard"]
+    names = {row["model"] for row in board}
+    assert {"GradientBoosting (ours)", "HistGradientBoosting-Poisson", "Dummy (mean)"} <= names
+
+
+def test_scenarios_have_intervals_confidence_and_reasons(trained):
+    samples = report_of(trained[1])["sample_predictions"]
+    titles = [sample["scenario"] for sample in samples]
+    assert "what if: price +20 %" in titles and "what if: a venue twice the size" in titles
+    for sample in samples:
+        low, high = sample["interval"]
+        assert low <= sample.get("expected_tickets", sample.get("forecast")) <= high
+        assert len(sample.get("moved_by", [1, 2, 3])) == 3
+    by_title = {sample["scenario"]: sample for sample in samples}
+    dearer, cheaper = by_title["what if: price +20 %"], by_title["what if: price -20 %"]
+    assert dearer["expected_tickets"] <= cheaper["expected_tickets"]
+
+
+def test_sql_users_see_the_predictions(trained):
+    script, done = trained
+    written = report_of(done)["steps"]["predictions"]["written"]
+    with LocalCloud(script.state) as cloud:
+        connection = cloud.connect_redshift()
+        with connection.cursor() as cursor:
+            for table, rows in written.items():
+                cursor.execute(f"SELECT COUNT(*) FROM concert_dw.{table}")
+                assert cursor.fetchone() == (rows,)
+            cursor.execute(
+                "SELECT COUNT(*) FROM concert_dw.concert_predictions p "
+                "JOIN concert_dw.concerts c ON c.concert_id = p.concert_id "
+                "WHERE c.status = 'completed' OR p.low_tickets > p.high_tickets"
+            )
+            assert cursor.fetchone() == (0,)
+        connection.close()
+
+
+def test_validate_only_rechecks_and_writes_nothing(trained):
+    script, _ = trained
+    models = script.state / "s3/concert-demo-processed/models"
+    before = {p: p.stat().st_mtime_ns for p in models.rglob("*")}
+    done = script.train("--validate-only")
+    assert done.returncode == 0, done.stderr
+    report = report_of(done)
+    assert report["mode"] == "validate"
+    assert {m["status"] for m in report["models"].values()} == {"valid"}
+    assert {p: p.stat().st_mtime_ns for p in models.rglob("*")} == before
+
+
+def test_same_state_same_metrics_and_the_versions_are_indistinguishable(trained):
+    script, first = trained
+    again = report_of(script.train())
+    for name, model in report_of(first)["models"].items():
+        assert again["models"][name]["test_metrics"] == model["test_metrics"]
+    compared = again["models"][GB]["against_previous_champion"]
+    assert compared["verdict"] == "indistinguishable" and compared["mae_difference"] == 0
+
+
+def test_a_tampered_champion_is_refused_before_it_is_parsed(trained, tmp_path):
+    script = Trainer(tmp_path)
+    shutil.copytree(trained[0].state / "s3", script.state / "s3")
+    assert script.run("--skip-generation").returncode == 0
+    versions = script.state / "s3/concert-demo-processed/models/ticket_sales/versions"
+    newest = max(versions.iterdir(), key=lambda p: int(p.name))
+    with (newest / "point.skops").open("ab") as file:
+        file.write(b"!")
+    done = script.train("--validate-only")
+    assert done.returncode == 2
+    assert "point.skops has changed since it was saved" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# -- what cannot be trained ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    script = Trainer(tmp_path_factory.mktemp("small"))
+    assert script.run(*SMALL).returncode == 0
+    return script
+
+
+def test_too_few_concerts_says_how_many_and_what_makes_them(small):
+    done = small.train()
+    assert done.returncode == 1
+    assert "training needs" in done.stderr or "too little history" in done.stderr
+    assert "try:   python run_demo_pipeline.py" in done.stderr
+    assert report_of(done)["verdict"] == "failed"
+
+
+def test_an_empty_warehouse(tmp_path):
+    done = Trainer(tmp_path).train()
+    assert done.returncode == 1 and "no concert in the warehouse" in done.stderr
+
+
+def test_no_champion(trained, tmp_path):
+    script = Trainer(tmp_path)
+    shutil.copytree(trained[0].state / "s3/concert-demo-raw", script.state / "s3/concert-demo-raw")
+    assert script.run("--skip-generation").returncode == 0
+    done = script.train("--validate-only")
+    assert done.returncode == 2 and "there is no saved ticket_sales model" in done.stderr
+
+
+def test_data_that_is_not_ours_trains_without_a_ceiling(trained, tmp_path):
+    raw = max((trained[0].state / "s3/concert-demo-raw/raw").iterdir())
+    folder = tmp_path / "in"
+    for table in ("artists", "venues", "concerts", "ticket_sales"):
+        shutil.copytree(raw / table, folder / table)
+    script = Trainer(tmp_path)
+    assert script.run("--input-dir", str(folder)).returncode == 0
+    done = script.train()
+    assert done.returncode == 0, done.stderr
+    report = report_of(done)
+    assert report["has_ground_truth"] is False
+    assert "ceiling" not in report["models"][GB]
+
+
+def test_a_planted_leak_is_caught(trained):
+    settings = Settings(state_dir=str(trained[0].state))
+    with DemoEnvironment(settings, needs_glue=False) as environment:
+        concerts = training_data.extract_concerts(environment, "leak")
+        truth = training_data.ground_truth(environment, training_data.newest_load(environment))
+    rows = training_data.completed(concerts)
+    noise = np.random.default_rng(0).normal(0, 0.01, len(rows))
+    rows["utilisation"] = rows["tickets_sold"] / rows["capacity"] + noise
+    split = training_data.split_by_time(rows, 0.2)
+    with pytest.raises(ModelError, match="a feature knows the answer") as caught:
+        sales_training.train_sales_model(
+            split, truth, random_state=1, coverage=0.9, extra=("utilisation",)
+        )
+    assert caught.value.facts["ceiling"]["gain_in_standard_errors"] > 3
+
+
+def test_history_stops_strictly_before_the_concert_goes_on_sale(trained):
+    settings = Settings(state_dir=str(trained[0].state))
+    with DemoEnvironment(settings, needs_glue=False) as environment:
+        concerts = training_data.extract_concerts(environment, "history")
+    by_artist = dict(list(concerts.groupby("artist_id")))
+    for _, row in concerts.sample(60, random_state=1).iterrows():
+        own = by_artist[row["artist_id"]]
+        before = own[own["starts_at"] < row["on_sale_at"]]
+        assert row["artist_prior_shows"] == len(before)
+        if len(before):
+            share = (before["tickets_sold"] / before["capacity"]).mean()
+            assert row["artist_prior_sell_through"] == pytest.approx(share)
+
+
+def test_splits_are_in_time_order(trained):
+    settings = Settings(state_dir=str(trained[0].state))
+    with DemoEnvironment(settings, needs_glue=False) as environment:
+        rows = training_data.completed(training_data.extract_concerts(environment, "split"))
+    split = training_data.split_by_time(rows, 0.2)
+    assert split.train["starts_at"].max() <= split.calibration["starts_at"].min()
+    assert split.calibration["starts_at"].max() <= split.test["starts_at"].min()
+    assert len(split.test) == round(len(rows) * 0.2)
+    with pytest.raises(ModelError, match="too few"):
+        training_data.split_by_time(rows, 0.999)

@@ -1,0 +1,55 @@
+"""Features declare when they are known; a record and a frame are encoded alike."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.errors import ModelError
+from src.services.feature_catalog import SALES_FEATURES, Feature, SalesEncoder, refuse_late
+from tests.unit.sales_rows import sales_rows
+
+
+def test_every_sales_feature_is_known_when_tickets_go_on_sale():
+    refuse_late(SALES_FEATURES)
+
+
+def test_a_feature_known_too_late_is_refused_by_name():
+    late = (*SALES_FEATURES, Feature("revenue", "after_show", "knows the answer"))
+    with pytest.raises(ModelError, match="revenue"):
+        refuse_late(late)
+    refuse_late(late, prediction_at="after_show")
+
+
+def test_a_record_is_encoded_as_its_row_in_a_frame():
+    rows = sales_rows(80)
+    encoder = SalesEncoder.fit(rows)
+    matrix = encoder.matrix(rows)
+    lines = [
+        encoder.row(r) for r in rows.astype(object).where(rows.notna(), None).to_dict("records")
+    ]
+    assert matrix.shape == (80, len(encoder.names))
+    assert np.array(lines) == pytest.approx(matrix)
+
+
+def test_what_is_unknown_or_absent_gets_no_category_and_the_training_median():
+    encoder = SalesEncoder.fit(sales_rows(80))
+    line = dict(zip(encoder.names, encoder.row(
+        {"capacity": 100, "starts_at": "2025-06-01", "genre": "polka"}), strict=True))  # fmt: skip
+    assert all(line[n] == 0 for n in encoder.names if "=" in n)
+    assert line["popularity"] == encoder.medians["popularity"]
+    assert line["artist_prior_shows"] == 0
+
+
+def test_nothing_of_the_test_rows_is_learned():
+    rows = sales_rows(80)
+    encoder = SalesEncoder.fit(rows)
+    later = rows.assign(genre="unheard", popularity=99.0)
+    encoder.matrix(later)
+    assert "unheard" not in encoder.genres
+
+
+def test_all_null_optional_columns_are_no_obstacle():
+    rows = sales_rows(80).assign(popularity=np.nan, base_price=np.nan, genre=None)
+    matrix = SalesEncoder.fit(rows).matrix(rows)
+    assert np.isfinite(matrix).all()
+    assert isinstance(rows, pd.DataFrame)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -219,55 +218,24 @@ class DemoModelTrainer:
 
     def save_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Save both models as new versions and make them the champions."""
-        from src.orchestration import sample_predictions
+        from src.orchestration.model_saving import provenance_of, save_both
         from src.orchestration.saved_model_checks import compare_with_champion
-        from src.services import model_files
-        from src.services.drift import profile
-        from src.services.model_card import model_card
 
         registry, s = self._registry(), self.settings
-        sales, venue = self.sales_model, self.venue_model
-        earlier = compare_with_champion(registry, sales, s.random_state)
-        self.models["ticket_sales_prediction"]["against_previous_champion"] = earlier
-        provenance = {
-            "dataset_id": self.load.dataset_id if self.load else None,
-            "as_of": str(self.load.as_of) if self.load else None,
-            "random_state": self.settings.random_state,
-            "run_id": self.workflow.run_id,
-        }
-        golden = sample_predictions.golden_rows(
-            sales.test.drop(columns=["tickets", "low", "high", "confidence"]),
-            sales.test["tickets"].to_numpy(),
+        sales = self.models["ticket_sales_prediction"]
+        sales["against_previous_champion"] = compare_with_champion(
+            registry, self.sales_model, s.random_state
         )
-        encoder = sales.service.encoder_
-        assert encoder is not None
-        reference = profile(encoder.matrix(self.split.train), encoder.names)
-        bundles = {
-            "ticket_sales": (
-                {
-                    **model_files.sales_files(sales.service),
-                    "golden.json": json.dumps(golden).encode(),
-                    "reference_profile.json": json.dumps(reference).encode(),
-                },
-                sales.facts,
-                "ticket_sales_prediction",
-            ),
-            "venue_popularity": (
-                model_files.venue_files(venue.service),
-                venue.facts,
-                "venue_popularity",
-            ),
-        }
-        self.versions: dict[str, int] = {}
-        for name, (files, facts, key) in bundles.items():
-            files["model_card.md"] = model_card(name, facts, provenance).encode()
-            test = {"test_metrics": facts["test_metrics"]}
-            self.versions[name] = registry.save(name, files, {**provenance, **test})
-            self.models[key].update(
-                status="saved",
-                version=self.versions[name],
-                location=registry.uri(name, self.versions[name]),
-            )
+        provenance = provenance_of(self.load, s.random_state, self.workflow.run_id)
+        self.versions = save_both(
+            registry, self.sales_model, self.venue_model, self.split, provenance
+        )
+        for name, entry in (
+            ("ticket_sales", sales),
+            ("venue_popularity", self.models["venue_popularity"]),
+        ):
+            version = self.versions[name]
+            entry.update(status="saved", version=version, location=registry.uri(name, version))
         words = ", ".join(f"{name} v{version}" for name, version in self.versions.items())
         return StepOutcome("ok", words, {"versions": self.versions})
 

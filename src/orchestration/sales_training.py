@@ -93,7 +93,7 @@ def judge_sales_model(
     intervals = evaluation.calibration(
         actual, test["low"].to_numpy(), test["high"].to_numpy(), capacity
     )
-    reliability = evaluation.reliability(hit.to_numpy(), test["confidence"].to_numpy())
+    reliability = evaluation.reliability(hit.to_numpy(), test["confidence"].to_numpy(), capacity)
     facts: dict[str, Any] = {
         "algorithm": "GradientBoostingRegressor",
         "target": "final tickets sold = sell-through x capacity, the mean",

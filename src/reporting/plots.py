@@ -69,8 +69,8 @@ def _calibration(axes: Any, confidence: dict[str, Any]) -> None:
     for row in table:
         place = (row["confidence"], row["hit_rate"])
         axes.annotate(str(row["rows"]), place, textcoords="offset points", xytext=(6, -12))
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence said", ylabel="share within 20 %",
-             title=f"Confidence: ECE {confidence['ece']:.3f}, AUC {confidence['auc']:.2f}")  # fmt: skip
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence said", ylabel="share within 20 %")
+    axes.set(title=f"Confidence: ECE {confidence['ece']:.3f}, AUC {confidence['auc']:.2f}")
     axes.legend(frameon=False, loc="upper left")
 
 

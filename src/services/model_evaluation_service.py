@@ -94,15 +94,22 @@ class ModelEvaluationService:
     ) -> dict[str, Any]:
         """Return the intervals' coverage and width, overall and by capacity quartile."""
         inside = (actual >= low) & (actual <= high)
-        quartile = np.searchsorted(np.quantile(capacity, [0.25, 0.5, 0.75]), capacity)
+        quartile = _quartiles(capacity)
         return {
             "coverage": float(inside.mean()),
             "mean_width": float((high - low).mean()),
-            "by_capacity_quartile": [float(inside[quartile == q].mean()) for q in range(4)],
+            "by_capacity_quartile": [
+                float(inside[quartile == q].mean()) for q in range(4) if (quartile == q).any()
+            ],
         }
 
-    def reliability(self, hit: npt.NDArray[np.bool_], confidence: Floats) -> dict[str, Any]:
-        """Return ECE (ten bins), Brier score and AUC of a probability of being right."""
+    def reliability(
+        self, hit: npt.NDArray[np.bool_], confidence: Floats, capacity: Floats | None = None
+    ) -> dict[str, Any]:
+        """Return ECE (ten bins), Brier score and AUC of a probability of being right.
+
+        With `capacity`, also what was said and what came true in each of its quartiles.
+        """
         edges = np.clip((confidence * 10).astype(int), 0, 9)
         table, ece = [], 0.0
         for b in range(10):
@@ -111,12 +118,23 @@ class ModelEvaluationService:
                 said, was = float(confidence[chosen].mean()), float(hit[chosen].mean())
                 table.append({"confidence": said, "hit_rate": was, "rows": int(chosen.sum())})
                 ece += abs(said - was) * float(chosen.mean())
-        return {
+        found: dict[str, Any] = {
             "ece": ece,
             "brier": float(((confidence - hit) ** 2).mean()),
             "auc": _auc(hit, confidence),
             "table": table,
         }
+        if capacity is not None:
+            quartile = _quartiles(capacity)
+            found["by_capacity_quartile"] = [
+                {
+                    "confidence": float(confidence[quartile == q].mean()),
+                    "hit_rate": float(hit[quartile == q].mean()),
+                }
+                for q in range(4)
+                if (quartile == q).any()
+            ]
+        return found
 
     def importance(
         self,
@@ -148,6 +166,10 @@ class ModelEvaluationService:
             rng = np.random.default_rng(self.random_state)
             self._draws[rows] = rng.integers(0, rows, (self.resamples, rows))
         return self._draws[rows]
+
+
+def _quartiles(capacity: Floats) -> npt.NDArray[np.int64]:
+    return np.searchsorted(np.quantile(capacity, [0.25, 0.5, 0.75]), capacity)
 
 
 def _interval(values: Floats) -> list[float]:

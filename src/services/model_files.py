@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,6 +115,31 @@ def venue_service(files: dict[str, bytes]) -> VenuePopularityService:
             hint="python train_demo_models.py",
         )
     return service
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Return the files of a local copy, each hash verified against its manifest.
+
+    Raises SavedModelError where the folder is no whole version.
+    """
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        files = {name: (folder / name).read_bytes() for name in manifest["files"]}
+    except (OSError, ValueError, KeyError) as error:
+        raise SavedModelError(
+            "there is no whole saved model here",
+            where=str(folder),
+            cause=str(error),
+            hint="python train_demo_models.py",
+        ) from error
+    for name, body in files.items():
+        if hashlib.sha256(body).hexdigest() != manifest["files"][name]["sha256"]:
+            raise SavedModelError(
+                f"{name} has changed since it was saved",
+                where=str(folder),
+                hint="python train_demo_models.py",
+            )
+    return files
 
 
 def _state(files: dict[str, bytes], name: str) -> dict[str, Any]:

@@ -164,6 +164,16 @@ class TicketSalesPredictionService:
 
         Each needs capacity and starts_at; all other columns may be absent. Raises UsageError
         with the field's name where a value is out of range.
+
+        >>> from pathlib import Path
+        >>> from src.services.model_files import read_folder, sales_service
+        >>> service = sales_service(read_folder(Path("models/ticket_sales/1")))
+        >>> (show,) = service.predict([{"capacity": 800, "starts_at": "2025-11-07 20:00:00",
+        ...                             "popularity": 45, "base_price": 40, "genre": "rock"}])
+        >>> 0 <= show.low <= show.tickets <= show.high <= 800
+        True
+        >>> show.notes
+        ('not given, typical values used: city',)
         """
         if not records:
             return []

@@ -183,7 +183,15 @@ class VenuePopularityService:
         """Rank all venues after the panel's last quarter: by "score" (mean of the last four
         quarters, by formula) or by "forecast" (the next quarter's, by the model).
 
-        Returns venue_id, name, city, score, forecast, low, high, rank; best first.
+        Returns venue_id, name, city, score, forecast, low, high, rank; best first. `panel` is
+        what `complete` returns.
+
+        >>> from pathlib import Path
+        >>> from src.services.model_files import read_folder, venue_service
+        >>> service = venue_service(read_folder(Path("models/venue_popularity/1")))
+        >>> ranking = service.rank(panel, by="forecast")
+        >>> ranking["rank"].head(3).tolist()
+        [1, 2, 3]
         """
         if by not in ("score", "forecast"):
             raise ModelError(f"cannot rank by {by!r}", hint="rank by score or forecast")

@@ -227,9 +227,59 @@ def memory():
     return {"peak_500k_bytes": small, "peak_5m_bytes": large, "growth": large / small}
 
 
+# -- models ----------------------------------------------------------------------------------
+
+
+def median_time(function, repeats):
+    return statistics.median(timed(function)[0] for _ in range(repeats))
+
+
+def models():
+    """Fit and predict through the service against the bare estimators on the same matrix."""
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
+    from tests.unit.sales_rows import sales_rows
+
+    rows, batch = sales_rows(8_000), sales_rows(2_000, seed=1)
+    service = TicketSalesPredictionService(1)
+    fit_s, _ = timed(lambda: service.fit(rows[:6_000]).calibrate(rows[6_000:]))
+    matrix = service.encoder_.matrix(rows[:6_000])
+    share = (rows["tickets_sold"] / rows["capacity"]).to_numpy()[:6_000]
+    bare_fit_s, _ = timed(lambda: service._point_model(300).fit(matrix, share))
+    record = batch.iloc[0].to_dict()
+    record["starts_at"] = record["starts_at"].to_pydatetime()
+    one = np.array([service.encoder_.row(record)])
+    seen = np.column_stack([one, [100.0], [0.5]])
+
+    def bare(x, wide):
+        with threadpool_limits(1, "openmp"):
+            service.model_.predict(x)
+            service.difficulty_.predict(wide)
+            service.hit_.predict_proba(wide)
+
+    many = service.encoder_.matrix(batch)
+    many_seen = np.column_stack([many, np.full((2_000, 2), 0.5)])
+    row_s = median_time(lambda: service.predict([record]), 200)
+    bare_row_s = median_time(lambda: bare(one, seen), 200)
+    batch_s = median_time(lambda: service.predict_frame(batch), 20)
+    bare_batch_s = median_time(lambda: bare(many, many_seen), 20)
+    return {
+        "fit_s": fit_s,
+        "bare_point_fit_s": bare_fit_s,
+        "fit_ratio_to_bare_point": fit_s / bare_fit_s,
+        "one_row_ms": row_s * 1000,
+        "one_row_bare_ms": bare_row_s * 1000,
+        "one_row_overhead_ms": (row_s - bare_row_s) * 1000,
+        "batch_2000_ms": batch_s * 1000,
+        "batch_ratio_to_bare": batch_s / bare_batch_s,
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("run", "generation", "copy", "memory"))
+    parser.add_argument("--only", choices=("run", "generation", "copy", "memory", "models"))
     parser.add_argument("--out", default="reports/benchmarks.json")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -239,6 +289,7 @@ def main():
             "generation": lambda: generation(2_000_000),
             "copy": lambda: copy(folder / "copy", 500_000),
             "memory": memory,
+            "models": models,
         }
         for part in ("run", "copy"):
             (folder / part).mkdir()

@@ -1,5 +1,6 @@
 """The models on the default data, trained and re-checked as a user does it."""
 
+import doctest
 import json
 import shutil
 from pathlib import Path
@@ -8,10 +9,13 @@ import jsonschema
 import numpy as np
 import pytest
 
-from src.errors import ModelError
+from src.errors import ModelError, SavedModelError
 from src.local_cloud.local_cloud import LocalCloud
-from src.orchestration import sales_training, training_data
+from src.orchestration import sales_training, training_data, venue_training
 from src.orchestration.environment import DemoEnvironment
+from src.services.model_files import read_folder
+from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
+from src.services.venue_popularity_service import VenuePopularityService
 from src.settings import Settings
 from tests.conftest import ROOT, SMALL, Script
 
@@ -244,3 +248,47 @@ def test_splits_are_in_time_order(trained):
     assert len(split.test) == round(len(rows) * 0.2)
     with pytest.raises(ModelError, match="too few"):
         training_data.split_by_time(rows, 0.999)
+
+
+@pytest.mark.parametrize("method", ["predict", "rank"])
+def test_the_examples_in_the_docstrings_run(trained, monkeypatch, method):
+    settings = Settings(state_dir=str(trained[0].state))
+    with DemoEnvironment(settings, needs_glue=False) as environment:
+        quarters = training_data.extract_venue_quarters(environment, "doc")
+        as_of = training_data.newest_load(environment).as_of
+    service = TicketSalesPredictionService if method == "predict" else VenuePopularityService
+    monkeypatch.chdir(trained[0].folder)
+    panel = venue_training.finished_panel(quarters, as_of)
+    finder = doctest.DocTestFinder()
+    (example,) = [
+        e for e in finder.find(service, globs={"panel": panel}) if e.name.endswith(f".{method}")
+    ]
+    assert example.examples
+    result = doctest.DocTestRunner().run(example)
+    assert result.failed == 0
+
+
+def test_a_local_copy_that_was_touched_is_refused(trained, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained[0].folder / "models/ticket_sales/1", copy)
+    assert read_folder(copy)
+    (copy / "state.json").write_bytes(b"{}")
+    with pytest.raises(SavedModelError, match=r"state\.json has changed"):
+        read_folder(copy)
+    with pytest.raises(SavedModelError, match="no whole saved model"):
+        read_folder(tmp_path / "nope")
+
+
+def test_the_examples_of_the_models_page_run(trained, monkeypatch, capsys):
+    page = (ROOT / "docs/reference/models.md").read_text()
+    python = page.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(trained[0].folder)
+    exec(compile(python, "models.md", "exec"), {})
+    assert "typical values used: city" in capsys.readouterr().out
+    sql = page.split("```sql\n")[1].split("```")[0]
+    with LocalCloud(trained[0].state) as cloud:
+        connection = cloud.connect_redshift()
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            assert len(cursor.fetchall()) == 10
+        connection.close()

@@ -129,8 +129,10 @@ def quarters(venues=6, count=12, seed=0):
 
 def test_the_score_is_the_documented_formula():
     scale = ScoreScale(revenue=np.e**2 - 1, bookings=4)
-    panel = pd.DataFrame({"capacity": [100, 100, 100], "concerts": [0, 4, 1],
-                          "tickets": [0, 400, 50], "revenue": [0, np.e**2 - 1, np.e - 1]})  # fmt: skip
+    revenue = [0, np.e**2 - 1, np.e - 1]
+    panel = pd.DataFrame(
+        {"capacity": 100, "concerts": [0, 4, 1], "tickets": [0, 400, 50], "revenue": revenue}
+    )
     assert popularity_score(panel, scale) == pytest.approx([0, 100, 20 + 15 + 15])
 
 

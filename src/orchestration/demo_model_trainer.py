@@ -132,6 +132,7 @@ class DemoModelTrainer:
 
         self.environment.redshift.create_tables()
         self.load = training_data.newest_load(self.environment)
+        self.until = training_data.known_until(self.environment, self.load)
         self.quarters = training_data.extract_venue_quarters(self.environment, self.workflow.run_id)
         facts = {"rows": len(self.quarters)}
         return StepOutcome("ok", f"{len(self.quarters):,} venue-quarters", facts)
@@ -140,8 +141,7 @@ class DemoModelTrainer:
         """Complete the panel: every venue in every finished quarter."""
         from src.orchestration import venue_training
 
-        as_of = self.load.as_of if self.load else None
-        self.panel = venue_training.finished_panel(self.quarters, as_of)
+        self.panel = venue_training.finished_panel(self.quarters, self.until)
         venues, quarters = self.panel["venue_id"].nunique(), self.panel["quarter"].nunique()
         summary = f"{venues:,} venues x {quarters} finished quarters"
         return StepOutcome("ok", summary, {"venues": venues, "quarters": quarters})
@@ -152,7 +152,9 @@ class DemoModelTrainer:
         """Read one row per concert: what is known when its tickets go on sale."""
         from src.orchestration import training_data
 
-        self.concerts = training_data.extract_concerts(self.environment, self.workflow.run_id)
+        self.concerts = training_data.extract_concerts(
+            self.environment, self.workflow.run_id, self.until
+        )
         self.truth = training_data.ground_truth(self.environment, self.load)
         known = "with ground truth" if self.truth is not None else "no ground truth: no ceiling"
         facts = {"rows": len(self.concerts), "has_ground_truth": self.truth is not None}

@@ -101,7 +101,7 @@ def judge_sales_model(
                  "test": len(split.test)},
         "test_from": str(split.test["starts_at"].min()),
         "test_metrics": evaluation.evaluate(actual, point),
-        "train_metrics": metrics(
+        "train_metrics": evaluation.evaluate(
             split.train["tickets_sold"].to_numpy(float), service.predict_points(split.train)
         ),
         "sell_through_r2": metrics(actual / capacity, point / capacity)["r2"],

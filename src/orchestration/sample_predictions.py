@@ -42,7 +42,7 @@ def predict_upcoming(service: TicketSalesPredictionService, concerts: pd.DataFra
 def sales_scenarios(
     service: TicketSalesPredictionService, predicted: pd.DataFrame, typical: pd.DataFrame
 ) -> list[dict[str, Any]]:
-    """Return scenarios: three coming concerts, and what-ifs on price and venue of the first."""
+    """Return scenarios: three coming concerts, and what-ifs on price and venue."""
     if predicted.empty:
         return []
     order = predicted.sort_values("tickets", ascending=False)
@@ -53,19 +53,21 @@ def sales_scenarios(
         for title, row in zip(titles, picks, strict=True)
     ]
     middling = picks[1]
-    changes: list[tuple[str, dict[str, Any]]] = []
+    share = predicted["tickets"] / predicted["capacity"]
+    full = predicted.loc[share.sort_values(kind="stable").index[-1]]
+    changes: list[tuple[str, Any, dict[str, Any]]] = []
     if pd.notna(middling["base_price"]):
         for percent in (-20, 20):
             price = float(middling["base_price"]) * (1 + percent / 100)
-            changes.append((f"what if: price {percent:+d} %", {"base_price": price}))
-    bigger = int(min(middling["capacity"] * 2, 500_000))
-    changes.append(("what if: a venue twice the size", {"capacity": bigger}))
-    for title, change in changes:
-        row = middling.copy()
+            changes.append((f"what if: price {percent:+d} %", middling, {"base_price": price}))
+    bigger = int(min(full["capacity"] * 2, 500_000))
+    changes.append(("what if: the fullest house were twice the size", full, {"capacity": bigger}))
+    for title, origin, change in changes:
+        row = origin.copy()
         for name, value in change.items():
             row[name] = value
         scenario = _scenario(service, title, row, typical)
-        scenario["instead_of_tickets"] = round(float(middling["tickets"]), 1)
+        scenario["instead_of_tickets"] = round(float(origin["tickets"]), 1)
         scenarios.append(scenario)
     return scenarios
 

@@ -36,15 +36,30 @@ def read_feature_sql(name: str) -> str:
     return (FEATURES_SQL / f"{name}.sql").read_text().rstrip().rstrip(";")
 
 
-def extract_concerts(environment: DemoEnvironment, run_id: str) -> pd.DataFrame:
-    """Return one row per concert, oldest first, decimals as floats."""
+def known_until(environment: DemoEnvironment, load: LoadFacts | None) -> pd.Timestamp | None:
+    """Return until when the data reaches: its as-of date, or else its newest sale."""
+    if load is not None and load.as_of is not None:
+        return pd.Timestamp(load.as_of)
+    newest = environment.redshift.query_value(
+        "SELECT MAX(purchased_at) FROM concert_dw.ticket_sales"
+    )
+    return None if newest is None else pd.Timestamp(newest)
+
+
+def extract_concerts(
+    environment: DemoEnvironment, run_id: str, until: pd.Timestamp | None
+) -> pd.DataFrame:
+    """Return one row per concert, oldest first, decimals as floats.
+
+    Where the data does not say whether a concert is over, it is if it started before `until`.
+    """
     frame = environment.read_frame(read_feature_sql("ticket_sales"), f"ticket_sales-{run_id}")
     frame = frame.sort_values(["starts_at", "concert_id"]).reset_index(drop=True)
     for name in _NUMBERS:
         frame[name] = pd.to_numeric(frame[name]).astype(float)
-    if not frame["status"].notna().any():  # data that is not ours may not say
-        now = frame["starts_at"].max() + pd.Timedelta(days=1)
-        frame["status"] = np.where(frame["starts_at"] < now, "completed", "on_sale")
+    if until is not None:
+        by_date = np.where(frame["starts_at"] <= until, "completed", "on_sale")
+        frame["status"] = frame["status"].where(frame["status"].notna(), by_date)
     return frame
 
 

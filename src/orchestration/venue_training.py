@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from src.errors import ModelError
-from src.services.model_evaluation_service import ModelEvaluationService, metrics
+from src.services.model_evaluation_service import ModelEvaluationService
 from src.services.venue_popularity_service import (
     MIN_QUARTERS,
     VenuePopularityService,
@@ -60,9 +60,10 @@ def train_venue_model(
     calibration = examples[(at >= first_calibration) & (at < first_test)]
     test = examples[at >= first_test]
     service.fit(train).calibrate(calibration)
-    facts = judge_venue_model(service, test, ModelEvaluationService(random_state))
+    evaluation = ModelEvaluationService(random_state)
+    facts = judge_venue_model(service, test, evaluation)
     facts["rows"] = {"train": len(train), "calibration": len(calibration), "test": len(test)}
-    facts["train_metrics"] = metrics(
+    facts["train_metrics"] = evaluation.evaluate(
         train["target"].to_numpy(float), service.forecast_points(train)
     )
     return TrainedVenueModel(service, panel, facts)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -33,21 +33,18 @@ class ModelEvaluationService:
 
     random_state: int = 42
     resamples: int = RESAMPLES
-    _draws: dict[int, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
     def evaluate(self, actual: Floats, predicted: Floats) -> dict[str, Any]:
         """Return the metrics with 95 % bootstrap intervals of MAE, RMSE and R2."""
         found: dict[str, Any] = metrics(actual, predicted)
-        draws = self._resamples(len(actual))
-        a, p = actual[draws], predicted[draws]
-        error = p - a
-        total = ((a - a.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-        samples = {
-            "mae": np.abs(error).mean(axis=1),
-            "rmse": np.sqrt((error**2).mean(axis=1)),
-            "r2": 1.0 - (error**2).sum(axis=1) / np.maximum(total, 1e-12),
-        }
-        found["interval_95"] = {name: _interval(values) for name, values in samples.items()}
+        square, absolute = (predicted - actual) ** 2, np.abs(predicted - actual)
+        samples = np.empty((self.resamples, 3))
+        for i, draw in enumerate(self._resamples(len(actual))):
+            error = float(square[draw].mean())
+            spread = float(actual[draw].var())
+            samples[i] = absolute[draw].mean(), error**0.5, 1.0 - error / max(spread, 1e-12)
+        names = ("mae", "rmse", "r2")
+        found["interval_95"] = {n: _interval(samples[:, i]) for i, n in enumerate(names)}
         return found
 
     def compare(self, actual: Floats, ours: Floats, other: Floats) -> dict[str, Any]:
@@ -56,7 +53,8 @@ class ModelEvaluationService:
         `difference` is other - ours: positive where ours is better.
         """
         gain = np.abs(other - actual) - np.abs(ours - actual)
-        low, high = _interval(gain[self._resamples(len(actual))].mean(axis=1))
+        means = [gain[draw].mean() for draw in self._resamples(len(actual))]
+        low, high = _interval(np.array(means))
         verdict: Verdict = "better" if low > 0 else "worse" if high < 0 else "indistinguishable"
         return {"mae_difference": float(gain.mean()), "interval_95": [low, high],
                 "verdict": verdict}  # fmt: skip
@@ -161,11 +159,11 @@ class ModelEvaluationService:
             found.append({"feature": name, "mean": mean, "sd": sd, "is_zero": bool(mean <= 2 * sd)})
         return sorted(found, key=lambda row: -float(row["mean"]))
 
-    def _resamples(self, rows: int) -> npt.NDArray[np.int64]:
-        if rows not in self._draws:
-            rng = np.random.default_rng(self.random_state)
-            self._draws[rows] = rng.integers(0, rows, (self.resamples, rows))
-        return self._draws[rows]
+    def _resamples(self, rows: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield the same draws for the same number of rows, one at a time: rows may be many."""
+        rng = np.random.default_rng(self.random_state)
+        for _ in range(self.resamples):
+            yield rng.integers(0, rows, rows)
 
 
 def _quartiles(capacity: Floats) -> npt.NDArray[np.int64]:

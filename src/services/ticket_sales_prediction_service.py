@@ -15,6 +15,9 @@ from src.errors import ModelError, UsageError
 from src.services.feature_catalog import SALES_FEATURES, SalesEncoder, refuse_late
 
 Floats = npt.NDArray[np.float64]
+# How far off, for learning where it is hard: sold-out shows (never off) and tiny ones (off by
+# multiples) would otherwise drive the log-linked model to intervals of zero or everything.
+_MISS_RANGE = (0.02, 1.0)
 HIT_TOLERANCE = 0.20  # a prediction is right if the actual is within 20 % of it
 _LABELS = ((0.7, "high"), (0.4, "medium"), (0.0, "low"))
 _RANGES = {"capacity": (1, 500_000), "popularity": (0, 100), "base_price": (0, 100_000),
@@ -76,7 +79,7 @@ class TicketSalesPredictionService:
         with threadpool_limits(1, "openmp"):  # two threads on two shared cores are slower
             self.difficulty_ = HistGradientBoostingRegressor(
                 loss="gamma", max_iter=100, max_leaf_nodes=8, random_state=self.random_state
-            ).fit(seen, np.maximum(miss, 1e-3))
+            ).fit(seen, np.clip(miss, *_MISS_RANGE))
             self.hit_ = HistGradientBoostingClassifier(
                 max_iter=80, max_leaf_nodes=8, random_state=self.random_state
             ).fit(seen, miss <= HIT_TOLERANCE)

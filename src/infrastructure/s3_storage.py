@@ -102,14 +102,6 @@ class S3Storage:
                 return None
             raise
 
-    def download(self, key: str, path: str) -> None:
-        """Copy an object to a local file."""
-        self._call(key, self._client.download_file, Bucket=self.bucket, Key=key, Filename=path)
-
-    def upload(self, path: str, key: str) -> None:
-        """Copy a local file to an object, in parts where it is large."""
-        self._call(key, self._client.upload_file, Filename=path, Bucket=self.bucket, Key=key)
-
     def list_objects(self, prefix: str) -> list[StoredObject]:
         """Return the objects below a prefix in key order."""
         found: list[StoredObject] = []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from src.errors import ModelError
 from src.orchestration.environment import DemoEnvironment
-from src.orchestration.workflow import Stage, StepOutcome, Workflow
+from src.orchestration.workflow import Stage, StepOutcome
+from src.orchestration.workflow_owner import WorkflowOwner
 from src.reporting.console import Console, StageProgress
 from src.settings import Settings
 from src.signals import uninterrupted
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from src.orchestration.training_data import LoadFacts
 
 
-class DemoModelTrainer:
+class DemoModelTrainer(WorkflowOwner):
     """Trains both models on the warehouse, or with `validate_only` re-checks the saved ones.
 
     Each stage is a method of its own, to be called in the order of `run_training_pipeline`.
@@ -37,46 +37,15 @@ class DemoModelTrainer:
         console: Console | None = None,
         environment: DemoEnvironment | None = None,
     ) -> None:
-        self.settings = settings
+        environment = environment or DemoEnvironment(settings, needs_glue=False)
+        super().__init__("training", settings, console, environment)
         self.validate_only = validate_only
         self.with_challengers = with_challengers
-        self.workflow = Workflow("training", settings, console=console)
-        self.console = self.workflow.console
-        self._environment = environment or DemoEnvironment(settings, needs_glue=False)
-        self._entered = False
         self.load: LoadFacts | None = None
         self.truth: pd.DataFrame | None = None
         self.models: dict[str, dict[str, Any]] = {}
         self.samples: list[dict[str, Any]] = []
         self.plots: list[str] = []
-
-    # -- life ----------------------------------------------------------------------------
-
-    @property
-    def environment(self) -> DemoEnvironment:
-        """Return the environment, started at first use."""
-        if not self._entered:
-            self._environment.__enter__()
-            self._entered = True
-        return self._environment
-
-    def close(self) -> None:
-        """Stop what was started."""
-        if self._entered:
-            self._entered = False
-            self._environment.__exit__(None, None, None)
-        self.workflow.close()
-
-    def __enter__(self) -> DemoModelTrainer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # -- the whole run -------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from src.domain.dataset import DatasetManifest
@@ -12,7 +11,8 @@ from src.errors import QualityError, UsageError
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.etl_stage import EtlStage
 from src.orchestration.preflight import check_sizes
-from src.orchestration.workflow import Stage, StepOutcome, Workflow
+from src.orchestration.workflow import Stage, StepOutcome
+from src.orchestration.workflow_owner import WorkflowOwner
 from src.reporting.console import (
     Console,
     StageProgress,
@@ -24,7 +24,7 @@ from src.settings import Settings
 from src.signals import uninterrupted
 
 
-class DemoPipelineOrchestrator:
+class DemoPipelineOrchestrator(WorkflowOwner):
     """Runs the five stages; each is a method of its own and may be called alone, in order.
 
     `run_pipeline()` runs them all, writes the report and returns it; it raises nothing but
@@ -43,42 +43,10 @@ class DemoPipelineOrchestrator:
         console: Console | None = None,
         environment: DemoEnvironment | None = None,
     ) -> None:
-        self.settings = settings
+        super().__init__("pipeline", settings, console, environment or DemoEnvironment(settings))
         self.skip_generation = skip_generation
-        self.workflow = Workflow("pipeline", settings, console=console)
-        self.console = self.workflow.console
-        self._environment = environment or DemoEnvironment(settings)
-        self._entered = False
         self.manifest: DatasetManifest | None = None
         self.etl_counts: dict[str, dict[str, int]] = {}
-
-    # -- life ----------------------------------------------------------------------------
-
-    @property
-    def environment(self) -> DemoEnvironment:
-        """Return the environment, started at first use."""
-        if not self._entered:
-            self._environment.__enter__()
-            self._entered = True
-        return self._environment
-
-    def close(self) -> None:
-        """Stop what was started."""
-        if self._entered:
-            self._entered = False
-            self._environment.__exit__(None, None, None)
-        self.workflow.close()
-
-    def __enter__(self) -> DemoPipelineOrchestrator:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # -- the whole run -------------------------------------------------------------------
 

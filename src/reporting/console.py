@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -64,13 +64,6 @@ class Console:
         for label, text in (("where:", error.where), ("cause:", error.cause), ("try:", error.hint)):
             if text:
                 self._write(f"  {label:<6} {text}\n")
-
-    def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Write rows in aligned columns; the first is the heading."""
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        for row in rows:
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            self.line("  " + "  ".join(cells).rstrip())
 
     def _paint(self, style: str, text: str) -> str:
         code = _COLORS.get(style)

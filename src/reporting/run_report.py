@@ -13,13 +13,12 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from src import __version__
 from src.errors import CannotRunError, DemoError
 
 SCHEMA_VERSION = 1
-StepStatus = Literal["ok", "failed", "skipped", "not_run", "interrupted"]
 
 
 def new_run_id(now: datetime) -> str:

@@ -7,7 +7,6 @@ left alone, and the server works from a reachable folder of its own instead.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import secrets
@@ -19,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,9 @@ class PostgresServer:
         while process.poll() is None and time.monotonic() < deadline:
             try:
                 psycopg2.connect(**{**self.address(), "dbname": "postgres"}).close()
-            except psycopg2.OperationalError:
+            except psycopg2.OperationalError as error:
+                if "authentication failed" in str(error):
+                    raise self._refused() from error
                 time.sleep(0.02)
             else:
                 return True
@@ -157,6 +159,15 @@ class PostgresServer:
             if cursor.fetchone() is None:
                 cursor.execute(f"CREATE DATABASE {DATABASE}")
         connection.close()
+
+    def _refused(self) -> UnreachableError:
+        self.stop()
+        return UnreachableError(
+            "the local warehouse refuses the password of this state folder",
+            where=str(self._data),
+            cause="its data was made with other credentials",
+            hint="python -m src.local_cloud reset",
+        )
 
     def _failed(self, message: str) -> UnreachableError:
         return UnreachableError(
@@ -199,17 +210,23 @@ def _reachable_folder(folder: Path, account: Account | None) -> Path:
     if account is None:
         return folder
     if not _reachable(folder.parent, account):
-        digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-        folder = Path(tempfile.gettempdir()) / f"concert-demo-{digest}"
-        folder.mkdir(mode=0o755, exist_ok=True)
-        if folder.stat().st_uid != os.geteuid():  # somebody else made it first
-            raise UnreachableError(
-                "the local warehouse's folder belongs to another user",
-                where=str(folder),
-                hint="set DEMO_STATE_DIR to a folder that every user may enter",
-            )
+        folder = _place_elsewhere(folder / "place")
     folder.chmod(0o755)  # ours: created above
     return folder
+
+
+def _place_elsewhere(note: Path) -> Path:
+    """Return the folder that `note` names, made in the temporary folder if need be.
+
+    The note lies in the state folder: a new state folder never meets an old one's data.
+    """
+    with suppress(OSError):
+        noted = Path(note.read_text())
+        if noted.is_dir() and noted.stat().st_uid == os.geteuid():
+            return noted
+    made = Path(tempfile.mkdtemp(prefix="concert-demo-"))
+    note.write_text(str(made))
+    return made
 
 
 def _binaries(folder: Path, account: Account | None) -> Path:

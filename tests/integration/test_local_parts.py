@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import stat
 import textwrap
@@ -12,7 +13,7 @@ import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
-from src.errors import BusyError
+from src.errors import BusyError, UnreachableError
 from src.local_cloud.local_cloud import LocalCloud
 
 BUCKET = "glue-tests"
@@ -33,6 +34,25 @@ def test_state_survives_a_restart(tmp_path):
         connection.cursor().execute("SELECT a FROM public.kept")
         connection.close()
     assert (folder / "s3/kept/a/b").read_bytes() == b"x"
+
+
+def test_a_deleted_state_folder_starts_anew(tmp_path):
+    for _ in range(2):
+        with LocalCloud(tmp_path / ".demo") as cloud:
+            connection = cloud.connect_redshift()
+            connection.cursor().execute("CREATE TABLE public.once (a INT)")
+            connection.commit()
+            connection.close()
+        shutil.rmtree(tmp_path / ".demo")
+
+
+def test_lost_credentials_are_an_error_that_says_so(tmp_path):
+    with LocalCloud(tmp_path / ".demo"):
+        pass
+    (tmp_path / ".demo/credentials.json").unlink()
+    with pytest.raises(UnreachableError, match="refuses the password") as caught:
+        LocalCloud(tmp_path / ".demo").__enter__()
+    assert caught.value.hint == "python -m src.local_cloud reset"
 
 
 def test_a_folder_serves_one_run_at_a_time(tmp_path):

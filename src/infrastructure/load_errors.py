@@ -18,21 +18,26 @@ _PROVISIONED = """
 SELECT TRIM(filename) AS file_name, line_number, TRIM(colname) AS column_name,
        TRIM(raw_line) AS raw_line, err_code AS error_code, TRIM(err_reason) AS error_message
 FROM stl_load_errors
-WHERE query = pg_last_copy_id()
+WHERE query = {query}
 ORDER BY filename, line_number
 """
 _SERVERLESS = """
 SELECT TRIM(file_name) AS file_name, line_number, TRIM(column_name) AS column_name,
        error_code, TRIM(error_message) AS error_message
 FROM sys_load_error_detail
-WHERE query_id = pg_last_copy_id()
+WHERE query_id = {query}
 ORDER BY file_name, line_number
 """
+# After a ROLLBACK pg_last_copy_id() names an earlier COPY: the session's newest errors count.
+_FAILED = "(SELECT MAX(query) FROM stl_load_errors WHERE session = pg_backend_pid())"
+_FAILED_SERVERLESS = (
+    "(SELECT MAX(query_id) FROM sys_load_error_detail WHERE session_id = pg_backend_pid())"
+)
 
 
 def last_copy_errors(client: RedshiftClient) -> list[dict[str, Any]]:
-    """Return the rows the session's last COPY refused."""
-    return client.query(_PROVISIONED)
+    """Return the rows that the session's last COPY, which went on, refused."""
+    return client.query(_PROVISIONED.format(query="pg_last_copy_id()"))
 
 
 def explain(
@@ -70,11 +75,11 @@ def _place(row: dict[str, Any]) -> str:
 
 def _refused_rows(client: RedshiftClient) -> list[dict[str, Any]]:
     try:
-        return client.query(_PROVISIONED)
+        return client.query(_PROVISIONED.format(query=_FAILED))
     except WarehouseError:
         logger.debug("stl_load_errors is denied, as on Serverless")
     try:
-        return client.query(_SERVERLESS)
+        return client.query(_SERVERLESS.format(query=_FAILED_SERVERLESS))
     except WarehouseError as error:
         logger.debug("sys_load_error_detail cannot be read: %s", error.cause)
         return []

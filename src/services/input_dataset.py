@@ -9,9 +9,7 @@ from src.domain.dataset import DataFile, DatasetManifest, TableFiles
 from src.errors import InputDataError
 from src.services.input_files import InputReader, find_input
 from src.services.record_encoding import EXTENSION, RawFormat, part_writer
-from src.services.synthetic_data_generator import Sink
-
-ROWS_PER_PART = 250_000
+from src.services.synthetic_data_generator import ROWS_PER_PART, Sink
 
 
 class InputDataset:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -36,13 +35,11 @@ def test_the_options_are_exactly_the_documented_ones(script, options):
 
 
 @pytest.mark.parametrize("script", ["run_demo_pipeline.py", "train_demo_models.py"])
-def test_help_shows_examples_and_exit_codes_and_is_quick(script):
-    started = time.monotonic()
+def test_help_shows_examples_and_exit_codes(script):
     done = subprocess.run(
         [sys.executable, script, "--help"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert time.monotonic() - started < 10
     for word in ("examples:", "exit codes:", "130", "[DEMO_", "(default: 42)"):
         assert word in " ".join(done.stdout.split())
 

@@ -18,6 +18,7 @@ DemoError                 base: message, where, cause, hint, exit code
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 
@@ -115,3 +116,13 @@ class ModelError(StageFailedError):
 
 class SavedModelError(CannotRunError):
     """A saved model is missing, damaged, or of another version."""
+
+
+def missing_package(error: ModuleNotFoundError) -> CannotRunError:
+    """Return the error for a package of requirements.txt that this Python does not have."""
+    return CannotRunError(
+        f"the package {error.name} is not installed",
+        where=sys.executable,
+        cause="requirements.txt was installed into another Python, or not at all",
+        hint=f"source .venv/bin/activate, or: {sys.executable} -m pip install -r requirements.txt",
+    )

@@ -40,4 +40,6 @@ class RedshiftUnloader:
             parts = [pd.read_parquet(io.BytesIO(self._storage.get(o.key))) for o in objects]
         finally:
             self._storage.delete([o.key for o in objects])
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        if not parts:  # no row, no file: the columns are known all the same
+            return self._client.query_dataframe(f"SELECT * FROM ({query}) AS no_rows LIMIT 0")
+        return pd.concat(parts, ignore_index=True)

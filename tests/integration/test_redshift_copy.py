@@ -2,75 +2,14 @@
 
 import bz2
 import gzip
-import io
 import json
-import uuid
 from decimal import Decimal
 
 import psycopg2
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-BUCKET = "copy-tests"
-
-
-@pytest.fixture(scope="module")
-def bucket(cloud):
-    cloud.s3_client().create_bucket(Bucket=BUCKET)
-    return cloud.s3_client()
-
-
-@pytest.fixture
-def connection(cloud):
-    connection = cloud.connect_redshift()
-    yield connection
-    connection.close()
-
-
-class Table:
-    """A fresh table and a fresh prefix."""
-
-    def __init__(self, s3, connection):
-        self.s3, self.connection = s3, connection
-        self.cursor = connection.cursor()
-        self.prefix = uuid.uuid4().hex[:12]
-        self.name = f"public.t_{self.prefix}"
-        self.run(
-            f"CREATE TABLE {self.name} (id VARCHAR(6) NOT NULL, n INTEGER, p DECIMAL(6,2), "
-            "at TIMESTAMP, PRIMARY KEY (id))"
-        )
-        connection.commit()
-
-    def put(self, body, name="a"):
-        body = body.encode() if isinstance(body, str) else body
-        self.s3.put_object(Bucket=BUCKET, Key=f"{self.prefix}/{name}", Body=body)
-        return f"s3://{BUCKET}/{self.prefix}/{name}"
-
-    def run(self, statement, arguments=None):
-        self.cursor.execute(statement, arguments)
-        return self.cursor.fetchall() if self.cursor.description else None
-
-    def copy(self, options, source=None, columns=""):
-        source = source or f"s3://{BUCKET}/{self.prefix}/"
-        role = "IAM_ROLE 'arn:aws:iam::123456789012:role/r'"
-        self.run(f"COPY {self.name} {columns} FROM '{source}' {role} {options}")
-
-    def rows(self):
-        return self.run(f"SELECT id, n, p, CAST(at AS VARCHAR) FROM {self.name} ORDER BY id, n")
-
-    def errors(self):
-        return self.run(
-            "SELECT line_number, TRIM(colname), TRIM(type), TRIM(raw_field_value), err_code, "
-            "TRIM(err_reason) FROM stl_load_errors WHERE query = pg_last_copy_id() "
-            "ORDER BY filename, line_number"
-        )
-
-
-@pytest.fixture
-def table(bucket, connection):
-    return Table(bucket, connection)
-
+from tests.integration.conftest import columns, parquet
 
 GOOD = ("a", 1, Decimal("1.23"), "2024-01-02 03:04:05")
 CSV_LINE = "a,1,1.239,2024-01-02 03:04:05\n"
@@ -286,22 +225,6 @@ def test_a_missing_manifest(table):
 # -- Parquet ---------------------------------------------------------------------------------
 
 
-def parquet(**columns):
-    sink = io.BytesIO()
-    pq.write_table(pa.table(columns), sink)
-    return sink.getvalue()
-
-
-def columns(**changes):
-    base = {
-        "id": ["a", ""],
-        "n": pa.array([1, None], pa.int32()),
-        "p": pa.array([Decimal("1.20"), None], pa.decimal128(6, 2)),
-        "at": pa.array([1704164645000000, None], pa.timestamp("us", tz="UTC")),
-    }
-    return {**base, **changes}
-
-
 def test_parquet_loads_by_position_and_keeps_empty_and_null_apart(table):
     table.put(parquet(**columns()))
     table.copy("FORMAT AS PARQUET")
@@ -347,9 +270,22 @@ def test_a_parquet_manifest_needs_the_length(table):
     ("options", "code", "words"),
     [
         ("FORMAT AS AVRO 'auto'", "0A000", "COPY option AVRO is not emulated"),
-        ("CSV FILLRECORD", "0A000", "COPY option FILLRECORD is not emulated"),
-        ("JSON 's3://x/paths.json'", "0A000", "jsonpaths"),
-        ("CSV TIMEFORMAT 'epochsecs'", "0A000", "TIMEFORMAT 'epochsecs'"),
+        ("FIXEDWIDTH 'a'", "42601", "FIXEDWIDTH must be 'label:width, ...'"),
+        ("FIXEDWIDTH 'a:1' DELIMITER ','", "42601", "not supported with FIXEDWIDTH"),
+        ("CSV FIXEDWIDTH 'a:1'", "42601", "FIXEDWIDTH is not supported with CSV"),
+        ("ENCRYPTED", "0A000", "COPY option ENCRYPTED is not emulated"),
+        ("CSV TIMEFORMAT 'sometimes'", "42601", "invalid TIMEFORMAT 'sometimes'"),
+        ("CSV DATEFORMAT 'epochsecs'", "42601", "invalid DATEFORMAT 'epochsecs'"),
+        ("CSV ESCAPE", "42601", "ESCAPE is not supported with CSV"),
+        ("CSV REMOVEQUOTES", "42601", "REMOVEQUOTES is not supported with CSV"),
+        ("JSON 'auto' FILLRECORD", "42601", "FILLRECORD is not supported with JSON"),
+        ("JSON 'auto' NULL AS 'x'", "42601", "NULL is not supported with JSON"),
+        ("CSV IGNOREALLERRORS MAXERROR 5", "42601", "not supported with IGNOREALLERRORS"),
+        ("CSV SERIALIZETOJSON", "42601", "for columnar formats only"),
+        ("CSV ENCODING EBCDIC", "42601", "invalid ENCODING EBCDIC"),
+        ("CSV ACCEPTINVCHARS '??'", "42601", "one ASCII character"),
+        ("CSV COMPROWS 5", "42601", "COMPROWS value must be between"),
+        ("FORMAT AS PARQUET ACCEPTANYDATE", "42601", "ACCEPTANYDATE is not supported"),
         ("JSON 'auto' DELIMITER ','", "42601", "DELIMITER is not supported with JSON"),
         ("FORMAT AS PARQUET MAXERROR 5", "42601", "MAXERROR is not supported with PARQUET"),
         ("FORMAT AS PARQUET REGION 'us-east-1'", "42601", "REGION is not supported with PARQUET"),

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import psycopg2.extensions
 
-from src.local_cloud.redshift import dialect
-from src.local_cloud.redshift.copy_command import parse_copy
-from src.local_cloud.redshift.copy_runner import CopyRunner
-from src.local_cloud.redshift.ddl import create_table
-from src.local_cloud.redshift.failures import fails_on_redshift, not_emulated
+from src.local_cloud.redshift import dialect, statements
 
 _SYSTEM_SQL = Path(__file__).with_name("system.sql")
 
 
-def connect(*, s3: Any, **address: Any) -> psycopg2.extensions.connection:
-    """Connect as psycopg2.connect does; COPY reads its objects through the boto3 client `s3`."""
+def connect(*, s3: Any, serverless: bool = False, **address: Any) -> psycopg2.extensions.connection:
+    """Connect as psycopg2.connect does; COPY reads its objects through the boto3 client `s3`.
+
+    A `serverless` warehouse denies the stl_ and stv_ views, and names the sys_ ones in messages.
+    """
     connection = psycopg2.connect(
         **address, connection_factory=RedshiftConnection, cursor_factory=RedshiftCursor
     )
     assert isinstance(connection, RedshiftConnection)
     connection.s3, connection.address = s3, address
+    connection.is_serverless = serverless
     return connection
 
 
@@ -39,7 +40,9 @@ def prepare(address: dict[str, Any]) -> None:
         if not found or found[0] != digest:
             cursor.execute(script)
             cursor.execute("COMMENT ON SCHEMA redshift_local IS %s", (digest,))
-        cursor.execute("TRUNCATE redshift_local.sessions")  # pids of an earlier server
+        cursor.execute(
+            "TRUNCATE redshift_local.sessions, redshift_local.unload_sessions"
+        )  # pids of an earlier server
     connection.close()
 
 
@@ -47,6 +50,7 @@ class RedshiftConnection(psycopg2.extensions.connection):
     """Knows the S3 client COPY reads from, and how to log what a ROLLBACK must not undo."""
 
     s3: Any = None
+    is_serverless = False
     address: dict[str, Any]
     _log_connection: Any = None
 
@@ -57,6 +61,16 @@ class RedshiftConnection(psycopg2.extensions.connection):
             self._log_connection.autocommit = True
         with self._log_connection.cursor() as cursor:
             cursor.executemany(statement, rows)
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Tell whether a transaction is open, or would be opened by the next statement."""
+        return not self.autocommit
+
+    def end_transaction(self) -> None:
+        """Commit, as TRUNCATE does."""
+        if self.is_in_transaction:
+            self.commit()
 
     def close(self) -> None:
         """Close both connections."""
@@ -74,12 +88,12 @@ class RedshiftCursor(psycopg2.extensions.cursor):
 
     def execute(self, query: Any, vars: Any = None) -> None:
         """Execute one Redshift statement; refuses by name what is not emulated."""
-        text = self.mogrify(query, vars).decode()
-        statements = dialect.split(text)
-        if not statements:
+        text = self.mogrify(query, _escaped(vars)).decode()
+        found = dialect.split(text, self.plain)
+        if not found:
             return self.plain(text)
-        for statement in statements:
-            self._one(statement)
+        for statement in found:
+            statements.run(statement, self)
         return None
 
     def executemany(self, query: Any, vars_list: Any) -> None:
@@ -87,44 +101,18 @@ class RedshiftCursor(psycopg2.extensions.cursor):
         for arguments in vars_list:
             self.execute(query, arguments)
 
-    def _one(self, statement: str) -> None:
-        connection = self.connection
-        assert isinstance(connection, RedshiftConnection)
-        word = dialect.leading_word(statement)
-        if word == "COPY":
-            CopyRunner(self, connection, parse_copy(statement, self.plain)).run()
-        elif word == "TRUNCATE":
-            self.plain(dialect.translate(statement, self.plain))
-            if not connection.autocommit:
-                connection.commit()  # as Redshift does
-        elif word in ("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"):
-            self._transaction_statement(statement)
-        elif word in ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "DROP", "ANALYZE", "LOCK"):
-            self.plain(dialect.translate(statement, self.plain))
-        elif word == "CREATE":
-            self._create(statement)
-        elif word == "SET":
-            self._set(statement)
-        else:
-            not_emulated(self.plain, f"{word} statements: {statement[:60]!r}")
 
-    def _transaction_statement(self, statement: str) -> None:
-        if "SAVEPOINT" in statement.upper().split():
-            fails_on_redshift(self.plain, "ROLLBACK TO SAVEPOINT")
-        self.plain(statement)
+def _escaped(arguments: Any) -> Any:
+    """Write strings with backslashes as E'...': in a plain literal of Redshift's they escape."""
+    if isinstance(arguments, Mapping):
+        return {name: _escaped_value(value) for name, value in arguments.items()}
+    if isinstance(arguments, (list, tuple)):
+        return tuple(_escaped_value(value) for value in arguments)
+    return arguments
 
-    def _create(self, statement: str) -> None:
-        if dialect.creates_table(statement):
-            create_table(statement, self.plain, self)
-        else:
-            self.plain(dialect.translate(statement, self.plain))
 
-    def _set(self, statement: str) -> None:
-        name = statement.split(None, 2)[1].split("=", maxsplit=1)[0].strip().lower()
-        if name == "query_group":
-            value = statement.split("to" if " to " in statement.lower() else "=", 1)[-1]
-            self.plain("SELECT set_config('redshift.query_group', %s, false)", (value.strip(" '"),))
-        elif name in ("statement_timeout", "search_path", "timezone", "datestyle"):
-            self.plain(statement)
-        else:
-            not_emulated(self.plain, f"SET {name}")
+def _escaped_value(value: Any) -> Any:
+    if not isinstance(value, str) or "\\" not in value:
+        return value
+    doubled = value.replace("\\", "\\\\").replace("'", "''")
+    return psycopg2.extensions.AsIs(f"E'{doubled}'")

@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
+from src.local_cloud.redshift.copy_moments import EPOCHS, is_known_format
 from src.local_cloud.redshift.failures import SYNTAX, fail, not_emulated
+from src.local_cloud.redshift.statement_tokens import OptionTokens, character
 
 CopyFormat = Literal["text", "csv", "json", "parquet"]
 
-_TOKEN = re.compile(
-    r"""\s*(?:--[^\n]*\n|/\*.*?\*/)*\s*
-    (?:(?P<string>'(?:[^']|'')*') | (?P<quoted>"(?:[^"]|"")*") | (?P<word>[\w$#]+)
-     | (?P<mark>[().,=-]))""",
-    re.VERBOSE | re.DOTALL,
-)
 _NOT_EMULATED = frozenset(
-    [
-        "AVRO",
-        "ORC",
-        "SHAPEFILE",
-        "FIXEDWIDTH",
-        "LZOP",
-        "ENCRYPTED",
-        "MASTER_SYMMETRIC_KEY",
-        "SSH",
-        "READRATIO",
-        "ACCEPTINVCHARS",
-        "ENCODING",
-        "ESCAPE",
-        "EXPLICIT_IDS",
-        "FILLRECORD",
-        "IGNOREALLERRORS",
-        "NOLOAD",
-        "REMOVEQUOTES",
-        "ROUNDEC",
-        "SERIALIZETOJSON",
-        "COMPROWS",
-        "IGNOREBLANKLINES",
-        "ACCEPTANYDATE",
-    ]
-)
+    ["AVRO", "ORC", "SHAPEFILE", "LZOP", "ENCRYPTED", "MASTER_SYMMETRIC_KEY", "SSH",
+     "READRATIO"]
+)  # fmt: skip
+_ENCODINGS = {
+    "UTF8": "utf-8", "UTF16": "utf-16", "UTF16LE": "utf-16-le", "UTF16BE": "utf-16-be",
+    "ISO88591": "iso-8859-1",
+}  # fmt: skip
+# Which options must not stand beside a format, as the COPY reference says.
+_CLASHES = {
+    "json": frozenset(
+        [
+            "CSV",
+            "DELIMITER",
+            "ESCAPE",
+            "FILLRECORD",
+            "FIXEDWIDTH",
+            "IGNOREBLANKLINES",
+            "NULL",
+            "REMOVEQUOTES",
+        ]
+    ),
+    "csv": frozenset(["FIXEDWIDTH", "REMOVEQUOTES", "ESCAPE"]),
+    "text": frozenset[str](),
+}
+_WITH_PARQUET = frozenset(
+    ["PARQUET", "IAM_ROLE", "CREDENTIALS", "STATUPDATE", "MANIFEST", "ACCESS_KEY_ID",
+     "SECRET_ACCESS_KEY", "SESSION_TOKEN", "ACCEPTINVCHARS", "FILLRECORD", "EXPLICIT_IDS",
+     "SERIALIZETOJSON"]
+)  # fmt: skip
 _FLAGS = {
     "GZIP": ("compression", "gzip"),
     "BZIP2": ("compression", "bzip2"),
@@ -51,6 +50,16 @@ _FLAGS = {
     "BLANKSASNULL": ("blanks_as_null", True),
     "TRUNCATECOLUMNS": ("truncate_columns", True),
     "TRIMBLANKS": ("trim_blanks", True),
+    "IGNOREALLERRORS": ("ignore_all_errors", True),
+    "IGNOREBLANKLINES": ("ignore_blank_lines", True),
+    "FILLRECORD": ("fill_record", True),
+    "ESCAPE": ("escape", True),
+    "REMOVEQUOTES": ("remove_quotes", True),
+    "ROUNDEC": ("round_decimals", True),
+    "ACCEPTANYDATE": ("accept_any_date", True),
+    "EXPLICIT_IDS": ("explicit_ids", True),
+    "NOLOAD": ("no_load", True),
+    "SERIALIZETOJSON": ("serialize_to_json", True),
 }
 
 
@@ -77,7 +86,26 @@ class CopyCommand:
     blanks_as_null: bool = False
     truncate_columns: bool = False
     trim_blanks: bool = False
+    ignore_all_errors: bool = False
+    ignore_blank_lines: bool = False
+    fill_record: bool = False
+    escape: bool = False
+    remove_quotes: bool = False
+    round_decimals: bool = False
+    accept_any_date: bool = False
+    explicit_ids: bool = False
+    no_load: bool = False
+    serialize_to_json: bool = False
+    widths: tuple[int, ...] = ()  # FIXEDWIDTH, in characters
+    replacement: str | None = None  # ACCEPTINVCHARS
+    encoding: str = "utf-8"
+    updates_statistics: bool = False
     given: set[str] = field(default_factory=set)
+
+    @property
+    def errors_allowed(self) -> float:
+        """Return how many bad rows end the load: 0 and 1 both mean the first."""
+        return float("inf") if self.ignore_all_errors else max(self.max_error, 1)
 
     @property
     def bucket_and_key(self) -> tuple[str, str]:
@@ -91,37 +119,24 @@ def parse_copy(statement: str, execute: Any) -> CopyCommand:
     return _Parser(statement, execute).parse()
 
 
-class _Parser:
-    def __init__(self, statement: str, execute: Any) -> None:
-        self._execute = execute
-        self._tokens: list[tuple[str, str]] = []
-        position, end = 0, len(statement.rstrip().rstrip(";"))
-        while position < end:
-            match = _TOKEN.match(statement, position)
-            if match is None:
-                self._syntax(statement[position : position + 20])
-            kind = match.lastgroup or ""
-            self._tokens.append((kind, match[kind]))
-            position = match.end()
-        self._at = 0
-
+class _Parser(OptionTokens):
     def parse(self) -> CopyCommand:
         """Read the statement front to back."""
-        self._next()  # COPY
-        parts = [self._identifier()]
-        while self._take("."):
-            parts.append(self._identifier())
+        self.next()  # COPY
+        parts = [self.identifier()]
+        while self.take("."):
+            parts.append(self.identifier())
         command = CopyCommand(table=".".join(f'"{p}"' for p in parts), shown=parts[-1])
-        if self._take("("):
-            command.columns.append(self._identifier())
-            while self._take(","):
-                command.columns.append(self._identifier())
-            self._expect(")")
-        self._expect("FROM")
-        command.source = self._string()
+        if self.take("("):
+            command.columns.append(self.identifier())
+            while self.take(","):
+                command.columns.append(self.identifier())
+            self.expect(")")
+        self.expect("FROM")
+        command.source = self.string()
         if not command.source.startswith("s3://"):
-            not_emulated(self._execute, f"COPY FROM '{command.source.split(':')[0]}:…'")
-        while self._at < len(self._tokens):
+            not_emulated(self.execute, f"COPY FROM '{command.source.split(':')[0]}:…'")
+        while not self.is_at_end:
             self._option(command)
         self._check(command)
         if command.format == "csv":
@@ -131,156 +146,106 @@ class _Parser:
         return command
 
     def _option(self, command: CopyCommand) -> None:
-        word = self._next().upper()
+        word = self.next().upper()
         command.given.add(word)
         if word in _FLAGS:
             name, value = _FLAGS[word]
             setattr(command, name, value)
         elif word in _NOT_EMULATED:
-            not_emulated(self._execute, f"COPY option {word}")
+            not_emulated(self.execute, f"COPY option {word}")
         else:
-            handler = getattr(self, f"_option_{word.lower()}", None)
-            if handler is None:
-                self._syntax(word)
-            handler(command)
+            self.option(word, command)
 
     # -- options with arguments, by their word -------------------------------------------
 
-    def _option_with(self, command: CopyCommand) -> None:
-        command.given.discard("WITH")
-
-    def _option_format(self, command: CopyCommand) -> None:
-        command.given.discard("FORMAT")
-        self._take("AS")
-
     def _option_csv(self, command: CopyCommand) -> None:
         command.format = "csv"
-        if self._take("QUOTE"):
-            self._take("AS")
-            command.quote = self._string()
+        if self.take("QUOTE"):
+            self.take("AS")
+            command.quote = self.string()
 
     def _option_json(self, command: CopyCommand) -> None:
         command.format = "json"
-        self._take("AS")
-        if self._peek_kind() == "string":
-            command.json = self._string()
-        if command.json not in ("auto", "auto ignorecase"):
-            not_emulated(self._execute, "COPY JSON with a jsonpaths file")
+        self.take("AS")
+        if self.peek_kind() == "string":
+            command.json = self.string()
+        if command.json == "noshred":
+            not_emulated(self.execute, "COPY JSON 'noshred'")
 
     def _option_parquet(self, command: CopyCommand) -> None:
         command.format = "parquet"
 
     def _option_delimiter(self, command: CopyCommand) -> None:
-        self._take("AS")
-        command.delimiter = self._string().replace("\\t", "\t")
+        self.take("AS")
+        command.delimiter = character(self.string())
 
     def _option_ignoreheader(self, command: CopyCommand) -> None:
-        self._take("AS")
-        command.ignore_header = self._number(0, 2**31 - 1, "IGNOREHEADER")
+        self.take("AS")
+        command.ignore_header = self.number(0, 2**31 - 1, "IGNOREHEADER")
 
     def _option_maxerror(self, command: CopyCommand) -> None:
-        self._take("AS")
-        command.max_error = self._number(0, 100_000, "MAXERROR")
+        self.take("AS")
+        command.max_error = self.number(0, 100_000, "MAXERROR")
 
     def _option_null(self, command: CopyCommand) -> None:
-        self._take("AS")
-        command.null_as = self._string()
+        self.take("AS")
+        command.null_as = character(self.string())
 
     def _option_dateformat(self, command: CopyCommand) -> None:
-        command.date_format = self._time_option("DATEFORMAT")
+        self.take("AS")
+        command.date_format = self.string()
 
     def _option_timeformat(self, command: CopyCommand) -> None:
-        command.time_format = self._time_option("TIMEFORMAT")
+        self.take("AS")
+        command.time_format = self.string()
 
-    def _time_option(self, word: str) -> str:
-        self._take("AS")
-        value = self._string()
-        if value != "auto":
-            not_emulated(self._execute, f"COPY {word} '{value}'")
-        return value
+    def _option_acceptinvchars(self, command: CopyCommand) -> None:
+        self.take("AS")
+        command.replacement = self.string() if self.peek_kind() == "string" else "?"
+        if len(command.replacement) != 1 or not command.replacement.isascii():
+            fail(self.execute, "ACCEPTINVCHARS must be one ASCII character", SYNTAX)
+
+    def _option_fixedwidth(self, command: CopyCommand) -> None:
+        self.take("AS")
+        parts = [part.rpartition(":") for part in self.string().split(",")]
+        if not all(width.strip().isdigit() and int(width) > 0 for _, _, width in parts):
+            fail(self.execute, "FIXEDWIDTH must be 'label:width, ...'", SYNTAX)
+        command.widths = tuple(int(width) for _, _, width in parts)
+
+    def _option_encoding(self, command: CopyCommand) -> None:
+        self.take("AS")
+        word = self.next().upper()
+        if word not in _ENCODINGS:
+            fail(self.execute, f"invalid ENCODING {word}", SYNTAX)
+        command.encoding = _ENCODINGS[word]
+
+    def _option_comprows(self, command: CopyCommand) -> None:
+        self.number(1_000, 2_147_483_647, "COMPROWS")
 
     def _option_statupdate(self, command: CopyCommand) -> None:
-        self._take_any("ON", "OFF", "TRUE", "FALSE")
+        command.updates_statistics = not self.take_any("OFF", "FALSE")
+        self.take_any("ON", "TRUE")
 
     def _option_compupdate(self, command: CopyCommand) -> None:
-        self._take_any("ON", "OFF", "TRUE", "FALSE", "PRESET")
-
-    def _option_region(self, command: CopyCommand) -> None:
-        self._take("AS")
-        self._string()
-
-    # Credentials are read and forgotten: the local S3 has its own.
-    def _option_iam_role(self, command: CopyCommand) -> None:
-        if not self._take_any("DEFAULT"):
-            self._string()
-
-    def _option_credentials(self, command: CopyCommand) -> None:
-        self._take("AS")
-        self._string()
-
-    _option_access_key_id = _option_credentials
-    _option_secret_access_key = _option_credentials
-    _option_session_token = _option_credentials
+        self.take_any("ON", "OFF", "TRUE", "FALSE", "PRESET")
 
     def _check(self, command: CopyCommand) -> None:
         """Refuse options that Redshift does not let stand together."""
         given = command.given
-        if command.format == "json":
-            clash = given & {"CSV", "DELIMITER", "NULL"}
-        elif command.format == "parquet":
-            allowed = {"PARQUET", "IAM_ROLE", "CREDENTIALS", "STATUPDATE", "MANIFEST",
-                       "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"}  # fmt: skip
-            clash = given - allowed
+        if command.format == "parquet":
+            clash = given - _WITH_PARQUET
         else:
-            clash = set()
+            clash = given & _CLASHES[command.format]
         if clash:
             kind = command.format.upper()
-            fail(self._execute, f"{sorted(clash)[0]} is not supported with {kind}", SYNTAX)
-
-    # -- tokens --------------------------------------------------------------------------
-
-    def _next(self) -> str:
-        if self._at >= len(self._tokens):
-            self._syntax("end of statement")
-        self._at += 1
-        return self._tokens[self._at - 1][1]
-
-    def _peek_kind(self) -> str:
-        return self._tokens[self._at][0] if self._at < len(self._tokens) else ""
-
-    def _take(self, text: str) -> bool:
-        if self._at < len(self._tokens) and self._tokens[self._at][1].upper() == text:
-            self._at += 1
-            return True
-        return False
-
-    def _take_any(self, *texts: str) -> bool:
-        return any(self._take(text) for text in texts)
-
-    def _expect(self, text: str) -> None:
-        if not self._take(text):
-            found = self._tokens[self._at][1] if self._at < len(self._tokens) else "end"
-            self._syntax(found)
-
-    def _identifier(self) -> str:
-        kind, text = self._peek_kind(), self._next()
-        if kind == "quoted":
-            return text[1:-1].replace('""', '"').lower()
-        if kind != "word":
-            self._syntax(text)
-        return text.lower()
-
-    def _string(self) -> str:
-        kind, text = self._peek_kind(), self._next()
-        if kind != "string":
-            self._syntax(text)
-        return text[1:-1].replace("''", "'")
-
-    def _number(self, low: int, high: int, word: str) -> int:
-        text = self._next()
-        if not text.isdigit() or not low <= int(text) <= high:
-            fail(self._execute, f"{word} value must be between {low} and {high}", SYNTAX)
-        return int(text)
-
-    def _syntax(self, near: str) -> NoReturn:
-        fail(self._execute, f'syntax error at or near "{near}"', SYNTAX)
+            fail(self.execute, f"{sorted(clash)[0]} is not supported with {kind}", SYNTAX)
+        if command.widths and given & {"DELIMITER", "ESCAPE", "REMOVEQUOTES"}:
+            fail(self.execute, "DELIMITER is not supported with FIXEDWIDTH", SYNTAX)
+        if command.ignore_all_errors and "MAXERROR" in given:
+            fail(self.execute, "MAXERROR is not supported with IGNOREALLERRORS", SYNTAX)
+        if command.serialize_to_json and command.format != "parquet":
+            fail(self.execute, "SERIALIZETOJSON is for columnar formats only", SYNTAX)
+        for word, chosen in (("DATEFORMAT", command.date_format),
+                             ("TIMEFORMAT", command.time_format)):  # fmt: skip
+            if not is_known_format(chosen) or (word == "DATEFORMAT" and chosen in EPOCHS):
+                fail(self.execute, f"invalid {word} '{chosen}'", SYNTAX)

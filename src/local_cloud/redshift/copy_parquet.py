@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from src.local_cloud.redshift.copy_command import CopyCommand
-from src.local_cloud.redshift.copy_source import SourceFile, open_object
+from src.local_cloud.redshift.copy_source import SourceFile, open_seekable
 from src.local_cloud.redshift.copy_values import TargetColumn
 
 _Test = Callable[[pa.DataType], bool]
@@ -53,17 +54,41 @@ def load(
     statement = f"COPY {command.table} ({names}) FROM STDIN (FORMAT csv, NULL '')"
     scanned = []
     for file in files:
-        content = open_object(file, None, s3, cursor.plain)
-        try:
-            parquet = pq.ParquetFile(content)
-            _check_schema(parquet.schema_arrow, columns, file)
-            for batch in parquet.iter_batches(_ROWS_PER_BATCH):
-                _check_values(batch, columns, file)
-                cursor.copy_expert(statement, _as_csv(batch))
-        except pa.ArrowException as error:
-            raise ScanError(f"File '{file.uri}' is not a Parquet file: {error}", 15001) from error
-        scanned.append(parquet.metadata.num_rows)
+        with open_seekable(file, command, s3, cursor.plain) as content:
+            try:
+                parquet = pq.ParquetFile(content)
+                present = columns[: len(parquet.schema_arrow)] if command.fill_record else columns
+                _check_schema(parquet.schema_arrow, present, file, command)
+                for found in parquet.iter_batches(_ROWS_PER_BATCH):
+                    batch = _filled(_serialized(found, command), columns)
+                    _check_values(batch, columns, file)
+                    if not command.no_load:
+                        cursor.copy_expert(statement, _as_csv(batch))
+            except pa.ArrowException as error:
+                text = f"File '{file.uri}' is not a Parquet file: {error}"
+                raise ScanError(text, 15001) from error
+            scanned.append(parquet.metadata.num_rows)
     return CopyResult(sum(scanned), scanned, [], 0)
+
+
+def _serialized(batch: pa.RecordBatch, command: CopyCommand) -> pa.RecordBatch:
+    """Turn nested columns into JSON text, as SERIALIZETOJSON does."""
+    if not command.serialize_to_json:
+        return batch
+    arrays = [
+        pa.array(
+            [None if v is None else json.dumps(v, separators=(",", ":"), default=str)
+             for v in values.to_pylist()], pa.string(),
+        ) if pa.types.is_nested(values.type) else values
+        for values in batch.columns
+    ]  # fmt: skip
+    return pa.RecordBatch.from_arrays(arrays, batch.schema.names)
+
+
+def _filled(batch: pa.RecordBatch, columns: list[TargetColumn]) -> pa.RecordBatch:
+    missing = columns[batch.num_columns :]
+    arrays = [*batch.columns, *(pa.nulls(batch.num_rows) for _ in missing)]
+    return pa.RecordBatch.from_arrays(arrays, [*batch.schema.names, *(c.name for c in missing)])
 
 
 def _as_csv(batch: pa.RecordBatch) -> io.BytesIO:
@@ -77,13 +102,17 @@ def _as_csv(batch: pa.RecordBatch) -> io.BytesIO:
     return sink
 
 
-def _check_schema(schema: pa.Schema, columns: list[TargetColumn], file: SourceFile) -> None:
+def _check_schema(
+    schema: pa.Schema, columns: list[TargetColumn], file: SourceFile, command: CopyCommand
+) -> None:
     if len(schema) != len(columns):
         raise ScanError(
             "Unmatched number of columns between table and file. "
             f"Table columns: {len(columns)}, Data columns: {len(schema)}, File name: {file.uri}"
         )
     for field, column in zip(schema, columns, strict=True):
+        if command.serialize_to_json and column.is_text and pa.types.is_nested(field.type):
+            continue
         compatible = _COMPATIBLE.get(column.type)
         if compatible is None or not compatible(field.type):
             raise ScanError(
@@ -96,7 +125,7 @@ def _check_values(batch: pa.RecordBatch, columns: list[TargetColumn], file: Sour
     for values, column in zip(batch.columns, columns, strict=True):
         if column.not_null and values.null_count:
             raise ScanError(f"NULL value in NOT NULL column '{column.name}', File name: {file.uri}")
-        if column.max_bytes is not None:
+        if column.max_bytes is not None and values.null_count < len(values):
             longest = pc.max(pc.binary_length(values)).as_py() or 0
             if longest > column.max_bytes:
                 raise ScanError(

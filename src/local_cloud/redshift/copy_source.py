@@ -6,13 +6,19 @@ import bz2
 import gzip
 import io
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from src.local_cloud.redshift.copy_command import CopyCommand
 from src.local_cloud.redshift.failures import INTERNAL, detail_block, fail
+
+_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ def source_files(command: CopyCommand, s3: Any, execute: Any) -> list[SourceFile
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
             found += [SourceFile(bucket, o["Key"], o["Size"]) for o in page.get("Contents", ())]
     except (ClientError, BotoCoreError) as error:
-        _s3_error(execute, error, f"s3://{bucket}/{key}")
+        s3_error(execute, error, f"s3://{bucket}/{key}")
     if not found:
         _pre_load_error(execute, f"The specified S3 prefix '{key}' does not exist")
     return found
@@ -73,7 +79,7 @@ def _manifest_files(command: CopyCommand, s3: Any, execute: Any) -> list[SourceF
                         execute, "Mandatory url is not present in manifest file", context=url
                     )
                 continue
-            _s3_error(execute, error, url)
+            s3_error(execute, error, url)
         size = head["ContentLength"]
         if meta and meta.get("content_length", size) != size:
             _pre_load_error(execute, f"content_length of {url} is not its size", 15003)
@@ -83,29 +89,67 @@ def _manifest_files(command: CopyCommand, s3: Any, execute: Any) -> list[SourceF
     return found
 
 
-def open_object(file: SourceFile, compression: str | None, s3: Any, execute: Any) -> IO[bytes]:
-    """Open an object's content, decompressed, as a stream."""
+def open_object(file: SourceFile, command: CopyCommand, s3: Any, execute: Any) -> IO[bytes]:
+    """Open an object's content as a stream: decompressed, and in UTF-8 whatever it was."""
+    stream = _decompressed(file, command.compression, s3, execute)
+    if command.encoding == "utf-8":
+        return stream
+    return io.BufferedReader(_Recoded(stream, command.encoding), _CHUNK)
+
+
+class _Recoded(io.RawIOBase):
+    """A stream of text in some encoding, read as UTF-8."""
+
+    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+        self._text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
+        self._left = b""
+
+    def readable(self) -> bool:
+        """Tell that this can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, as io.RawIOBase asks for it."""
+        self._left = self._left or self._text.read(_CHUNK).encode()
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count
+
+
+def _decompressed(file: SourceFile, compression: str | None, s3: Any, execute: Any) -> IO[bytes]:
     try:
         body = s3.get_object(Bucket=file.bucket, Key=file.key)["Body"]
     except (ClientError, BotoCoreError) as error:
-        _s3_error(execute, error, file.uri)
+        s3_error(execute, error, file.uri)
     if compression == "gzip":
-        return io.BufferedReader(gzip.GzipFile(fileobj=body), 1 << 18)
+        return io.BufferedReader(gzip.GzipFile(fileobj=body), _CHUNK)
     if compression == "bzip2":
-        return io.BufferedReader(bz2.BZ2File(body), 1 << 18)
+        return io.BufferedReader(bz2.BZ2File(body), _CHUNK)
     if compression == "zstd":
         import pyarrow as pa
 
         data = pa.CompressedInputStream(pa.BufferReader(body.read()), "zstd").read()
         return io.BytesIO(data)
-    return io.BytesIO(body.read())
+    return io.BufferedReader(body, _CHUNK)
 
 
-def _pre_load_error(execute: Any, text: str, code: int = 8001, context: str = "") -> Any:
+@contextmanager
+def open_seekable(
+    file: SourceFile, command: CopyCommand, s3: Any, execute: Any
+) -> Iterator[IO[bytes]]:
+    """Open an object's content as a file on disk, for formats that are read out of order."""
+    with tempfile.TemporaryFile() as spooled:
+        shutil.copyfileobj(open_object(file, command, s3, execute), spooled, _CHUNK)
+        spooled.seek(0)
+        yield spooled
+
+
+def _pre_load_error(execute: Any, text: str, code: int = 8001, context: str = "") -> NoReturn:
     fail(execute, text, INTERNAL, detail_block(text, code, context))
 
 
-def _s3_error(execute: Any, error: Exception, address: str) -> Any:
+def s3_error(execute: Any, error: Exception, address: str) -> NoReturn:
+    """Raise what COPY says when S3 refuses."""
     _pre_load_error(execute, _service_text(error), context=f"S3 key being read : {address}")
 
 

@@ -1,0 +1,133 @@
+"""The words of a statement that no SQL parser knows: COPY and UNLOAD."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+
+from src.local_cloud.redshift.failures import SYNTAX, fail
+
+_TOKEN = re.compile(
+    r"""\s*(?:--[^\n]*\n|/\*.*?\*/)*\s*
+    (?:(?P<string>'(?:[^']|'')*') | (?P<quoted>"(?:[^"]|"")*") | (?P<word>[\w$#]+)
+     | (?P<mark>[().,=-]))""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class StatementTokens:
+    """Reads a statement front to back; errors are raised through the server."""
+
+    def __init__(self, statement: str, execute: Any) -> None:
+        self.execute = execute
+        self._tokens: list[tuple[str, str]] = []
+        position, end = 0, len(statement.rstrip().rstrip(";"))
+        while position < end:
+            match = _TOKEN.match(statement, position)
+            if match is None:
+                self.syntax(statement[position : position + 20])
+            kind = match.lastgroup or ""
+            self._tokens.append((kind, match[kind]))
+            position = match.end()
+        self._at = 0
+
+    @property
+    def is_at_end(self) -> bool:
+        """Tell whether every token was read."""
+        return self._at >= len(self._tokens)
+
+    def next(self) -> str:
+        """Return the next token's text, and step over it."""
+        if self._at >= len(self._tokens):
+            self.syntax("end of statement")
+        self._at += 1
+        return self._tokens[self._at - 1][1]
+
+    def peek_kind(self) -> str:
+        """Return the kind of the next token: string, quoted, word, mark, or nothing."""
+        return self._tokens[self._at][0] if self._at < len(self._tokens) else ""
+
+    def take(self, text: str) -> bool:
+        """Step over a word, if it is the next one; tells whether it was."""
+        if self._at < len(self._tokens) and self._tokens[self._at][1].upper() == text:
+            self._at += 1
+            return True
+        return False
+
+    def take_any(self, *texts: str) -> bool:
+        """Step over one of some words; tells whether there was one."""
+        return any(self.take(text) for text in texts)
+
+    def expect(self, text: str) -> None:
+        """Step over a word that must be there."""
+        if not self.take(text):
+            found = self._tokens[self._at][1] if self._at < len(self._tokens) else "end"
+            self.syntax(found)
+
+    def identifier(self) -> str:
+        """Return a name, folded to lower case also when quoted."""
+        kind, text = self.peek_kind(), self.next()
+        if kind == "quoted":
+            return text[1:-1].replace('""', '"').lower()
+        if kind != "word":
+            self.syntax(text)
+        return text.lower()
+
+    def string(self) -> str:
+        """Return the text of a string literal."""
+        kind, text = self.peek_kind(), self.next()
+        if kind != "string":
+            self.syntax(text)
+        return text[1:-1].replace("''", "'")
+
+    def number(self, low: int, high: int, word: str) -> int:
+        """Return a whole number within its limits."""
+        text = self.next()
+        if not text.isdigit() or not low <= int(text) <= high:
+            fail(self.execute, f"{word} value must be between {low} and {high}", SYNTAX)
+        return int(text)
+
+    def syntax(self, near: str) -> NoReturn:
+        """Raise a syntax error."""
+        fail(self.execute, f'syntax error at or near "{near}"', SYNTAX)
+
+
+class OptionTokens(StatementTokens):
+    """What COPY and UNLOAD have in common: options by their word, and authorisation."""
+
+    def option(self, word: str, command: Any) -> None:
+        """Let `_option_WORD` read an option's arguments; an unknown word is a syntax error."""
+        handler = getattr(self, f"_option_{word.lower()}", None)
+        if handler is None:
+            self.syntax(word)
+        handler(command)
+
+    def _option_with(self, command: Any) -> None:
+        command.given.discard("WITH")
+
+    def _option_format(self, command: Any) -> None:
+        command.given.discard("FORMAT")
+        self.take("AS")
+
+    # Region and credentials are read and forgotten: the local S3 has its own.
+    def _option_iam_role(self, _: Any) -> None:
+        if not self.take_any("DEFAULT"):
+            self.string()
+
+    def _option_region(self, _: Any) -> None:
+        self.take("AS")
+        self.string()
+
+    _option_credentials = _option_region
+    _option_access_key_id = _option_region
+    _option_secret_access_key = _option_region
+    _option_session_token = _option_region
+
+
+def character(text: str) -> str:
+    """Return a character written as itself, as \\t and the like, or as \\ddd in octal."""
+    named = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\0": "\0"}
+    if text in named:
+        return named[text]
+    octal = re.fullmatch(r"\\([0-7]{3})", text)
+    return chr(int(octal[1], 8)) if octal else text

@@ -1,0 +1,176 @@
+"""The files of an UNLOAD: rows of text values as delimited text, CSV, JSON or Parquet."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from typing import IO, Any, Protocol
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from src.local_cloud.redshift.unload_command import UnloadCommand
+
+_NULL = "\x02N"  # no text of Redshift's holds this byte
+_ARROW = {
+    16: pa.bool_(), 20: pa.int64(), 21: pa.int16(), 23: pa.int32(), 700: pa.float32(),
+    701: pa.float64(), 1082: pa.date32(), 1114: pa.timestamp("us"),
+    1184: pa.timestamp("us", tz="UTC"),
+}  # fmt: skip
+_NUMERIC, _BOOLEAN = 1700, 16
+_NUMBERS = (20, 21, 23, 700, 701, _NUMERIC)
+
+
+class Sink(Protocol):
+    """Where the rows of one part go."""
+
+    rows: int
+
+    def write(self, row: list[str | None]) -> None:
+        """Write one row of text values."""
+
+    def size(self) -> int:
+        """Return the bytes written so far."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+def open_sink(target: IO[bytes], columns: list[Any], command: UnloadCommand) -> Sink:
+    """Return what writes rows in the command's format."""
+    if command.format == "parquet":
+        return _ParquetSink(target, columns)
+    return _TextSink(target, columns, command)
+
+
+class _TextSink:
+    """Delimited text, CSV or JSON lines, compressed as asked for."""
+
+    def __init__(self, target: IO[bytes], columns: list[Any], command: UnloadCommand) -> None:
+        self._target = target
+        self._command = command
+        self._names = [column.name for column in columns]
+        self._types = [column.type_code for column in columns]
+        self._stream = _compressing(target, command.compression)
+        self.rows = 0
+        if command.header:
+            self._line(self._delimited(self._names))
+
+    def write(self, row: list[str | None]) -> None:
+        self.rows += 1
+        if self._command.format == "json":
+            named = zip(self._names, self._types, row, strict=True)
+            fields = (f"{json.dumps(n)}:{_json_value(kind, value)}" for n, kind, value in named)
+            self._line("{" + ",".join(fields) + "}")
+        else:
+            self._line(self._delimited(row))
+
+    def size(self) -> int:
+        return self._target.tell()
+
+    def close(self) -> None:
+        if self._stream is not self._target:
+            self._stream.close()
+
+    def _line(self, text: str) -> None:
+        self._stream.write(text.encode() + b"\n")
+
+    def _delimited(self, row: list[str | None] | list[str]) -> str:
+        command = self._command
+        return command.delimiter.join(
+            command.null_as if value is None else self._field(value) for value in row
+        )
+
+    def _field(self, value: str) -> str:
+        command = self._command
+        if command.format == "csv":
+            needs = any(c in value for c in (command.delimiter, '"', "\n", "\r"))
+            return '"' + value.replace('"', '""') + '"' if needs or value == "" else value
+        if command.escape:
+            for special in ("\\", "\n", "\r", command.delimiter, '"', "'"):
+                value = value.replace(special, "\\" + special)
+        return f'"{value}"' if command.add_quotes else value
+
+
+class _ParquetSink:
+    """Parquet with the types of the query's columns."""
+
+    _BATCH = 50_000
+
+    def __init__(self, target: IO[bytes], columns: list[Any]) -> None:
+        self._target = target
+        self._schema = pa.schema([(column.name, _arrow_type(column)) for column in columns])
+        self._writer = pq.ParquetWriter(target, self._schema, compression="snappy")
+        self._held: list[list[str | None]] = []
+        self.rows = 0
+
+    def write(self, row: list[str | None]) -> None:
+        self.rows += 1
+        self._held.append(row)
+        if len(self._held) == self._BATCH:
+            self._flush()
+
+    def size(self) -> int:
+        return self._target.tell()
+
+    def close(self) -> None:
+        if self._held:
+            self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        buffer = io.StringIO()
+        csv.writer(buffer).writerows([_NULL if v is None else v for v in r] for r in self._held)
+        options = pa_csv.ConvertOptions(
+            column_types=self._schema, null_values=[_NULL], strings_can_be_null=True,
+            true_values=["t"], false_values=["f"],
+        )  # fmt: skip
+        table = pa_csv.read_csv(
+            io.BytesIO(buffer.getvalue().encode()),
+            read_options=pa_csv.ReadOptions(column_names=self._schema.names),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            convert_options=options,
+        )
+        self._writer.write_table(table)
+        self._held = []
+
+
+def text_rows(rows: IO[bytes]) -> Iterator[list[str | None]]:
+    """Yield the rows that PostgreSQL wrote; NULL is None."""
+    text = io.TextIOWrapper(rows, encoding="utf-8", newline="")
+    for row in csv.reader(text):
+        yield [None if value == _NULL else value for value in row]
+    text.detach()
+
+
+def _compressing(target: IO[bytes], compression: str | None) -> Any:
+    if compression == "gzip":
+        return gzip.GzipFile(fileobj=target, mode="wb", mtime=0)
+    if compression == "bzip2":
+        return bz2.BZ2File(target, "wb")
+    if compression == "zstd":
+        return pa.CompressedOutputStream(pa.PythonFile(target, "wb"), "zstd")
+    return target
+
+
+def _arrow_type(column: Any) -> pa.DataType:
+    if column.type_code == _NUMERIC:
+        precision = column.precision if column.precision and column.precision < 39 else 38
+        return pa.decimal128(precision, column.scale or 0)
+    return _ARROW.get(column.type_code, pa.string())
+
+
+def _json_value(kind: int, value: str | None) -> str:
+    """Return a value as JSON; numbers keep the digits they came with."""
+    if value is None:
+        return "null"
+    if kind == _BOOLEAN:
+        return "true" if value == "t" else "false"
+    if kind in _NUMBERS:
+        return value if value.lower() not in ("nan", "infinity", "-infinity") else "null"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,84 @@
+"""What the tests of the local Redshift share: a table, a prefix, and files to load."""
+
+import io
+import uuid
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+BUCKET = "copy-tests"
+
+
+@pytest.fixture(scope="session")
+def bucket(cloud):
+    cloud.s3_client().create_bucket(Bucket=BUCKET)
+    return cloud.s3_client()
+
+
+@pytest.fixture
+def connection(cloud):
+    connection = cloud.connect_redshift()
+    yield connection
+    connection.close()
+
+
+class Table:
+    """A fresh table and a fresh prefix."""
+
+    def __init__(self, s3, connection):
+        self.s3, self.connection = s3, connection
+        self.cursor = connection.cursor()
+        self.prefix = uuid.uuid4().hex[:12]
+        self.name = f"public.t_{self.prefix}"
+        self.run(
+            f"CREATE TABLE {self.name} (id VARCHAR(6) NOT NULL, n INTEGER, p DECIMAL(6,2), "
+            "at TIMESTAMP, PRIMARY KEY (id))"
+        )
+        connection.commit()
+
+    def put(self, body, name="a"):
+        body = body.encode() if isinstance(body, str) else body
+        self.s3.put_object(Bucket=BUCKET, Key=f"{self.prefix}/{name}", Body=body)
+        return f"s3://{BUCKET}/{self.prefix}/{name}"
+
+    def run(self, statement, arguments=None):
+        self.cursor.execute(statement, arguments)
+        return self.cursor.fetchall() if self.cursor.description else None
+
+    def copy(self, options, source=None, columns=""):
+        source = source or f"s3://{BUCKET}/{self.prefix}/"
+        role = "IAM_ROLE 'arn:aws:iam::123456789012:role/r'"
+        self.run(f"COPY {self.name} {columns} FROM '{source}' {role} {options}")
+
+    def rows(self):
+        return self.run(f"SELECT id, n, p, CAST(at AS VARCHAR) FROM {self.name} ORDER BY id, n")
+
+    def errors(self):
+        return self.run(
+            "SELECT line_number, TRIM(colname), TRIM(type), TRIM(raw_field_value), err_code, "
+            "TRIM(err_reason) FROM stl_load_errors WHERE query = pg_last_copy_id() "
+            "ORDER BY filename, line_number"
+        )
+
+
+@pytest.fixture
+def table(bucket, connection):
+    return Table(bucket, connection)
+
+
+def parquet(**columns):
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def columns(**changes):
+    base = {
+        "id": ["a", ""],
+        "n": pa.array([1, None], pa.int32()),
+        "p": pa.array([Decimal("1.20"), None], pa.decimal128(6, 2)),
+        "at": pa.array([1704164645000000, None], pa.timestamp("us", tz="UTC")),
+    }
+    return {**base, **changes}

@@ -1,0 +1,145 @@
+"""Functions and forms of Redshift's own, with the answers its documentation gives."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import psycopg2
+import pytest
+
+D = "CAST('{}' AS TIMESTAMP)".format
+
+
+@pytest.fixture(scope="module")
+def run(cloud):
+    connection = cloud.connect_redshift()
+    connection.autocommit = True
+    cursor = connection.cursor()
+
+    def execute(statement):
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else cursor.rowcount
+
+    execute("CREATE SCHEMA IF NOT EXISTS functions")
+    execute("DROP TABLE IF EXISTS functions.t")
+    execute("CREATE TABLE functions.t (g VARCHAR(5), n INTEGER, s VARCHAR(10))")
+    execute("INSERT INTO functions.t VALUES ('a', 1, 'x'), ('a', 3, 'y'), ('b', 4, NULL)")
+    yield execute
+    connection.close()
+
+
+ANSWERS = [
+    # conditionals
+    ("DECODE(2, 1, 'one', 2, 'two', 'other')", "two"),
+    ("DECODE(CAST(NULL AS INT), NULL, 'none', 'some')", "none"),
+    ("NVL(NULL, 'a')", "a"),
+    ("NVL2(NULL, 1, 2)", 2),
+    ("NVL2('x', 1, 2)", 1),
+    ("ISNULL(NULL, 7)", 7),
+    # date arithmetic: boundaries are counted
+    (f"DATEDIFF(month, {D('2009-01-31')}, {D('2009-02-01')})", 1),
+    (f"DATEDIFF(year, {D('2008-12-31')}, {D('2009-01-01')})", 1),
+    (f"DATEDIFF(day, {D('2024-01-01 23:00')}, {D('2024-01-02 01:00')})", 1),
+    (f"DATEDIFF(hour, {D('2024-01-01 23:59')}, {D('2024-01-02 00:01')})", 1),
+    (f"DATEDIFF(minute, {D('2024-01-01 00:00:59')}, {D('2024-01-01 00:01:00')})", 1),
+    (f"DATEDIFF('qtr', {D('1998-07-01')}, {D('2024-01-01')})", 102),
+    (f"DATEDIFF(week, {D('2009-01-01')}, {D('2009-12-31')})", 52),
+    (f"DATEDIFF(day, {D('2024-03-01')}, {D('2024-02-01')})", -29),
+    ("DATEDIFF(day, '2024-01-01', '2024-03-01')", 60),
+    (f"DATEADD(month, 1, {D('2024-01-31')})", datetime(2024, 2, 29)),
+    (f"DATEADD('qtr', 1, {D('2024-01-31')})", datetime(2024, 4, 30)),
+    (f"DATEADD(day, -30, {D('2024-03-01')})", datetime(2024, 1, 31)),
+    (f"DATEADD(h, 5, {D('2024-01-01')})", datetime(2024, 1, 1, 5)),
+    (f"DATE_PART(w, {D('2008-05-02')})", 18),
+    (f"DATE_PART(dow, {D('2024-01-07')})", 0),
+    (f"DATE_PART('mon', {D('2024-03-07')})", 3),
+    (f"EXTRACT(qtr FROM {D('2024-12-07')})", 4),
+    (f"DATE_TRUNC('mon', {D('2024-03-07 10:00')})", datetime(2024, 3, 1)),
+    (f"TRUNC({D('2024-03-07 10:00')})", date(2024, 3, 7)),
+    (f"LAST_DAY({D('2004-02-04')})", date(2004, 2, 29)),
+    (f"ADD_MONTHS({D('2008-01-31')}, 1)", datetime(2008, 2, 29)),
+    ("MONTHS_BETWEEN('1969-03-18', '1969-01-18')", 2.0),
+    ("TO_CHAR(CAST('2009-12-31 23:15:59' AS TIMESTAMP), 'MONTH-DY-DD-YYYY HH12:MIPM')",
+     "DECEMBER -THU-31-2009 11:15PM"),
+    ("TO_CHAR(125.8, '999.99')", " 125.80"),
+    ("TO_DATE('02 Oct 2001', 'DD Mon YYYY')", date(2001, 10, 2)),
+    ("CONVERT_TIMEZONE('EST', 'PST', CAST('2008-08-21 07:23:54' AS TIMESTAMP))",
+     datetime(2008, 8, 21, 4, 23, 54)),
+    # text and numbers
+    ("STRTOL('0x1abf', 16)", 6847),
+    ("STRTOL('101', 2)", 5),
+    ("LEN('fran\u00e7ais')", 8),
+    ("OCTET_LENGTH('fran\u00e7ais')", 9),
+    ("CHARINDEX('fish', 'dogfish')", 4),
+    ("SPLIT_PART('a$b$c', '$', 2)", "b"),
+    ("INITCAP('nibh.enim@egestas.ca')", "Nibh.Enim@Egestas.Ca"),
+    ("LPAD('cat', 5, '.')", "..cat"),
+    ("REVERSE('ab')", "ba"),
+    ("REGEXP_SUBSTR('a@b.com', '@[^.]*')", "@b"),
+    ("REGEXP_COUNT('abcabc', 'b')", 2),
+    ("JSON_EXTRACT_PATH_TEXT('{\"a\":{\"b\":[1,2]}}', 'a', 'b')", "[1,2]"),
+    ("JSON_EXTRACT_PATH_TEXT('{\"a\":1}', 'z')", ""),
+    ("ROUND(28.05, 1)", Decimal("28.1")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "answer"), ANSWERS, ids=[e for e, _ in ANSWERS])
+def test_an_expression(run, expression, answer):
+    ((found,),) = run(f"SELECT {expression}")
+    assert found == answer
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("SELECT g, LISTAGG(s, ',') WITHIN GROUP (ORDER BY n DESC) FROM functions.t "
+         "GROUP BY g ORDER BY g", [("a", "y,x"), ("b", None)]),
+        ("SELECT LISTAGG(DISTINCT g) FROM functions.t", [("ab",)]),
+        ("SELECT LISTAGG(n, '; ') WITHIN GROUP (ORDER BY n) FROM functions.t", [("1; 3; 4",)]),
+        ("SELECT MEDIAN(n) FROM functions.t", [(3.0,)]),
+        ("SELECT APPROXIMATE COUNT(DISTINCT g) FROM functions.t", [(2,)]),
+        ("SELECT n FROM functions.t QUALIFY ROW_NUMBER() OVER (PARTITION BY g ORDER BY n) = 1 "
+         "ORDER BY n", [(1,), (4,)]),
+        ("SELECT n, RATIO_TO_REPORT(n) OVER () FROM functions.t ORDER BY n",
+         [(1, 0.125), (3, 0.375), (4, 0.5)]),
+        ("SELECT TOP 1 n FROM functions.t ORDER BY n", [(1,)]),
+        ("SELECT g FROM functions.t MINUS SELECT 'a'", [("b",)]),
+        ("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()", [("dev", "public")]),
+    ],
+)  # fmt: skip
+def test_a_query(run, query, answer):
+    assert run(query) == answer
+
+
+def test_getdate_has_no_fraction_and_sysdate_no_zone(run):
+    ((now, then),) = run("SELECT GETDATE(), SYSDATE")
+    assert now.microsecond == 0 and now.tzinfo is None and then.tzinfo is None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT STRING_AGG(s, ',') FROM functions.t",
+        "SELECT * FROM (VALUES (1, 2)) AS v(a, b)",
+        "SELECT 1 WHERE 'a' IS DISTINCT FROM 'b'",
+        "SELECT n FROM functions.t WHERE n = ANY(ARRAY[1])",
+        "SELECT TO_JSON(s) FROM functions.t",
+        "SELECT UNNEST(ARRAY[1])",
+        "SELECT FORMAT('%s', s) FROM functions.t",
+    ],
+)
+def test_what_postgresql_has_and_redshift_has_not(run, statement):
+    with pytest.raises(psycopg2.Error, match="works on PostgreSQL, fails on Redshift"):
+        run(statement)
+
+
+@pytest.mark.parametrize(
+    "statement", ["CREATE TABLE functions.s (x SUPER)", "CREATE TABLE functions.s (x GEOMETRY)"]
+)
+def test_types_of_redshift_that_are_not_here_are_named(run, statement):
+    with pytest.raises(psycopg2.Error, match="is not emulated by the local Redshift"):
+        run(statement)
+
+
+def test_a_bad_digit_is_an_error(run):
+    with pytest.raises(psycopg2.errors.InternalError_, match="not valid to be converted"):
+        run("SELECT STRTOL('12', 2)")

@@ -1,0 +1,231 @@
+"""UNLOAD on the local Redshift. Source: reference section 4.10, and the UNLOAD page."""
+
+import gzip
+import io
+import json
+import uuid
+from decimal import Decimal
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from src.infrastructure.redshift_client import RedshiftClient
+from src.infrastructure.redshift_unload import RedshiftUnloader
+from src.infrastructure.s3_storage import S3Storage
+from tests.integration.conftest import BUCKET
+
+ROLE = "IAM_ROLE 'arn:aws:iam::123456789012:role/r'"
+
+
+class Unload:
+    def __init__(self, connection, s3):
+        self.cursor, self.s3 = connection.cursor(), s3
+        self.prefix = f"unload/{uuid.uuid4().hex[:12]}/"
+        self.run("CREATE TEMP TABLE t (id INT, name VARCHAR(60), p DECIMAL(8,2), ok BOOLEAN, "
+                 "at TIMESTAMP, d DATE, x FLOAT8)")  # fmt: skip
+
+    def run(self, statement):
+        self.cursor.execute(statement)
+        return self.cursor.fetchall() if self.cursor.description else None
+
+    def __call__(self, options, query="SELECT * FROM t ORDER BY id"):
+        quoted = query.replace("'", "''")
+        self.run(f"UNLOAD ('{quoted}') TO 's3://{BUCKET}/{self.prefix}' {ROLE} {options}")
+
+    def files(self):
+        found = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=self.prefix).get("Contents", [])
+        return {
+            item["Key"].removeprefix(self.prefix): self.s3.get_object(
+                Bucket=BUCKET, Key=item["Key"])["Body"].read()
+            for item in found
+        }  # fmt: skip
+
+
+@pytest.fixture
+def unload(bucket, connection):
+    unload = Unload(connection, bucket)
+    unload.run("INSERT INTO t VALUES (1, 'a,\"b', 1.5, true, '2024-01-02 03:04:05', '2024-01-02', "
+               "0.5), (2, '', NULL, false, NULL, NULL, NULL), (3, NULL, NULL, NULL, NULL, NULL, "
+               "NULL)")  # fmt: skip
+    return unload
+
+
+ONE = "SELECT id, name FROM t WHERE id = 1"
+
+
+@pytest.mark.parametrize(
+    ("options", "query", "name", "content"),
+    [
+        ("PARALLEL OFF", ONE, "000", b'1|a,"b\n'),
+        ("PARALLEL OFF DELIMITER ';'", ONE, "000", b'1;a,"b\n'),
+        ("PARALLEL OFF ADDQUOTES", "SELECT id FROM t WHERE id = 1", "000", b'"1"\n'),
+        ("PARALLEL OFF DELIMITER ',' ESCAPE", ONE, "000", b'1,a\\,\\"b\n'),
+        ("CSV PARALLEL OFF", ONE, "000", b'1,"a,""b"\n'),
+        ("CSV PARALLEL OFF HEADER", ONE, "000", b'id,name\n1,"a,""b"\n'),
+        ("CSV PARALLEL OFF NULL AS 'nil'", "SELECT name, p FROM t WHERE id = 2", "000",
+         b'"",nil\n'),
+        ("FORMAT AS JSON PARALLEL OFF", "SELECT id, name, p, ok FROM t WHERE id = 1", "000",
+         b'{"id":1,"name":"a,\\"b","p":1.50,"ok":true}\n'),
+        ("CSV PARALLEL OFF EXTENSION 'csv'", "SELECT 1", "000.csv", b"1\n"),
+        ("CSV PARALLEL OFF", "SELECT ok, at, d FROM t WHERE id = 1", "000",
+         b"t,2024-01-02 03:04:05,2024-01-02\n"),
+        ("CSV PARALLEL OFF", "SELECT id FROM t WHERE id = 99", "000", b""),
+    ],
+)  # fmt: skip
+def test_what_is_written(unload, options, query, name, content):
+    unload(options, query)
+    assert unload.files() == {name: content}
+
+
+def test_parallel_files_have_slices_and_parts(unload):
+    unload("CSV GZIP")
+    files = unload.files()
+    assert sorted(files) == ["0000_part_00.gz", "0001_part_00.gz"]
+    lines = b"".join(map(gzip.decompress, files.values())).splitlines()
+    assert len(lines) == 3
+
+
+def test_large_results_are_cut_into_parts(unload):
+    unload.run("CREATE TEMP TABLE big AS SELECT a.id, 'x' AS v FROM t a, t b, t c, t d, t e")
+    unload("CSV PARALLEL OFF MAXFILESIZE 1 MB",
+           "SELECT a.id, REPEAT('y', 5000) FROM big a, t b")  # fmt: skip
+    assert sorted(unload.files()) == ["000", "001", "002", "003"]
+
+
+def test_parquet_keeps_types(unload):
+    unload("FORMAT PARQUET PARALLEL OFF")
+    table = pq.read_table(io.BytesIO(unload.files()["000.parquet"]))
+    assert table.schema.types == [
+        pa.int32(), pa.string(), pa.decimal128(8, 2), pa.bool_(), pa.timestamp("us"),
+        pa.date32(), pa.float64(),
+    ]  # fmt: skip
+    assert table.column("p").to_pylist() == [Decimal("1.50"), None, None]
+    assert table.column("name").to_pylist() == ['a,"b', "", None]
+
+
+def test_the_manifest_is_one_that_copy_takes(unload):
+    unload("FORMAT PARQUET MANIFEST VERBOSE")
+    manifest = json.loads(unload.files()["manifest"])
+    assert sum(entry["meta"]["record_count"] for entry in manifest["entries"]) == 3
+    unload.run("CREATE TEMP TABLE again (LIKE t)")
+    unload.run(f"COPY again FROM 's3://{BUCKET}/{unload.prefix}manifest' {ROLE} "
+               "FORMAT PARQUET MANIFEST")  # fmt: skip
+    assert unload.run("SELECT * FROM again ORDER BY id") == unload.run(
+        "SELECT * FROM t ORDER BY id"
+    )
+
+
+def test_what_is_there_is_not_overwritten_unasked(unload):
+    unload("CSV")
+    before = unload.files()
+    with pytest.raises(psycopg2.errors.InternalError_, match="destination on S3 is not empty"):
+        unload("CSV")
+    unload.cursor.connection.rollback()
+    assert unload.files() == before
+
+
+@pytest.mark.parametrize(("option", "left"), [("ALLOWOVERWRITE", 3), ("CLEANPATH", 1)])
+def test_overwriting_and_cleaning(unload, option, left):
+    unload("CSV")
+    unload(f"CSV PARALLEL OFF {option}", "SELECT 7")
+    files = unload.files()
+    assert len(files) == left and files["000"] == b"7\n"
+
+
+def test_it_is_logged(unload):
+    unload("CSV PARALLEL OFF")
+    assert (
+        "UNLOAD completed, 3 record(s) unloaded successfully."
+        in (unload.cursor.connection.notices[-1])
+    )
+    assert unload.run("SELECT pg_last_unload_count()") == [(3,)]
+    ((path, lines),) = unload.run(
+        "SELECT TRIM(path), line_count FROM stl_unload_log WHERE query = pg_last_unload_id()"
+    )
+    assert path.endswith("000") and lines == 3
+    assert unload.run(
+        "SELECT unloaded_rows, unloaded_files_count FROM sys_unload_history "
+        "WHERE query_id = pg_last_unload_id()"
+    ) == [(3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("options", "query", "words"),
+    [
+        ("CSV", "SELECT id FROM t LIMIT 1", "Limit clause is not supported"),
+        ("CSV ESCAPE", ONE, "ESCAPE is not supported with CSV"),
+        ("FORMAT PARQUET GZIP", ONE, "GZIP is not supported with PARQUET"),
+        ("CLEANPATH ALLOWOVERWRITE", ONE, "CLEANPATH is not supported with ALLOWOVERWRITE"),
+        ("PARTITION BY (id)", ONE, "UNLOAD option PARTITION is not emulated"),
+        ("CSV NONSENSE", ONE, "syntax error"),
+        ("CSV", "SELECT STRING_AGG(name, ',') FROM t", "fails on Redshift"),
+        ("CSV", "SELECT nope FROM t", "does not exist"),
+    ],
+)
+def test_what_is_refused(unload, options, query, words):
+    with pytest.raises(psycopg2.Error, match=words):
+        unload(options, query)
+    unload.cursor.connection.rollback()
+    assert unload.files() == {}
+
+
+def test_large_extracts_of_the_product_work_on_it(cloud, bucket):
+    client = RedshiftClient(cloud.connect_redshift)
+    unloader = RedshiftUnloader(client, S3Storage(bucket, BUCKET, region="us-east-1"), iam_role="")
+    client.execute("CREATE TEMP TABLE extract (id INT, name VARCHAR(5))")
+    assert list(unloader.dataframe("SELECT id, name FROM extract", "empty").columns) == [
+        "id", "name"
+    ]  # fmt: skip
+    client.execute("INSERT INTO extract VALUES (1, 'a'), (2, NULL), (3, 'c')")
+    frame = unloader.dataframe("SELECT id, name FROM extract WHERE name <> 'it''s'", "some")
+    assert sorted(frame["id"]) == [1, 3]
+    assert not bucket.list_objects_v2(Bucket=BUCKET, Prefix="unload/some").get("Contents")
+    client.close()
+
+
+TEXT = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\x00\x02"),
+    max_size=12,
+)
+ROWS = st.lists(
+    st.tuples(
+        st.integers(-(2**31), 2**31 - 1), TEXT,
+        st.none() | st.decimals(-9999, 9999, places=2), st.none() | st.booleans(),
+        st.none() | st.datetimes().map(lambda d: d.replace(microsecond=0)),
+        st.none() | st.dates(), st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    ),
+    max_size=8,
+)  # fmt: skip
+FORMATS = {
+    "CSV": "CSV", "CSV GZIP PARALLEL OFF": "CSV GZIP", "DELIMITER '|' ADDQUOTES ESCAPE":
+    "DELIMITER '|' REMOVEQUOTES ESCAPE", "FORMAT JSON": "JSON 'auto'",
+    "FORMAT PARQUET": "FORMAT PARQUET",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("written", FORMATS)
+@settings(max_examples=10, deadline=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@given(rows=ROWS)
+def test_what_unload_writes_copy_reads(bucket, connection, written, rows):
+    unload = Unload(connection, bucket)
+    try:
+        for row in rows:
+            unload.cursor.execute("INSERT INTO t VALUES (%s, %s, %s, %s, %s, %s, %s)", row)
+        unload(written, "SELECT * FROM t")
+        if rows:
+            unload.run("CREATE TEMP TABLE again (LIKE t)")
+            unload.run(
+                f"COPY again FROM 's3://{BUCKET}/{unload.prefix}' {ROLE} {FORMATS[written]} "
+                + ("" if "PARQUET" in written else "TIMEFORMAT 'auto' DATEFORMAT 'auto'")
+            )
+            key = str
+            assert sorted(unload.run("SELECT * FROM again"), key=key) == sorted(
+                unload.run("SELECT * FROM t"), key=key
+            )
+    finally:
+        connection.rollback()

@@ -180,7 +180,8 @@ class LocalGlueClient:
         """Stop whatever still runs and wait for it."""
         if self._spare is not None:
             self._spare.kill()
-            self._spare.wait()
+            self._spare.communicate()  # waits, and closes the pipe to it
+            self._spare = None
         for run in self._runs.values():
             if run.state in _RUNNING:
                 self.batch_stop_job_run(JobName=run.job["Name"], JobRunIds=[run.id])

@@ -1,56 +1,65 @@
-"""The embedded AWS: S3 and Redshift servers over one state folder, for one run at a time."""
+"""The embedded AWS: S3 and Redshift servers over one state folder."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import secrets
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any, Literal
 
-from src.errors import BusyError, CannotRunError
-from src.local_cloud.postgres_server import PostgresServer
-from src.local_cloud.s3_server import S3Credentials, S3Server
+from src.errors import BusyError, CannotRunError, UnreachableError
+from src.local_cloud.folder_lock import FolderLock
+from src.local_cloud.postgres_server import connect_arguments, data_folder
+from src.local_cloud.servers import (
+    REGION,
+    Address,
+    Credentials,
+    Servers,
+    published_address,
+    read_credentials,
+    s3_client,
+    write_private,
+)
 from src.signals import uninterrupted
 
-REGION = "us-east-1"
+ATTACH_TIMEOUT_S = 60.0
+Role = Literal["run", "host", "visitor"]
 
 
 class LocalCloud:
     """Starts both servers on entry and stops them on exit; use it as a context manager.
 
     Everything lives below `folder`: objects as plain files in s3/, the warehouse in redshift/,
-    logs, and the credentials that only this folder's owner may read.
+    logs, and the credentials that only this folder's owner may read. Servers that another
+    process keeps up are used, and left running.
+
+    `role` says what the folder is wanted for. A "run" works on the data, one at a time. A "host"
+    keeps the servers up for others and does nothing else. A "visitor" looks into servers that
+    are up, also during a run; where none are, it starts them and keeps runs out meanwhile.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, role: Role = "run") -> None:
         self.folder = folder
-        self._lock_file: IO[str] | None = None
-        self._s3_server: S3Server | None = None
-        self._postgres: PostgresServer | None = None
+        self._role = role
+        self._run_lock = FolderLock(folder / "lock")
+        self._server_lock = FolderLock(folder / "servers.lock")
+        self._servers: Servers | None = None
+        self._address: Address | None = None
+        self._credentials: Credentials | None = None
         self._s3_client: Any = None
-        self._credentials: dict[str, str] = {}
 
     def __enter__(self) -> LocalCloud:
         self._create_folder()
-        self._take_lock()
         try:
-            self._credentials = self._read_credentials()
-            key = S3Credentials(self._credentials["access_key"], self._credentials["secret_key"])
-            self._s3_server = S3Server(self.folder / "s3", self.folder / "s3.log", key)
-            self._s3_server.start()
-            self._postgres = PostgresServer(
-                self.folder / "redshift",
-                self.folder / "redshift.log",
-                self._credentials["password"],
-            )
-            self._postgres.start()
-            self._prepare_redshift()
+            if self._role == "run":
+                self._take(self._run_lock)
+            if self._role == "host":
+                self._take(self._server_lock)
+            self._credentials = read_credentials(self.folder)
+            self._address = self._attach_or_start(self._credentials)
         except BaseException:
             self._stop()
             raise
@@ -69,20 +78,8 @@ class LocalCloud:
     def s3_client(self) -> Any:
         """Return a boto3 S3 client for the local server."""
         if self._s3_client is None:
-            import boto3
-            from botocore.config import Config
-
-            assert self._s3_server is not None
-            self._s3_client = boto3.client(
-                "s3",
-                endpoint_url=self._s3_server.endpoint,
-                aws_access_key_id=self._credentials["access_key"],
-                aws_secret_access_key=self._credentials["secret_key"],
-                region_name=REGION,
-                config=Config(
-                    s3={"addressing_style": "path"}, retries={"mode": "standard"}, proxies={}
-                ),
-            )
+            address, secret = self._entered()
+            self._s3_client = s3_client(address.s3_endpoint, secret)
         return self._s3_client
 
     def glue_client(self) -> Any:
@@ -99,50 +96,57 @@ class LocalCloud:
 
     def redshift_address(self) -> dict[str, Any]:
         """Return psycopg2.connect's keyword arguments for the local warehouse."""
-        assert self._postgres is not None
-        return self._postgres.address()
+        address, secret = self._entered()
+        return connect_arguments(address.redshift_port, secret.password)
+
+    def front_address(self) -> dict[str, Any]:
+        """Return the arguments by which any PostgreSQL client reaches the local Redshift."""
+        address, secret = self._entered()
+        return connect_arguments(address.front_port, secret.password)
 
     def write_client_files(self) -> dict[str, str]:
         """Write connection files for psql and the AWS CLI; returns the lines that use them.
 
         The files hold the secrets (mode 0600), so that no command line does.
         """
-        assert self._s3_server is not None and self._postgres is not None
-        address = self.redshift_address()
+        address, secret = self._entered()
         service, aws = self.folder / "pg_service.conf", self.folder / "aws_config"
-        _write_private(
-            service,
-            "[concert_demo]\n" + "".join(f"{name}={value}\n" for name, value in address.items()),
-        )
-        _write_private(
+        fields = self.front_address().items()
+        write_private(service, "[concert_demo]\n" + "".join(f"{k}={v}\n" for k, v in fields))
+        write_private(
             aws,
             "[profile concert-demo]\n"
-            f"region = {REGION}\nendpoint_url = {self._s3_server.endpoint}\n"
-            f"aws_access_key_id = {self._credentials['access_key']}\n"
-            f"aws_secret_access_key = {self._credentials['secret_key']}\n",
+            f"region = {REGION}\nendpoint_url = {address.s3_endpoint}\n"
+            f"aws_access_key_id = {secret.access_key}\n"
+            f"aws_secret_access_key = {secret.secret_key}\n",
         )
         return {
-            "psql": f"PGSERVICEFILE={service} {self._postgres.psql} service=concert_demo",
-            "psql_path": self._postgres.psql,
-            "aws": f"AWS_CONFIG_FILE={aws} aws --profile concert-demo s3 ls --recursive s3://…",
+            "psql": f"PGSERVICEFILE={service} {address.psql} service=concert_demo",
+            "psql_path": address.psql,
+            "client": f"127.0.0.1:{address.front_port}, database dev, user demo, no TLS, "
+            f"password in {service}",
+            "aws": f"AWS_CONFIG_FILE={aws} aws --profile concert-demo s3 ls",
         }
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder without starting anything."""
-        self._take_lock()
+        """Hold the folder without starting anything; raises BusyError while it is in use."""
         try:
+            self._take(self._run_lock)
+            self._take(self._server_lock)
             yield
         finally:
             self._stop()
 
     def places(self) -> list[Path]:
         """Return every folder that holds state, the warehouse's own included."""
-        from src.local_cloud.postgres_server import data_folder
-
         return [data_folder(self.folder / "redshift"), self.folder]
 
     # -- keeping the folder --------------------------------------------------------------
+
+    def _entered(self) -> tuple[Address, Credentials]:
+        assert self._address is not None and self._credentials is not None
+        return self._address, self._credentials
 
     def _create_folder(self) -> None:
         try:
@@ -156,65 +160,39 @@ class LocalCloud:
                 hint="set DEMO_STATE_DIR to a writable folder, or free some space",
             ) from error
 
-    def _take_lock(self) -> None:
-        lock_file = (self.folder / "lock").open("a+")
-        try:
-            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock_file.seek(0)
-            holder = lock_file.read().strip() or "unknown"
-            lock_file.close()
+    def _take(self, lock: FolderLock) -> None:
+        if not lock.take():
             raise BusyError(
                 "another run is using the local cloud",
                 where=str(self.folder),
-                cause=f"process {holder} holds it",
+                cause=f"process {lock.holder()} holds it",
                 hint=f"wait for it, or: DEMO_STATE_DIR=.demo2 python {Path(sys.argv[0]).name}",
-            ) from error
-        lock_file.truncate(0)
-        lock_file.write(str(os.getpid()))
-        lock_file.flush()
-        self._lock_file = lock_file
+            )
 
-    def _read_credentials(self) -> dict[str, str]:
-        file = self.folder / "credentials.json"
-        try:
-            found: dict[str, str] = json.loads(file.read_text())
-            return {name: found[name] for name in ("access_key", "secret_key", "password")}
-        except FileNotFoundError:
-            pass
-        except (ValueError, KeyError) as error:
-            raise CannotRunError(
-                "the local cloud's credentials cannot be read",
-                where=str(file),
-                hint=f"rm -r {self.folder} (its data can be generated again)",
-            ) from error
-        fresh = {
-            "access_key": "AKIALOCAL" + secrets.token_hex(6).upper(),
-            "secret_key": secrets.token_hex(20),
-            "password": secrets.token_urlsafe(18),
-        }
-        _write_private(file, json.dumps(fresh))
-        return fresh
-
-    def _prepare_redshift(self) -> None:
-        from src.local_cloud.redshift.connection import prepare
-
-        prepare(self.redshift_address())
+    def _attach_or_start(self, credentials: Credentials) -> Address:
+        """Return the address of servers that are up or coming up, else of our own."""
+        deadline = time.monotonic() + ATTACH_TIMEOUT_S
+        while not (self._server_lock.is_held or self._server_lock.take()):
+            found, holder = published_address(self.folder), self._server_lock.holder()
+            if found is not None and str(found.pid) == holder:
+                return found
+            if time.monotonic() > deadline:
+                raise UnreachableError(
+                    "the local servers do not come up",
+                    where=str(self.folder),
+                    cause=f"process {holder} has been starting them",
+                    hint="end that process, then run the same command again",
+                )
+            time.sleep(0.05)
+        if self._role == "visitor":
+            self._take(self._run_lock)
+        self._servers = Servers(self.folder, credentials)
+        return self._servers.start()
 
     def _stop(self) -> None:
         with uninterrupted():  # a second Ctrl-C must not leave a server behind
-            if self._postgres is not None:
-                self._postgres.stop()
-            if self._s3_server is not None:
-                self._s3_server.stop()
-            if self._lock_file is not None:
-                self._lock_file.close()
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    aside.replace(path)
+            if self._servers is not None:
+                self._servers.stop()
+                self._servers = None
+            self._server_lock.release()
+            self._run_lock.release()

@@ -60,13 +60,7 @@ class PostgresServer:
 
     def address(self) -> dict[str, Any]:
         """Return psycopg2.connect's keyword arguments."""
-        return {
-            "host": "127.0.0.1",
-            "port": self.port,
-            "user": USER,
-            "password": self._password,
-            "dbname": DATABASE,
-        }
+        return connect_arguments(self.port, self._password)
 
     @property
     def psql(self) -> str:
@@ -176,6 +170,17 @@ class PostgresServer:
             cause=processes.tail(self._log),
             hint=f"df -h {self._folder}; then run the same command again",
         )
+
+
+def connect_arguments(port: int, password: str) -> dict[str, Any]:
+    """Return psycopg2.connect's keyword arguments for a server of ours."""
+    return {
+        "host": "127.0.0.1",
+        "port": port,
+        "user": USER,
+        "password": password,
+        "dbname": DATABASE,
+    }
 
 
 def _end_leftover(data: Path) -> None:

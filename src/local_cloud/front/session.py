@@ -1,0 +1,253 @@
+"""One client of the front: its messages go to PostgreSQL, its SQL is translated on the way.
+
+The server behind is a psycopg2 connection of ours. While it is idle, its socket relays the
+client's messages, so types, formats, portals and errors are PostgreSQL's own. A statement that
+takes more than one of PostgreSQL's (COPY, UNLOAD, ...) runs on the connection itself, in the
+client's session and transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+
+from src.local_cloud.front import messages
+from src.local_cloud.front.messages import Channel, Message
+from src.local_cloud.redshift import dialect, statements
+from src.local_cloud.redshift.connection import RedshiftConnection
+
+# The messages by which the server ends its answer to each of the client's.
+_ENDS = {b"P": b"1E", b"B": b"2E", b"D": b"nTE", b"E": b"CIsE", b"C": b"3E"}
+_MAX_WAITING = 200  # answers left unread: a long pipeline must not fill the sockets between us
+_INFO = re.compile(r"^(\w+):\s+(.*)$", re.DOTALL)
+# A parameter, or a string to pass over: sqlglot takes "$1,$" for the start of a quoted text.
+_PARAMETER = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|\$\d+", re.DOTALL)
+_TAGS = {"CREATE": "CREATE TABLE", "TRUNCATE": "TRUNCATE TABLE"}
+
+
+class FrontConnection(RedshiftConnection):
+    """A connection whose transactions the client opens and closes in its own words."""
+
+    status_byte = b"I"
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Tell whether the client has opened a transaction."""
+        return self.status_byte != b"I"
+
+    def end_transaction(self) -> None:
+        """Commit, as TRUNCATE does."""
+        if self.is_in_transaction:
+            with self.cursor() as cursor:
+                cursor.plain("COMMIT")
+            self.status_byte = b"I"
+
+
+@dataclass
+class _Prepared:
+    """A statement of the extended protocol that PostgreSQL does not run itself."""
+
+    text: str
+    run: Callable[[str, Any], None]
+
+
+class Session:
+    """Serves one client until it leaves."""
+
+    def __init__(self, client: Channel, connection: FrontConnection) -> None:
+        self._client = client
+        self._connection = connection
+        self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+        self._server = Channel(self._socket)
+        self._prepared: dict[str, _Prepared] = {}
+        self._portals: dict[str, _Prepared] = {}
+        self._waiting: list[bytes] = []  # messages whose answers were not read yet
+        self._is_skipping = False  # after an error, up to the client's Sync
+
+    def close(self) -> None:
+        """Let go of the server's socket."""
+        self._socket.close()
+
+    def serve(self) -> None:
+        """Answer the client's messages; ends when it says goodbye or is gone."""
+        while True:
+            message = self._client.read()
+            if message.kind == b"X":
+                return
+            if message.kind == b"S":
+                self._sync(message)
+            elif message.kind == b"Q":
+                self._query(messages.split_text(message.body, 1)[0][0])
+            elif not self._is_skipping:
+                self._extended(message)
+
+    # -- the simple protocol ---------------------------------------------------------------
+
+    def _query(self, script: str) -> None:
+        """Run a script statement by statement, up to the first error."""
+        self._is_skipping = False
+        try:
+            found = self._split(script)
+            if not found:
+                self._client.send(Message(b"I"))
+            for statement in found:
+                if not self._one(statement):
+                    break
+        except psycopg2.Error as error:
+            self._fail(error)
+        self._client.send(Message(b"Z", self._connection.status_byte))
+
+    def _one(self, statement: str) -> bool:
+        """Run one statement; tells whether the next may run."""
+        run = statements.runner_of(statement)
+        if run is not None:
+            self._run(_Prepared(statement, run))
+            return True
+        translated = self._translate(statement)
+        self._server.send(Message(b"Q", messages.text(translated)))
+        return self._relay_to_ready()
+
+    def _relay_to_ready(self) -> bool:
+        is_good = True
+        while True:
+            answer = self._server.read()
+            if answer.kind == b"Z":
+                self._connection.status_byte = answer.body
+                return is_good
+            is_good = is_good and answer.kind != b"E"
+            self._client.send(answer)
+
+    # -- the extended protocol -------------------------------------------------------------
+
+    def _extended(self, message: Message) -> None:
+        try:
+            if message.kind == b"P":
+                message = self._parse(message)
+            elif message.kind == b"B":
+                portal, name = messages.split_text(message.body, 2)[0]
+                self._portals.pop(portal, None)
+                if name in self._prepared:
+                    self._portals[portal] = self._prepared[name]
+            elif message.kind == b"E":
+                (portal,), _ = messages.split_text(message.body, 1)
+                if portal in self._portals:
+                    self._drain()
+                    if not self._is_skipping:
+                        self._run(self._portals[portal])
+                    return
+            elif message.kind == b"H":
+                self._drain()
+                return
+        except psycopg2.Error as error:
+            self._fail(error)
+            self._is_skipping = True
+            return
+        self._server.send(message)
+        if message.kind in _ENDS:
+            self._waiting.append(message.kind)
+        if len(self._waiting) >= _MAX_WAITING:
+            self._drain()
+
+    def _parse(self, message: Message) -> Message:
+        """Return the message with PostgreSQL's text; what we run ourselves is empty there."""
+        (name, query), rest = messages.split_text(message.body, 2)
+        self._prepared.pop(name, None)
+        found = self._split(_PARAMETER.sub(_spaced, query))
+        if len(found) > 1:
+            self._drain()
+            raise psycopg2.errors.SyntaxError(
+                "cannot insert multiple commands into a prepared statement"
+            )
+        text = ""
+        if found:
+            run = statements.runner_of(found[0])
+            if run is not None:
+                self._prepared[name] = _Prepared(found[0], run)
+            else:
+                text = self._translate(found[0])
+        return Message(b"P", messages.text(name) + messages.text(text) + rest)
+
+    def _drain(self) -> None:
+        """Read the answers that are due, so that the connection itself can be used."""
+        if self._waiting:
+            self._server.send(Message(b"H"))
+        while self._waiting:
+            answer = self._server.read()
+            self._client.send(answer)
+            if answer.kind == b"E":
+                self._waiting.clear()
+                self._is_skipping = True
+            elif answer.kind in _ENDS[self._waiting[0]]:
+                self._waiting.pop(0)
+
+    def _sync(self, message: Message) -> None:
+        self._server.send(message)
+        self._waiting.clear()
+        self._is_skipping = False
+        self._relay_to_ready()
+        self._client.send(Message(b"Z", self._connection.status_byte))
+
+    # -- on the connection itself ----------------------------------------------------------
+
+    def _split(self, script: str) -> list[str]:
+        with self._connection.cursor() as cursor:
+            return dialect.split(script, self._executing(cursor))
+
+    def _translate(self, statement: str) -> str:
+        """Return PostgreSQL's text; what has to be refused is refused by the server."""
+        with self._connection.cursor() as cursor:
+            execute = self._executing(cursor)
+            return statements.postgres_text(statement, execute, self._connection.is_serverless)
+
+    def _executing(self, cursor: Any) -> Callable[..., None]:
+        """Return a way to run a statement on the connection, whatever answers are due first."""
+
+        def execute(*arguments: Any) -> None:
+            self._drain()
+            cursor.plain(*arguments)
+
+        return execute
+
+    def _run(self, prepared: _Prepared) -> None:
+        del self._connection.notices[:]
+        with self._connection.cursor() as cursor:
+            try:
+                prepared.run(prepared.text, cursor)
+                rows = cursor.rowcount
+            finally:
+                self._pass_notices()
+        word = dialect.leading_word(prepared.text)
+        tag = _TAGS.get(word, word) + (f" {max(rows, 0)}" if word == "MERGE" else "")
+        self._client.send(Message(b"C", messages.text(tag)))
+
+    def _pass_notices(self) -> None:
+        for line in self._connection.notices:
+            found = _INFO.match(line.strip())
+            if found:
+                self._client.send(messages.notice(found[1], found[2]))
+        del self._connection.notices[:]
+
+    def _fail(self, error: psycopg2.Error) -> None:
+        """Tell the client of an error that the connection itself met."""
+        if self._connection.status_byte == b"T":
+            self._connection.status_byte = b"E"
+        diag = error.diag
+        self._client.send(
+            messages.error(
+                diag.severity or "ERROR",
+                error.pgcode or getattr(error, "sqlstate", None) or "XX000",
+                (diag.message_primary or str(error)).strip(),
+                diag.message_detail or "",
+                diag.message_hint or "",
+            )
+        )
+
+
+def _spaced(found: re.Match[str]) -> str:
+    return found[0] + " " if found[0].startswith("$") else found[0]

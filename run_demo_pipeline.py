@@ -5,19 +5,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from src.orchestration.command_line import (
     add_setting,
     console_from,
+    offer,
     print_result,
     run_script,
     script_parser,
     settings_from,
 )
-
-if TYPE_CHECKING:
-    pass
 
 EXAMPLES = """\
   python run_demo_pipeline.py
@@ -28,13 +26,8 @@ EXAMPLES = """\
 """
 
 
-def __getattr__(name: str) -> Any:
-    """Offer DemoPipelineOrchestrator without importing it for `--help`."""
-    if name == "DemoPipelineOrchestrator":
-        from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
-
-        return DemoPipelineOrchestrator
-    raise AttributeError(name)
+# The class can be imported from here, yet `--help` does not import it.
+__getattr__ = offer("DemoPipelineOrchestrator", "src.orchestration.demo_pipeline_orchestrator")
 
 
 def build_parser() -> Any:
@@ -74,14 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 
     orchestrator = DemoPipelineOrchestrator(
-        settings, skip_generation=arguments.skip_generation, console=console
+        settings,
+        skip_generation=arguments.skip_generation,
+        console=console,
+        present=arguments.present,
     )
     report = orchestrator.run_pipeline()
-    error = orchestrator.workflow.error
-    if error is not None:
-        console.error(error)
-    path = str(orchestrator.workflow.report_path)
-    print_result(arguments, report, path, "python train_demo_models.py" if error is None else None)
+    print_result(arguments, orchestrator.workflow, report, "python train_demo_models.py")
     return orchestrator.workflow.exit_code
 
 

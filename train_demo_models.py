@@ -5,19 +5,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from src.orchestration.command_line import (
     add_setting,
     console_from,
+    offer,
     print_result,
     run_script,
     script_parser,
     settings_from,
 )
-
-if TYPE_CHECKING:
-    pass
 
 EXAMPLES = """\
   python train_demo_models.py
@@ -27,13 +25,8 @@ EXAMPLES = """\
 """
 
 
-def __getattr__(name: str) -> Any:
-    """Offer DemoModelTrainer without importing it for `--help`."""
-    if name == "DemoModelTrainer":
-        from src.orchestration.demo_model_trainer import DemoModelTrainer
-
-        return DemoModelTrainer
-    raise AttributeError(name)
+# The class can be imported from here, yet `--help` does not import it.
+__getattr__ = offer("DemoModelTrainer", "src.orchestration.demo_model_trainer")
 
 
 def build_parser() -> Any:
@@ -66,15 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         validate_only=arguments.validate_only,
         with_challengers=arguments.with_challengers,
         console=console,
+        present=arguments.present,
     )
     report = trainer.run_training_pipeline()
-    error = trainer.workflow.error
-    if error is not None:
-        console.error(error)
-    follow_up = None if error else "python train_demo_models.py --validate-only"
-    if arguments.validate_only:
-        follow_up = None
-    print_result(arguments, report, str(trainer.workflow.report_path), follow_up)
+    follow_up = None if arguments.validate_only else "python train_demo_models.py --validate-only"
+    print_result(arguments, trainer.workflow, report, follow_up)
     return trainer.workflow.exit_code
 
 

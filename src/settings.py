@@ -137,10 +137,12 @@ def load_settings(
     *,
     environ: Mapping[str, str] | None = None,
     env_file: Path | None = Path(".env"),
+    may_lack: bool = False,
 ) -> Settings:
     """Build Settings: options win over the environment, which wins over `.env`.
 
-    Raises SettingsError naming the variable, the value and what is allowed.
+    Raises SettingsError naming the variable, the value and what is allowed; with `may_lack`,
+    settings that the aws target needs may be missing.
     """
     variables: dict[str, str] = {}
     if env_file is not None and env_file.is_file():
@@ -157,9 +159,25 @@ def load_settings(
             values[name] = _parse(env, variables[env], spec)
     settings = Settings(**values)
     _check_names(settings)
-    if settings.target == "aws":
-        _check_aws(settings)
+    if settings.target == "aws" and not may_lack:
+        missing = missing_for_aws(settings)
+        if missing:
+            raise SettingsError(
+                f"--target aws needs {', '.join(missing)}",
+                where="environment and .env",
+                hint=f"cp .env.example .env, then fill in {missing[0]}",
+            )
     return settings
+
+
+def missing_for_aws(settings: Settings) -> list[str]:
+    """Return the variables of settings that the aws target needs and that are not set."""
+    needed = ("iam_role", "redshift_host", "redshift_user", "redshift_password")
+    return [
+        spec.metadata["env"]
+        for spec in fields(Settings)
+        if spec.name in needed and not getattr(settings, spec.name)
+    ]
 
 
 def _read_env_file(path: Path) -> dict[str, str]:
@@ -230,20 +248,4 @@ def _check_names(settings: Settings) -> None:
         raise SettingsError(
             f"--iam-role is {settings.iam_role!r}; it is not a role ARN",
             hint="--iam-role arn:aws:iam::123456789012:role/concert-demo",
-        )
-
-
-def _check_aws(settings: Settings) -> None:
-    """Refuse the aws target until every setting it needs is there."""
-    needed = ("iam_role", "redshift_host", "redshift_user", "redshift_password")
-    missing = [
-        spec.metadata["env"]
-        for spec in fields(Settings)
-        if spec.name in needed and not getattr(settings, spec.name)
-    ]
-    if missing:
-        raise SettingsError(
-            f"--target aws needs {', '.join(missing)}",
-            where="environment and .env",
-            hint=f"cp .env.example .env, then fill in {missing[0]}",
         )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from src import __version__
-from src.errors import DemoError, UsageError
+from src.errors import DemoError, UsageError, missing_package
 from src.reporting.console import Console
 from src.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from src.orchestration.workflow import Workflow
 
 EXIT_CODES = """exit codes:
   0    good
@@ -31,7 +36,9 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"python {self.prog} --help")
 
 
-def script_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
+def script_parser(
+    prog: str, description: str, examples: str, *, has_stages: bool = True
+) -> argparse.ArgumentParser:
     """Return a parser with the options every script has."""
     parser = _Parser(
         prog=prog,
@@ -49,9 +56,26 @@ def script_parser(prog: str, description: str, examples: str) -> argparse.Argume
     volume.add_argument(
         "-v", "--verbose", action="store_true", help="print the log and tracebacks on stderr"
     )
+    if has_stages:
+        volume.add_argument(
+            "--present",
+            action="store_true",
+            help="show tables after each stage, and on a terminal wait for a key before the next",
+        )
     common.add_argument("--no-color", action="store_true", help="never color the output")
     common.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+def offer(name: str, module: str) -> Callable[[str], Any]:
+    """Return a script's `__getattr__`: it imports the script's class when that is asked for."""
+
+    def get(wanted: str) -> Any:
+        if wanted != name:
+            raise AttributeError(wanted)
+        return getattr(importlib.import_module(module), name)
+
+    return get
 
 
 def add_setting(group: Any, name: str, *, metavar: str | None = None) -> None:
@@ -69,10 +93,11 @@ def add_setting(group: Any, name: str, *, metavar: str | None = None) -> None:
     )
 
 
-def settings_from(arguments: argparse.Namespace) -> Settings:
+def settings_from(arguments: argparse.Namespace, *, may_lack: bool = False) -> Settings:
     """Build Settings from parsed options, the environment and .env."""
     names = {spec.name for spec in fields(Settings)}
-    return load_settings({k: v for k, v in vars(arguments).items() if k in names})
+    given = {k: v for k, v in vars(arguments).items() if k in names}
+    return load_settings(given, may_lack=may_lack)
 
 
 def console_from(arguments: argparse.Namespace) -> Console:
@@ -84,13 +109,23 @@ def console_from(arguments: argparse.Namespace) -> Console:
 
 
 def print_result(
-    arguments: argparse.Namespace, report: dict[str, Any], path: str, next_command: str | None
+    arguments: argparse.Namespace,
+    workflow: Workflow,
+    report: dict[str, Any],
+    next_command: str | None,
 ) -> None:
-    """Print the one thing stdout carries, after the last word on stderr."""
+    """Print the error or the next step, and the one thing stdout carries."""
+    if workflow.error is not None:
+        workflow.console.error(workflow.error)
+    elif next_command:
+        workflow.console.line(f"next:  {next_command}")
+    print_report(arguments, report, workflow.report_path)
+
+
+def print_report(arguments: argparse.Namespace, report: dict[str, Any], path: Path) -> None:
+    """Print the one thing stdout carries: the report's path, or with --json the report."""
     from src.reporting.run_report import to_json
 
-    if next_command and not arguments.quiet:
-        print(f"next:  {next_command}", file=sys.stderr, flush=True)
     try:
         print(to_json(report) if arguments.json else path, flush=True)
     except BrokenPipeError:
@@ -111,6 +146,8 @@ def run_script(
     except KeyboardInterrupt:
         Console().line("\nInterrupted.")
         return 130
+    except ModuleNotFoundError as error:
+        return _end(missing_package(error), wants_json)
     except Exception as error:  # a bug of ours must not look like a failed check
         if "-v" in sys.argv or "--verbose" in sys.argv:
             raise_trace(error)

@@ -11,7 +11,6 @@ from src.orchestration.workflow import Stage, StepOutcome
 from src.orchestration.workflow_owner import WorkflowOwner
 from src.reporting.console import Console, StageProgress
 from src.settings import Settings
-from src.signals import uninterrupted
 
 # pandas and scikit-learn are imported inside the stages: the first line comes at once.
 if TYPE_CHECKING:
@@ -36,9 +35,10 @@ class DemoModelTrainer(WorkflowOwner):
         with_challengers: bool = False,
         console: Console | None = None,
         environment: DemoEnvironment | None = None,
+        present: bool = False,
     ) -> None:
         environment = environment or DemoEnvironment(settings, needs_glue=False)
-        super().__init__("training", settings, console, environment)
+        super().__init__("training", settings, console, environment, present=present)
         self.validate_only = validate_only
         self.with_challengers = with_challengers
         self.load: LoadFacts | None = None
@@ -72,26 +72,22 @@ class DemoModelTrainer(WorkflowOwner):
             f"Concert models  run {self.workflow.run_id}  target {s.target}  "
             f"random state {s.random_state}{mode}"
         )
-        try:
-            self.workflow.run([*extraction, *work], header)
-            with uninterrupted():
-                return self.generate_training_report()
-        finally:
-            with uninterrupted():
-                self.close()
+        return self.run_stages([*extraction, *work], header)
 
     def generate_training_report(self) -> dict[str, Any]:
         """Write the JSON report of what has run so far and return it."""
-        return self.workflow.write_report(
-            {
-                "mode": "validate" if self.validate_only else "train",
-                "dataset": self.load,
-                "has_ground_truth": self.truth is not None,
-                "models": self.models,
-                "sample_predictions": self.samples,
-                "plots": self.plots,
-            }
-        )
+        return self.write_report()
+
+    def report_facts(self) -> dict[str, Any]:
+        """Return the data set, the models with all that was measured, and the samples."""
+        return {
+            "mode": "validate" if self.validate_only else "train",
+            "dataset": self.load,
+            "has_ground_truth": self.truth is not None,
+            "models": self.models,
+            "sample_predictions": self.samples,
+            "plots": self.plots,
+        }
 
     # -- stages --------------------------------------------------------------------------
 

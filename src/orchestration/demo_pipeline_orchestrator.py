@@ -21,7 +21,8 @@ from src.reporting.console import (
     progress_callback,
 )
 from src.settings import Settings
-from src.signals import uninterrupted
+
+ROOT = Path(__file__).parents[2]
 
 
 class DemoPipelineOrchestrator(WorkflowOwner):
@@ -42,11 +43,14 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         skip_generation: bool = False,
         console: Console | None = None,
         environment: DemoEnvironment | None = None,
+        present: bool = False,
     ) -> None:
-        super().__init__("pipeline", settings, console, environment or DemoEnvironment(settings))
+        environment = environment or DemoEnvironment(settings)
+        super().__init__("pipeline", settings, console, environment, present=present)
         self.skip_generation = skip_generation
         self.manifest: DatasetManifest | None = None
         self.etl_counts: dict[str, dict[str, int]] = {}
+        self.data_profile: dict[str, list[dict[str, Any]]] = {}
 
     # -- the whole run -------------------------------------------------------------------
 
@@ -63,16 +67,14 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         if not (self.skip_generation or s.input_dir):
             check_sizes(s)
         header = f"Concert demo  run {self.workflow.run_id}  target {s.target}  seed {s.seed}"
-        try:
-            self.workflow.run(stages, header)
-            with uninterrupted():
-                return self.generate_summary_report()
-        finally:
-            with uninterrupted():
-                self.close()
+        return self.run_stages(stages, header)
 
     def generate_summary_report(self) -> dict[str, Any]:
         """Write the JSON report of what has run so far and return it."""
+        return self.write_report()
+
+    def report_facts(self) -> dict[str, Any]:
+        """Return the data set, its rows on their way, and what the data pictures show."""
         manifest = self.manifest
         dataset = None
         if manifest is not None:
@@ -83,7 +85,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
                 "as_of": manifest.as_of,
                 "parameters": dict(manifest.parameters),
             }
-        return self.workflow.write_report({"dataset": dataset, "rows": self._rows_side_by_side()})
+        return {"dataset": dataset, "rows": self._rows_side_by_side(), "data": self.data_profile}
 
     # -- stages --------------------------------------------------------------------------
 
@@ -169,8 +171,10 @@ class DemoPipelineOrchestrator(WorkflowOwner):
 
     def verify_data_quality(self, progress: StageProgress | None = None) -> StepOutcome:
         """Run every check against the warehouse; raises QualityError if one fails."""
+        from src.orchestration.data_profile import profile
         from src.orchestration.verification import verify
 
+        self.data_profile = profile(self.environment.redshift)
         load = self.workflow.steps.get("redshift_load", {})
         results, facts = verify(
             self.environment, self.settings, self.workflow.run_id, self._need_manifest(), load
@@ -219,7 +223,11 @@ class DemoPipelineOrchestrator(WorkflowOwner):
     def _inspect_hint(self, file: str) -> str:
         if self.settings.target != "local":
             return f"run the SQL of {file or 'docs/reference'} against the warehouse"
-        return "python -m src.local_cloud psql" + (f" -f {file}" if file else "")
+        sql = (ROOT / file).read_text() if file else ""
+        if not sql or ":newest_sale" in sql:
+            return "python -m src.local_cloud psql"
+        run = f" -v run_id=\"'{self.workflow.run_id}'\"" if ":run_id" in sql else ""
+        return f"python -m src.local_cloud psql{run} -f {file}"
 
     def _need_manifest(self) -> DatasetManifest:
         if self.manifest is None:
@@ -229,17 +237,24 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         return self.manifest
 
     def _rows_side_by_side(self) -> dict[str, dict[str, int | None]]:
-        """Return records -> accepted -> rejected -> warehouse per table: a lost row shows."""
+        """Return the rows of each table at every stop of their way: a lost row shows."""
         loads = self.workflow.steps.get("redshift_load", {}).get("tables", {})
         rows: dict[str, dict[str, int | None]] = {}
         for table in TABLES:
             entry = self.manifest.tables[table.name] if self.manifest else None
+            counts = self.etl_counts.get(table.name)
             load = loads.get(table.name)
+            records = entry.records if entry else None
             rows[table.name] = {
-                "raw_records": entry.records if entry else None,
+                "raw_records": records,
+                "etl_read": sum(counts.values()) if counts else None,
+                "etl_accepted": counts["accepted"] if counts else None,
                 "rejected": load.rejected_rows if load else None,
                 "loaded": load.source_rows if load else None,
                 "warehouse": load.table_rows if load else None,
+                "unaccounted": records - load.rejected_rows - load.source_rows
+                if load and records is not None
+                else None,
             }
         return rows
 

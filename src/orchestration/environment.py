@@ -67,14 +67,14 @@ class DemoEnvironment:
         """Return the boto3 S3 client."""
         if self.local_cloud is not None:
             return self.local_cloud.s3_client()
-        return self._aws_client("s3")
+        return self.aws_client("s3")
 
     @cached_property
     def glue_client(self) -> Any:
         """Return the Glue client, boto3's or the local one."""
         if self.local_cloud is not None:
             return self.local_cloud.glue_client()
-        return self._aws_client("glue")
+        return self.aws_client("glue")
 
     @cached_property
     def raw_storage(self) -> S3Storage:
@@ -122,9 +122,7 @@ class DemoEnvironment:
 
         if self.local_cloud is not None:
             return RedshiftClient(self.local_cloud.connect_redshift, address="the local warehouse")
-        settings = self.settings
-        address = f"{settings.redshift_host}:{settings.redshift_port}/{settings.redshift_database}"
-        return RedshiftClient(self._connect_aws, address=address)
+        return RedshiftClient(self._connect_aws, address=self._aws_address())
 
     @cached_property
     def loader(self) -> RedshiftDataLoader:
@@ -133,6 +131,16 @@ class DemoEnvironment:
 
         role = self.settings.iam_role or LOCAL_ROLE
         return RedshiftDataLoader(self.redshift, self.processed_storage, iam_role=role)
+
+    def redshift_version(self) -> str:
+        """Connect once, without another attempt; returns what the warehouse says it is."""
+        from src.infrastructure.redshift_client import RedshiftClient
+
+        once = RedshiftClient(self._connect_aws, address=self._aws_address(), attempts=1)
+        try:
+            return str(once.query_value("SELECT version()"))
+        finally:
+            once.close()
 
     def read_frame(self, query: str, name: str) -> pd.DataFrame:
         """Return a query's rows: through the cursor, or on aws through S3 where they are many."""
@@ -153,7 +161,12 @@ class DemoEnvironment:
         region = "us-east-1" if self.local_cloud is not None else self.settings.aws_region
         return S3Storage(self.s3_client, bucket, region=region)
 
-    def _aws_client(self, service: str) -> Any:
+    def _aws_address(self) -> str:
+        s = self.settings
+        return f"{s.redshift_host}:{s.redshift_port}/{s.redshift_database}"
+
+    def aws_client(self, service: str) -> Any:
+        """Return a boto3 client of the user's own account."""
         import boto3
         from botocore.config import Config
 

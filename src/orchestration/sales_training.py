@@ -19,6 +19,7 @@ from src.services.ticket_sales_prediction_service import (
 
 Floats = npt.NDArray[np.float64]
 GATES = {"coverage_low": 0.87, "coverage_high": 0.93, "quartile": 0.85, "ece": 0.05, "auc": 0.6}
+MAX_SAMPLED = 200  # points of a picture
 MIN_GATED_ROWS = 1_000  # below, the gates' bands are narrower than chance
 
 
@@ -110,10 +111,28 @@ def judge_sales_model(
         "intervals": intervals,
         "confidence": reliability,
         "gates": _gates(intervals, reliability, len(test)),
+        "test_predictions": _sampled(test),
     }  # fmt: skip
     if truth is not None:
         facts["ceiling"] = _ceiling(evaluation, test, actual, point, truth)
     return facts, test
+
+
+def _sampled(test: pd.DataFrame) -> list[dict[str, float]]:
+    """Return a spread of the test concerts, small to large, for the report's picture."""
+    ordered = test.sort_values("tickets", kind="stable")
+    ranks = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), MAX_SAMPLED)).round())
+    picked = ordered.iloc[ranks.astype(int)]
+    return [
+        {
+            "expected": round(float(row["tickets"]), 1),
+            "low": round(float(row["low"]), 1),
+            "high": round(float(row["high"]), 1),
+            "actual": float(row["tickets_sold"]),
+            "confidence": round(float(row["confidence"]), 4),
+        }
+        for _, row in picked.iterrows()
+    ]
 
 
 def _ceiling(

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src.errors import CannotRunError, DemoError
+from src.errors import CannotRunError, DemoError, missing_package
 from src.reporting.console import Console, StageProgress
+from src.reporting.presenter import Presenter
 from src.reporting.run_report import (
     SCHEMA_VERSION,
     environment_facts,
@@ -70,13 +71,14 @@ class Workflow:
         self.steps: dict[str, dict[str, Any]] = {}
         self.error: DemoError | None = None
         self.exit_code = 0
+        self.page_path: Path | None = None
 
     @property
     def report_path(self) -> Path:
         """Return where the JSON report is."""
         return self.folder / f"{self._report}_report.json"
 
-    def run(self, stages: list[Stage], header: str) -> None:
+    def run(self, stages: list[Stage], header: str, presenter: Presenter | None = None) -> None:
         """Run the stages until one fails; nothing raised here is lost, and Ctrl-C is an end."""
         with uninterrupted():
             self._prepare_folder()
@@ -86,8 +88,15 @@ class Workflow:
         try:
             for index, stage in enumerate(stages, 1):
                 current = stage
-                if not self._run_stage(index, len(stages), stage):
+                goes_on = self._run_stage(index, len(stages), stage)
+                if presenter is not None:
+                    presenter.show(stage.key, self.steps[stage.key])
+                if not goes_on:
                     break
+                if presenter is not None and index < len(stages):
+                    paused = time.monotonic()
+                    presenter.pause(f"Any key: {stages[index].title}.")
+                    clock += time.monotonic() - paused
         except KeyboardInterrupt:  # between a stage's work and its last word
             self._interrupt(current)
         self._summarise(time.monotonic() - clock)
@@ -106,6 +115,10 @@ class Workflow:
                 logger.debug("%s", traceback.format_exc())
                 self.error, self.exit_code = error, error.exit_code
                 outcome = StepOutcome("failed", error.message, error.facts)
+            except ModuleNotFoundError as error:
+                self.error = missing_package(error)
+                self.exit_code = self.error.exit_code
+                outcome = StepOutcome("failed", self.error.message)
             except Exception as error:  # a bug of ours: named, logged, exit code 2
                 self.error = internal_error(error, self.folder / "run.log")
                 self.exit_code = self.error.exit_code
@@ -159,7 +172,18 @@ class Workflow:
             **extra,
         }
         write_atomically(self.report_path, to_json(report) + "\n")
+        self._write_pages(report)
         return report
+
+    def _write_pages(self, report: dict[str, Any]) -> None:
+        from src.reporting.report_pages import write_pages
+
+        try:
+            self.page_path = write_pages(report, self.folder)
+        except DemoError as error:
+            if self.error is None:
+                raise
+            self.console.error(error)  # the run's own error stays its last word
 
     def _prepare_folder(self) -> None:
         try:

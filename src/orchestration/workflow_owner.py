@@ -1,18 +1,23 @@
-"""What both workflows are besides their stages: an environment, started late, closed surely."""
+"""What both workflows are besides their stages: run, shown, reported, and surely closed."""
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from src.orchestration.environment import DemoEnvironment
-from src.orchestration.workflow import Workflow
+from src.orchestration.workflow import Stage, Workflow
 from src.reporting.console import Console
+from src.reporting.presenter import Presenter
 from src.settings import Settings
+from src.signals import uninterrupted
 
 
 class WorkflowOwner:
-    """Holds a workflow and the environment its stages use; use it as a context manager."""
+    """Holds a workflow and the environment its stages use; use it as a context manager.
+
+    With `present`, a table follows each stage, and on a terminal a key starts the next.
+    """
 
     def __init__(
         self,
@@ -20,11 +25,15 @@ class WorkflowOwner:
         settings: Settings,
         console: Console | None,
         environment: DemoEnvironment,
+        *,
+        present: bool = False,
     ) -> None:
         self.settings = settings
         self.workflow = Workflow(report, settings, console=console)
         self._environment = environment
         self._entered = False
+        color = self.workflow.console.is_colored
+        self._presenter = Presenter(self.report_facts, color=color) if present else None
 
     @property
     def environment(self) -> DemoEnvironment:
@@ -33,6 +42,43 @@ class WorkflowOwner:
             self._environment.__enter__()
             self._entered = True
         return self._environment
+
+    def report_facts(self) -> dict[str, Any]:
+        """Return what the report holds besides the stages, as far as it is known."""
+        raise NotImplementedError
+
+    def write_report(self) -> dict[str, Any]:
+        """Write the JSON report of what has run so far and return it."""
+        return self.workflow.write_report(self.report_facts())
+
+    def run_stages(self, stages: list[Stage], header: str) -> dict[str, Any]:
+        """Run the stages, write the report and stop what was started; returns the report."""
+        try:
+            self.workflow.run(stages, header, self._presenter)
+            with uninterrupted():
+                report = self.write_report()
+                self.workflow.console.line(f"page:  {self.workflow.page_path}")
+            self._let_look_inside()
+            return report
+        finally:
+            with uninterrupted():
+                self.close()
+
+    def _let_look_inside(self) -> None:
+        """Keep the local servers up until a key, for whoever presents."""
+        presenter, cloud = self._presenter, self._environment.local_cloud
+        if presenter is None or not presenter.can_pause or cloud is None or self.workflow.error:
+            return
+        lines = cloud.write_client_files()
+        console = self.workflow.console
+        console.line("\nThe servers are still up. Look inside, from another shell:\n")
+        console.line("  python -m src.local_cloud psql")
+        console.line(f"  {lines['psql']}")
+        console.line(f"  {lines['aws']}")
+        try:
+            presenter.pause("Any key stops the servers.")
+        except KeyboardInterrupt:
+            return  # the run is over and reported: Ctrl-C is a key like any other
 
     def close(self) -> None:
         """Stop what was started."""

@@ -13,7 +13,7 @@ from src.errors import DemoError
 
 HEARTBEAT_S = 15.0
 _REDRAW_S = 0.1
-_COLORS = {"ok": "32", "failed": "31", "skipped": "33", "error": "31", "dim": "2"}
+_COLORS = {"ok": "32", "passed": "32", "failed": "31", "skipped": "33", "error": "31", "dim": "2"}
 
 
 class Console:
@@ -46,7 +46,9 @@ class Console:
     @contextmanager
     def stage(self, index: int, count: int, name: str) -> Iterator[StageProgress]:
         """Show a stage while it runs; the caller ends it with `done`."""
-        progress = StageProgress(self, f"  {index}/{count}  {name:<18}", self._clock)
+        progress = StageProgress(
+            self, f"  {index:>{len(str(count))}}/{count}  {name:<18}", self._clock
+        )
         ticker = None
         if not self._quiet:
             ticker = threading.Thread(target=progress.tick, name="progress", daemon=True)
@@ -91,6 +93,11 @@ class Console:
         shown = "stopped" if status == "interrupted" else status
         word = self._paint(status, f"{shown:<8}")
         self._write(f"{start}{prefix} {word} {text:<46} {seconds:>5.1f}s\n")
+
+    @property
+    def is_colored(self) -> bool:
+        """Tell whether words may be colored."""
+        return self._color
 
     @property
     def is_terminal(self) -> bool:

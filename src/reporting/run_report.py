@@ -18,7 +18,7 @@ from typing import Any
 from src import __version__
 from src.errors import CannotRunError, DemoError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def new_run_id(now: datetime) -> str:

@@ -21,33 +21,16 @@ from src.services.synthetic_data_generator import SyntheticDataGenerator
 from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
 from src.services.venue_popularity_service import VenuePopularityService
 from src.settings import Settings
-from tests.conftest import ROOT, SMALL, FolderSink, Script
+from tests.conftest import ROOT, SMALL, FolderSink, Trainer
 
 SCHEMA = json.loads((ROOT / "docs/reference/training_report.schema.json").read_text())
 GB, RF = "ticket_sales_prediction", "venue_popularity"
-
-
-class Trainer(Script):
-    """Runs train_demo_models.py in a folder of its own."""
-
-    def train(self, *arguments, **extra):
-        options = [*arguments, "--output-dir", str(self.folder / "models")]
-        command = self.command(*options, name="train_demo_models.py")
-        return self.run_command(command, **extra)
 
 
 def report_of(done):
     report = json.loads(Path(done.stdout.strip()).read_text())
     jsonschema.validate(report, SCHEMA, format_checker=jsonschema.FormatChecker())
     return report
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """The default data, loaded, and both models trained on it."""
-    script = Trainer(tmp_path_factory.mktemp("trained"))
-    assert script.run().returncode == 0
-    return script, script.train("--with-challengers")
 
 
 def test_training_succeeds_and_says_so(trained):
@@ -294,18 +277,3 @@ def test_a_local_copy_that_was_touched_is_refused(trained, tmp_path):
         read_folder(copy)
     with pytest.raises(SavedModelError, match="no whole saved model"):
         read_folder(tmp_path / "nope")
-
-
-def test_the_examples_of_the_models_page_run(trained, monkeypatch, capsys):
-    page = (ROOT / "docs/reference/models.md").read_text()
-    python = page.split("```python\n")[1].split("```")[0]
-    monkeypatch.chdir(trained[0].folder)
-    exec(compile(python, "models.md", "exec"), {})
-    assert "typical values used: city" in capsys.readouterr().out
-    sql = page.split("```sql\n")[1].split("```")[0]
-    with LocalCloud(trained[0].state) as cloud:
-        connection = cloud.connect_redshift()
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            assert len(cursor.fetchall()) == 10
-        connection.close()

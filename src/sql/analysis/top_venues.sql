@@ -1,0 +1,17 @@
+-- The ten venues with the highest revenue, and how full their finished shows were.
+SELECT v.venue_id, v.name, v.city, v.capacity,
+       COUNT(*) AS concerts,
+       SUM(sold.tickets) AS tickets,
+       SUM(sold.revenue) AS revenue,
+       SUM(CASE WHEN c.status = 'completed' THEN sold.tickets END)
+           / CAST(SUM(CASE WHEN c.status = 'completed' THEN v.capacity END) AS FLOAT) AS sell_through
+FROM concert_dw.concerts c
+JOIN concert_dw.venues v ON v.venue_id = c.venue_id
+JOIN (
+    SELECT concert_id, SUM(quantity) AS tickets, SUM(total_amount) AS revenue
+    FROM concert_dw.ticket_sales
+    GROUP BY concert_id
+) AS sold ON sold.concert_id = c.concert_id
+GROUP BY v.venue_id, v.name, v.city, v.capacity
+ORDER BY revenue DESC, v.venue_id
+LIMIT 10;

@@ -1,0 +1,312 @@
+"""The report's page: what it shows, whatever happened, and how a browser shows it."""
+
+import copy
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from src.reporting.html_report import render_page
+from tests.conftest import SMALL
+
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;{{7*7}}"
+CONTRAST = 4.5  # WCAG 2.2, level AA, for text of any size
+# Words the page acts on; everything else may come from a user's file or a server.
+FIXED = {"verdict", "status", "report", "month", "pipeline_start", "training_start", "starts_at"}
+
+
+class Tags(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.found, self.text = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, sorted(name for name, _ in attrs)))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def pages(trained):
+    """The page of the pipeline and of the training, as (path, report)."""
+    script, done = trained
+    pipeline = Path(next((script.folder / "r").glob("*/pipeline_report.json")))
+    training = Path(done.stdout.strip())
+    return {
+        path.stem.split("_")[0]: (path.parent / "index.html", json.loads(path.read_text()))
+        for path in (pipeline, training)
+    }
+
+
+@pytest.fixture(params=["pipeline", "training"])
+def page(request, pages):
+    return pages[request.param]
+
+
+def replaced(value, words, key=""):
+    if isinstance(value, dict):
+        return {k: replaced(v, words, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [replaced(v, words, key) for v in value]
+    return words if isinstance(value, str) and key not in FIXED else value
+
+
+def text_of(page):
+    return re.sub(r"\s+", " ", " ".join(Tags(page).text))
+
+
+# -- what it says ----------------------------------------------------------------------------
+
+
+def test_the_run_names_its_page(trained):
+    _, done = trained
+    (line,) = [text for text in done.stderr.splitlines() if text.startswith("page:")]
+    assert Path(line.split()[1]).read_text().startswith("<!doctype html>")
+
+
+def test_the_pages_of_one_data_set_link_to_each_other(pages):
+    for own, other in (("pipeline", "training"), ("training", "pipeline")):
+        path, _ = pages[own]
+        links = re.findall(r'href="(\.\./[^"]+)"', path.read_text())
+        assert pages[other][0].resolve() in [(path.parent / link).resolve() for link in links]
+
+
+def test_runs_on_other_data_are_not_linked(script):
+    for seed in ("1", "2"):
+        assert script.run(*SMALL, "--seed", seed).returncode == 0
+    for path in (script.folder / "r").glob("*/index.html"):
+        assert 'href="../' not in path.read_text()
+
+
+def test_a_page_is_one_file_without_scripts_or_network(page):
+    html = page[0].read_text()
+    tags = Tags(html).found
+    assert not {"script", "iframe", "object", "embed"} & {tag for tag, _ in tags}
+    assert not [names for _, names in tags if "src" in names or any(n[:2] == "on" for n in names)]
+    assert "http:" not in html and "https:" not in html and "@import" not in html
+    assert "default-src 'none'" in html
+
+
+def test_the_page_is_rendered_from_the_report_alone(page):
+    path, report = page
+    assert text_of(render_page(report)) in text_of(
+        re.sub(r'<p>[^<]+: <a href="\.\./.*?</p>', "", path.read_text())
+    )
+
+
+def test_every_number_a_presenter_points_at_is_the_reports(pages):
+    shown = text_of(pages["pipeline"][0].read_text())
+    report = pages["pipeline"][1]
+    for counts in report["rows"].values():
+        for value in counts.values():
+            assert f"{value:,}" in shown
+    for row in report["data"]["top_venues"]:
+        assert row["name"] in shown
+    for check in report["steps"]["data_verification"]["checks"]:
+        assert check["title"] in shown
+    shown = text_of(pages["training"][0].read_text())
+    for model in pages["training"][1]["models"].values():
+        assert f"{model['test_metrics']['r2']:.3f}" in shown
+        for baseline in model["baselines"].values():
+            assert f"{baseline['mae']:,.1f}" in shown
+    for sample in pages["training"][1]["sample_predictions"]:
+        assert sample.get("name", sample["scenario"]) in shown
+
+
+def test_whatever_a_report_holds_is_escaped(page):
+    _, report = page
+    tame = Tags(render_page(replaced(report, "x")))
+    wild = Tags(render_page(replaced(report, HOSTILE)))
+    assert wild.found == tame.found
+    assert any("<script>" in text for text in wild.text), "the words themselves are shown"
+
+
+@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize("status", ["failed", "interrupted"])
+def test_a_pipeline_that_stopped_anywhere_has_a_page(pages, index, status):
+    report = copy.deepcopy(pages["pipeline"][1])
+    for key in list(report["steps"])[index:]:
+        report["steps"][key] = {"status": "not_run"}
+    key = list(report["steps"])[index]
+    report["steps"][key] = {"status": status, "summary": "it broke", "seconds": 1.0}
+    report.update(
+        verdict=status, data={}, error={"message": "it broke", "where": "there", "cause": None,
+                                        "hint": "python again.py", "type": "LoadError"},
+        rows={t: dict.fromkeys(c) for t, c in report["rows"].items()},
+    )  # fmt: skip
+    if index == 0:
+        report["dataset"] = None
+    shown = text_of(render_page(report))
+    assert f"{status.capitalize()} at " in shown
+    assert shown.index("it broke") < shown.index("Stages"), "failures first"
+    assert "python again.py" in shown and "None" not in shown
+
+
+@pytest.mark.parametrize("index", range(8))
+def test_a_training_that_stopped_anywhere_has_a_page(pages, index):
+    report = copy.deepcopy(pages["training"][1])
+    names = list(report["steps"])
+    for key in names[index:]:
+        report["steps"][key] = {"status": "not_run"}
+    report["steps"][names[index]] = {"status": "failed", "summary": "it broke", "seconds": 0.1}
+    report["error"] = {"message": "it broke", "where": None, "cause": None, "hint": None}
+    report.update(verdict="failed", sample_predictions=[], plots=[])
+    if index == 0:
+        report["dataset"] = None
+    if index < 5:
+        report["models"] = {}
+    elif index == 5:
+        del report["models"]["ticket_sales_prediction"]
+    assert "Failed at" in text_of(render_page(report))
+
+
+def test_a_lost_row_is_seen(pages):
+    report = copy.deepcopy(pages["pipeline"][1])
+    report["rows"]["ticket_sales"]["unaccounted"] = 3
+    page = render_page(report)
+    assert "Not every row is accounted for" in page and 'class="lost"' in page
+
+
+def test_models_that_were_only_rechecked_show_their_checks(trained):
+    script, _ = trained
+    done = script.train("--validate-only")
+    page = (Path(done.stdout.strip()).parent / "index.html").read_text()
+    assert "Checks of the saved model" in page and "golden predictions" in page
+
+
+def test_a_failed_run_keeps_its_own_error_when_the_page_cannot_be_written(script, monkeypatch):
+    from src.errors import CannotRunError
+    from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+    from src.reporting import report_pages
+    from src.settings import Settings
+
+    def full(*_):
+        raise CannotRunError("no space left")
+
+    monkeypatch.setattr(report_pages, "write_pages", full)
+    settings = Settings(
+        input_dir=str(script.folder / "nothing"), state_dir=str(script.state),
+        report_dir=str(script.folder / "r"),
+    )  # fmt: skip
+    with DemoPipelineOrchestrator(settings) as orchestrator:
+        report = orchestrator.run_pipeline()
+    assert "is not a folder" in report["error"]["message"]
+    assert orchestrator.workflow.report_path.exists()
+
+
+# -- how a browser shows it ------------------------------------------------------------------
+
+TEXT_CONTRASTS = """() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgb = color => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = element => {
+    for (let e = element; e; e = e.parentElement) {
+      const color = rgb(getComputedStyle(e).backgroundColor);
+      if (color[3] === 255) return color;
+    }
+    return [255, 255, 255, 255];
+  };
+  const found = [];
+  for (const e of document.querySelectorAll('body *')) {
+    const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    if (!own || ['STYLE', 'title'].includes(e.tagName) || !e.getClientRects().length) continue;
+    const style = getComputedStyle(e);
+    const ink = rgb(e.closest('svg') ? style.fill : style.color);
+    const [a, b] = [luminance(ink), luminance(behind(e))].sort((x, y) => y - x);
+    found.push([(a + 0.05) / (b + 0.05), e.textContent.trim().slice(0, 40)]);
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if program is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def opened(browser, page):
+    """Open the page; yields a function of the context's options."""
+    contexts = []
+
+    def open_page(**options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.seen = []
+        tab.on("request", lambda request: tab.seen.append(request.url))
+        tab.on("console", lambda message: tab.seen.append(message.text))
+        tab.on("pageerror", lambda error: tab.seen.append(str(error)))
+        tab.goto(page[0].as_uri())
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def test_the_browser_asks_for_nothing_else_and_complains_of_nothing(opened, page):
+    assert opened().seen == [page[0].as_uri()]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
+def test_no_page_is_wider_than_its_window(opened, width):
+    tab = opened(viewport={"width": width, "height": 900})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_word_is_readable_in_light_and_dark(opened, scheme):
+    tab = opened(color_scheme=scheme)
+    tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    contrasts = tab.evaluate(TEXT_CONTRASTS)
+    assert len(contrasts) > 100
+    assert [found for found in contrasts if found[0] < CONTRAST] == []
+
+
+def test_words_are_large_enough_for_a_projector(opened):
+    tab = opened(viewport={"width": 1280, "height": 800})
+    sizes = tab.evaluate(
+        "[...document.querySelectorAll('td, p, li, svg text')].filter(e => e.textContent.trim())"
+        ".map(e => parseFloat(getComputedStyle(e).fontSize) * "
+        "(e.closest('svg') ? e.closest('svg').getScreenCTM().a : 1))"
+    )
+    assert min(sizes) >= 13
+
+
+def test_without_javascript_the_theme_can_be_chosen_and_details_open(opened):
+    tab = opened(java_script_enabled=False, color_scheme="light")
+    light = tab.screenshot()
+    tab.get_by_label("dark").check()
+    assert tab.screenshot() != light
+    tab.locator("summary").first.click()
+    assert tab.locator("details").first.get_attribute("open") is not None
+
+
+def test_printed_it_is_dark_on_white(opened):
+    tab = opened(color_scheme="dark")
+    tab.emulate_media(media="print", color_scheme="dark")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert [found for found in tab.evaluate(TEXT_CONTRASTS) if found[0] < CONTRAST] == []
+    assert len(tab.pdf()) > 20_000

@@ -67,6 +67,15 @@ class Script:
         )
 
 
+class Trainer(Script):
+    """Runs train_demo_models.py in a folder of its own."""
+
+    def train(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        options = [*arguments, "--output-dir", str(self.folder / "models")]
+        command = self.command(*options, name="train_demo_models.py")
+        return self.run_command(command, **extra)
+
+
 @pytest.fixture
 def script(tmp_path):
     return Script(tmp_path)
@@ -87,3 +96,19 @@ def s3(cloud):
 @pytest.fixture
 def small_world():
     return SyntheticDataGenerator(WorldSize(60, 30, 400, 3000), seed=7, defect_rate=0.02)
+
+
+@pytest.fixture(scope="session")
+def loaded(tmp_path_factory):
+    """The default data, loaded by a run of the pipeline: the script and what it said."""
+    script = Trainer(tmp_path_factory.mktemp("loaded"))
+    done = script.run()
+    assert done.returncode == 0, done.stderr
+    return script, done
+
+
+@pytest.fixture(scope="session")
+def trained(loaded):
+    """Both models trained on the default data: the script and what it said."""
+    script, _ = loaded
+    return script, script.train("--with-challengers")

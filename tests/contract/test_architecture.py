@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from src.orchestration.validation.interface import SCRIPTS
 from tests.conftest import ROOT
 
 # Who may import whom; `src` itself holds settings and errors, open to all.
@@ -73,7 +74,7 @@ def test_files_and_functions_stay_readable(path):
             assert (node.end_lineno or 0) - node.lineno <= 60, node.name
 
 
-@pytest.mark.parametrize("name", ["run_demo_pipeline.py", "train_demo_models.py"])
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_are_short_and_executable(name):
     path = Path(ROOT / name)
     assert len(path.read_text().splitlines()) < 110

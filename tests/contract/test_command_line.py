@@ -8,25 +8,37 @@ import pytest
 
 import run_demo_pipeline
 import train_demo_models
+import validate_demo_pipeline
 from tests.conftest import ROOT, SMALL
 
 OPTIONS = {
     "--artists", "--venues", "--concerts", "--sales", "--seed", "--skip-generation",
     "--raw-bucket", "--processed-bucket", "--iam-role", "--input-dir", "--defect-rate",
     "--raw-format", "--etl", "--load-mode", "--target", "--report-dir", "--json", "--quiet",
-    "--verbose", "--no-color", "--version", "--dry-run", "--help",
+    "--verbose", "--no-color", "--version", "--dry-run", "--present", "--help",
 }  # fmt: skip
 
 
 TRAINING_OPTIONS = {
     "--test-size", "--random-state", "--validate-only", "--output-dir", "--with-challengers",
     "--coverage", "--target", "--report-dir", "--json", "--quiet", "--verbose", "--no-color",
-    "--version", "--help",
+    "--version", "--present", "--help",
+}  # fmt: skip
+
+
+VALIDATION_OPTIONS = {
+    "--only", "--list", "--smoke", "--strict", "--target", "--report-dir", "--json", "--quiet",
+    "--verbose", "--no-color", "--version", "--help",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("script", "options"), [(run_demo_pipeline, OPTIONS), (train_demo_models, TRAINING_OPTIONS)]
+    ("script", "options"),
+    [
+        (run_demo_pipeline, OPTIONS),
+        (train_demo_models, TRAINING_OPTIONS),
+        (validate_demo_pipeline, VALIDATION_OPTIONS),
+    ],
 )
 def test_the_options_are_exactly_the_documented_ones(script, options):
     parser = script.build_parser()
@@ -44,11 +56,13 @@ def test_help_shows_examples_and_exit_codes(script):
         assert word in " ".join(done.stdout.split())
 
 
-@pytest.mark.parametrize("script", ["run_demo_pipeline", "train_demo_models"])
+@pytest.mark.parametrize(
+    "script", ["run_demo_pipeline", "train_demo_models", "validate_demo_pipeline"]
+)
 def test_help_imports_nothing_heavy(script):
     code = (
         f"import sys, {script} as r; r.build_parser().format_help();"
-        "heavy = {'numpy','pandas','pyarrow','boto3','sklearn','psycopg2','sqlglot'};"
+        "heavy = {'numpy','pandas','pyarrow','boto3','sklearn','psycopg2','sqlglot','jinja2'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -1,0 +1,219 @@
+"""Checks of the checkout itself: files, imports, SQL, schemas, dependencies."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from src.orchestration.validation.check import Check, Context, Finding, judge
+
+# The names users and CI rely on; inside the packages, `imports` and the tests look further.
+REQUIRED_FILES = (
+    "run_demo_pipeline.py",
+    "train_demo_models.py",
+    "validate_demo_pipeline.py",
+    "requirements.txt",
+    "requirements-dev.txt",
+    ".env.example",
+    "README.md",
+    "CHANGELOG.md",
+    "docs/ARCHITECTURE.md",
+    "docs/guides/DEMO_PIPELINE_GUIDE.md",
+    "docs/guides/DATA_ANALYSIS.md",
+    "docs/guides/MODEL_MONITORING.md",
+    "docs/redshift/REDSHIFT_QUICKSTART.md",
+    "docs/reference/cli.md",
+    "docs/reference/data_dictionary.md",
+    "docs/reference/models.md",
+    "docs/reference/python.md",
+    "docs/reference/reports.md",
+    "docs/reference/settings.md",
+    "docs/reference/pipeline_report.schema.json",
+    "docs/reference/training_report.schema.json",
+    "docs/reference/validation_report.schema.json",
+    "src/settings.py",
+    "src/errors.py",
+    "src/domain/tables.py",
+    "src/services/synthetic_data_generator.py",
+    "src/services/venue_popularity_service.py",
+    "src/services/ticket_sales_prediction_service.py",
+    "src/services/model_evaluation_service.py",
+    "src/services/data_quality_service.py",
+    "src/infrastructure/s3_storage.py",
+    "src/infrastructure/redshift_client.py",
+    "src/infrastructure/redshift_data_loader.py",
+    "src/infrastructure/glue_job_manager.py",
+    "src/glue_jobs/concert_etl_job.py",
+    "src/local_cloud/README.md",
+    "src/local_cloud/local_cloud.py",
+    "src/orchestration/demo_pipeline_orchestrator.py",
+    "src/orchestration/demo_model_trainer.py",
+    "src/orchestration/demo_pipeline_validator.py",
+    "src/orchestration/environment.py",
+    "tests/conftest.py",
+)
+REQUIRED_FOLDERS = (
+    "src/sql/schema",
+    "src/sql/checks",
+    "src/sql/features",
+    "src/sql/analysis",
+    "docs/decisions",
+    "tests/unit",
+    "tests/contract",
+    "tests/integration",
+    "tests/benchmarks",
+)
+KINDS = ("pipeline", "training", "validation")
+MINIMUM_PYTHON = (3, 11)
+
+
+def file_structure(context: Context) -> Finding:
+    """Every required file is there and not empty, every required folder holds something."""
+    problems = []
+    for name in REQUIRED_FILES:
+        path = context.root / name
+        if not path.is_file():
+            problems.append(f"{name} is missing")
+        elif path.stat().st_size == 0:
+            problems.append(f"{name} is empty")
+    for name in REQUIRED_FOLDERS:
+        folder = context.root / name
+        if not folder.is_dir() or not any(folder.iterdir()):
+            problems.append(f"{name}/ is missing or empty")
+    count = len(REQUIRED_FILES) + len(REQUIRED_FOLDERS)
+    return judge(
+        f"{count} files and folders", "all of them", problems, "git status, then: git restore FILE"
+    )
+
+
+def imports(context: Context) -> Finding:
+    """Every module below src can be imported with what requirements.txt installs."""
+    problems = context.probe("imports")
+    modules = sum(1 for _ in (context.root / "src").rglob("*.py"))
+    hint = f"{sys.executable} -m pip install -r requirements.txt"
+    return judge(f"{modules} modules of src import", "all of them", problems, hint)
+
+
+def sql_files(context: Context) -> Finding:
+    """Every statement of every .sql file parses as Redshift."""
+    import re
+
+    import sqlglot
+    from sqlglot import exp
+
+    problems, files = [], sorted((context.root / "src/sql").rglob("*.sql"))
+    for path in files:
+        name = path.relative_to(context.root)
+        # `:name` is a parameter; `::` is a cast.
+        text = re.sub(r"(?<!:):(\w+)", r"'\1'", path.read_text(encoding="utf-8"))
+        try:
+            statements = [s for s in sqlglot.parse(text, read="redshift") if s is not None]
+        except sqlglot.errors.SqlglotError as error:
+            problems.append(f"{name}: {str(error).splitlines()[0]}")
+            continue
+        if not statements:
+            problems.append(f"{name}: no statement")
+        # What sqlglot does not know becomes a Command, or an expression that is no statement.
+        problems += [f"{name}: not a statement: {s.sql()[:60]}" for s in statements
+                     if not isinstance(s, (exp.Query, exp.DDL, exp.DML, exp.Drop))]  # fmt: skip
+    return judge(f"{len(files)} SQL files parse as Redshift", "all of them", problems)
+
+
+def report_schemas(context: Context) -> Finding:
+    """Each report's JSON Schema is valid, and describes the version that is written."""
+    import jsonschema
+
+    from src.reporting.run_report import SCHEMA_VERSION
+
+    problems = []
+    for kind in KINDS:
+        name = f"docs/reference/{kind}_report.schema.json"
+        try:
+            schema = json.loads(context.read(name))
+            jsonschema.Draft202012Validator.check_schema(schema)
+            if schema["properties"]["schema_version"].get("const") != SCHEMA_VERSION:
+                problems.append(f"{name}: schema_version is not {SCHEMA_VERSION}")
+        except (OSError, ValueError, KeyError, jsonschema.SchemaError) as error:
+            problems.append(f"{name}: {str(error).splitlines()[0]}")
+    return judge(f"{len(KINDS)} schemas, valid", "all of them", problems)
+
+
+def newest_reports(context: Context) -> Finding:
+    """The newest report of each kind in the report folder matches its schema."""
+    folder, expected = Path(context.settings.report_dir), "each newest report matches its schema"
+    newest = {}
+    for kind in KINDS:
+        found = sorted(folder.glob(f"*/{kind}_report.json"))
+        if found:
+            newest[kind] = found[-1]
+    if not newest:
+        return Finding("skipped", expected, f"no report in {folder}", "python run_demo_pipeline.py")
+    problems = [
+        f"{path}: {problem}"
+        for kind, path in newest.items()
+        for problem in schema_problems(context, kind, path.read_text(encoding="utf-8"))
+    ]
+    return judge(expected, f"{len(newest)} of them", problems, "run the script again")
+
+
+def schema_problems(context: Context, kind: str, text: str) -> list[str]:
+    """Return how a report's text breaks its schema."""
+    import jsonschema
+
+    schema = json.loads(context.read(f"docs/reference/{kind}_report.schema.json"))
+    try:
+        report = json.loads(text)
+    except ValueError as error:
+        return [f"not JSON: {error}"]
+    validator = jsonschema.Draft202012Validator(
+        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+    return [f"{e.json_path}: {e.message[:200]}" for e in validator.iter_errors(report)]
+
+
+def python_version(context: Context) -> Finding:
+    """This Python is new enough."""
+    wanted = ".".join(map(str, MINIMUM_PYTHON))
+    found = ".".join(map(str, sys.version_info[:3]))
+    problems = [] if sys.version_info >= MINIMUM_PYTHON else [f"Python {found}"]
+    return judge(f"Python {wanted} or newer", found, problems, f"install Python {wanted}")
+
+
+def dependencies(context: Context) -> Finding:
+    """Every package of requirements.txt is installed, in the pinned range."""
+    from importlib import metadata
+
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    problems, count = [], 0
+    for line in context.read("requirements.txt").splitlines():
+        text = line.split("#")[0].strip()
+        if not text:
+            continue
+        count += 1
+        try:
+            wanted = Requirement(text)
+            found = metadata.version(wanted.name)
+        except InvalidRequirement:
+            problems.append(f"{text!r} is not a requirement")
+        except metadata.PackageNotFoundError:
+            problems.append(f"{wanted.name} is not installed (wanted {wanted.specifier})")
+        else:
+            if not wanted.specifier:
+                problems.append(f"{wanted.name} is not pinned")
+            elif not wanted.specifier.contains(found, prereleases=True):
+                problems.append(f"{wanted.name} {found} is outside {wanted.specifier}")
+    hint = f"{sys.executable} -m pip install -r requirements.txt"
+    return judge(f"{count} packages, in the pinned ranges", "all of them", problems, hint)
+
+
+CHECKS = (
+    Check("python", "the Python that runs this", python_version),
+    Check("dependencies", "the packages of requirements.txt", dependencies),
+    Check("file_structure", "the files everybody relies on", file_structure),
+    Check("imports", "the modules below src", imports),
+    Check("sql_files", "the SQL, as Redshift reads it", sql_files),
+    Check("report_schemas", "the reports' JSON Schemas", report_schemas),
+    Check("newest_reports", "the reports of earlier runs", newest_reports),
+)

@@ -1,0 +1,121 @@
+"""The generated parts of docs/reference/: `python -m tests.contract.reference_pages` writes them.
+
+A page holds them between `<!-- generated: NAME -->` and `<!-- end -->`; the rest is hand-written.
+"""
+
+import ast
+import importlib
+import json
+import re
+import sys
+from dataclasses import fields
+
+from src.orchestration.validation.interface import REQUIRED_CLASSES, SCRIPTS, signatures
+from src.settings import Settings
+from tests.conftest import ROOT
+
+_BLOCK = re.compile(r"(<!-- generated: ([\w./-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_LOCAL_CLOUD = "src.local_cloud.__main__"
+
+
+def pages():
+    """Yield (path, text as it is, text as it should be) of every page with generated parts."""
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        text = path.read_text()
+        if _BLOCK.search(text):
+            yield path, text, _BLOCK.sub(lambda m: m[1] + _content(m[2]) + "\n" + m[3], text)
+
+
+def _content(name):
+    kind, _, argument = name.partition("/")
+    return {
+        "options": options_table,
+        "settings": settings_table,
+        "class": class_block,
+        "schema": schema_table,
+    }[kind](argument)
+
+
+def options_table(script):
+    module = importlib.import_module(script.removesuffix(".py"))
+    parser = module.build_parser()
+    by_env = {spec.metadata["env"]: spec for spec in fields(Settings)}
+    lines = [f"{parser.description}", "", "```sh"]
+    lines += [line.strip() for line in module.EXAMPLES.strip().splitlines()]
+    lines += ["```", "", "| option | default | meaning |", "| --- | --- | --- |"]
+    for action in parser._actions:
+        long = [name for name in action.option_strings if name.startswith("--")]
+        if not long:
+            continue
+        argument = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+        argument = argument.replace("|", "\\|")
+        short = [f", `{name}`" for name in action.option_strings if name not in long]
+        words = (action.help or "") % {"prog": parser.prog}
+        env = re.search(r" \[(\w+)\]", words)
+        default = str(by_env[env[1]].default) if env else ""
+        words = re.sub(r" \[\w+\].*$", "", words)
+        words += f" Variable `{env[1]}`." if env else ""
+        shown = f"`{default}`" if default else ""
+        lines.append(f"| `{long[0]}{argument}`{''.join(short)} | {shown} | {words} |")
+    return "\n".join(lines)
+
+
+def settings_table(_):
+    lines = ["| variable | option | default | meaning |", "| --- | --- | --- | --- |"]
+    known = set()
+    for script in SCRIPTS:
+        parser = importlib.import_module(script.removesuffix(".py")).build_parser()
+        known |= {o for action in parser._actions for o in action.option_strings}
+    for spec in fields(Settings):
+        meta = spec.metadata
+        option = "--" + spec.name.replace("_", "-")
+        words = [meta["doc"]]
+        if meta["choices"]:
+            words.append("One of " + ", ".join(f"`{choice}`" for choice in meta["choices"]) + ".")
+        if meta["min"] is not None and meta["max"] is not None:
+            words.append(f"{meta['min']} to {meta['max']}.")
+        elif meta["min"] is not None:
+            words.append(f"At least {meta['min']}.")
+        if meta["secret"]:
+            words.append("Secret: it is in no log and no report.")
+        default = f"`{spec.default}`" if spec.default != "" else ""
+        shown = f"`{option}`" if option in known else ""
+        lines.append(f"| `{meta['env']}` | {shown} | {default} | {' '.join(words)} |")
+    return "\n".join(lines)
+
+
+def class_block(name):
+    (place,) = [p for p in REQUIRED_CLASSES if p.endswith(f":{name}")]
+    file = place.split(":")[0]
+    tree = ast.parse((ROOT / file).read_text())
+    (node,) = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name]
+    about = " ".join(ast.get_docstring(node).split("\n\n")[0].split())
+    module = file.removesuffix(".py").replace("/", ".")
+    listed = "\n".join(signatures(ROOT / file, name))
+    return f"`from {module} import {name}`\n\n{about}\n\n```text\n{listed}\n```"
+
+
+def schema_table(kind):
+    schema = json.loads((ROOT / f"docs/reference/{kind}_report.schema.json").read_text())
+    lines = ["| field | values | meaning |", "| --- | --- | --- |"]
+    for name, found in schema["properties"].items():
+        if "const" in found:
+            values = f"`{json.dumps(found['const'])}`"
+        elif "enum" in found:
+            values = ", ".join(f"`{value}`" for value in found["enum"])
+        else:
+            kinds = found.get("type", "object")
+            values = kinds if isinstance(kinds, str) else " or ".join(kinds)
+        lines.append(f"| `{name}` | {values} | {found['description']} |")
+    return "\n".join(lines)
+
+
+def main():
+    for path, text, wanted in pages():
+        if text != wanted:
+            path.write_text(wanted)
+            print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

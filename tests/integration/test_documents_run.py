@@ -1,0 +1,105 @@
+"""What the documents show is run: every query, every Python example, every printed output."""
+
+import re
+import subprocess
+import sys
+
+import psycopg2
+import pytest
+
+from src.local_cloud.local_cloud import LocalCloud
+from src.orchestration.validation.documents import fences
+from tests.conftest import ROOT, Script
+
+FENCES = list(fences(ROOT))
+SQL = [fence for fence in FENCES if fence.language == "sql"]
+PYTHON = [fence for fence in FENCES if fence.language == "python"]
+OUTPUTS = [fence for fence in FENCES if re.match(r"Concert \w+  (run|dry run)", fence.text)]
+
+
+@pytest.fixture(scope="module")
+def connections(trained):
+    """The trained warehouse, as the pipeline's client and as any other meets it."""
+    with LocalCloud(trained[0].state, role="host") as cloud:
+        opened = [cloud.connect_redshift(), psycopg2.connect(**cloud.front_address())]
+        yield opened
+        for connection in opened:
+            connection.close()
+
+
+@pytest.mark.parametrize("fence", SQL, ids=lambda fence: fence.place)
+def test_every_query_gives_the_same_over_the_wire_and_through_our_client(connections, fence):
+    answers = []
+    for connection in connections:
+        with connection.cursor() as cursor:
+            cursor.execute(fence.text.strip().rstrip(";"))
+            answers.append([tuple(map(str, row)) for row in cursor.fetchall()])
+        connection.rollback()
+    assert answers[0] == answers[1]
+
+
+def test_the_queries_answer_something(connections):
+    """Of all queries, only those that look for what must not be give no rows."""
+    empty = []
+    for fence in SQL:
+        with connections[0].cursor() as cursor:
+            cursor.execute(fence.text.strip().rstrip(";"))
+            if not cursor.fetchall():
+                empty.append(fence.text)
+        connections[0].rollback()
+    assert len(empty) == 1 and "HAVING SUM(s.quantity) > v.capacity" in empty[0]
+
+
+@pytest.mark.parametrize("fence", PYTHON, ids=lambda fence: fence.place)
+def test_every_python_example_runs(trained, tmp_path, fence):
+    makes_its_own_data = "run_pipeline" in fence.text
+    script = Script(tmp_path) if makes_its_own_data else trained[0]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", fence.text], cwd=script.folder,
+        env=script.environment(PYTHONPATH=str(ROOT)), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def shape(text):
+    """Return the lines of an output without what differs from run to run."""
+    text = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{4}", "RUN", text)
+    text = re.sub(r"\S*/RUN/", "reports/RUN/", text)
+    text = re.sub(r"\b(created|verified)\b", "there", text)
+    text = re.sub(r"\d[\d.,]*", "N", text)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return [line for line in lines if line and "running," not in line]
+
+
+def printed(done):
+    return shape(done.stderr + done.stdout)
+
+
+@pytest.fixture(scope="module")
+def said(loaded, trained, tmp_path_factory):
+    """What the scripts really say, by their first line."""
+    fresh = Script(tmp_path_factory.mktemp("said"))
+    raw = sorted((loaded[0].state / "s3/concert-demo-raw/raw").iterdir())[-1]
+    return [
+        printed(loaded[1]),
+        printed(trained[1]),
+        printed(loaded[0].train("--validate-only")),
+        printed(fresh.run("--dry-run", "--report-dir", "reports")),
+        printed(fresh.run("--input-dir", str(raw), DEMO_MAX_REJECTED_SHARE="0.001")),
+        # Whatever the settings around it: the smoke check's runs are its own.
+        printed(
+            fresh.run_command(
+                fresh.command("--smoke", name="validate_demo_pipeline.py"), DEMO_TEST_SIZE="0.999"
+            )
+        ),
+    ]
+
+
+@pytest.mark.parametrize("fence", OUTPUTS, ids=lambda fence: fence.place)
+def test_every_output_is_what_the_scripts_say(said, fence):
+    shown = shape(fence.text)
+    candidates = [lines for lines in said if lines[0] == shown[0]]
+    assert candidates, f"nothing says {shown[0]}"
+    # A page may leave out the last line, the report's path.
+    assert any(shown in (lines, lines[:-1]) for lines in candidates), candidates

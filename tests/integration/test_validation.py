@@ -1,0 +1,511 @@
+"""validate_demo_pipeline.py: each check is broken here once, and must see it."""
+
+import json
+import re
+import shutil
+import stat
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import moto
+import psycopg2
+import pytest
+
+import validate_demo_pipeline
+from src.orchestration.demo_pipeline_validator import DemoPipelineValidator, all_checks
+from src.orchestration.environment import DemoEnvironment
+from src.orchestration.validation import smoke
+from src.orchestration.validation.check import Check, Finding
+from src.settings import Settings
+from tests.conftest import ROOT
+
+SCHEMA = json.loads((ROOT / "docs/reference/validation_report.schema.json").read_text())
+COPIED = ("*.py", "*.txt", "*.md", "src", "docs", "tests", ".env.example")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the checkout, to break."""
+    root = tmp_path / "checkout"
+    root.mkdir()
+    for pattern in COPIED:
+        for path in ROOT.glob(pattern):
+            if path.is_dir():
+                shutil.copytree(
+                    path, root / path.name, ignore=shutil.ignore_patterns("__pycache__")
+                )
+            else:
+                shutil.copy2(path, root / path.name)
+    return root
+
+
+@pytest.fixture
+def validate(checkout, tmp_path):
+    """Run one check on the copy; returns its entry of the report."""
+
+    def run(name, **settings):
+        chosen = Settings(**{"report_dir": str(tmp_path / "r"), **settings})
+        validator = DemoPipelineValidator(chosen, only=[name], root=checkout)
+        report = validator.run_validation()
+        jsonschema.validate(report := json.loads(validator.report_path.read_text()), SCHEMA)
+        (entry,) = report["checks"]
+        assert validator.exit_code == (entry["verdict"] == "failed")
+        return entry
+
+    return run
+
+
+def replacing(path, old, new):
+    """Return a way to break: replace text in a file of the checkout."""
+
+    def edit(root):
+        text = (root / path).read_text()
+        assert old in text, "the test no longer breaks anything"
+        (root / path).write_text(text.replace(old, new, 1))
+
+    edit.__name__ = f"{path}: {old[:20]}"
+    return edit
+
+
+def removing(path):
+    def remove(root):
+        target = root / path
+        shutil.rmtree(target) if target.is_dir() else target.unlink()
+
+    remove.__name__ = f"without {path}"
+    return remove
+
+
+def adding(path, text):
+    def add(root):
+        (root / path).write_text(text)
+
+    add.__name__ = f"with {path}"
+    return add
+
+
+def not_executable(root):
+    (root / "train_demo_models.py").chmod(stat.S_IRUSR | stat.S_IWUSR)
+
+
+def twice(*edits):
+    def edit(root):
+        for one in edits:
+            one(root)
+
+    edit.__name__ = edits[0].__name__
+    return edit
+
+
+GUIDE, CLI, PYTHON = (
+    "docs/guides/DEMO_PIPELINE_GUIDE.md", "docs/reference/cli.md", "docs/reference/python.md",
+)  # fmt: skip
+RUN = "run_demo_pipeline.py"
+
+BROKEN = [
+    ("dependencies", replacing("requirements.txt", "boto3~=1.44", "boto3~=0.1"), "boto3"),
+    ("dependencies", replacing("requirements.txt", "boto3~=1.44", "boto3"), "not pinned"),
+    ("dependencies", replacing("requirements.txt", "boto3", "no-such-package"), "not installed"),
+    ("dependencies", replacing("requirements.txt", "boto3~=", "boto3 ~ "), "not a requirement"),
+    ("file_structure", removing(GUIDE), "DEMO_PIPELINE_GUIDE.md is missing"),
+    ("file_structure", adding("CHANGELOG.md", ""), "CHANGELOG.md is empty"),
+    ("file_structure", removing("src/sql/checks"), "src/sql/checks/"),
+    ("imports", adding("src/services/broken.py", "import no_such_module\n"), "no_such_module"),
+    ("imports", adding("src/domain/broken.py", "def f(:\n"), "SyntaxError"),
+    ("imports", replacing("src/settings.py", "import re\n", "import rex\n"), "rex"),
+    ("sql_files", adding("src/sql/checks/99_x.sql", "SELECT FROM WHERE;"), "99_x.sql"),
+    ("sql_files", adding("src/sql/checks/99_x.sql", "-- nothing\n"), "no statement"),
+    ("sql_files", adding("src/sql/checks/99_x.sql", "FROBNICATE all;"), "99_x.sql"),
+    ("report_schemas", removing("docs/reference/training_report.schema.json"), "training_report"),
+    ("report_schemas",
+     replacing("docs/reference/pipeline_report.schema.json", '"object"', '"objekt"'), "objekt"),
+    ("report_schemas",
+     replacing("docs/reference/pipeline_report.schema.json", '"const": 2', '"const": 1'),
+     "schema_version"),
+    ("scripts", not_executable, "train_demo_models.py is not executable"),
+    ("scripts", removing("validate_demo_pipeline.py"), "validate_demo_pipeline.py is missing"),
+    ("scripts", replacing(RUN, "#!/usr/bin/env python3\n", "#!/bin/sh\n"), "does not start with"),
+    ("scripts", replacing(RUN, "import sys\n", "import sys, time; time.sleep(1.1)\n"), "takes"),
+    ("scripts", replacing(RUN, "import sys\n", "import syss\n"), "syss"),
+    ("options", replacing(RUN, '"--skip-generation"', '"--skip-gen"'), "has no --skip-generation"),
+    ("options", replacing(CLI, "| `--skip-generation`", "| --"), "--skip-generation is not doc"),
+    ("options", removing(CLI), "cli.md is missing"),
+    ("interfaces",
+     replacing("src/orchestration/demo_pipeline_orchestrator.py", "def ensure_s3_buckets",
+               "def make_buckets"), "ensure_s3_buckets is missing"),
+    ("interfaces",
+     replacing("src/services/model_evaluation_service.py", "random_state: int = 42",
+               "random_state: int = 43"), "random_state: int=43"),
+    ("interfaces", replacing(PYTHON, "run_pipeline() -> ", "run_pipeline() => "), "run_pipeline"),
+    ("interfaces", removing("src/infrastructure/glue_job_manager.py"), "no class GlueJobManager"),
+    ("env_example", replacing(".env.example", "# DEMO_SEED=42\n", ""), "DEMO_SEED is missing"),
+    ("env_example", replacing(".env.example", "DEMO_SEED=42", "DEMO_SEED=41"), "'41'"),
+    ("env_example", replacing(".env.example", "DEMO_SEED=", "DEMO_SED="), "DEMO_SED is no setting"),
+    ("settings_page",
+     replacing("docs/reference/settings.md", "| `DEMO_SEED`", "| DEMO_SEED"), "DEMO_SEED is not"),
+    ("settings_page", replacing("docs/reference/settings.md", "`1000`", "`999`"), "999"),
+    ("settings_page",
+     replacing("docs/reference/settings.md", "<!-- end -->", "| `DEMO_X` | | | x |\n"), "DEMO_X"),
+    ("guide", replacing(GUIDE, "## Troubleshooting", "## Trouble"), "'Troubleshooting'"),
+    ("guide", twice(replacing(GUIDE, "## Reset", "## Temporary"),
+                    replacing(GUIDE, "## Overview", "## Reset"),
+                    replacing(GUIDE, "## Temporary", "## Overview")), "another order"),
+    ("guide", lambda root: (root / GUIDE).write_text(
+        re.sub(r"## Reset.*?(?=## Next)", "## Reset\n\nSoon.\n\n", (root / GUIDE).read_text(),
+               flags=re.DOTALL)), "'Reset' is empty"),
+    ("links", replacing("README.md", "](docs/ARCHITECTURE.md)", "](docs/ARCHITEC.md)"), "ARCHITEC"),
+    ("links", replacing(GUIDE, "(#validation-queries)", "(#queries)"), "no such heading"),
+    ("commands", replacing("README.md", "--concerts 500", "--konzerte 500"), "--konzerte"),
+    ("commands", replacing(GUIDE, "--raw-format parquet", "--raw-format xml"), "xml"),
+    ("commands", replacing(GUIDE, "reset    # all", "restart  # all"), "refused"),
+    ("commands", replacing("README.md", "```sh", "```"), "no language"),
+    ("commands", replacing("README.md", "--json | jq .steps", "--json | jq '.steps"), "quotation"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "breaking", "words"), BROKEN,
+    ids=[f"{name}-{getattr(edit, '__name__', '')}" for name, edit, _ in BROKEN],
+)  # fmt: skip
+def test_a_check_sees_what_was_broken(validate, checkout, name, breaking, words):
+    breaking(checkout)
+    entry = validate(name)
+    assert entry["verdict"] == "failed"
+    assert words in " ".join([entry["found"], *entry["details"]])
+
+
+@pytest.mark.parametrize(
+    "name", sorted({name for name, *_ in BROKEN} | {"python"}), ids=lambda name: name
+)
+def test_a_check_passes_where_nothing_was_broken(validate, name):
+    entry = validate(name)
+    assert entry["verdict"] == "passed", entry
+
+
+def test_every_check_has_a_test_that_makes_it_fail():
+    text = Path(__file__).read_text()
+    for target in ("local", "aws"):
+        for check in all_checks(target):
+            assert f'("{check.name}"' in text, check.name
+
+
+# -- checks that look beyond the checkout ----------------------------------------------------
+
+
+def test_an_old_python_is_seen(validate, monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 0))
+    entry = validate("python")
+    assert entry["verdict"] == "failed" and "3.10" in entry["found"]
+
+
+def test_reports_that_break_their_schema_are_seen(validate, tmp_path):
+    assert validate("newest_reports", report_dir=str(tmp_path / "none"))["verdict"] == "skipped"
+    folder = tmp_path / "r2/20260101T000000Z-0000"
+    folder.mkdir(parents=True)
+    (folder / "training_report.json").write_text('{"report": "training"}')
+    entry = validate("newest_reports", report_dir=str(tmp_path / "r2"))
+    assert entry["verdict"] == "failed" and "is a required property" in entry["found"]
+    (folder / "training_report.json").write_text("{")
+    assert "not JSON" in validate("newest_reports", report_dir=str(tmp_path / "r2"))["found"]
+
+
+def test_servers_that_cannot_start_are_seen(validate, monkeypatch):
+    assert validate("local_servers")["verdict"] == "passed"
+    from src.local_cloud import s3_server
+
+    monkeypatch.setattr(s3_server, "_rclone", lambda: "/bin/false")
+    entry = validate("local_servers")
+    assert entry["verdict"] == "failed" and "S3 server did not start" in entry["found"]
+    assert "pip install" in entry["hint"]
+
+
+def test_a_state_folder_that_cannot_be_used_is_seen(validate, tmp_path):
+    assert validate("local_state", state_dir=str(tmp_path / "new/deep"))["verdict"] == "passed"
+    entry = validate("local_state", state_dir="/proc/demo")
+    assert entry["verdict"] == "failed" and "DEMO_STATE_DIR" in entry["hint"]
+    entry = validate("local_state", sales=10**13)
+    assert entry["verdict"] == "failed" and "of disk" in entry["found"]
+
+
+def test_a_smoke_run_that_fails_is_seen(validate, checkout, monkeypatch):
+    monkeypatch.setitem(smoke.RUNS, RUN, ("--concerts", "10", "--sales", "50"))
+    entry = validate("smoke")  # ten concerts are too few to learn from
+    assert entry["verdict"] == "failed" and "train_demo_models.py" in entry["found"]
+    replacing("docs/reference/pipeline_report.schema.json", '"dataset", "rows"', '"datum"')(
+        checkout
+    )
+    assert "'datum' is a required property" in validate("smoke")["found"]
+
+
+# -- the aws target, against moto and players of Redshift ------------------------------------
+
+ROLE = "arn:aws:iam::123456789012:role/concert-demo"
+TRUST = {
+    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                   "Principal": {"Service": ["glue.amazonaws.com", "redshift.amazonaws.com"]}}]
+}  # fmt: skip
+AWS = {
+    "target": "aws", "iam_role": ROLE, "redshift_host": "127.0.0.1", "redshift_port": 1,
+    "redshift_user": "demo", "redshift_password": "hush",
+}  # fmt: skip
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    """A played account with credentials and the role."""
+    import boto3
+
+    for name, value in (("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"),
+                        ("AWS_DEFAULT_REGION", "us-east-1")):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with moto.mock_aws():
+        iam = boto3.client("iam")
+        iam.create_role(RoleName="concert-demo", AssumeRolePolicyDocument=json.dumps(TRUST))
+        yield boto3
+
+
+def played_redshift(monkeypatch, connect):
+    monkeypatch.setattr(DemoEnvironment, "_connect_aws", lambda self: connect())
+
+
+class Answering:
+    """A connection to a warehouse that says one thing."""
+
+    closed = 0
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def cursor(self):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def execute(self, *_):
+        pass
+
+    def fetchone(self):
+        return (self.answer,)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    "name", ["aws_settings", "aws_credentials", "aws_buckets", "aws_role", "aws_glue"]
+)
+def test_a_good_account_passes(validate, aws, name):
+    assert validate(name, **AWS)["verdict"] == "passed"
+
+
+def test_missing_aws_settings_are_named_and_what_needs_them_is_skipped(validate, aws):
+    lacking = {**AWS, "redshift_host": "", "iam_role": ""}
+    entry = validate("aws_settings", **lacking)
+    assert entry["verdict"] == "failed"
+    assert entry["details"] == ["DEMO_IAM_ROLE is not set", "REDSHIFT_HOST is not set"]
+    for name in ("aws_role", "aws_warehouse"):
+        assert validate(name, **lacking)["verdict"] == "skipped"
+
+
+def test_no_credentials_are_seen(validate, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    for name, hint in (("aws_credentials", "AWS_PROFILE"), ("aws_glue", "glue:GetJob")):
+        entry = validate(name, **AWS)
+        assert entry["verdict"] == "failed" and hint in entry["hint"]
+        assert "NoCredentials" in entry["found"]
+
+
+def denying(service, operation, code, monkeypatch):
+    """Let one operation of a service fail with a code."""
+    from botocore.exceptions import ClientError
+
+    real = DemoEnvironment.aws_client
+
+    def client(self, name):
+        made = real(self, name)
+        if name == service:
+
+            def refuse(**_):
+                raise ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+
+            setattr(made, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower(), refuse)
+        return made
+
+    monkeypatch.setattr(DemoEnvironment, "aws_client", client)
+
+
+@pytest.mark.parametrize(
+    ("name", "service", "operation", "code", "words"),
+    [
+        ("aws_credentials", "sts", "GetCallerIdentity", "ExpiredToken", "ExpiredToken"),
+        ("aws_buckets", "s3", "HeadBucket", "403", "belongs to somebody else"),
+        ("aws_buckets", "s3", "HeadBucket", "SlowDown", "HeadBucket: SlowDown"),
+        ("aws_role", "iam", "GetRole", "NoSuchEntity", "NoSuchEntity"),
+        ("aws_role", "iam", "GetRole", "AccessDenied", "AccessDenied"),
+        ("aws_glue", "glue", "GetJob", "AccessDeniedException", "AccessDenied"),
+    ],
+)
+def test_what_aws_refuses_is_named_with_a_hint(
+    validate, aws, monkeypatch, name, service, operation, code, words
+):
+    denying(service, operation, code, monkeypatch)
+    entry = validate(name, **AWS)
+    assert entry["verdict"] == "failed" and entry["hint"]
+    assert words in " ".join([entry["found"], *entry["details"]])
+
+
+def test_buckets_of_ours_and_free_ones_are_told_apart(validate, aws):
+    aws.client("s3").create_bucket(Bucket="concert-demo-raw")
+    found = validate("aws_buckets", **AWS)["found"]
+    assert "concert-demo-raw is usable" in found and "concert-demo-processed is free" in found
+
+
+def test_a_role_that_redshift_may_not_assume_is_seen(validate, aws):
+    trust = {
+        "Statement": [{**TRUST["Statement"][0], "Principal": {"Service": "glue.amazonaws.com"}}]
+    }
+    aws.client("iam").create_role(RoleName="half", AssumeRolePolicyDocument=json.dumps(trust))
+    entry = validate("aws_role", **{**AWS, "iam_role": ROLE.replace("concert-demo", "half")})
+    assert entry["verdict"] == "failed" and "redshift.amazonaws.com may not" in entry["found"]
+    other = ROLE.replace("123456789012", "999999999999")
+    assert validate("aws_role", **{**AWS, "iam_role": other})["verdict"] == "failed"
+
+
+def test_a_glue_job_that_is_there_already(validate, aws):
+    aws.client("glue").create_job(Name="concert-etl", Role=ROLE, Command={"Name": "glueetl"})
+    assert "exists" in validate("aws_glue", **AWS)["found"]
+
+
+def test_the_warehouse(validate, monkeypatch):
+    assert validate("aws_warehouse", **AWS)["verdict"] == "failed"  # nobody listens there
+    redshift = "PostgreSQL 8.0.2 on i686-pc-linux-gnu, Redshift 1.0.77467"
+    played_redshift(monkeypatch, lambda: Answering(redshift))
+    assert validate("aws_warehouse", **AWS)["verdict"] == "passed"
+    played_redshift(monkeypatch, lambda: Answering("PostgreSQL 16.1"))
+    entry = validate("aws_warehouse", **AWS)
+    assert entry["verdict"] == "failed" and "PostgreSQL 16" in entry["found"]
+
+    def refuse():
+        raise psycopg2.OperationalError('password authentication failed for user "demo"')
+
+    played_redshift(monkeypatch, refuse)
+    entry = validate("aws_warehouse", **AWS)
+    assert "hush" not in json.dumps(entry) and "REDSHIFT_" in entry["hint"]
+
+
+# -- the script ------------------------------------------------------------------------------
+
+
+class Checks:
+    """A validator whose checks find what the test says."""
+
+    def __init__(self, monkeypatch, tmp_path, *findings):
+        from src.orchestration import demo_pipeline_validator as module
+
+        def look(finding):
+            def run(_):
+                if isinstance(finding, Exception):
+                    raise finding
+                return finding
+
+            return run
+
+        checks = tuple(Check(f"c{i}", "it", look(f)) for i, f in enumerate(findings))
+        monkeypatch.setattr(module, "EVERYWHERE", checks)
+        monkeypatch.setattr(module, "BY_TARGET", {"local": ()})
+        self.settings = Settings(report_dir=str(tmp_path))
+
+    def run(self, **options):
+        validator = DemoPipelineValidator(self.settings, **options)
+        report = validator.run_validation()
+        written = json.loads(validator.report_path.read_text())
+        jsonschema.validate(
+            {**written, "checks": [{**c, "name": "x"} for c in written["checks"]]}, SCHEMA
+        )
+        return validator.exit_code, report["tally"]
+
+
+PASSED, FAILED, SKIPPED = (Finding(word, "a", "b") for word in ("passed", "failed", "skipped"))
+
+
+@pytest.mark.parametrize(
+    ("findings", "strict", "code"),
+    [
+        ((PASSED, PASSED), False, 0),
+        ((FAILED, PASSED), False, 1),
+        ((PASSED, SKIPPED), False, 0),
+        ((PASSED, SKIPPED), True, 1),
+        ((OSError("disk"), PASSED), False, 1),
+        ((ModuleNotFoundError("No module named 'x'", name="x"), PASSED), False, 1),
+        ((RuntimeError("bug"), FAILED), False, 2),
+    ],
+)
+def test_every_check_runs_and_the_exit_code_says_how_it_went(
+    monkeypatch, tmp_path, findings, strict, code
+):
+    found, tally = Checks(monkeypatch, tmp_path, *findings).run(strict=strict)
+    assert found == code
+    assert sum(tally.values()) == len(findings)
+    assert tally["passed"] == sum(f is PASSED for f in findings), "skipped is never passed"
+
+
+def test_each_check_prints_expected_and_found(script):
+    done = script.run_command(
+        script.command(
+            "--only", "links,env_example,newest_reports", name="validate_demo_pipeline.py"
+        )
+    )
+    assert done.returncode == 0
+    assert "passed   every relative link leads somewhere: " in done.stderr
+    assert "skipped  " in done.stderr and "found     no report in" in done.stderr
+    assert Path(done.stdout.strip()).name == "validation_report.json"
+    assert done.stderr.splitlines()[-1] == "next:  python run_demo_pipeline.py"
+
+
+def test_a_failed_validation_ends_with_what_to_type(script):
+    command = script.command(
+        "--only", "newest_reports", "--strict", name="validate_demo_pipeline.py"
+    )
+    done = script.run_command(command)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "next:  python run_demo_pipeline.py"
+
+
+def test_json_and_strict_and_a_failed_check(script):
+    command = script.command("--only", "newest_reports", "--strict", "--json", "-q",
+                             name="validate_demo_pipeline.py")  # fmt: skip
+    done = script.run_command(command)
+    assert done.returncode == 1 and done.stderr == ""
+    assert json.loads(done.stdout)["tally"] == {"passed": 0, "failed": 0, "skipped": 1}
+
+
+def test_an_unknown_check_is_refused_with_the_known_ones(script):
+    done = script.run_command(script.command("--only", "bogus", name="validate_demo_pipeline.py"))
+    assert done.returncode == 2
+    assert "no check 'bogus'" in done.stderr and "file_structure" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["local", "aws"])
+def test_the_list_names_every_check_and_runs_none(capsys, target, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert validate_demo_pipeline.main(["--list", "--target", target]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == [check.name for check in all_checks(target)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_smoke_runs_only_where_it_is_asked_for():
+    names = [check.name for check in DemoPipelineValidator(Settings()).checks]
+    assert "smoke" not in names
+    asked = DemoPipelineValidator(replace(Settings()), run_smoke=True).checks
+    assert [check.name for check in asked] == [*names, "smoke"]

@@ -5,6 +5,8 @@ machine is shared and absolute times mean little.
 """
 
 import argparse
+import gzip
+import io
 import json
 import statistics
 import subprocess
@@ -14,6 +16,9 @@ import time
 from pathlib import Path
 
 import psycopg2
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 from faker import Faker
 
 from src.local_cloud.local_cloud import LocalCloud
@@ -126,63 +131,58 @@ def generation(rows):
 
 # -- COPY ------------------------------------------------------------------------------------
 
+SALES_DDL = (
+    "CREATE TABLE public.sales (sale_id VARCHAR(64) NOT NULL, concert_id VARCHAR(64) "
+    "NOT NULL, purchased_at TIMESTAMP NOT NULL, quantity INTEGER NOT NULL, unit_price "
+    "DECIMAL(10,2) NOT NULL, total_amount DECIMAL(14,2), ticket_tier VARCHAR(20), "
+    "sales_channel VARCHAR(20))"
+)
+COPIES = {
+    "csv": "CSV IGNOREHEADER 1",
+    "json": "FORMAT AS JSON 'auto'",
+    "parquet": "FORMAT AS PARQUET",
+    "csv_1_percent_bad": "CSV IGNOREHEADER 1 MAXERROR 100000",
+}
+
 
 def copy(folder, rows):
     """COPY through the Redshift layer against PostgreSQL's own COPY of the same CSV."""
-    size = WorldSize(2_000, 500, rows // 20, rows)
-    generator = SyntheticDataGenerator(size, defect_rate=0.0)
     figures = {"rows": rows}
     with LocalCloud(folder / ".demo") as cloud:
         s3 = cloud.s3_client()
         s3.create_bucket(Bucket="bench")
         connection = cloud.connect_redshift()
         cursor = connection.cursor()
-        cursor.execute(
-            "CREATE TABLE public.sales (sale_id VARCHAR(64) NOT NULL, concert_id VARCHAR(64) "
-            "NOT NULL, purchased_at TIMESTAMP NOT NULL, quantity INTEGER NOT NULL, unit_price "
-            "DECIMAL(10,2) NOT NULL, total_amount DECIMAL(14,2), ticket_tier VARCHAR(20), "
-            "sales_channel VARCHAR(20))"
-        )
+        cursor.execute(SALES_DDL)
         connection.commit()
-        bodies = _sales_bodies(generator)
-        bare = []
-        for _ in range(3):
-            seconds, _ = timed(lambda: _bare_copy(cursor, bodies["csv"]))
-            bare.append(seconds)
-            connection.rollback()
-        floor = rows / statistics.median(bare)
-        figures["bare_postgres_rows_per_s"] = floor
-        for kind, options in (
-            ("csv", "CSV IGNOREHEADER 1"),
-            ("json", "FORMAT AS JSON 'auto'"),
-            ("parquet", "FORMAT AS PARQUET"),
-        ):
+        bodies = sales_bodies(rows)
+        ways = {"bare_postgres": lambda: bare_copy(cursor, bodies["csv"])}
+        for kind in COPIES:
             s3.put_object(Bucket="bench", Key=f"{kind}/part", Body=bodies[kind])
-            statement = f"COPY public.sales FROM 's3://bench/{kind}/' IAM_ROLE default {options}"
-            times = []
-            for _ in range(3):
-                seconds, _ = timed(lambda q=statement: cursor.execute(q))
-                times.append(seconds)
+            ways[kind] = lambda k=kind: cursor.execute(copy_statement(k, "bench"))
+        times = {way: [] for way in ways}
+        for _ in range(7):  # in turn, because the machine's speed changes
+            for way, run in ways.items():
+                times[way].append(timed(run)[0])
                 connection.rollback()
-            figures[f"{kind}_rows_per_s"] = rows / statistics.median(times)
-            figures[f"{kind}_ratio_to_bare"] = figures[f"{kind}_rows_per_s"] / floor
+        for way, seconds in times.items():
+            figures[f"{way}_rows_per_s"] = rows / statistics.median(seconds)
+            shares = [bare / one for bare, one in zip(times["bare_postgres"], seconds, strict=True)]
+            figures[f"{way}_ratio_to_bare"] = statistics.median(shares)
         connection.close()
     return figures
 
 
-def _bare_copy(cursor, body):
-    import io
+def copy_statement(kind, prefix):
+    return f"COPY public.sales FROM 's3://{prefix}/{kind}/' IAM_ROLE default {COPIES[kind]}"
 
+
+def bare_copy(cursor, body):
     cursor.copy_expert("COPY public.sales FROM STDIN (FORMAT csv, HEADER)", io.BytesIO(body))
 
 
-def _sales_bodies(generator):
-    import gzip
-    import io
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def sales_bodies(rows):
+    """The same sales in each format, uncompressed; and with each hundredth quantity no number."""
     found = {}
 
     class Keep:
@@ -190,36 +190,88 @@ def _sales_bodies(generator):
             if path.startswith("ticket_sales"):
                 found.setdefault(path.split(".", 1)[1], []).append(body)
 
+    generator = SyntheticDataGenerator(WorldSize(2_000, 500, rows // 20, rows), defect_rate=0.0)
     generator.export(Keep(), "json", "x")
     generator.export(Keep(), "csv", "x")
     parts = [gzip.decompress(part) for part in found["csv.gz"]]
     csv = parts[0] + b"".join(part.split(b"\n", 1)[1] for part in parts[1:])
-    import pyarrow.csv as pa_csv
-
     kinds = {"sale_id": pa.string(), "concert_id": pa.string(), "quantity": pa.int32(),
              "unit_price": pa.decimal128(10, 2), "total_amount": pa.decimal128(14, 2)}  # fmt: skip
     options = pa_csv.ConvertOptions(column_types=kinds)
     sink = io.BytesIO()
-    pq.write_table(pa_csv.read_csv(io.BytesIO(csv), convert_options=options), sink)
-    json_lines = b"".join(gzip.decompress(part) for part in found["json.gz"])
-    return {"csv": csv, "json": json_lines, "parquet": sink.getvalue()}
+    table = pa_csv.read_csv(io.BytesIO(csv), convert_options=options)
+    pq.write_table(table, sink, row_group_size=100_000)  # what a reader holds at once
+    lines = csv.split(b"\n")
+    lines[100::100] = [line.replace(b'",', b'",x', 1) for line in lines[100::100]]
+    return {
+        "csv": csv,
+        "json": b"".join(gzip.decompress(part) for part in found["json.gz"]),
+        "parquet": sink.getvalue(),
+        "csv_1_percent_bad": b"\n".join(lines),
+    }
+
+
+def copy_memory(folder, rows):
+    """Peak memory of a process that COPYs `rows` rows, and ten times as many, of each format."""
+    figures = {"rows": rows}
+    with LocalCloud(folder / ".demo") as cloud:
+        s3 = cloud.s3_client()
+        s3.create_bucket(Bucket="bench")
+        connection = cloud.connect_redshift()
+        connection.cursor().execute(SALES_DDL)
+        connection.commit()
+        connection.close()
+        for size in (rows, rows * 10):
+            for kind, body in sales_bodies(size).items():
+                s3.put_object(Bucket="bench", Key=f"{size}/{kind}/part", Body=body)
+        credentials = json.dumps([cloud.redshift_address(), s3_options(s3)])
+        for kind in COPIES:
+            small, large = (
+                child_peak(
+                    "import json, sys, boto3; from src.local_cloud.redshift.connection import "
+                    "connect; from tests.benchmarks.__main__ import copy_statement;"
+                    "address, options = json.loads(sys.stdin.read());"
+                    "c = connect(s3=boto3.client('s3', **options), **address);"
+                    f"c.cursor().execute(copy_statement('{kind}', 'bench/{size}'))",
+                    credentials,
+                )
+                for size in (rows, rows * 10)
+            )
+            figures[f"{kind}_peak_bytes"] = large
+            figures[f"{kind}_growth"] = large / small
+    return figures
+
+
+def s3_options(s3):
+    keys = s3._request_signer._credentials
+    return {
+        "endpoint_url": s3.meta.endpoint_url,
+        "region_name": s3.meta.region_name,
+        "aws_access_key_id": keys.access_key,
+        "aws_secret_access_key": keys.secret_key,
+    }
 
 
 # -- memory ----------------------------------------------------------------------------------
 
 
+def child_peak(code, stdin=""):
+    """Peak memory in bytes of a Python process that runs `code`."""
+    # Not ru_maxrss, which a child inherits from the process that started it.
+    read = "import re; print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    command = [sys.executable, "-c", f"{code}\n{read}"]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=True)
+    return int(done.stdout) * 1024
+
+
 def peak_memory(sales):
     """Peak memory of a process that generates and encodes `sales` rows as JSON."""
-    code = (
-        "import re; from tests.benchmarks.__main__ import Nowhere;"
+    return child_peak(
+        "from tests.benchmarks.__main__ import Nowhere;"
         "from src.services.concert_world import WorldSize;"
         "from src.services.synthetic_data_generator import SyntheticDataGenerator as G;"
         f"G(WorldSize(5000, 1000, 100000, {sales})).export(Nowhere(), 'json', 'x');"
-        # Not ru_maxrss, which a child inherits from the process that started it.
-        "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return int(done.stdout) * 1024
 
 
 def memory():
@@ -279,7 +331,9 @@ def models():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("run", "generation", "copy", "memory", "models"))
+    parser.add_argument(
+        "--only", choices=("run", "generation", "copy", "copy_memory", "memory", "models")
+    )
     parser.add_argument("--out", default="reports/benchmarks.json")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -288,10 +342,11 @@ def main():
             "run": lambda: default_run(folder / "run", 5),
             "generation": lambda: generation(2_000_000),
             "copy": lambda: copy(folder / "copy", 500_000),
+            "copy_memory": lambda: copy_memory(folder / "copy_memory", 250_000),
             "memory": memory,
             "models": models,
         }
-        for part in ("run", "copy"):
+        for part in ("run", "copy", "copy_memory"):
             (folder / part).mkdir()
         wanted = [chosen.only] if chosen.only else list(parts)
         figures = {part: parts[part]() for part in wanted}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from typing import IO, Any
 
 import psycopg2
 
 from src.local_cloud.redshift.copy_command import CopyCommand
+from src.local_cloud.redshift.copy_direct import copy_stream
+from src.local_cloud.redshift.copy_documents import read_documents
 from src.local_cloud.redshift.copy_paths import NO_ARRAY, read_paths, sql_text
-from src.local_cloud.redshift.copy_stage import LINES, STAGE
+from src.local_cloud.redshift.copy_stage import LINES, STAGE, parts
 from src.local_cloud.redshift.copy_values import BadRow, TargetColumn
 
 
@@ -43,14 +44,15 @@ class JsonStage:
         cursor.plain("SAVEPOINT redshift_copy")
         try:
             # Neither byte can stand in JSON text, so every line arrives as it is.
-            cursor.copy_expert(
+            copy_stream(
+                cursor,
                 f"COPY {LINES} (doc) FROM STDIN "
                 "(FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02', ESCAPE E'\\x02')",
                 opened(),
-                1 << 18,
             )
             cursor.plain(
-                "SELECT bool_and(doc IS JSON OBJECT AND position('\\u0000' in doc) = 0) "
+                # What PostgreSQL calls JSON, though no text can hold it: NUL, half a character.
+                "SELECT bool_and(doc IS JSON OBJECT AND doc !~* '\\\\u(0000|d[89a-f])') "
                 f"FROM {LINES} WHERE doc IS NOT NULL AND doc_no > {before}"
             )
             plain_lines = cursor.fetchone()[0] is not False
@@ -102,47 +104,19 @@ class JsonStage:
         return refused
 
     def _document_by_document(self, number: int, stream: IO[bytes]) -> list[BadRow]:
-        text = stream.read().decode("utf-8", errors="surrogateescape")
         refused: list[BadRow] = []
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        for line, document, raw in _documents(text):
-            if document is None:
-                clean = raw.encode(errors="replace").decode().replace("\x00", ".")
-                refused.append(
-                    BadRow(number, line, "", "", "", 0, clean, "", 1216, "Invalid input line.")
-                )
-                continue
-            folded = {k.lower() if self._fold else k: v for k, v in document.items()}
-            writer.writerow([line, json.dumps(folded)])
-        buffer.seek(0)
-        self._cursor.copy_expert(f"COPY {LINES} (line, doc) FROM STDIN (FORMAT csv)", buffer)
+        for part in parts(read_documents(stream)):
+            buffer = io.StringIO()
+            writer = csv.writer(buffer, lineterminator="\n")
+            for line, document, raw in part:
+                if document is None:
+                    clean = raw.encode(errors="replace").decode().replace("\x00", ".")
+                    refused.append(
+                        BadRow(number, line, "", "", "", 0, clean, "", 1216, "Invalid input line.")
+                    )
+                    continue
+                folded = {k.lower() if self._fold else k: v for k, v in document.items()}
+                writer.writerow([line, json.dumps(folded)])
+            buffer.seek(0)
+            self._cursor.copy_expert(f"COPY {LINES} (line, doc) FROM STDIN (FORMAT csv)", buffer)
         return refused
-
-
-def _documents(text: str) -> Iterator[tuple[int, dict[str, Any] | None, str]]:
-    """Yield (last line, object or None, text) of each document; a bad one ends with its line."""
-    # Numbers stay the text they were: both end as the same text field.
-    decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse_constant)
-    position, line, counted = 0, 1, 0
-    while True:
-        while position < len(text) and text[position].isspace():
-            position += 1
-        if position >= len(text):
-            return
-        try:
-            document, end = decoder.raw_decode(text, position)
-            good = isinstance(document, dict) and "\\u0000" not in json.dumps(document)
-            good = good and not any("\udc80" <= c <= "\udcff" for c in text[position:end])
-        except (ValueError, RecursionError):
-            newline = text.find("\n", position)
-            document, good = None, False
-            end = len(text) if newline < 0 else newline
-        line += text.count("\n", counted, end)
-        counted = end
-        yield line, document if good else None, text[position:end]
-        position = end
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from src.local_cloud.redshift.copy_command import CopyCommand
+from src.local_cloud.redshift.copy_direct import copy_typed
 from src.local_cloud.redshift.copy_source import SourceFile, open_seekable
-from src.local_cloud.redshift.copy_values import TargetColumn
+from src.local_cloud.redshift.copy_values import CopyResult, TargetColumn
 
 _Test = Callable[[pa.DataType], bool]
 _COMPATIBLE: dict[str, _Test] = {
@@ -33,7 +33,7 @@ _COMPATIBLE: dict[str, _Test] = {
     "real": pa.types.is_floating,
 }
 _LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
-_ROWS_PER_BATCH = 65_536
+_ROWS_PER_BATCH = 16_384
 
 
 class ScanError(Exception):
@@ -46,12 +46,8 @@ class ScanError(Exception):
 
 def load(
     cursor: Any, command: CopyCommand, columns: list[TargetColumn], files: list[SourceFile], s3: Any
-) -> Any:
-    """Load the files; returns a CopyResult. Raises ScanError: MAXERROR is not for Parquet."""
-    from src.local_cloud.redshift.copy_runner import CopyResult
-
-    names = ", ".join(f'"{c.name}"' for c in columns)
-    statement = f"COPY {command.table} ({names}) FROM STDIN (FORMAT csv, NULL '')"
+) -> CopyResult:
+    """Load the files. Raises ScanError: MAXERROR is not for Parquet."""
     scanned = []
     for file in files:
         with open_seekable(file, command, s3, cursor.plain) as content:
@@ -59,16 +55,37 @@ def load(
                 parquet = pq.ParquetFile(content)
                 present = columns[: len(parquet.schema_arrow)] if command.fill_record else columns
                 _check_schema(parquet.schema_arrow, present, file, command)
-                for found in parquet.iter_batches(_ROWS_PER_BATCH):
-                    batch = _filled(_serialized(found, command), columns)
-                    _check_values(batch, columns, file)
-                    if not command.no_load:
-                        cursor.copy_expert(statement, _as_csv(batch))
+                batches = parquet.iter_batches(_ROWS_PER_BATCH)
+                typed = partial(_typed, command=command, columns=columns, file=file)
+                if command.no_load:
+                    for batch in batches:
+                        typed(batch)
+                else:
+                    types = _types(parquet.schema_arrow, command, columns)
+                    copy_typed(cursor, command.table, columns, types, batches, typed)
             except pa.ArrowException as error:
                 text = f"File '{file.uri}' is not a Parquet file: {error}"
                 raise ScanError(text, 15001) from error
             scanned.append(parquet.metadata.num_rows)
-    return CopyResult(sum(scanned), scanned, [], 0)
+    return CopyResult(sum(scanned), scanned)
+
+
+def _typed(
+    found: pa.RecordBatch, *, command: CopyCommand, columns: list[TargetColumn], file: SourceFile
+) -> pa.RecordBatch:
+    """Return a batch as it is loaded; raises ScanError where a value has no place in its column."""
+    batch = _filled(_serialized(found, command), columns)
+    _check_values(batch, columns, file)
+    return batch
+
+
+def _types(
+    schema: pa.Schema, command: CopyCommand, columns: list[TargetColumn]
+) -> list[pa.DataType]:
+    """Return the types of the rows to load: nested ones became text, missing ones are null."""
+    is_text = command.serialize_to_json
+    found = [pa.string() if is_text and pa.types.is_nested(t) else t for t in schema.types]
+    return [*found, *(pa.null() for _ in columns[len(found) :])]
 
 
 def _serialized(batch: pa.RecordBatch, command: CopyCommand) -> pa.RecordBatch:
@@ -89,17 +106,6 @@ def _filled(batch: pa.RecordBatch, columns: list[TargetColumn]) -> pa.RecordBatc
     missing = columns[batch.num_columns :]
     arrays = [*batch.columns, *(pa.nulls(batch.num_rows) for _ in missing)]
     return pa.RecordBatch.from_arrays(arrays, [*batch.schema.names, *(c.name for c in missing)])
-
-
-def _as_csv(batch: pa.RecordBatch) -> io.BytesIO:
-    """Return CSV in which null is empty and '' is quoted."""
-    sink = io.BytesIO()
-    with pa_csv.CSVWriter(
-        sink, batch.schema, write_options=pa_csv.WriteOptions(include_header=False)
-    ) as writer:
-        writer.write(batch)
-    sink.seek(0)
-    return sink
 
 
 def _check_schema(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from src.local_cloud.redshift import copy_parquet, copy_text
 from src.local_cloud.redshift.copy_command import CopyCommand
 from src.local_cloud.redshift.copy_source import source_files
-from src.local_cloud.redshift.copy_values import BadRow, TargetColumn
+from src.local_cloud.redshift.copy_values import CopyResult, TargetColumn
 from src.local_cloud.redshift.failures import INTERNAL, SYNTAX, detail_block, fail
 from src.local_cloud.redshift.load_log import LoadLog
 
@@ -20,17 +19,6 @@ SELECT a.attname, format_type(a.atttypid, NULL), a.attnotnull, a.atthasdef, a.at
   FROM pg_attribute a
  WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
-
-
-@dataclass
-class CopyResult:
-    """What a COPY did."""
-
-    rows: int
-    scanned: list[int]  # lines per file
-    bad: list[BadRow]
-    bad_count: int
-    replaced: list[tuple[int, int, str]] = field(default_factory=list)  # ACCEPTINVCHARS
 
 
 class CopyRunner:

@@ -128,8 +128,7 @@ def _decompressed(file: SourceFile, compression: str | None, s3: Any, execute: A
     if compression == "zstd":
         import pyarrow as pa
 
-        data = pa.CompressedInputStream(pa.BufferReader(body.read()), "zstd").read()
-        return io.BytesIO(data)
+        return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(body, "r"), "zstd"), _CHUNK)
     return io.BufferedReader(body, _CHUNK)
 
 

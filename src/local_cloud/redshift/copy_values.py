@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from src.local_cloud.redshift.copy_command import CopyCommand
 from src.local_cloud.redshift.copy_moments import has_offset, moment
@@ -42,6 +42,17 @@ class BadRow:
     code: int
     reason: str
     fields: tuple[tuple[str, str, str, str | None], ...] = ()  # (column, type, length, value)
+
+
+@dataclass
+class CopyResult:
+    """What a COPY did."""
+
+    rows: int = 0
+    scanned: list[int] = field(default_factory=list)  # lines per file
+    bad: list[BadRow] = field(default_factory=list)
+    bad_count: int = 0
+    replaced: list[tuple[int, int, str]] = field(default_factory=list)  # ACCEPTINVCHARS
 
 
 @dataclass(frozen=True)

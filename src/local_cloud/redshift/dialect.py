@@ -6,6 +6,7 @@ clause that is not on it is refused by name.
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from typing import Any
 
@@ -63,6 +64,28 @@ _TYPES = frozenset(
 )  # fmt: skip
 # Redshift has these; this emulation has not.
 _OTHER_TYPES = frozenset(["SUPER", "VARBINARY", "GEOMETRY", "GEOGRAPHY", "HLLSKETCH", "TIMETZ"])
+
+
+# What PostgreSQL can create and Redshift cannot.
+_POSTGRES_KINDS = frozenset(
+    ["SEQUENCE", "TRIGGER", "TYPE", "DOMAIN", "RULE", "EXTENSION", "AGGREGATE", "OPERATOR", "CAST",
+     "INDEX", "TABLESPACE"]
+)  # fmt: skip
+_POSTGRES_CLAUSES: dict[type[Any], str] = {
+    exp.Returning: "RETURNING",
+    exp.OnConflict: "ON CONFLICT",
+    exp.NullSafeEQ: "IS DISTINCT FROM",
+    exp.NullSafeNEQ: "IS DISTINCT FROM",
+    exp.Index: "CREATE INDEX",
+    exp.TableSample: "TABLESAMPLE",
+    exp.Filter: "FILTER of an aggregate",
+    exp.Lateral: "LATERAL",
+    exp.Lock: "SELECT ... FOR UPDATE",
+    exp.InheritsProperty: "INHERITS",
+    exp.UnloggedProperty: "UNLOGGED",
+    exp.PartitionedByProperty: "PARTITION BY",
+}
+logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # it warns of what we refuse
 
 
 class _Dialect(Redshift):
@@ -126,6 +149,11 @@ def tokens(text: str) -> list[Any]:
 def parse(statement: str, execute: Any) -> exp.Expression:
     """Parse one statement as Redshift; a syntax error is raised through the server."""
     words = tokens(statement)
+    created = words[1].text.upper() if len(words) > 1 and words[0].text.upper() == "CREATE" else ""
+    if created in _POSTGRES_KINDS:
+        fails_on_redshift(execute, f"CREATE {created}")
+    if created in ("FUNCTION", "PROCEDURE"):
+        not_emulated(execute, f"CREATE {created}")
     for token, after in zip(words, words[1:], strict=False):
         if token.text.upper() in _POSTGRES_WORDS and after.text == "(":
             fails_on_redshift(execute, f"function {token.text.lower()}()")
@@ -181,26 +209,20 @@ def check(tree: exp.Expression, execute: Any) -> None:
             _check_type(node, execute)
         elif isinstance(node, exp.Func):
             _check_function(node, execute)
-        elif isinstance(node, exp.Returning):
-            fails_on_redshift(execute, "RETURNING")
-        elif isinstance(node, exp.OnConflict):
-            fails_on_redshift(execute, "ON CONFLICT")
         elif isinstance(node, exp.Distinct) and node.args.get("on"):
             fails_on_redshift(execute, "DISTINCT ON")
-        elif isinstance(node, (exp.NullSafeEQ, exp.NullSafeNEQ)):
-            fails_on_redshift(execute, "IS DISTINCT FROM")
         elif isinstance(node, exp.Values) and not isinstance(node.parent, exp.Insert):
             fails_on_redshift(execute, "VALUES as a table")
-        elif isinstance(node, exp.Index):
-            fails_on_redshift(execute, "CREATE INDEX")
+        elif type(node) in _POSTGRES_CLAUSES:
+            fails_on_redshift(execute, _POSTGRES_CLAUSES[type(node)])
 
 
 def _check_type(node: exp.DataType, execute: Any) -> None:
     name = node.this.name if hasattr(node.this, "name") else str(node.this)
     if name in _OTHER_TYPES:
         not_emulated(execute, f"type {name}")
-    if name not in _TYPES:
-        fails_on_redshift(execute, f"type {name}")
+    if name not in _TYPES or (name.startswith("TIMESTAMP") and node.expressions):
+        fails_on_redshift(execute, f"type {node.sql('postgres')}")
 
 
 def _check_function(node: exp.Func, execute: Any) -> None:

@@ -29,6 +29,11 @@ _SET = re.compile(
     r"^\s*SET\s+(?:SESSION\s+|LOCAL\s+)?(?P<name>\w+)\s*(?:=|TO)\s*(?P<value>.+?)\s*$",
     re.IGNORECASE | re.DOTALL,
 )
+_AROUND = re.compile(
+    r"^\s*(?P<around>EXPLAIN(\s+VERBOSE)?|DECLARE\b.+?\bFOR|PREPARE\b.+?\bAS)\s+"
+    r"(?P<inside>(SELECT|WITH|INSERT|UPDATE|DELETE)\b.+)$",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def run(statement: str, cursor: Any) -> None:
@@ -59,6 +64,8 @@ def postgres_text(statement: str, execute: Any, serverless: bool = False) -> str
     if word in ("SELECT", "WITH") and _OF_CATALOG.search(statement):
         return statement  # what tools ask of PostgreSQL's catalog, in PostgreSQL's words
     translator = _TRANSLATORS.get(word)
+    if word in _POSTGRES_STATEMENTS:
+        fails_on_redshift(execute, word)
     if translator is None:
         not_emulated(execute, f"{word} statements: {statement[:60]!r}")
     return translator(statement, execute)
@@ -181,12 +188,31 @@ def _show(statement: str, execute: Any) -> str:
     return f"SHOW {name}"
 
 
+def _around(statement: str, execute: Any) -> str:
+    """Translate the query inside of EXPLAIN, DECLARE ... FOR or PREPARE ... AS."""
+    found = _AROUND.match(statement)
+    if found is None:
+        fail(execute, f"syntax error in {dialect.leading_word(statement)}", SYNTAX)
+    return f"{found['around']} {dialect.translate(found['inside'], execute)}"
+
+
+def _as_it_is(statement: str, _: Any) -> str:
+    return statement
+
+
+# Statements that PostgreSQL has and Redshift has not.
+_POSTGRES_STATEMENTS = frozenset(
+    ["SAVEPOINT", "RELEASE", "LISTEN", "NOTIFY", "UNLISTEN", "DO", "CLUSTER", "REINDEX",
+     "CHECKPOINT", "DISCARD", "SECURITY", "REASSIGN"]
+)  # fmt: skip
 _TRANSLATORS: dict[str, Callable[[str, Any], str]] = {
     **dict.fromkeys(
         ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "DROP", "LOCK", "CREATE"),
         dialect.translate,
     ),
     **dict.fromkeys(("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"), _transaction),
+    **dict.fromkeys(("EXPLAIN", "DECLARE", "PREPARE"), _around),
+    **dict.fromkeys(("FETCH", "CLOSE", "EXECUTE", "DEALLOCATE"), _as_it_is),
     "ALTER": _alter,
     "VACUUM": _vacuum,
     "ANALYZE": _analyze,

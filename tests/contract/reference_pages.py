@@ -1,4 +1,4 @@
-"""The generated parts of docs/reference/: `python -m tests.contract.reference_pages` writes them.
+"""The generated parts of our pages: `python -m tests.contract.reference_pages` writes them.
 
 A page holds them between `<!-- generated: NAME -->` and `<!-- end -->`; the rest is hand-written.
 """
@@ -12,6 +12,7 @@ from dataclasses import fields
 
 from src.orchestration.validation.interface import REQUIRED_CLASSES, SCRIPTS, signatures
 from src.settings import Settings
+from tests.conformance import conformance_list
 from tests.conftest import ROOT
 
 _BLOCK = re.compile(r"(<!-- generated: ([\w./-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -20,7 +21,7 @@ _LOCAL_CLOUD = "src.local_cloud.__main__"
 
 def pages():
     """Yield (path, text as it is, text as it should be) of every page with generated parts."""
-    for path in sorted((ROOT / "docs").rglob("*.md")):
+    for path in [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "src/local_cloud/README.md"]:
         text = path.read_text()
         if _BLOCK.search(text):
             yield path, text, _BLOCK.sub(lambda m: m[1] + _content(m[2]) + "\n" + m[3], text)
@@ -33,6 +34,7 @@ def _content(name):
         "settings": settings_table,
         "class": class_block,
         "schema": schema_table,
+        "conformance": lambda _: conformance_list(),
     }[kind](argument)
 
 

@@ -9,12 +9,19 @@ import psycopg2
 import pyarrow as pa
 import pytest
 
+from tests.conformance import conforms
 from tests.integration.conftest import columns, parquet
 
 GOOD = ("a", 1, Decimal("1.23"), "2024-01-02 03:04:05")
 CSV_LINE = "a,1,1.239,2024-01-02 03:04:05\n"
 
 
+@conforms(
+    "COPY: what loads",
+    "text, CSV, JSON; '' against NULL, decimals cut, VARCHAR in bytes, case of JSON keys",
+    "copy-parameters-data-format, copy-parameters-data-conversion",
+    cases="options",
+)
 @pytest.mark.parametrize(
     ("body", "options", "expected"),
     [
@@ -60,6 +67,12 @@ def test_what_loads(table, body, options, expected):
     assert f"{len(expected)} record(s) loaded successfully." in table.connection.notices[-1]
 
 
+@conforms(
+    "COPY: what fails",
+    "XX000 with the DETAIL block; line, column, value, code, reason in stl_load_errors",
+    "r_Load_Error_Reference, r_STL_LOAD_ERRORS",
+    partly="`position` is always 0; the texts of 1202, 1203 and 1211 are not documented",
+)
 @pytest.mark.parametrize(
     ("body", "options", "error"),
     [
@@ -115,6 +128,11 @@ def test_what_is_refused_and_how_it_is_logged(table, body, options, error):
     assert table.run("SELECT pg_last_copy_count()") == [(0,)]
 
 
+@conforms(
+    "COPY: what fails",
+    "fewer errors than MAXERROR: good rows load, INFO says how many did not",
+    "copy-parameters-data-load",
+)
 def test_below_maxerror_the_good_rows_load(table):
     table.put("a,1,,\nb,x,,\nc,3,,\n")
     table.copy("CSV MAXERROR 2")
@@ -125,6 +143,7 @@ def test_below_maxerror_the_good_rows_load(table):
         table.copy("CSV MAXERROR 1")
 
 
+@conforms("COPY: what loads", "all files or none, inside the caller's transaction", "r_COPY")
 def test_a_copy_is_atomic_over_its_files_and_inside_the_transaction(table):
     table.put("a,1,,\n", "1")
     table.put("b,x,,\n", "2")
@@ -139,6 +158,7 @@ def test_a_copy_is_atomic_over_its_files_and_inside_the_transaction(table):
     assert table.rows() == []
 
 
+@conforms("COPY: what loads", "in autocommit a COPY is a transaction of its own", "r_COPY")
 def test_in_autocommit_a_copy_is_its_own_transaction(table):
     table.connection.autocommit = True
     table.put("a,1,,\nb,x,,\n")
@@ -149,6 +169,7 @@ def test_in_autocommit_a_copy_is_its_own_transaction(table):
     assert len(table.rows()) == 1
 
 
+@conforms("COPY: what loads", "IGNOREHEADER in every file", "copy-parameters-data-conversion")
 def test_the_header_is_skipped_in_every_file(table):
     table.put("h\na,1,,\n", "1")
     table.put("h\nb,2,,\n", "2")
@@ -156,6 +177,7 @@ def test_the_header_is_skipped_in_every_file(table):
     assert [row[0] for row in table.rows()] == ["a", "b"]
 
 
+@conforms("COPY: what loads", "keys are not enforced", "t_Defining_constraints")
 def test_keys_are_recorded_but_not_enforced(table):
     table.put("a,1,,\na,2,,\n")
     table.copy("CSV")
@@ -166,6 +188,11 @@ def test_keys_are_recorded_but_not_enforced(table):
     assert table.cursor.fetchall() == [("primarykey",)]
 
 
+@conforms(
+    "COPY: what fails",
+    "missing table, column, prefix (8001), NOT NULL column not listed (42601): before the load",
+    "r_COPY; apisonator#196, connectors#918, awswrangler#2871",
+)
 def test_missing_table_column_and_prefix(table):
     with pytest.raises(psycopg2.errors.InternalError_, match="Cannot COPY into nonexistent table"):
         table.run("COPY public.nope FROM 's3://copy-tests/x' IAM_ROLE default CSV")
@@ -183,6 +210,7 @@ def test_missing_table_column_and_prefix(table):
     assert "code:      8001" in caught.value.diag.message_detail
 
 
+@conforms("COPY: what loads", "a column list gives the order", "r_COPY")
 def test_a_column_list_gives_the_order(table):
     table.put("7,a\n")
     table.copy("CSV", columns='("N", id)')
@@ -196,6 +224,11 @@ def manifest(table, entries):
     return table.put(json.dumps({"entries": entries}), "the.manifest")
 
 
+@conforms(
+    "COPY: sources and options",
+    "MANIFEST loads exactly its files",
+    "loading-data-files-using-manifest",
+)
 def test_a_manifest_loads_exactly_its_files(table):
     url = table.put("a,1,,\n", "1")
     table.put("b,2,,\n", "2")
@@ -203,6 +236,13 @@ def test_a_manifest_loads_exactly_its_files(table):
     assert [row[0] for row in table.rows()] == ["a"]
 
 
+@conforms(
+    "COPY: sources and options",
+    "a bad manifest is refused before the load",
+    "loading-data-files-using-manifest",
+    cases="words",
+    partly="the text when every entry is missing is not documented",
+)
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
@@ -217,6 +257,7 @@ def test_a_bad_manifest_is_refused_before_the_load(table, entries, words):
         table.copy("CSV MANIFEST", manifest(table, entries))
 
 
+@conforms("COPY: sources and options", "a missing manifest", "spark-redshift#136")
 def test_a_missing_manifest(table):
     with pytest.raises(psycopg2.errors.InternalError_, match="Problem reading manifest file"):
         table.copy("CSV MANIFEST", "s3://copy-tests/none.manifest")
@@ -225,6 +266,11 @@ def test_a_missing_manifest(table):
 # -- Parquet ---------------------------------------------------------------------------------
 
 
+@conforms(
+    "COPY: what loads",
+    "Parquet by position; '' and NULL apart",
+    "copy-usage_notes-copy-from-columnar",
+)
 def test_parquet_loads_by_position_and_keeps_empty_and_null_apart(table):
     table.put(parquet(**columns()))
     table.copy("FORMAT AS PARQUET")
@@ -233,6 +279,12 @@ def test_parquet_loads_by_position_and_keeps_empty_and_null_apart(table):
     ]  # fmt: skip
 
 
+@conforms(
+    "COPY: what fails",
+    "Parquet that does not fit: Spectrum Scan Error",
+    "rudder-server#3178, awswrangler#280",
+    cases="words",
+)
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -253,6 +305,11 @@ def test_parquet_that_does_not_fit(table, body, words):
     assert table.rows() == []
 
 
+@conforms(
+    "COPY: sources and options",
+    "a Parquet manifest needs content_length (15003)",
+    "aws-lambda-redshift-loader#221",
+)
 def test_a_parquet_manifest_needs_the_length(table):
     url = table.put(parquet(**columns()), "x.parquet")
     with pytest.raises(psycopg2.errors.InternalError_, match="does not have 'meta' key"):
@@ -266,6 +323,13 @@ def test_a_parquet_manifest_needs_the_length(table):
 # -- what is refused -------------------------------------------------------------------------
 
 
+@conforms(
+    "COPY: sources and options",
+    "illegal combinations and values, and options that are not emulated",
+    "copy-parameters-data-format, r_COPY",
+    cases="options",
+    refused=True,
+)
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
@@ -301,6 +365,12 @@ def test_an_option_that_is_not_known_is_named(table, options, code, words):
     assert caught.value.pgcode == code and words in str(caught.value)
 
 
+@conforms(
+    "COPY: sources and options",
+    "every form of credentials is accepted and forgotten",
+    "copy-parameters-authorization",
+    cases="authorisation",
+)
 @pytest.mark.parametrize(
     "authorisation",
     [
@@ -317,6 +387,9 @@ def test_every_form_of_credentials_is_accepted(table, authorisation):
     assert table.rows() == [GOOD]
 
 
+@conforms(
+    "System views", "sys_load_history, stl_load_commits", "SYS_LOAD_HISTORY, r_STL_LOAD_COMMITS"
+)
 def test_history_and_files_are_logged(table):
     url = table.put(CSV_LINE, "one.csv")
     table.copy("CSV")

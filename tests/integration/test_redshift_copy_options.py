@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.conformance import conforms
 from tests.integration.conftest import Table, parquet
 
 
@@ -40,6 +41,8 @@ LOADS = [
     ('"a"|1||\n', "", [a(1, id='"a"')]),
     ("a\x011\x01\x01\n", r"DELIMITER '\001'", [a(1)]),
     ("a~|~1~|~~|~\n", "DELIMITER '~|~' ESCAPE", [a(1)]),
+    ("a~|~1~|~~|~\n", "DELIMITER '~|~'", [a(1)]),
+    ("\x02a|1||\nb\x02|2||\n", "", [a(1, id="\x02a"), a(2, id="b\x02")]),
     ("\x00|1||\nb|2||\n", r"NULL AS '\000' MAXERROR 2", [a(2, id="b")]),
     # columns of fixed width
     ("abc   7  1.5   2024-01-02 12:30:45\n", "FIXEDWIDTH 'id:6,n:3,p:6,at:19'",
@@ -69,6 +72,13 @@ LOADS = [
 ]  # fmt: skip
 
 
+@conforms(
+    "COPY: what loads",
+    "conversions",
+    "copy-parameters-data-conversion, r_DATEFORMAT_and_TIMEFORMAT_strings, automatic-recognition",
+    cases="options",
+    partly="TIMEFORMAT 'auto' reads what PostgreSQL reads, less words and epochs",
+)
 @pytest.mark.parametrize(("body", "options", "expected"), LOADS, ids=lambda v: str(v)[:40])
 def test_what_loads(table, body, options, expected):
     table.put(body)
@@ -76,6 +86,7 @@ def test_what_loads(table, body, options, expected):
     assert table.rows() == expected
 
 
+@conforms("COPY: what fails", "codes 1202 to 1211: values and formats", "r_Load_Error_Reference")
 @pytest.mark.parametrize(
     ("body", "options", "column", "code"),
     [
@@ -125,6 +136,11 @@ def test_what_is_refused(table, body, options, column, code):
     assert (found_column, found_code) == (column, code)
 
 
+@conforms(
+    "COPY: what loads",
+    "DATEFORMAT for DATE, whose time is dropped",
+    "r_DATEFORMAT_and_TIMEFORMAT_strings",
+)
 def test_a_date_column_takes_its_own_format_and_no_time(bucket, connection):
     table = Table(bucket, connection)
     table.run(f"CREATE TABLE {table.name}_d (d DATE)")
@@ -146,6 +162,12 @@ def copy_paths(table, document, paths, options="", names="(id, n)"):
     table.copy(f"JSON '{where}' {options}", source=url, columns=names)
 
 
+@conforms(
+    "COPY: what loads",
+    "jsonpaths in dot and bracket notation",
+    "copy-usage_notes-copy-from-json",
+    cases="paths",
+)
 @pytest.mark.parametrize(
     ("paths", "names", "expected"),
     [
@@ -160,6 +182,9 @@ def test_paths_choose_what_fills_each_column(table, paths, names, expected):
     assert table.rows() == [expected]
 
 
+@conforms(
+    "COPY: what loads", "an object or array loads as its text", "copy-usage_notes-copy-from-json"
+)
 def test_a_nested_value_is_loaded_as_its_text(bucket, connection):
     table = Table(bucket, connection)
     table.run(f"CREATE TABLE {table.name}_j (j VARCHAR(100))")
@@ -169,11 +194,22 @@ def test_a_nested_value_is_loaded_as_its_text(bucket, connection):
     assert json.loads(text) == DOCUMENT["o"]
 
 
+@conforms(
+    "COPY: what loads",
+    "a file whose key is not jsonpaths means 'auto'",
+    "copy-usage_notes-copy-from-json",
+)
 def test_a_file_without_jsonpaths_means_auto(table):
     copy_paths(table, {"id": "a", "n": 3}, {"paths": ["$.x", "$.y"]})
     assert table.rows() == [a(3)]
 
 
+@conforms(
+    "COPY: what fails",
+    "bad JSONPaths, whatever MAXERROR",
+    "copy-usage_notes-copy-from-json",
+    cases="words",
+)
 @pytest.mark.parametrize(
     ("paths", "words"),
     [
@@ -188,6 +224,7 @@ def test_bad_paths_are_refused_before_the_load(table, paths, words):
     assert words in str(caught.value)
 
 
+@conforms("COPY: what fails", "an index outside of its array", "copy-usage_notes-copy-from-json")
 def test_an_index_outside_of_its_array_is_an_error_of_the_row(table):
     with pytest.raises(psycopg2.errors.InternalError_):
         copy_paths(table, DOCUMENT, {"jsonpaths": ["$.k.id", "$.n[5].v"]})
@@ -198,12 +235,14 @@ def test_an_index_outside_of_its_array_is_an_error_of_the_row(table):
 # -- Parquet ---------------------------------------------------------------------------------
 
 
+@conforms("COPY: what loads", "FILLRECORD of Parquet", "copy-usage_notes-copy-from-columnar")
 def test_parquet_with_fewer_columns_is_filled(table):
     table.put(parquet(id=["a"], n=pa.array([1], pa.int32())))
     table.copy("FORMAT AS PARQUET FILLRECORD")
     assert table.rows() == [a(1)]
 
 
+@conforms("COPY: what loads", "SERIALIZETOJSON", "copy-parameters-data-format")
 def test_nested_parquet_becomes_json_text(bucket, connection):
     table = Table(bucket, connection)
     table.run(f"CREATE TABLE {table.name}_j (j VARCHAR(100))")
@@ -222,6 +261,9 @@ def test_nested_parquet_becomes_json_text(bucket, connection):
 # -- NOLOAD, views, statistics ---------------------------------------------------------------
 
 
+@conforms(
+    "COPY: sources and options", "NOLOAD", "copy-parameters-data-load", partly="the message is ours"
+)
 @pytest.mark.parametrize("options", ["CSV NOLOAD", "CSV NOLOAD MAXERROR 2"])
 def test_noload_looks_and_loads_nothing(table, options):
     table.put("a,1,,\nb,2,,\n")
@@ -230,6 +272,7 @@ def test_noload_looks_and_loads_nothing(table, options):
     assert "2 record(s) validated." in table.connection.notices[-1]
 
 
+@conforms("COPY: sources and options", "NOLOAD finds the errors", "copy-parameters-data-load")
 def test_noload_finds_the_errors(table):
     table.put("a,x,,\n")
     with pytest.raises(psycopg2.errors.InternalError_):
@@ -238,6 +281,9 @@ def test_noload_finds_the_errors(table):
     assert table.errors()[0][1] == "n"
 
 
+@conforms(
+    "System views", "stl_loaderror_detail: every field up to the bad one", "r_STL_LOADERROR_DETAIL"
+)
 def test_every_field_up_to_the_bad_one_is_in_the_detail(table):
     table.put("a,1,x,\n")
     with pytest.raises(psycopg2.errors.InternalError_):
@@ -250,6 +296,7 @@ def test_every_field_up_to_the_bad_one_is_in_the_detail(table):
     assert found == [(0, "id", "a", 0), (1, "n", "1", 0), (2, "p", "x", 0)]
 
 
+@conforms("System views", "stl_replacements", "r_STL_REPLACEMENTS")
 def test_replacements_are_logged(table):
     url = table.put(b"ok,1,,\na\xff,1,,\n")
     table.copy("CSV ACCEPTINVCHARS")
@@ -259,6 +306,7 @@ def test_replacements_are_logged(table):
     assert found == [(url, 2)]
 
 
+@conforms("System views", "sys_load_detail", "SYS_LOAD_DETAIL")
 def test_files_are_in_sys_load_detail(table):
     url = table.put("a,1,,\n")
     table.copy("CSV")
@@ -269,6 +317,7 @@ def test_files_are_in_sys_load_detail(table):
     assert found == [(url, 1, 6)]
 
 
+@conforms("COPY: sources and options", "STATUPDATE ON analyses", "copy-parameters-data-load")
 def test_statupdate_analyses(table):
     table.put("a,1,,\n")
     table.copy("CSV STATUPDATE ON")

@@ -16,6 +16,7 @@ import redshift_connector
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conformance import conforms
 from tests.integration.conftest import BUCKET
 
 ROLE = "IAM_ROLE default"
@@ -96,6 +97,7 @@ def with_redshift_connector(address):
         connection.close()
 
 
+@conforms("Any client", "psycopg, psycopg2, asyncpg and AWS's redshift_connector", "ours")
 @pytest.mark.parametrize(
     "ask",
     [with_psycopg, with_psycopg_prepared_and_binary, with_psycopg2, with_asyncpg,
@@ -105,6 +107,7 @@ def test_a_driver_gets_redshifts_answers(address, ask):
     assert ask(address) == ANSWER
 
 
+@conforms("Any client", "psql", "ours")
 def test_psql_gets_them_too(cloud):
     lines = cloud.write_client_files()
     done = subprocess.run(
@@ -118,6 +121,11 @@ def test_psql_gets_them_too(cloud):
 # -- parameters, transactions, errors ------------------------------------------------------
 
 
+@conforms(
+    "Any client",
+    "parameters, simple and extended protocol, text and binary",
+    "PostgreSQL: protocol",
+)
 def test_parameters_of_every_kind(client):
     client.execute("INSERT INTO public.front (n,v) VALUES (%s,%s)", (7, "a$1"[:3]))
     found = client.execute(
@@ -126,6 +134,7 @@ def test_parameters_of_every_kind(client):
     assert found == [(7, "a$1", "$1")]
 
 
+@conforms("Any client", "COPY runs in the client's transaction", "r_COPY")
 def test_the_transaction_is_the_clients(client, bucket):
     url = put(bucket, b"1,a\n2,b\n")
     with pytest.raises(ZeroDivisionError), client.transaction():
@@ -139,6 +148,7 @@ def test_the_transaction_is_the_clients(client, bucket):
     ]  # fmt: skip
 
 
+@conforms("Any client", "TRUNCATE commits, over the wire too", "r_TRUNCATE")
 def test_truncate_commits(client):
     client.execute("INSERT INTO public.front (n) VALUES (1)")
     with pytest.raises(ZeroDivisionError), client.transaction():
@@ -147,6 +157,7 @@ def test_truncate_commits(client):
     assert client.execute("SELECT COUNT(*) FROM public.front").fetchone() == (0,)
 
 
+@conforms("Any client", "a failed COPY says what Redshift says", "r_Load_Error_Reference")
 def test_a_failed_copy_says_what_redshift_says(client, bucket):
     notices = []
     client.add_notice_handler(lambda notice: notices.append(notice.message_primary))
@@ -163,6 +174,7 @@ def test_a_failed_copy_says_what_redshift_says(client, bucket):
     assert "2 record(s) could not be loaded." in notices[-1]
 
 
+@conforms("Any client", "after an error only ROLLBACK helps", "PostgreSQL: protocol")
 def test_after_an_error_in_a_transaction_only_rollback_helps(client):
     client.execute("BEGIN")
     with pytest.raises(psycopg.errors.FeatureNotSupported):
@@ -182,6 +194,7 @@ def test_a_pipeline_of_statements(client, bucket):
     assert counted.fetchone() == (2, 5)
 
 
+@conforms("Any client", "pipelines of any length", "PostgreSQL: protocol")
 def test_a_pipeline_of_any_length(client):
     with client.pipeline(), client.cursor() as cursor:
         for number in range(1500):
@@ -190,6 +203,12 @@ def test_a_pipeline_of_any_length(client):
     assert client.execute("SELECT COUNT(*) FROM public.front").fetchone() == (1500,)
 
 
+@conforms(
+    "Any client",
+    "scripts run up to their first error",
+    "PostgreSQL: protocol",
+    partly="a script is not one implicit transaction",
+)
 def test_scripts_run_up_to_their_first_error(address):
     connection = psycopg2.connect(**address)
     connection.autocommit = True
@@ -204,6 +223,7 @@ def test_scripts_run_up_to_their_first_error(address):
     connection.close()
 
 
+@conforms("Any client", "UNLOAD and MERGE over the wire", "r_UNLOAD, r_MERGE")
 def test_unload_and_merge_over_the_wire(client, bucket):
     client.execute("INSERT INTO public.front (n, v) VALUES (1, 'a')")
     where = f"s3://{BUCKET}/front-unload-{time.time_ns()}/"
@@ -244,6 +264,7 @@ def test_it_listens_on_loopback_only(cloud):
             socket.create_connection((outside, cloud.front_address()["port"]), timeout=2).close()
 
 
+@conforms("Any client", "cancelling", "PostgreSQL: protocol")
 def test_a_running_statement_can_be_cancelled(client):
     timer = threading.Timer(0.3, client.cancel_safe)
     timer.start()
@@ -308,6 +329,7 @@ TRUNCATE BEGIN COMMIT ROLLBACK IDENTITY(1,1) #t E'\\\\' \\ % \x01 \U0001f600 ALT
 WORDS = st.sampled_from(TEXT.split())
 
 
+@conforms("Any client", "random statements never hang, crash the server or lose data", "ours")
 @settings(max_examples=150, deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(words=st.lists(WORDS, max_size=12), separator=st.sampled_from([" ", "", "\n"]))
@@ -336,6 +358,7 @@ class psycopg2_connection:  # noqa: N801
         self.connection.close()
 
 
+@conforms("Any client", "random bytes never crash the server", "ours")
 @settings(max_examples=60, deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(junk=st.binary(max_size=200), is_started=st.booleans())

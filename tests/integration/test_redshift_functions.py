@@ -6,6 +6,8 @@ from decimal import Decimal
 import psycopg2
 import pytest
 
+from tests.conformance import conforms
+
 D = "CAST('{}' AS TIMESTAMP)".format
 
 
@@ -82,12 +84,25 @@ ANSWERS = [
 ]  # fmt: skip
 
 
+@conforms(
+    "Functions",
+    "functions",
+    "c_SQL_functions",
+    cases="expression",
+    partly="DATEDIFF of weeks counts Mondays",
+)
 @pytest.mark.parametrize(("expression", "answer"), ANSWERS, ids=[e for e, _ in ANSWERS])
 def test_an_expression(run, expression, answer):
     ((found,),) = run(f"SELECT {expression}")
     assert found == answer
 
 
+@conforms(
+    "Functions",
+    "aggregates, windows and clauses",
+    "c_SQL_functions, r_QUALIFY_clause",
+    cases="query",
+)
 @pytest.mark.parametrize(
     ("query", "answer"),
     [
@@ -110,11 +125,19 @@ def test_a_query(run, query, answer):
     assert run(query) == answer
 
 
+@conforms("Functions", "GETDATE, SYSDATE", "r_GETDATE, r_SYSDATE")
 def test_getdate_has_no_fraction_and_sysdate_no_zone(run):
     ((now, then),) = run("SELECT GETDATE(), SYSDATE")
     assert now.microsecond == 0 and now.tzinfo is None and then.tzinfo is None
 
 
+@conforms(
+    "Queries and changes",
+    '"works on PostgreSQL, fails on Redshift"',
+    "c_unsupported-postgresql-features, c_unsupported-postgresql-functions",
+    cases="statement",
+    refused=True,
+)
 @pytest.mark.parametrize(
     "statement",
     [
@@ -125,6 +148,20 @@ def test_getdate_has_no_fraction_and_sysdate_no_zone(run):
         "SELECT TO_JSON(s) FROM functions.t",
         "SELECT UNNEST(ARRAY[1])",
         "SELECT FORMAT('%s', s) FROM functions.t",
+        "SELECT COUNT(*) FILTER (WHERE n > 1) FROM functions.t",
+        "SELECT * FROM functions.t TABLESAMPLE SYSTEM (1)",
+        "SELECT * FROM functions.t, LATERAL (SELECT 1) AS x",
+        "SELECT n FROM functions.t FOR UPDATE",
+        "SAVEPOINT x",
+        "CREATE SEQUENCE functions.s",
+        "CREATE TRIGGER x AFTER INSERT ON functions.t EXECUTE FUNCTION f()",
+        "CREATE TYPE functions.s AS (a INT)",
+        "CREATE EXTENSION hstore",
+        "CREATE UNLOGGED TABLE functions.s (x INT)",
+        "CREATE TABLE functions.s (x INT) INHERITS (functions.t)",
+        "CREATE TABLE functions.s (x TIMESTAMP(3))",
+        "LISTEN x",
+        "DO $$ BEGIN END $$",
     ],
 )
 def test_what_postgresql_has_and_redshift_has_not(run, statement):
@@ -132,6 +169,13 @@ def test_what_postgresql_has_and_redshift_has_not(run, statement):
         run(statement)
 
 
+@conforms(
+    "Tables",
+    "types of Redshift that are not here",
+    "c_Supported_data_types",
+    cases="statement",
+    refused=True,
+)
 @pytest.mark.parametrize(
     "statement", ["CREATE TABLE functions.s (x SUPER)", "CREATE TABLE functions.s (x GEOMETRY)"]
 )
@@ -140,6 +184,7 @@ def test_types_of_redshift_that_are_not_here_are_named(run, statement):
         run(statement)
 
 
+@conforms("Functions", "STRTOL of a bad digit", "r_STRTOL")
 def test_a_bad_digit_is_an_error(run):
     with pytest.raises(psycopg2.errors.InternalError_, match="not valid to be converted"):
         run("SELECT STRTOL('12', 2)")

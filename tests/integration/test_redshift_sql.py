@@ -5,6 +5,8 @@ import threading
 import psycopg2
 import pytest
 
+from tests.conformance import conforms
+
 
 @pytest.fixture
 def connection(cloud):
@@ -29,6 +31,7 @@ def run(connection):
     return execute
 
 
+@conforms("Queries and changes", "queries", "r_SELECT_synopsis, c_SQL_functions")
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -56,12 +59,18 @@ def test_queries(run, query, expected):
     assert run(query) == expected
 
 
+@conforms("Any client", "psycopg2's arguments arrive as they are", "ours")
 @pytest.mark.parametrize("value", ["a\\", "\\'", "'", "\\n", "%", "\r\n", "\U0001f600"])
 def test_an_argument_arrives_as_it_is(run, value):
     assert run("SELECT %s, %s", (value, "b")) == [(value, "b")]
     assert run("SELECT %(x)s", {"x": value}) == [(value,)]
 
 
+@conforms(
+    "Queries and changes",
+    "INSERT, UPDATE, DELETE USING, temporary tables, CREATE TABLE AS",
+    "r_INSERT_30, r_UPDATE, r_DELETE",
+)
 def test_changes(run, connection):
     assert run("UPDATE sqltest.t SET name = 'z' WHERE id = %s", (1,)) == 1
     run("CREATE TEMP TABLE stage (LIKE sqltest.t)")
@@ -80,6 +89,13 @@ def test_changes(run, connection):
     assert run("SELECT COUNT(*) FROM sqltest.t") == [(2,)]
 
 
+@conforms(
+    "Queries and changes",
+    "the portability guard, and what is not emulated",
+    "c_unsupported-postgresql-features, c_unsupported-postgresql-datatypes",
+    cases="statement",
+    refused=True,
+)
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
@@ -107,6 +123,9 @@ def test_what_is_refused_by_name(run, connection, statement, words):
     assert run("SELECT COUNT(*) FROM sqltest.t") == [(2,)]
 
 
+@conforms(
+    "Tables", "VARCHAR(n) holds n bytes", "r_Character_types; pipelinewise-target-redshift#59"
+)
 @pytest.mark.parametrize("value", ["abcdef", "\u20ac\u20ac"], ids=["characters", "bytes"])
 def test_a_value_too_long_in_bytes_is_redshifts_error(run, connection, value):
     with pytest.raises(psycopg2.errors.InternalError_, match="Value too long for character type"):
@@ -115,12 +134,14 @@ def test_a_value_too_long_in_bytes_is_redshifts_error(run, connection, value):
     run("INSERT INTO sqltest.t (id, name) VALUES (3, NULL)")
 
 
+@conforms("Tables", "CREATE TABLE LIKE keeps the limit", "r_CREATE_TABLE_NEW")
 def test_temp_tables_made_like_keep_the_limit_in_bytes(run):
     run("CREATE TEMP TABLE stage (LIKE sqltest.t)")
     with pytest.raises(psycopg2.errors.InternalError_, match="Value too long"):
         run("INSERT INTO stage (name) VALUES ('abcdef')")
 
 
+@conforms("Sessions and transactions", "TRUNCATE commits", "r_TRUNCATE")
 def test_truncate_commits(run, connection):
     run("INSERT INTO sqltest.t (id) VALUES (3)")
     run("TRUNCATE sqltest.t")
@@ -128,6 +149,11 @@ def test_truncate_commits(run, connection):
     assert run("SELECT COUNT(*) FROM sqltest.t") == [(0,)]
 
 
+@conforms(
+    "Tables",
+    "PRIMARY KEY, UNIQUE, FOREIGN KEY are recorded, NOT NULL is enforced",
+    "t_Defining_constraints",
+)
 def test_keys_and_attributes_are_accepted_and_not_enforced(run):
     run("DROP TABLE IF EXISTS sqltest.k")
     run(
@@ -141,11 +167,18 @@ def test_keys_and_attributes_are_accepted_and_not_enforced(run):
         run("INSERT INTO sqltest.k VALUES (NULL, 1)")
 
 
+@conforms("Queries and changes", "syntax errors have SQLSTATE 42601", "ours")
 def test_a_syntax_error_has_its_code(run):
     with pytest.raises(psycopg2.errors.SyntaxError):
         run("SELECT FROM WHERE")
 
 
+@conforms(
+    "Sessions and transactions",
+    "connections see each other after commit",
+    "c_serial_isolation",
+    partly="error 1023 is never raised",
+)
 def test_two_connections_see_each_other_only_after_commit(cloud, run, connection):
     run("INSERT INTO sqltest.t (id) VALUES (3)")
     other = cloud.connect_redshift()

@@ -10,6 +10,7 @@ import json
 import psycopg2
 import pytest
 
+from tests.conformance import conforms
 from tests.integration.conftest import BUCKET
 
 ROLE = "iam_role 'arn:aws:iam::123456789012:role/myRedshiftRole'"
@@ -95,6 +96,11 @@ def put(s3, files, prefix):
         s3.put_object(Bucket=BUCKET, Key=f"{prefix}/{name}", Body=text.encode())
 
 
+@conforms(
+    "AWS's tutorials",
+    "TICKIT: tables, COPY of seven files, queries",
+    "c_sampledb, cm-dev-t-load-sample-data",
+)
 def test_tickit(run, bucket):
     put(bucket, TICKIT_FILES, "tickit")
     run(TICKIT_TABLES)
@@ -146,6 +152,7 @@ def copy(table, file, options):
     return f"copy {table} from 's3://{BUCKET}/ssb/{file}' {ROLE} {options};"
 
 
+@conforms("AWS's tutorials", "loading data: NUL terminators", "tutorial-loading-run-copy")
 def test_ssb_part_fails_on_nul_and_loads_with_null_as(run, bucket):
     put(bucket, {"part-csv.tbl-000": PARTS.format("\x00")}, "ssb")
     run(SSB_TABLES)
@@ -159,6 +166,7 @@ def test_ssb_part_fails_on_nul_and_loads_with_null_as(run, bucket):
     assert run("select count(*) from part") == [(2,)]
 
 
+@conforms("AWS's tutorials", "loading data: DELIMITER, GZIP", "tutorial-loading-run-copy")
 def test_ssb_supplier_by_delimiter_and_gzip(run, bucket):
     import gzip
 
@@ -181,6 +189,7 @@ def customer(key, name):
     return "".join(v.ljust(w) for v, w in zip(values, widths, strict=True)) + "\n"
 
 
+@conforms("AWS's tutorials", "loading data: a log file among the data", "tutorial-loading-run-copy")
 def test_ssb_customer_with_a_log_among_the_files(run, bucket):
     put(
         bucket,
@@ -202,6 +211,7 @@ def test_ssb_customer_with_a_log_among_the_files(run, bucket):
     assert "2 record(s) loaded successfully." in notices[-1]
 
 
+@conforms("AWS's tutorials", "loading data: DATEFORMAT 'auto'", "tutorial-loading-run-copy")
 def test_ssb_dwdate_with_auto_dates(run, bucket):
     text = '19920101\t"January 1, 1992"\t01/01/1992\n19920102\t"January 2, 1992"\t1992-01-02\n'
     put(bucket, {"dwdate-tab.tbl": text}, "ssb")
@@ -212,6 +222,7 @@ def test_ssb_dwdate_with_auto_dates(run, bucket):
     ]  # fmt: skip
 
 
+@conforms("AWS's tutorials", "the view of load errors", "tutorial-loading-run-copy")
 def test_the_view_of_load_errors_that_the_tutorial_makes(run, bucket):
     put(bucket, {"part-csv.tbl-000": PARTS.format("x" * 11)}, "ssb")
     run(SSB_TABLES)

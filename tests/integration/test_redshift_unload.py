@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_unload import RedshiftUnloader
 from src.infrastructure.s3_storage import S3Storage
+from tests.conformance import conforms
 from tests.integration.conftest import BUCKET
 
 ROLE = "IAM_ROLE 'arn:aws:iam::123456789012:role/r'"
@@ -57,6 +58,7 @@ def unload(bucket, connection):
 ONE = "SELECT id, name FROM t WHERE id = 1"
 
 
+@conforms("UNLOAD", "formats and options", "r_UNLOAD", cases="options")
 @pytest.mark.parametrize(
     ("options", "query", "name", "content"),
     [
@@ -81,6 +83,7 @@ def test_what_is_written(unload, options, query, name, content):
     assert unload.files() == {name: content}
 
 
+@conforms("UNLOAD", "PARALLEL ON: a file per slice and part", "r_UNLOAD", partly="two slices")
 def test_parallel_files_have_slices_and_parts(unload):
     unload("CSV GZIP")
     files = unload.files()
@@ -89,6 +92,7 @@ def test_parallel_files_have_slices_and_parts(unload):
     assert len(lines) == 3
 
 
+@conforms("UNLOAD", "MAXFILESIZE", "r_UNLOAD")
 def test_large_results_are_cut_into_parts(unload):
     unload.run("CREATE TEMP TABLE big AS SELECT a.id, 'x' AS v FROM t a, t b, t c, t d, t e")
     unload("CSV PARALLEL OFF MAXFILESIZE 1 MB",
@@ -96,6 +100,7 @@ def test_large_results_are_cut_into_parts(unload):
     assert sorted(unload.files()) == ["000", "001", "002", "003"]
 
 
+@conforms("UNLOAD", "Parquet keeps types", "r_UNLOAD")
 def test_parquet_keeps_types(unload):
     unload("FORMAT PARQUET PARALLEL OFF")
     table = pq.read_table(io.BytesIO(unload.files()["000.parquet"]))
@@ -107,6 +112,7 @@ def test_parquet_keeps_types(unload):
     assert table.column("name").to_pylist() == ['a,"b', "", None]
 
 
+@conforms("UNLOAD", "MANIFEST VERBOSE, which COPY takes", "r_UNLOAD")
 def test_the_manifest_is_one_that_copy_takes(unload):
     unload("FORMAT PARQUET MANIFEST VERBOSE")
     manifest = json.loads(unload.files()["manifest"])
@@ -119,6 +125,12 @@ def test_the_manifest_is_one_that_copy_takes(unload):
     )
 
 
+@conforms(
+    "UNLOAD",
+    "what is there is not overwritten unasked",
+    "r_UNLOAD",
+    partly="the text is not documented",
+)
 def test_what_is_there_is_not_overwritten_unasked(unload):
     unload("CSV")
     before = unload.files()
@@ -128,6 +140,7 @@ def test_what_is_there_is_not_overwritten_unasked(unload):
     assert unload.files() == before
 
 
+@conforms("UNLOAD", "ALLOWOVERWRITE, CLEANPATH", "r_UNLOAD")
 @pytest.mark.parametrize(("option", "left"), [("ALLOWOVERWRITE", 3), ("CLEANPATH", 1)])
 def test_overwriting_and_cleaning(unload, option, left):
     unload("CSV")
@@ -136,6 +149,11 @@ def test_overwriting_and_cleaning(unload, option, left):
     assert len(files) == left and files["000"] == b"7\n"
 
 
+@conforms(
+    "System views",
+    "stl_unload_log, sys_unload_history, pg_last_unload_id(), pg_last_unload_count()",
+    "r_STL_UNLOAD_LOG, SYS_UNLOAD_HISTORY",
+)
 def test_it_is_logged(unload):
     unload("CSV PARALLEL OFF")
     assert (
@@ -153,6 +171,7 @@ def test_it_is_logged(unload):
     ) == [(3, 1)]
 
 
+@conforms("UNLOAD", "what is refused", "r_UNLOAD", cases="options", refused=True)
 @pytest.mark.parametrize(
     ("options", "query", "words"),
     [
@@ -207,6 +226,9 @@ FORMATS = {
 }  # fmt: skip
 
 
+@conforms(
+    "UNLOAD", "what UNLOAD writes COPY reads (random tables)", "r_UNLOAD, r_COPY", cases="written"
+)
 @pytest.mark.parametrize("written", FORMATS)
 @settings(max_examples=10, deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip

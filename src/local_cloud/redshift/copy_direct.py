@@ -41,9 +41,11 @@ def copy_typed(
     )
 
 
-def copy_stream(cursor: Any, statement: str, stream: IO[bytes]) -> int:
+def copy_stream(
+    cursor: Any, statement: str, stream: IO[bytes], check: Callable[[bytes], bytes] = bytes
+) -> int:
     """Run a COPY ... FROM STDIN over a stream as it is; otherwise as `copy_made`."""
-    return copy_made(cursor, statement, iter(lambda: stream.read(_PART_BYTES), b""), bytes)
+    return copy_made(cursor, statement, iter(lambda: stream.read(_PART_BYTES), b""), check)
 
 
 def copy_made(

@@ -33,6 +33,7 @@ def needs_records(command: CopyCommand) -> bool:
     return bool(
         command.escape or command.remove_quotes or command.fill_record or command.null_as == "\0"
         or command.ignore_blank_lines or command.replacement or command.widths
+        or len(command.delimiter.encode()) > 1
     )  # fmt: skip
 
 

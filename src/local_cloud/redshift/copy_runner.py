@@ -113,6 +113,7 @@ class CopyRunner:
             self._info(f"Load into table '{name}' completed, {result.rows} record(s) validated.")
             return
         log.session(result.rows)
+        self._leave_a_gap()
         if self._command.updates_statistics:
             self._execute(f"ANALYZE {self._command.table}")
         loaded = f"{result.rows} record(s) loaded successfully."
@@ -123,6 +124,14 @@ class CopyRunner:
                 f"Load into table '{name}' completed, {lost}  "
                 f"Check '{self._view}' system table for details."
             )
+
+    def _leave_a_gap(self) -> None:
+        """Pass over a number of each identity column, as loads of Redshift's do."""
+        self._execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, attname)) FROM pg_attribute "
+            "WHERE attrelid = to_regclass(%s) AND attidentity <> ''",
+            (self._command.table, self._command.table),
+        )
 
     def _info(self, text: str) -> None:
         self._execute("SELECT redshift_local.info(%s)", (text,))

@@ -13,6 +13,7 @@ from src.local_cloud.redshift.copy_command import CopyCommand
 from src.local_cloud.redshift.copy_direct import copy_stream
 from src.local_cloud.redshift.copy_json import JsonStage
 from src.local_cloud.redshift.copy_plain import (
+    NO_QUOTE,
     NotPlainError,
     literal,
     load_plain,
@@ -179,10 +180,15 @@ class _TextStage:
             f"NULL {literal(self._command.null_as)}, FORCE_NULL ({names}))"
         )
         try:
-            copy_stream(cursor, statement, self._without_header(opened()))
-        except psycopg2.DataError:
+            copy_stream(cursor, statement, self._without_header(opened()), self._readable)
+        except (NotPlainError, psycopg2.DataError):
             return self._by_records(number, opened())
         return []
+
+    def _readable(self, part: bytes) -> bytes:
+        if self._command.format == "text" and NO_QUOTE in part:
+            raise NotPlainError
+        return part
 
     def _without_header(self, stream: IO[bytes]) -> IO[bytes]:
         for _ in range(self._command.ignore_header):

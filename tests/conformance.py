@@ -1,0 +1,95 @@
+"""What the local Redshift does, as its tests prove it.
+
+A test is marked with `conforms(...)`; the list in src/local_cloud/README.md is made of the marks,
+with the values of the test's own table where `cases` names its parameter.
+"""
+
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TABLE_HEAD = ["| behaviour | status | source | tests in |", "| --- | --- | --- | --- |"]
+AREAS = (
+    "COPY: what loads", "COPY: what fails", "COPY: sources and options", "UNLOAD", "System views",
+    "Tables", "Queries and changes", "Functions", "Sessions and transactions", "Any client",
+    "AWS's tutorials",
+)  # fmt: skip
+
+
+def conforms(
+    area: str, behaviour: str, source: str, *, partly: str = "", refused: bool = False,
+    cases: str = "",
+) -> Callable[[Any], Any]:  # fmt: skip
+    """Mark a test as the proof of a behaviour.
+
+    `source` names the pages of AWS's Redshift documentation (or the public error report) that
+    describe it, `partly` says what is missing, `refused` that it is refused by name.
+    """
+    assert area in AREAS, area
+    return pytest.mark.conformance(
+        area=area, behaviour=behaviour, source=source, partly=partly, refused=refused, cases=cases
+    )
+
+
+def marked_tests() -> list[tuple[str, Any, dict[str, Any]]]:
+    """Return (file, function, mark) of every marked test, in the order of the files."""
+    found = []
+    for path in sorted((ROOT / "tests/integration").glob("test_redshift_*.py")):
+        module = importlib.import_module(f"tests.integration.{path.stem}")
+        for name, value in vars(module).items():
+            if name.startswith("test_"):
+                for mark in getattr(value, "pytestmark", []):
+                    if mark.name == "conformance":
+                        found.append((path.name, value, mark.kwargs))
+    return found
+
+
+def cases_of(test: Any, parameter: str) -> list[str]:
+    """Return the different values of one parameter of a parametrised test."""
+    for mark in test.pytestmark:
+        if mark.name != "parametrize":
+            continue
+        names, values = mark.args[:2]
+        names = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
+        if parameter in names:
+            rows = (v.values if hasattr(v, "values") else v for v in values)
+            picked = (row if len(names) == 1 else row[names.index(parameter)] for row in rows)
+            return list(dict.fromkeys(str(value) for value in picked))
+    raise AssertionError(f"{test.__name__} has no parameter {parameter}")
+
+
+def conformance_list() -> str:
+    """Return the list as Markdown."""
+    tests = marked_tests()
+    parts = []
+    for area in AREAS:
+        rows = [
+            f"| {_behaviour(test, mark)} | {_status(mark)} | {mark['source']} | {file[14:-3]} |"
+            for file, test, mark in tests
+            if mark["area"] == area
+        ]
+        parts.append("\n".join([f"### {area}\n", *TABLE_HEAD, *rows]))
+    return "\n\n".join(parts)
+
+
+def _behaviour(test: Any, mark: dict[str, Any]) -> str:
+    if not mark["cases"]:
+        return str(mark["behaviour"])
+    return f"{mark['behaviour']}: {', '.join(code(case) for case in cases_of(test, mark['cases']))}"
+
+
+def _status(mark: dict[str, Any]) -> str:
+    if mark["refused"]:
+        return "refused by name"
+    return f"partly: {mark['partly']}" if mark["partly"] else "supported"
+
+
+def code(text: str) -> str:
+    """Return text as code inside of a table's cell."""
+    plain = re.sub(r"[\x00-\x1f]", lambda m: f"\\x{ord(m[0]):02x}", text).replace("|", "\\|")
+    return f"`{plain}`" if plain.strip() else "(none)"

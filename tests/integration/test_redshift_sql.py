@@ -1,11 +1,13 @@
 """Statements on the local Redshift: what works, what fails as there, what is refused by name."""
 
+import re
 import threading
 
 import psycopg2
 import pytest
 
 from tests.conformance import conforms
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -165,6 +167,25 @@ def test_keys_and_attributes_are_accepted_and_not_enforced(run):
     assert run("SELECT COUNT(*) FROM sqltest.k") == [(2,)]
     with pytest.raises(psycopg2.Error, match="null value"):
         run("INSERT INTO sqltest.k VALUES (NULL, 1)")
+
+
+PRODUCT = sorted((ROOT / "src/sql").rglob("*.sql"))
+ARGUMENTS = {"run_id": "'x'", "newest_sale": "'2024-01-01'"}  # the others are numbers
+
+
+@conforms(
+    "Queries and changes", "every statement of our own SQL files runs", "ours", cases="path"
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "path", [path.relative_to(ROOT / "src/sql").as_posix() for path in PRODUCT]
+)
+def test_the_products_own_statements_run(run, path):
+    run("CREATE SCHEMA IF NOT EXISTS concert_dw")
+    for schema in PRODUCT:
+        if schema.parent.name == "schema":
+            run(schema.read_text())
+    text = (ROOT / "src/sql" / path).read_text()
+    run(re.sub(r"(?<!:):(\w+)", lambda m: ARGUMENTS.get(m[1], "0"), text))
 
 
 @conforms("Queries and changes", "syntax errors have SQLSTATE 42601", "ours")

@@ -276,6 +276,18 @@ def test_no_page_is_wider_than_its_window(opened, width):
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_no_table_of_checks_is_cut_off(browser, pages):
+    report = copy.deepcopy(pages["pipeline"][1])
+    first = report["steps"]["data_verification"]["checks"][0]
+    first.update(verdict="skipped", expected="newest_sale not known for this data", found=None)
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.set_content(render_page(report))
+    tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    hidden = "[...document.querySelectorAll('.wide')].map(e => e.scrollWidth - e.clientWidth)"
+    assert max(tab.evaluate(hidden)) <= 0
+    tab.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_word_is_readable_in_light_and_dark(opened, scheme):
     tab = opened(color_scheme=scheme)

@@ -156,6 +156,8 @@ VALUES = (
     st.sampled_from(["JSON 'auto'", "JSON 'auto' EMPTYASNULL", "JSON 'auto' TIMEFORMAT 'auto'"]),
     st.sampled_from(["\n", "\n", " ", "", "\r\n", ",\n", "\nnull\n", "null"]),
 )  # fmt: skip
+@example([{"V": "NaN"}], "JSON 'auto'", "\n")  # which Arrow forgives
+@example([{"V": "[1, -Infinity]"}], "JSON 'auto'", "\n")
 @settings(**SETTINGS)
 def test_json_files_load_alike_by_both_ways(loads, rows, options, between):
     plain = {

@@ -8,6 +8,7 @@ the staging table, which knows all of Redshift's rules and is several times slow
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import IO, Any
@@ -40,6 +41,7 @@ _ARROW = {
     "timestamp without time zone": pa.timestamp("us"),
     "timestamp with time zone": pa.timestamp("us"),
 }  # fmt: skip
+_NO_NUMBER = re.compile(rb"[:\[,]\s*-?(NaN|Inf)")
 _FIRST_MOMENT = np.datetime64("0001-01-01")
 _SMALLEST_FLOAT = {"real": 1.2e-38, "double precision": 2.3e-308}  # below it, bits are lost
 _TRUTHS = pa.array(["t", "f", "true", "false", "1", "0"])
@@ -263,8 +265,9 @@ def _typed_json(
     body: bytes, command: CopyCommand, columns: list[TargetColumn], types: list[pa.DataType]
 ) -> pa.RecordBatch:
     """Return the rows of a block, if every document is an object and every value plain."""
-    # Arrow's reader crashes where the first document is null; it forgives a byte order mark.
+    # Arrow's reader crashes where the first document is null; it forgives NaN and a BOM.
     _require(body.startswith(b"{") and b"\\u0000" not in body)
+    _require(not ((b"NaN" in body or b"Inf" in body) and _NO_NUMBER.search(body)))
     _require(command.null_as.encode().replace(b"\\", b"\\\\") not in body)
     try:
         sample, _ = json.JSONDecoder().raw_decode(body.decode())

@@ -156,6 +156,7 @@ VALUES = (
     st.sampled_from(["JSON 'auto'", "JSON 'auto' EMPTYASNULL", "JSON 'auto' TIMEFORMAT 'auto'"]),
     st.sampled_from(["\n", "\n", " ", "", "\r\n", ",\n", "\nnull\n", "null"]),
 )  # fmt: skip
+@example([{}, {}], "JSON 'auto' IGNOREHEADER 1", "\n")  # JSON has no header
 @example([{"V": "NaN"}], "JSON 'auto'", "\n")  # which Arrow forgives
 @example([{"V": "[1, -Infinity]"}], "JSON 'auto'", "\n")
 @settings(**SETTINGS)

@@ -58,14 +58,14 @@ def load_plain(
 
     Raises NotPlainError where that cannot be done, and then nothing is loaded.
     """
-    for _ in range(command.ignore_header):
-        stream.readline()
     if command.format == "json":
         types = [_json_type(column) for column in columns]
         return copy_typed(
             cursor, command.table, columns, types, _blocks(stream, b""),
             lambda body: _typed_json(body, command, columns, types),
         )  # fmt: skip
+    for _ in range(command.ignore_header):
+        stream.readline()
     return copy_made(
         cursor,
         _statement(command, columns),

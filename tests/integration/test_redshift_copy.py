@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import json
+import re
 from decimal import Decimal
 
 import psycopg2
@@ -69,9 +70,40 @@ def test_what_loads(table, body, options, expected):
 
 @conforms(
     "COPY: what fails",
+    "CHAR: 1215 for a character of several bytes, 1204 for a value too long",
+    "r_Load_Error_Reference; Amazon's forums",
+    cases="format",
+)
+@pytest.mark.parametrize("format", ["CSV", "JSON 'auto'", ""])
+@pytest.mark.parametrize(
+    ("value", "code", "reason"),
+    [
+        ("aé", 1215,
+         "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). "
+         "Invalid char: c3 a9"),
+        ("abcd", 1204, "Char length exceeds DDL length"),
+    ],
+)  # fmt: skip
+def test_char_that_does_not_load(table, format, value, code, reason):
+    name = f"{table.name}_char"
+    table.run(f"CREATE TABLE {name} (c CHAR(3))")
+    good, bad = (json.dumps({"c": v}) if "JSON" in format else v for v in ("ab", value))
+    table.put(f"{good}\n{bad}\n{good}    \n")
+    target, table.name = table.name, name
+    table.copy(f"{format} MAXERROR 2")
+    table.name = target
+    assert table.run(f"SELECT c FROM {name}") == [("ab ",), ("ab ",)]
+    assert table.run(
+        "SELECT line_number, type, col_length, err_code, err_reason FROM stl_load_errors "
+        "WHERE query = pg_last_copy_id()"
+    ) == [(2, "char      ", "3         ", code, reason.ljust(100)[:100])]
+
+
+@conforms(
+    "COPY: what fails",
     "XX000 with the DETAIL block; line, column, value, code, reason in stl_load_errors",
     "r_Load_Error_Reference, r_STL_LOAD_ERRORS",
-    partly="`position` is always 0; the texts of 1202, 1203 and 1211 are not documented",
+    partly="`position` is 0 but for wrong digits; the texts of 1202, 1203, 1211 are undocumented",
 )
 @pytest.mark.parametrize(
     ("body", "options", "error"),
@@ -124,6 +156,10 @@ def test_what_is_refused_and_how_it_is_logged(table, body, options, error):
     assert "code:" in caught.value.diag.message_detail
     table.connection.rollback()
     assert table.errors() == [error]  # the user's ROLLBACK does not undo the log
+    wrong_digit = re.search(r"Pos (\d+)", error[-1])
+    assert table.run("SELECT position FROM stl_load_errors WHERE query = pg_last_copy_id()") == [
+        (int(wrong_digit[1]) if wrong_digit else 0,)
+    ]
     assert [row[0] for row in table.rows()] == ["before"]
     assert table.run("SELECT pg_last_copy_count()") == [(0,)]
 

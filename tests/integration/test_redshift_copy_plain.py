@@ -18,12 +18,13 @@ from tests.integration.conftest import BUCKET
 COLUMNS = {
     "i": "SMALLINT", "n": "INTEGER", "b": "BIGINT", "p": "DECIMAL(6,2)", "f": "FLOAT8", "r": "REAL",
     "o": "BOOLEAN", "d": "DATE", "at": "TIMESTAMP", "tz": "TIMESTAMPTZ", "v": "VARCHAR(6) NOT NULL",
-    "w": "VARCHAR(40)",
+    "w": "VARCHAR(40)", "c": "CHAR(4)",
 }  # fmt: skip
 ROLE = "IAM_ROLE 'arn:aws:iam::123456789012:role/r'"
 NOON = "2024-01-02 12:30:45"
 PLAIN = {"i": "1", "n": "-20", "b": "300", "p": "4.50", "f": "0.25", "r": "1.5", "o": "t",
-         "d": "2024-01-02", "at": NOON, "tz": NOON, "v": "abc", "w": "some words"}  # fmt: skip
+         "d": "2024-01-02", "at": NOON, "tz": NOON, "v": "abc", "w": "some words",
+         "c": "code"}  # fmt: skip
 # Each is a value for somebody: for Redshift, PostgreSQL, Arrow or Python.
 NUMBERS = [
     "", "5", "-5", "+5", " 5", "5 ", "0x1F", "0b1", "1_0", "5.0", "40000", "3000000000", "1e3",
@@ -180,7 +181,7 @@ def test_json_files_load_alike_by_both_ways(loads, rows, options, between):
         (",".join(PLAIN.values()) + "\r\n", "CSV"),
         (",".join(f'"{value}"' for value in PLAIN.values()) + "\n", "CSV"),
         ("|".join(PLAIN.values()), ""),
-        (",,,,,,,,,,a,\n", "CSV EMPTYASNULL"),
+        (",,,,,,,,,,a,,\n", "CSV EMPTYASNULL"),
         ("head\n" + ",".join(PLAIN.values()), "CSV IGNOREHEADER 1"),
         (json.dumps({"v": 17, "w": "x"}) + json.dumps({"v": -3}), "JSON 'auto'"),
         (json.dumps({"v": "x", "n": 5, "p": 1.25, "at": NOON, "o": True}), "JSON 'auto'"),
@@ -215,6 +216,7 @@ TYPED = {
     "tz": (st.datetimes(), pa.timestamp("us", tz="UTC")),
     "v": (st.text('aé€👍 ,"\\', max_size=1), pa.string()),
     "w": (st.sampled_from(["", "é", "€", "a" * 40]), pa.large_string()),
+    "c": (st.text('ab ,"', max_size=4), pa.string()),
 }
 ROW = st.tuples(
     *(values if name == "v" else st.none() | values for name, (values, _) in TYPED.items())

@@ -205,21 +205,33 @@ def test_a_pipeline_of_any_length(client):
 
 @conforms(
     "Any client",
-    "scripts run up to their first error",
-    "PostgreSQL: protocol",
-    partly="a script is not one implicit transaction",
+    "a script is one implicit transaction, unless it opens or ends one; TRUNCATE commits",
+    "PostgreSQL: protocol; r_TRUNCATE",
+    cases="script",
 )
-def test_scripts_run_up_to_their_first_error(address):
+@pytest.mark.parametrize(
+    ("script", "left"),
+    [
+        ("INSERT INTO s VALUES (1); SELECT UNNEST(ARRAY[1]); INSERT INTO s VALUES (2)", []),
+        ("INSERT INTO s VALUES (1); SELECT 1/0; INSERT INTO s VALUES (2)", []),
+        ("INSERT INTO s VALUES (1); COPY s FROM 's3://none/x' IAM_ROLE default", []),
+        ("INSERT INTO s VALUES (1); TRUNCATE s; INSERT INTO s VALUES (2); SELECT 1/0", []),
+        ("INSERT INTO s VALUES (1); TRUNCATE u; INSERT INTO s VALUES (2); SELECT 1/0", [(1,)]),
+        ("BEGIN; INSERT INTO s VALUES (1); COMMIT; SELECT 1/0", [(1,)]),
+    ],
+)
+def test_a_script_is_one_transaction(address, script, left):
     connection = psycopg2.connect(**address)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        with pytest.raises(psycopg2.Error, match="fails on Redshift"):
-            cursor.execute(
-                "CREATE TEMP TABLE s (id INT); INSERT INTO s VALUES (1); SELECT UNNEST(ARRAY[1]); "
-                "INSERT INTO s VALUES (2)"
-            )
+        cursor.execute("CREATE TEMP TABLE s (id INT); CREATE TEMP TABLE u (id INT)")
+        with pytest.raises(psycopg2.Error):
+            cursor.execute(script)
         cursor.execute("SELECT id FROM s")
-        assert cursor.fetchall() == [(1,)]
+        assert cursor.fetchall() == left
+        cursor.execute("INSERT INTO s VALUES (3); INSERT INTO s VALUES (4)")
+        cursor.execute("SELECT COUNT(*) FROM s")
+        assert cursor.fetchall() == [(len(left) + 2,)]
     connection.close()
 
 

@@ -127,9 +127,8 @@ def test_what_is_refused_by_name(run, connection, statement, words):
 
 @conforms(
     "Tables",
-    "VARCHAR(n) and CHAR(n) hold n bytes",
+    "VARCHAR(n) holds n bytes",
     "r_Character_types; pipelinewise-target-redshift#59",
-    partly="CHAR takes characters of several bytes too (1215 is never raised), and is not padded",
 )
 @pytest.mark.parametrize("value", ["abcdef", "\u20ac\u20ac"], ids=["characters", "bytes"])
 def test_a_value_too_long_in_bytes_is_redshifts_error(run, connection, value):
@@ -137,6 +136,52 @@ def test_a_value_too_long_in_bytes_is_redshifts_error(run, connection, value):
         run("INSERT INTO sqltest.t (id, name) VALUES (3, %s)", (value,))
     connection.rollback()
     run("INSERT INTO sqltest.t (id, name) VALUES (3, NULL)")
+
+
+@conforms(
+    "Tables",
+    "CHAR is padded with blanks that compare as nothing",
+    "r_Character_types",
+    cases="declared",
+    partly="the error of a value too long is PostgreSQL's",
+)
+@pytest.mark.parametrize(
+    ("declared", "length"), [("CHAR", 1), ("CHAR(3)", 3), ("NCHAR(3)", 3), ("BPCHAR", 256)]
+)
+def test_char_is_padded(run, declared, length):
+    run("SET search_path TO sqltest; DROP TABLE IF EXISTS padded")
+    run(f"CREATE TABLE padded (c {declared})")
+    run("INSERT INTO padded VALUES ('a')")
+    assert run("SELECT c, LEN(c), c = 'a' FROM padded") == [("a" + " " * (length - 1), 1, True)]
+    shown = run("SELECT type FROM pg_table_def WHERE tablename = 'padded'")
+    assert shown == [(f"character({length})",)]
+    with pytest.raises(psycopg2.Error, match="too long"):
+        run(f"INSERT INTO padded VALUES ('{'x' * (length + 1)}')")
+
+
+@conforms(
+    "Tables",
+    "CHAR takes characters of one byte",
+    "r_Character_types",
+    partly="the text is as clients have reported it, its DETAIL ours",
+)
+def test_char_refuses_characters_of_several_bytes(run):
+    run("CREATE TEMP TABLE single (c CHAR(3))")
+    with pytest.raises(psycopg2.errors.InternalError_, match="invalid ASCII character") as caught:
+        run("INSERT INTO single VALUES ('é')")
+    assert caught.value.pgcode == "XX000"
+
+
+@conforms("Tables", "a column that is added has its limit too", "r_ALTER_TABLE", cases="declared")
+@pytest.mark.parametrize("declared", ["VARCHAR(2)", "CHAR(2)"])
+def test_an_added_column_has_its_limit(run, connection, declared):
+    run(f"ALTER TABLE sqltest.t ADD COLUMN extra {declared} DEFAULT 'a'")
+    for value in ("abc", "éé"):
+        with pytest.raises(psycopg2.Error, match="too long|ASCII"):
+            run("INSERT INTO sqltest.t (extra) VALUES (%s)", (value,))
+        connection.rollback()
+        run(f"ALTER TABLE sqltest.t ADD COLUMN extra {declared} DEFAULT 'a'")
+    run("INSERT INTO sqltest.t (extra) VALUES ('ab')")
 
 
 @conforms("Tables", "CREATE TABLE LIKE keeps the limit", "r_CREATE_TABLE_NEW")

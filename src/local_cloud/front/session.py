@@ -28,6 +28,8 @@ _MAX_WAITING = 200  # answers left unread: a long pipeline must not fill the soc
 _INFO = re.compile(r"^(\w+):\s+(.*)$", re.DOTALL)
 # A parameter, or a string to pass over: sqlglot takes "$1,$" for the start of a quoted text.
 _PARAMETER = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|\$\d+", re.DOTALL)
+# A script that has one of these is not a transaction of its own.
+_IN_NO_SCRIPT = frozenset(["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "VACUUM"])
 _TAGS = {"CREATE": "CREATE TABLE", "TRUNCATE": "TRUNCATE TABLE"}
 
 
@@ -96,12 +98,35 @@ class Session:
             found = self._split(script)
             if not found:
                 self._client.send(Message(b"I"))
-            for statement in found:
-                if not self._one(statement):
-                    break
+            if len(found) > 1 and _IN_NO_SCRIPT.isdisjoint(map(dialect.leading_word, found)):
+                self._as_one_transaction(found)
+            else:
+                for statement in found:
+                    if not self._one(statement):
+                        break
         except psycopg2.Error as error:
             self._fail(error)
         self._client.send(Message(b"Z", self._connection.status_byte))
+
+    def _as_one_transaction(self, script: list[str]) -> None:
+        """Run the statements of a script: all of them or, outside of a transaction, none."""
+        is_alone = not self._connection.is_in_transaction
+        is_good = False
+        try:
+            for statement in script:
+                if is_alone and not self._connection.is_in_transaction:  # the first, or a TRUNCATE
+                    self._silently("BEGIN")
+                is_good = self._one(statement)
+                if not is_good:
+                    break
+        finally:
+            if is_alone and self._connection.is_in_transaction:
+                self._silently("COMMIT" if is_good else "ROLLBACK")
+
+    def _silently(self, statement: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.plain(statement)
+        self._connection.status_byte = b"T" if statement == "BEGIN" else b"I"
 
     def _one(self, statement: str) -> bool:
         """Run one statement; tells whether the next may run."""

@@ -139,6 +139,11 @@ def _check_values(batch: pa.RecordBatch, columns: list[TargetColumn], file: Sour
                     f"defined in the table. Table: {column.max_bytes}, Data: {longest}, "
                     f"File name: {file.uri}"
                 )
+            if column.is_single_byte and not pc.all(pc.string_is_ascii(values)).as_py():
+                raise ScanError(
+                    f"Multibyte character not supported for CHAR column '{column.name}' "
+                    f"(Hint: Try using VARCHAR), File name: {file.uri}"
+                )
         if column.type in _LIMITS and values.null_count < len(values):
             found = pc.min_max(values).as_py()
             limit = _LIMITS[column.type]

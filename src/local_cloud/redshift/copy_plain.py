@@ -209,6 +209,7 @@ def _check_field(values: Any, column: TargetColumn, command: CopyCommand) -> Non
     if column.is_text:
         if column.max_bytes is not None:
             _require(lengths.max() <= column.max_bytes)
+        _require(not column.is_single_byte or not len(content) or content.max() < 128)
         _require(not (column.not_null and _empty_is_null(command)) or lengths.min() > 0)
         return
     if lengths.min() == 0:

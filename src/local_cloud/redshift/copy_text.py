@@ -4,6 +4,7 @@ would, else into an all-text temporary table, then one validated INSERT."""
 from __future__ import annotations
 
 import functools
+import re
 import zlib
 from typing import IO, Any
 
@@ -31,6 +32,7 @@ from src.local_cloud.redshift.copy_values import BadRow, CopyResult, TargetColum
 from src.local_cloud.redshift.failures import INTERNAL, detail_block, fail
 
 _MAX_REPORTED = 1_000
+_POSITION = re.compile(r", Pos (\d+), Type")
 
 
 def load(
@@ -139,6 +141,8 @@ def _explain(row: Any, columns: list[TargetColumn], command: CopyCommand) -> Bad
     at = tests.index(False)
     column, value = columns[at], values[at]
     code, reason = column.reason(value, command)
+    wrong = _POSITION.search(reason)
+    position = int(wrong[1]) if wrong else 0
     if raw is None:
         raw = command.delimiter.join("" if v is None else str(v) for v in values)
     shown = "" if value is None else str(value)
@@ -147,8 +151,8 @@ def _explain(row: Any, columns: list[TargetColumn], command: CopyCommand) -> Bad
         for c, v in zip(columns[: at + 1], values, strict=False)
     )
     return BadRow(
-        file_no, line, column.name, column.pg_name, column.length, 0, raw, shown, code, reason,
-        before,
+        file_no, line, column.name, column.pg_name, column.length, position, raw, shown, code,
+        reason, before,
     )  # fmt: skip
 
 

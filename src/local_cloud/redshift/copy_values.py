@@ -75,6 +75,8 @@ class TargetColumn:
     ) -> TargetColumn:  # fmt: skip
         """Build from a row of pg_attribute."""
         precision, scale = 38, 0
+        if kind == "character":
+            max_bytes = typmod - 4
         if kind == "numeric" and typmod >= 4:
             precision, scale = (typmod - 4) >> 16, (typmod - 4) & 0x7FF
         return cls(name, kind, not_null, has_default, precision, scale, max_bytes, identity)
@@ -83,6 +85,11 @@ class TargetColumn:
     def is_text(self) -> bool:
         """Tell whether '' is a value of the column."""
         return self.type in ("character varying", "character", "text")
+
+    @property
+    def is_single_byte(self) -> bool:
+        """Tell whether the column takes characters of one byte only."""
+        return self.type == "character"
 
     @property
     def pg_name(self) -> str:
@@ -118,12 +125,15 @@ class TargetColumn:
 
     def _type_test(self, field: str, command: CopyCommand) -> str:
         if self.is_text:
-            if self.max_bytes is None or command.truncate_columns:
-                return ""
-            return (
-                f"(octet_length({field}) <= {self.max_bytes} "
-                f"OR octet_length(rtrim({field}, ' ')) <= {self.max_bytes})"
-            )
+            tests = []
+            if self.is_single_byte:
+                tests.append(f"octet_length({field}) = length({field})")
+            if self.max_bytes is not None and not command.truncate_columns:
+                tests.append(
+                    f"(octet_length({field}) <= {self.max_bytes} "
+                    f"OR octet_length(rtrim({field}, ' ')) <= {self.max_bytes})"
+                )
+            return " AND ".join(tests)
         if self.type in _INTEGERS:
             short = _INTEGERS[self.type][0]
             # What is left without its digits: several times as fast as a pattern; and so few
@@ -207,8 +217,13 @@ class TargetColumn:
         if is_null or (self.is_text and command.blanks_as_null and not str(text).strip()):
             return 1213, "Missing data for not-null field"
         assert text is not None
+        if self.is_single_byte and not text.isascii():
+            found = next(c for c in text if not c.isascii()).encode().hex(" ")
+            hint = "(Hint: Try using VARCHAR)"
+            return 1215, f"Multibyte character not supported for CHAR {hint}. Invalid char: {found}"
         if self.is_text:
-            return 1204, "String length exceeds DDL length"
+            kind = "Char" if self.is_single_byte else "String"
+            return 1204, f"{kind} length exceeds DDL length"
         if self.type in _INTEGERS:
             return _integer_complaint(text, self.type)
         if self.type == "numeric":

@@ -1,4 +1,4 @@
-"""CREATE TABLE: distribution, sorting, encoding and keys are recorded, none is enforced."""
+"""CREATE and ALTER TABLE: distribution, sorting and keys are recorded, none is enforced."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from src.local_cloud.redshift.rewriting import rewrite
 
 _DEFAULT_LENGTH = {"VARCHAR": 256, "TEXT": 256, "NVARCHAR": 256, "CHAR": 1, "BPCHAR": 256,
                    "NCHAR": 1}  # fmt: skip
+_BLANK_PADDED = ("CHAR", "BPCHAR", "NCHAR")
 _KEYS = (exp.PrimaryKey, exp.ForeignKey, exp.UniqueColumnConstraint)
 _KEY_CONSTRAINTS = (
     exp.PrimaryKeyColumnConstraint,
@@ -45,7 +46,30 @@ def create_table(statement: str, execute: Any, cursor: Any) -> None:
         # Byte-length constraints are part of the type in Redshift: LIKE keeps them.
         like.append("expressions", exp.Property(this="INCLUDING", value=exp.var("CONSTRAINTS")))
     execute(rewrite(tree).sql(dialect="postgres"))
-    _record(tree, recorded, execute, cursor)
+    _record(target, recorded, execute, cursor, is_new=True)
+
+
+def alter_table(statement: str, execute: Any, cursor: Any) -> None:
+    """Run ALTER ... ADD | DROP | RENAME; one column at a time, keys recorded, as on Redshift."""
+    if len(re.findall(r"\bADD\s+(?:COLUMN\b)?", statement, re.IGNORECASE)) > 1:
+        fails_on_redshift(execute, "ALTER TABLE with more than one ADD COLUMN")
+    if not re.search(r"\b(ADD|DROP|RENAME)\b", statement, re.IGNORECASE):
+        not_emulated(execute, f"ALTER: {statement[:60]!r}")
+    tree = dialect.parse(statement, execute)
+    dialect.check(tree, execute)
+    recorded: list[tuple[str, str]] = []
+    for action in list(tree.args.get("actions") or []):
+        if isinstance(action, exp.ColumnDef):
+            recorded += _take_column_keys(action, execute)
+            check = _character_check(action)
+            if check:
+                tree.append("actions", exp.AddConstraint(expressions=[check]))
+        elif isinstance(action, exp.AddConstraint) and action.find(*_KEYS):
+            recorded.append(("key", action.sql("redshift")))
+            action.pop()
+    if tree.args.get("actions") or not recorded:
+        execute(rewrite(tree).sql(dialect="postgres"))
+    _record(tree.this, recorded, execute, cursor)
 
 
 def _check_properties(tree: exp.Create, execute: Any) -> None:
@@ -62,7 +86,7 @@ def _take_columns(schema: exp.Schema, text: str, execute: Any) -> list[tuple[str
         if isinstance(item, exp.ColumnDef):
             taken += _take_column_keys(item, execute)
             _set_identity(item, text)
-            check = _byte_check(item)
+            check = _character_check(item)
             if check:
                 checks.append(check)
         elif isinstance(item, _KEYS) or item.find(*_KEYS):
@@ -98,8 +122,11 @@ def _set_identity(column: exp.ColumnDef, text: str) -> None:
             constraint.kind.set("this", not is_default)
 
 
-def _byte_check(column: exp.ColumnDef) -> exp.Expression | None:
-    """Give a character column its limit in bytes; PostgreSQL's own would count characters."""
+def _character_check(column: exp.ColumnDef) -> exp.Expression | None:
+    """Give a character column its limit in bytes; PostgreSQL's own would count characters.
+
+    A blank-padded one keeps PostgreSQL's length, and takes characters of one byte only.
+    """
     kind = column.kind
     assert isinstance(kind, exp.DataType)
     name = kind.this.name
@@ -110,26 +137,37 @@ def _byte_check(column: exp.ColumnDef) -> exp.Expression | None:
         limit = 65_535
     else:
         limit = int(given) if given else _DEFAULT_LENGTH[name]
+    if name in _BLANK_PADDED:
+        column.set("kind", exp.DataType.build(f"char({limit})", dialect="postgres"))
+        test = f'octet_length("{column.name}") = {limit}'
+        return _check(
+            f"{column.name}_single", f'{test} OR redshift_local.multibyte("{column.name}")'
+        )
     column.set("kind", exp.DataType.build("varchar", dialect="postgres"))
     test = f'octet_length("{column.name}") <= {limit}'
-    fallback = f'redshift_local.too_long("{column.name}", {limit})'
-    return exp.Constraint(
-        this=exp.to_identifier(f"{column.name}_bytes", quoted=True),
-        expressions=[
-            exp.CheckColumnConstraint(
-                this=exp.condition(f"{test} OR {fallback}", dialect="postgres")
-            )
-        ],
+    return _check(
+        f"{column.name}_bytes", f'{test} OR redshift_local.too_long("{column.name}", {limit})'
     )
 
 
-def _record(tree: exp.Create, recorded: list[tuple[str, str]], execute: Any, cursor: Any) -> None:
-    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+def _check(name: str, condition: str) -> exp.Expression:
+    return exp.Constraint(
+        this=exp.to_identifier(name, quoted=True),
+        expressions=[exp.CheckColumnConstraint(this=exp.condition(condition, dialect="postgres"))],
+    )
+
+
+def _record(
+    target: exp.Expression, recorded: list[tuple[str, str]], execute: Any, cursor: Any,
+    is_new: bool = False,
+) -> None:  # fmt: skip
+    if not recorded:
+        return
     name = target.sql(dialect="postgres")
     execute("SELECT to_regclass(%s)::oid", (name,))
     oid = cursor.fetchone()[0]
     execute("SELECT 1 FROM redshift_local.declared_keys WHERE tbl = %s", (oid,))
-    if cursor.fetchone() is not None:
+    if is_new and cursor.fetchone() is not None:
         return  # IF NOT EXISTS met a table that is recorded already
     for kind, declaration in recorded:
         execute(

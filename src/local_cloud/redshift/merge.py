@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import psycopg2
 from sqlglot import exp
 
 from src.local_cloud.redshift import dialect
@@ -38,7 +39,20 @@ def merge(statement: str, cursor: Any) -> None:
         fail(cursor.plain, "MERGE: the source must be a table", SYNTAX)
     for when in tree.args["whens"].expressions:
         _name_columns(when.args["then"], tree.this, cursor)
-    cursor.plain(rewrite(tree).sql(dialect="postgres"))
+    _run(rewrite(tree).sql(dialect="postgres"), cursor)
+
+
+def _run(statement: str, cursor: Any) -> None:
+    """Run PostgreSQL's MERGE; of two source rows for one target it complains in other words."""
+    in_transaction = cursor.connection.is_in_transaction
+    if in_transaction:
+        cursor.plain("SAVEPOINT redshift_merge")
+    try:
+        cursor.plain(statement)
+    except psycopg2.errors.CardinalityViolation:
+        if in_transaction:
+            cursor.plain("ROLLBACK TO SAVEPOINT redshift_merge")
+        fail(cursor.plain, "Found multiple matches to update the same tuple.")
 
 
 def _name_columns(then: Any, target: exp.Expression, cursor: Any) -> None:

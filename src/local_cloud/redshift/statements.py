@@ -9,7 +9,7 @@ from typing import Any
 from src.local_cloud.redshift import dialect
 from src.local_cloud.redshift.copy_command import parse_copy
 from src.local_cloud.redshift.copy_runner import CopyRunner
-from src.local_cloud.redshift.ddl import create_table
+from src.local_cloud.redshift.ddl import alter_table, create_table
 from src.local_cloud.redshift.failures import SYNTAX, fail, fails_on_redshift, not_emulated
 from src.local_cloud.redshift.merge import merge
 from src.local_cloud.redshift.unload_command import parse_unload
@@ -99,11 +99,16 @@ def _create(statement: str, cursor: Any) -> None:
     create_table(statement, cursor.plain, cursor)
 
 
+def _alter(statement: str, cursor: Any) -> None:
+    alter_table(statement, cursor.plain, cursor)
+
+
 _RUNNERS: dict[str, Callable[[str, Any], None]] = {
     "COPY": _copy,
     "UNLOAD": _unload,
     "TRUNCATE": _truncate,
     "CREATE": _create,
+    "ALTER": _alter,
     "MERGE": merge,
 }
 
@@ -115,15 +120,6 @@ def _transaction(statement: str, execute: Any) -> str:
     if "SAVEPOINT" in statement.upper().split():
         fails_on_redshift(execute, "ROLLBACK TO SAVEPOINT")
     return statement
-
-
-def _alter(statement: str, execute: Any) -> str:
-    """ALTER TABLE ... ADD | DROP | RENAME; one column at a time, as on Redshift."""
-    if len(re.findall(r"\bADD\s+(?:COLUMN\b)?", statement, re.IGNORECASE)) > 1:
-        fails_on_redshift(execute, "ALTER TABLE with more than one ADD COLUMN")
-    if not re.search(r"\b(ADD|DROP|RENAME)\b", statement, re.IGNORECASE):
-        not_emulated(execute, f"ALTER: {statement[:60]!r}")
-    return dialect.translate(statement, execute)
 
 
 def _vacuum(statement: str, _: Any) -> str:
@@ -213,7 +209,6 @@ _TRANSLATORS: dict[str, Callable[[str, Any], str]] = {
     **dict.fromkeys(("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"), _transaction),
     **dict.fromkeys(("EXPLAIN", "DECLARE", "PREPARE"), _around),
     **dict.fromkeys(("FETCH", "CLOSE", "EXECUTE", "DEALLOCATE"), _as_it_is),
-    "ALTER": _alter,
     "VACUUM": _vacuum,
     "ANALYZE": _analyze,
     "SET": _set,

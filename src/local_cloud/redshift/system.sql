@@ -269,6 +269,16 @@ BEGIN
             '  context:   Value too long for type character varying(%s)', max_bytes);
 END $$;
 
+-- Called by the constraints of CHAR columns; only a value with characters of several bytes gets here.
+CREATE OR REPLACE FUNCTION redshift_local.multibyte(value text)
+    RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RAISE EXCEPTION USING MESSAGE = 'CHAR string contains invalid ASCII character',
+        ERRCODE = 'XX000',
+        DETAIL = E'\n  error:  CHAR string contains invalid ASCII character\n  code:      8001\n'
+            '  context:   CHAR columns hold characters of a single byte; use VARCHAR';
+END $$;
+
 -- TRUNCATECOLUMNS: at most max_bytes bytes, cut on a character boundary.
 CREATE OR REPLACE FUNCTION redshift_local.truncate_bytes(value text, max_bytes integer)
     RETURNS text LANGUAGE sql IMMUTABLE AS $$

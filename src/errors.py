@@ -99,7 +99,10 @@ class EtlError(StageFailedError):
 
 
 class WarehouseError(StageFailedError):
-    """Redshift refused a statement."""
+    """Redshift refused a statement, or the connection to it was lost."""
+
+    passes = False  # another transaction's doing, or the network's: the same again may succeed
+    is_lost = False  # the connection is gone: what it was doing may or may not have been done
 
 
 class LoadError(WarehouseError):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from src.errors import SettingsError
+from src.settings_values import parse, read_env_file, setting
 
 Target = Literal["local", "aws"]
 
@@ -18,113 +19,152 @@ _BUCKET = re.compile(r"^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0
 _ROLE = re.compile(r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")
 
 
-def _setting(
-    env: str,
-    default: Any,
-    doc: str,
-    *,
-    choices: tuple[str, ...] | None = None,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    secret: bool = False,
-) -> Any:
-    """Declare one setting; `env` is its variable, `default` also fixes its type."""
-    return field(
-        default=default,
-        repr=not secret,
-        metadata={
-            "env": env,
-            "doc": doc,
-            "choices": choices,
-            "min": minimum,
-            "max": maximum,
-            "secret": secret,
-        },
-    )
-
-
 @dataclass(frozen=True)
 class Settings:
     """Everything a run depends on, besides its data."""
 
-    target: Target = _setting(
+    target: Target = setting(
         "DEMO_TARGET", "local", "Where to run; aws must be said out loud.", choices=("local", "aws")
     )
-    artists: int = _setting("DEMO_ARTISTS", 1000, "Artists to generate.", minimum=1)
-    venues: int = _setting("DEMO_VENUES", 500, "Venues to generate.", minimum=1)
-    concerts: int = _setting("DEMO_CONCERTS", 10_000, "Concerts to generate.", minimum=1)
-    sales: int = _setting("DEMO_SALES", 50_000, "Ticket-sale rows to generate.", minimum=1)
-    seed: int = _setting("DEMO_SEED", 42, "Same seed, same data.", minimum=0, maximum=2**63 - 1)
-    defect_rate: float = _setting(
+    artists: int = setting("DEMO_ARTISTS", 1000, "Artists to generate.", minimum=1)
+    venues: int = setting("DEMO_VENUES", 500, "Venues to generate.", minimum=1)
+    concerts: int = setting("DEMO_CONCERTS", 10_000, "Concerts to generate.", minimum=1)
+    sales: int = setting("DEMO_SALES", 50_000, "Ticket-sale rows to generate.", minimum=1)
+    seed: int = setting("DEMO_SEED", 42, "Same seed, same data.", minimum=0, maximum=2**63 - 1)
+    defect_rate: float = setting(
         "DEMO_DEFECT_RATE",
         0.01,
         "Defective rows added on top, as a share of the valid rows.",
         minimum=0,
         maximum=0.5,
     )
-    raw_format: Literal["json", "csv", "parquet"] = _setting(
+    raw_format: Literal["json", "csv", "parquet"] = setting(
         "DEMO_RAW_FORMAT", "json", "Format of the raw files.", choices=("json", "csv", "parquet")
     )
-    etl: Literal["glue", "direct"] = _setting(
+    etl: Literal["glue", "direct"] = setting(
         "DEMO_ETL",
         "glue",
         "glue runs the Glue job; direct lets Redshift's COPY and SQL do the cleaning.",
         choices=("glue", "direct"),
     )
-    load_mode: Literal["replace", "merge"] = _setting(
+    etl_engine: Literal["duckdb", "spark"] = setting(
+        "DEMO_ETL_ENGINE",
+        "duckdb",
+        "What runs the Glue job on the local target; on aws it is Glue's Spark.",
+        choices=("duckdb", "spark"),
+    )
+    load_mode: Literal["replace", "merge"] = setting(
         "DEMO_LOAD_MODE",
         "replace",
         "replace the tables' rows, or merge by key.",
         choices=("replace", "merge"),
     )
-    input_dir: str = _setting(
+    input_dir: str = setting(
         "DEMO_INPUT_DIR", "", "Folder with your own files, instead of generated data."
     )
-    raw_bucket: str = _setting("DEMO_RAW_BUCKET", "concert-demo-raw", "S3 bucket for raw data.")
-    processed_bucket: str = _setting(
+    raw_bucket: str = setting("DEMO_RAW_BUCKET", "concert-demo-raw", "S3 bucket for raw data.")
+    processed_bucket: str = setting(
         "DEMO_PROCESSED_BUCKET",
         "concert-demo-processed",
         "S3 bucket for Parquet, quarantine and scripts.",
     )
-    iam_role: str = _setting(
-        "DEMO_IAM_ROLE", "", "Role that Glue and Redshift assume (required on aws)."
+    iam_role: str = setting(
+        "DEMO_IAM_ROLE", "", "Role that Glue and Redshift assume (on aws, this or one for each)."
     )
-    max_rejected_share: float = _setting(
+    glue_role: str = setting("GLUE_ROLE", "", "Role of the Glue job, if it is not DEMO_IAM_ROLE.")
+    redshift_role: str = setting(
+        "REDSHIFT_ROLE",
+        "",
+        "Role of COPY and UNLOAD, if it is not DEMO_IAM_ROLE; `default` is the warehouse's own.",
+    )
+    expire_days: int = setting(
+        "DEMO_EXPIRE_DAYS",
+        30,
+        "Days after which the demo's objects expire in buckets that a run created on aws.",
+        minimum=1,
+        maximum=3650,
+    )
+    max_rejected_share: float = setting(
         "DEMO_MAX_REJECTED_SHARE",
         0.1,
         "Verification fails above this share of rejected rows.",
         minimum=0,
         maximum=1,
     )
-    test_size: float = _setting(
+    test_size: float = setting(
         "DEMO_TEST_SIZE", 0.2, "Share of the newest concerts that models are judged on."
     )
-    random_state: int = _setting(
+    random_state: int = setting(
         "DEMO_RANDOM_STATE", 42, "Same state, same models.", minimum=0, maximum=2**32 - 1
     )
-    coverage: float = _setting(
+    coverage: float = setting(
         "DEMO_COVERAGE",
         0.9,
         "Share of outcomes the prediction intervals are to hold.",
         minimum=0.5,
         maximum=0.99,
     )
-    output_dir: str = _setting("DEMO_OUTPUT_DIR", "models", "Folder for local copies of models.")
-    report_dir: str = _setting("DEMO_REPORT_DIR", "reports", "Folder the reports go to.")
-    state_dir: str = _setting(
+    output_dir: str = setting("DEMO_OUTPUT_DIR", "models", "Folder for local copies of models.")
+    report_dir: str = setting("DEMO_REPORT_DIR", "reports", "Folder the reports go to.")
+    state_dir: str = setting(
         "DEMO_STATE_DIR", ".demo", "Folder of the local servers and their data."
     )
-    aws_region: str = _setting("AWS_REGION", "us-east-1", "AWS region.")
-    glue_job_name: str = _setting("GLUE_JOB_NAME", "concert-etl", "Name of the Glue job.")
-    glue_timeout_minutes: int = _setting(
+    aws_region: str = setting("AWS_REGION", "us-east-1", "AWS region.")
+    retry_mode: Literal["standard", "adaptive"] = setting(
+        "AWS_RETRY_MODE",
+        "standard",
+        "How calls to AWS are retried.",
+        choices=("standard", "adaptive"),
+    )
+    glue_job_name: str = setting("GLUE_JOB_NAME", "concert-etl", "Name of the Glue job.")
+    glue_timeout_minutes: int = setting(
         "GLUE_TIMEOUT_MINUTES", 60, "Longest run of the Glue job.", minimum=1, maximum=2880
     )
-    redshift_host: str = _setting("REDSHIFT_HOST", "", "Redshift endpoint (required on aws).")
-    redshift_port: int = _setting("REDSHIFT_PORT", 5439, "Redshift port.", minimum=1, maximum=65535)
-    redshift_database: str = _setting("REDSHIFT_DATABASE", "dev", "Redshift database.")
-    redshift_user: str = _setting("REDSHIFT_USER", "", "Redshift user (required on aws).")
-    redshift_password: str = _setting(
-        "REDSHIFT_PASSWORD", "", "Redshift password (required on aws).", secret=True
+    glue_version: str = setting("GLUE_VERSION", "5.0", "Version of Glue.", choices=("5.0", "5.1"))
+    glue_worker_type: str = setting(
+        "GLUE_WORKER_TYPE", "G.1X", "Kind of Glue worker.", choices=("G.1X", "G.2X", "G.4X", "G.8X")
+    )
+    glue_workers: int = setting(
+        "GLUE_WORKERS", 2, "Glue workers; Spark needs two.", minimum=2, maximum=299
+    )
+    glue_max_retries: int = setting(
+        "GLUE_MAX_RETRIES", 0, "Attempts that Glue adds to a failed run.", minimum=0, maximum=10
+    )
+    redshift_workgroup: str = setting(
+        "REDSHIFT_WORKGROUP", "", "Serverless workgroup: endpoint and credentials come from AWS."
+    )
+    redshift_cluster: str = setting(
+        "REDSHIFT_CLUSTER", "", "Provisioned cluster: endpoint and credentials come from AWS."
+    )
+    redshift_host: str = setting(
+        "REDSHIFT_HOST", "", "Redshift endpoint, where AWS is not to be asked for it."
+    )
+    redshift_port: int = setting("REDSHIFT_PORT", 5439, "Redshift port.", minimum=1, maximum=65535)
+    redshift_database: str = setting("REDSHIFT_DATABASE", "dev", "Redshift database.")
+    redshift_secret: str = setting(
+        "REDSHIFT_SECRET", "", "Secret in Secrets Manager that holds user and password."
+    )
+    redshift_user: str = setting("REDSHIFT_USER", "", "Redshift user, with REDSHIFT_PASSWORD.")
+    redshift_password: str = setting(
+        "REDSHIFT_PASSWORD",
+        "",
+        "Redshift password; without it and a secret, credentials are temporary ones.",
+        secret=True,
+    )
+    redshift_via: Literal["driver", "data-api"] = setting(
+        "REDSHIFT_VIA",
+        "driver",
+        "Connect with the driver, or send SQL through the Redshift Data API (no route needed).",
+        choices=("driver", "data-api"),
+    )
+    redshift_sslmode: Literal["verify-full", "verify-ca", "require"] = setting(
+        "REDSHIFT_SSLMODE",
+        "verify-full",
+        "How far the warehouse's certificate is checked.",
+        choices=("verify-full", "verify-ca", "require"),
+    )
+    redshift_ca_file: str = setting(
+        "REDSHIFT_CA_FILE", "", "Root certificates to trust, instead of Amazon's that come along."
     )
 
     def public(self) -> dict[str, Any]:
@@ -146,7 +186,7 @@ def load_settings(
     """
     variables: dict[str, str] = {}
     if env_file is not None and env_file.is_file():
-        variables.update(_read_env_file(env_file))
+        variables.update(read_env_file(env_file))
     variables.update(os.environ if environ is None else environ)
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     values: dict[str, Any] = {}
@@ -154,9 +194,9 @@ def load_settings(
         name, env = spec.name, spec.metadata["env"]
         if name in given:
             option = "--" + name.replace("_", "-")
-            values[name] = _parse(option, given[name], spec)
+            values[name] = parse(option, given[name], spec)
         elif variables.get(env, "") != "":
-            values[name] = _parse(env, variables[env], spec)
+            values[name] = parse(env, variables[env], spec)
     settings = Settings(**values)
     _check_names(settings)
     if settings.target == "aws" and not may_lack:
@@ -172,54 +212,17 @@ def load_settings(
 
 def missing_for_aws(settings: Settings) -> list[str]:
     """Return the variables of settings that the aws target needs and that are not set."""
-    needed = ("iam_role", "redshift_host", "redshift_user", "redshift_password")
-    return [
-        spec.metadata["env"]
-        for spec in fields(Settings)
-        if spec.name in needed and not getattr(settings, spec.name)
-    ]
-
-
-def _read_env_file(path: Path) -> dict[str, str]:
-    from dotenv import dotenv_values
-
-    try:
-        return {k: v for k, v in dotenv_values(path, interpolate=False).items() if v is not None}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path} cannot be read", cause=str(error), hint="cp .env.example .env"
-        ) from error
-
-
-def _parse(source: str, raw: Any, spec: Any) -> Any:
-    """Convert one value to its setting's type and check its range."""
-    kind, meta = type(spec.default), spec.metadata
-    value: Any = raw
-    if kind in (int, float) and not isinstance(raw, kind):
-        try:
-            value = kind(str(raw).strip().replace("_", ""))
-        except ValueError:
-            noun = "whole number" if kind is int else "number"
-            raise SettingsError(
-                f"{source} is {str(raw)!r}; it must be a {noun}",
-                hint=f"set {source} to a {noun}, for example {spec.default}",
-            ) from None
-    if kind is str:
-        value = str(raw).strip()
-    if meta["choices"] and value not in meta["choices"]:
-        raise SettingsError(
-            f"{source} is {value!r}; it must be one of {', '.join(meta['choices'])}",
-            hint=f"set {source} to {meta['choices'][0]}",
-        )
-    low, high = meta["min"], meta["max"]
-    # `not (low <= value)` also refuses NaN.
-    if (low is not None and not value >= low) or (high is not None and not value <= high):
-        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise SettingsError(
-            f"{source} is {value}; it must be {bounds}",
-            hint=f"set {source} to {spec.default}, its default",
-        )
-    return value
+    s = settings
+    missing = []
+    if not s.iam_role and not (s.redshift_role and (s.glue_role or s.etl == "direct")):
+        missing.append("DEMO_IAM_ROLE")
+    if not (s.redshift_workgroup or s.redshift_cluster):
+        if not s.redshift_host or s.redshift_via == "data-api":
+            missing.append("REDSHIFT_WORKGROUP")
+        elif not s.redshift_secret:
+            missing += [] if s.redshift_user else ["REDSHIFT_USER"]
+            missing += [] if s.redshift_password else ["REDSHIFT_PASSWORD"]
+    return missing
 
 
 def _check_names(settings: Settings) -> None:
@@ -244,8 +247,23 @@ def _check_names(settings: Settings) -> None:
             f"--raw-bucket and --processed-bucket are both {settings.raw_bucket!r}",
             hint="give each its own bucket",
         )
-    if settings.iam_role and not _ROLE.match(settings.iam_role):
+    _check_roles(settings)
+
+
+def _check_roles(settings: Settings) -> None:
+    example = "arn:aws:iam::123456789012:role/concert-demo"
+    for name, role in (
+        ("--iam-role", settings.iam_role),
+        ("GLUE_ROLE", settings.glue_role),
+        ("REDSHIFT_ROLE", settings.redshift_role),
+    ):
+        is_default = role == "default" and name == "REDSHIFT_ROLE"
+        if role and not is_default and not _ROLE.match(role):
+            raise SettingsError(
+                f"{name} is {role!r}; it is not a role ARN", hint=f"set {name} to {example}"
+            )
+    if settings.redshift_workgroup and settings.redshift_cluster:
         raise SettingsError(
-            f"--iam-role is {settings.iam_role!r}; it is not a role ARN",
-            hint="--iam-role arn:aws:iam::123456789012:role/concert-demo",
+            "REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set",
+            hint="unset the one that is not the warehouse",
         )

@@ -6,6 +6,7 @@
     --output       folder for the clean tables, one folder of Parquet each
     --quarantine   folder for rejected rows with their reason
     --summary      folder for the counts per table and rule, as JSON Lines
+    --files        JSON object: table name -> how many files to write, where it is more than one
 
 Every raw row is either written, cleaned, to its table or to the quarantine with the first rule
 it breaks, in this order: its own columns, laws between its columns, its key being taken, its
@@ -193,6 +194,9 @@ def clean_table(spark, table, arguments):
         step(spark, table)
     values = ", ".join(final_value(column) for column in table["columns"])
     accepted = spark.sql(f"SELECT {values} FROM checked_{name} WHERE rule IS NULL")
+    files = arguments["files"].get(name, 1)
+    if files > 1:  # so that each slice of the warehouse gets as many as any other
+        accepted = accepted.repartition(files)
     accepted.write.mode("overwrite").parquet(f"{arguments['output']}/{name}")
     rejected = spark.sql(
         f"SELECT '{name}' AS table_name, "
@@ -219,9 +223,11 @@ def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     for option in ("tables", "input", "format", "output", "quarantine", "summary"):
         parser.add_argument(f"--{option}", required=True)
+    parser.add_argument("--files", default="{}")
     known, _ = parser.parse_known_args(argv[1:])  # Glue adds arguments of its own
     arguments = vars(known)
-    arguments["input"] = json.loads(arguments["input"])
+    for option in ("input", "files"):
+        arguments[option] = json.loads(arguments[option])
 
     spark = SparkSession.builder.appName("concert-etl").getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")

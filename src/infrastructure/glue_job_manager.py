@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from src.errors import EtlError, UnreachableError
+from src.errors import DemoError, EtlError, UnreachableError
+from src.infrastructure.glue_job import GlueJob, GlueRun, definition, dpu_seconds
 from src.infrastructure.s3_storage import S3Storage
 
 SCRIPT_PREFIX = "scripts"
+TOKEN = "--run-token"  # the argument by which a rerun knows a run that is its own
 # JobRunState of the Glue API: all other states are still on their way.
 GOOD_END = "SUCCEEDED"
 BAD_ENDS = frozenset({"STOPPED", "FAILED", "TIMEOUT", "ERROR", "EXPIRED"})
 # Glue's own failures, not the script's: worth one more attempt.
 RETRIED_ENDS = frozenset({"ERROR", "EXPIRED"})
 _BUSY = frozenset({"ConcurrentRunsExceededException", "ResourceNumberLimitExceededException"})
-
-
-@dataclass(frozen=True)
-class GlueJob:
-    """What the job should be; the definition sent to Glue is built from this alone."""
-
-    name: str
-    role: str
-    script: Path
-    timeout_minutes: int = 60
-    workers: int = 2
-    worker_type: str = "G.1X"
-    glue_version: str = "5.0"
-
-
-@dataclass(frozen=True)
-class GlueRun:
-    """How a run ended."""
-
-    run_id: str
-    state: str
-    seconds: float
-    attempts: int
-    log_group: str | None = None
-    dpu_seconds: float | None = None
+_PASSING = frozenset(
+    ["ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded",
+     "OperationTimeoutException", "InternalServiceException", "ServiceUnavailableException"]
+)  # fmt: skip
+_NEWEST_RUNS = 50
+_SUCCESSOR_WAIT_S = 120.0
 
 
 class GlueJobManager:
@@ -72,6 +54,8 @@ class GlueJobManager:
         self._max_attempts = max_attempts
         self._sleep = sleep
         self._clock = clock
+        self._max_retries: dict[str, int] = {}
+        self._scripts: dict[str, str] = {}
 
     def ensure_job(self, job: GlueJob) -> str:
         """Create the job or make it what it should be; returns created, updated or unchanged.
@@ -82,13 +66,14 @@ class GlueJobManager:
         key = f"{SCRIPT_PREFIX}/{job.script.stem}-{hashlib.sha256(body).hexdigest()[:12]}.py"
         if not any(found.key == key for found in self._storage.list_objects(key)):
             self._storage.put(key, body, content_type="text/x-python")
-        wanted = _definition(job, self._storage.uri(key))
+        self._max_retries[job.name], self._scripts[job.name] = job.max_retries, key
+        wanted = definition(job, self._storage.uri(key))
         try:
             current = self._call(job.name, self._client.get_job, JobName=job.name)["Job"]
         except EtlError as error:
             if _code(error) != "EntityNotFoundException":
                 raise
-            self._call(job.name, self._client.create_job, Name=job.name, **wanted)
+            self._call(job.name, self._client.create_job, Name=job.name, Tags=job.tags, **wanted)
             return "created"
         if all(current.get(name) == value for name, value in wanted.items()):
             return "unchanged"
@@ -104,17 +89,20 @@ class GlueJobManager:
     ) -> GlueRun:
         """Start the job and wait for its end; `on_state(run id, state)` hears each change.
 
+        A run with the same script and arguments that is on its way already is waited for instead.
         Raises EtlError for every end but SUCCEEDED. Ctrl-C stops the run first.
         """
-        started = self._clock()
-        attempt = 0
+        hear = on_state or (lambda *_: None)
+        arguments = {**arguments, TOKEN: self._token(job_name, arguments)}
+        started, attempt = self._clock(), 1
+        run_id = found = self._run_on_its_way(job_name, arguments[TOKEN])
         while True:
-            attempt += 1
-            run_id = self._start(job_name, arguments)
+            run_id = run_id or self._start(job_name, arguments)
             try:
-                last = self._wait(job_name, run_id, on_state)
+                last = self._wait(job_name, run_id, hear)
+                successor = self._successor(job_name, last)
             except BaseException:
-                self._stop(job_name, run_id)
+                self._stop(job_name, run_id, hear)
                 raise
             state = last["JobRunState"]
             if state == GOOD_END:
@@ -124,10 +112,31 @@ class GlueJobManager:
                     self._clock() - started,
                     attempt,
                     last.get("LogGroupName"),
-                    last.get("DPUSeconds"),
+                    dpu_seconds(last),
+                    self._console_url(job_name, run_id),
+                    found is not None,
                 )
-            if state not in RETRIED_ENDS or attempt >= self._max_attempts:
-                raise _failed(job_name, run_id, last)
+            gives_up = state not in RETRIED_ENDS or attempt >= self._max_attempts
+            if successor is None and gives_up:
+                raise _failed(job_name, last, run_id, self._console_url(job_name, run_id))
+            run_id, attempt = successor, attempt + 1
+
+    def _token(self, job_name: str, arguments: dict[str, str]) -> str:
+        text = json.dumps([self._scripts.get(job_name), sorted(arguments.items())])
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def _run_on_its_way(self, job_name: str, token: str) -> str | None:
+        """Return the newest run with a token that has not ended, or None."""
+        for run in self._newest_runs(job_name):
+            has_ended = run["JobRunState"] == GOOD_END or run["JobRunState"] in BAD_ENDS
+            if run.get("Arguments", {}).get(TOKEN) == token and not has_ended:
+                return str(run["Id"])
+        return None
+
+    def _newest_runs(self, job_name: str) -> list[dict[str, Any]]:
+        call = self._client.get_job_runs
+        answer = self._patiently(job_name, call, JobName=job_name, MaxResults=_NEWEST_RUNS)
+        return list(answer["JobRuns"])
 
     def _start(self, job_name: str, arguments: dict[str, str]) -> str:
         deadline = self._clock() + self._busy_wait_s
@@ -136,35 +145,77 @@ class GlueJobManager:
                 answer = self._call(
                     job_name, self._client.start_job_run, JobName=job_name, Arguments=arguments
                 )
-            except EtlError as error:
-                if _code(error) not in _BUSY or self._clock() >= deadline:
+                return str(answer["JobRunId"])
+            except DemoError as error:
+                may_have_started = isinstance(error, UnreachableError)
+                is_busy = _code(error) in _BUSY
+                if not (may_have_started or is_busy or _code(error) in _PASSING):
+                    raise
+                # An answer that was lost, or a retry of boto3's own: the run may be ours.
+                own = self._run_on_its_way(job_name, arguments[TOKEN])
+                if own is not None:
+                    return own
+                if may_have_started or self._clock() >= deadline:
                     raise
                 self._sleep(self._poll_s)
-            else:
-                return str(answer["JobRunId"])
 
-    def _wait(
-        self, job_name: str, run_id: str, on_state: Callable[[str, str], None] | None
-    ) -> dict[str, Any]:
+    def _wait(self, job_name: str, run_id: str, hear: Callable[[str, str], None]) -> dict[str, Any]:
         seen = ""
         while True:
-            run: dict[str, Any] = self._call(
-                job_name, self._client.get_job_run, JobName=job_name, RunId=run_id
-            )["JobRun"]
+            call = self._client.get_job_run
+            run: dict[str, Any] = self._patiently(job_name, call, JobName=job_name, RunId=run_id)[
+                "JobRun"
+            ]
             state = run["JobRunState"]
-            if state != seen and on_state:
-                on_state(run_id, state)
+            if state != seen:
+                hear(run_id, state)
             seen = state
             if state == GOOD_END or state in BAD_ENDS:
                 return run
             self._sleep(self._poll_s)
 
-    def _stop(self, job_name: str, run_id: str) -> None:
+    def _successor(self, job_name: str, run: dict[str, Any]) -> str | None:
+        """Return the attempt that Glue itself makes after a failed one, if MaxRetries allows it."""
+        attempts_made = int(run.get("Attempt", 0))
+        is_last = attempts_made >= self._max_retries.get(job_name, 0)
+        if is_last or run["JobRunState"] in (GOOD_END, "STOPPED"):
+            return None
+        deadline = self._clock() + _SUCCESSOR_WAIT_S
+        while self._clock() < deadline:
+            for other in self._newest_runs(job_name):
+                if other.get("PreviousRunId") == run["Id"]:
+                    return str(other["Id"])
+            self._sleep(self._poll_s)
+        return None
+
+    def _stop(self, job_name: str, run_id: str, hear: Callable[[str, str], None]) -> None:
         """Stop a run we no longer wait for; what made us leave is the error that counts."""
         try:
             self._client.batch_stop_job_run(JobName=job_name, JobRunIds=[run_id])
         except (ClientError, BotoCoreError):
-            return
+            command = f"aws glue batch-stop-job-run --job-name {job_name} --job-run-ids {run_id}"
+            hear(run_id, f"may still run and cost: {command}")
+
+    def _patiently(self, job_name: str, operation: Callable[..., Any], **arguments: Any) -> Any:
+        """Call an operation that only looks; what passes by itself is waited for, with a bound."""
+        deadline = self._clock() + self._busy_wait_s
+        while True:
+            try:
+                return self._call(job_name, operation, **arguments)
+            except DemoError as error:
+                passes = isinstance(error, UnreachableError) or _code(error) in _PASSING
+                if not passes or self._clock() >= deadline:
+                    raise
+                self._sleep(max(self._poll_s, 1.0))
+
+    def _console_url(self, job_name: str, run_id: str) -> str | None:
+        """Return the page of a run in the AWS console, or None for a Glue without one."""
+        region = getattr(getattr(self._client, "meta", None), "region_name", None)
+        if not region:
+            return None
+        domain = "amazonaws.cn" if region.startswith("cn-") else "aws.amazon.com"
+        place = f"https://{region}.console.{domain}/gluestudio/home?region={region}"
+        return f"{place}#/job/{job_name}/run/{run_id}"
 
     def _call(self, job_name: str, operation: Callable[..., Any], **arguments: Any) -> Any:
         try:
@@ -185,27 +236,13 @@ class GlueJobManager:
             ) from error
 
 
-def _definition(job: GlueJob, script_uri: str) -> dict[str, Any]:
-    return {
-        "Role": job.role,
-        "Command": {"Name": "glueetl", "ScriptLocation": script_uri, "PythonVersion": "3"},
-        "DefaultArguments": {"--job-language": "python"},
-        "GlueVersion": job.glue_version,
-        "WorkerType": job.worker_type,
-        "NumberOfWorkers": job.workers,
-        "Timeout": job.timeout_minutes,
-        "MaxRetries": 0,
-        "ExecutionProperty": {"MaxConcurrentRuns": 1},
-    }
-
-
-def _failed(job_name: str, run_id: str, run: dict[str, Any]) -> EtlError:
+def _failed(job_name: str, run: dict[str, Any], run_id: str, url: str | None) -> EtlError:
     log = run.get("LogGroupName")
     return EtlError(
         f"Glue job {job_name} ended {run['JobRunState']}",
         where=f"run {run_id}" + (f", log {log}" if log else ""),
         cause=run.get("ErrorMessage") or "Glue gave no error message",
-        hint="read the log, then run the same command again",
+        hint=f"read {url or 'the log'}, then run the same command again",
     )
 
 

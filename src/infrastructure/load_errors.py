@@ -23,7 +23,7 @@ ORDER BY filename, line_number
 """
 _SERVERLESS = """
 SELECT TRIM(file_name) AS file_name, line_number, TRIM(column_name) AS column_name,
-       error_code, TRIM(error_message) AS error_message
+       '' AS raw_line, error_code, TRIM(error_message) AS error_message
 FROM sys_load_error_detail
 WHERE query_id = {query}
 ORDER BY file_name, line_number
@@ -37,7 +37,8 @@ _FAILED_SERVERLESS = (
 
 def last_copy_errors(client: RedshiftClient) -> list[dict[str, Any]]:
     """Return the rows that the session's last COPY, which went on, refused."""
-    return client.query(_PROVISIONED.format(query="pg_last_copy_id()"))
+    view = _SERVERLESS if client.is_serverless else _PROVISIONED
+    return client.query(view.format(query="pg_last_copy_id()"))
 
 
 def explain(
@@ -74,12 +75,11 @@ def _place(row: dict[str, Any]) -> str:
 
 
 def _refused_rows(client: RedshiftClient) -> list[dict[str, Any]]:
+    query = _PROVISIONED.format(query=_FAILED)
+    if client.is_serverless:
+        query = _SERVERLESS.format(query=_FAILED_SERVERLESS)
     try:
-        return client.query(_PROVISIONED.format(query=_FAILED))
-    except WarehouseError:
-        logger.debug("stl_load_errors is denied, as on Serverless")
-    try:
-        return client.query(_SERVERLESS.format(query=_FAILED_SERVERLESS))
+        return client.query(query)
     except WarehouseError as error:
         logger.debug("sys_load_error_detail cannot be read: %s", error.cause)
         return []

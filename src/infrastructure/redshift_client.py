@@ -19,12 +19,30 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TRUSTED_S = 60.0
+SERVERLESS_SLICES = 16  # an assumption: enough files for a workgroup of 8 to 32 RPU
 SCHEMA_SQL = Path(__file__).parents[1] / "sql" / "schema"
 # Statements that carry credentials are never logged.
 _SECRET_STATEMENT = re.compile(r"IAM_ROLE|CREDENTIALS|ACCESS_KEY|PASSWORD", re.IGNORECASE)
 _DETAIL_LINE = re.compile(r"^\s*(error|context):\s+(\S.*)$", re.MULTILINE)
-# A condition another transaction caused: the same transaction may succeed next time.
-_CONFLICTS = ("1023", "conflict with concurrent transaction", "deadlock detected")
+# What passes by itself, by the message: SQLSTATE tells 1023 from no other XX000.
+_PASSING = ("1023", "conflict with concurrent transaction", "deadlock detected", "CanRetry 1",
+            "Data API refused: ThrottlingException", "Status 503")  # fmt: skip
+_LOST_STATES = ("57P01", "57P02", "57P03")
+
+# What another attempt would not change, and what would.
+_HINTS_OF_REFUSALS = {
+    "authentication": "check REDSHIFT_USER and REDSHIFT_PASSWORD, or REDSHIFT_SECRET",
+    "does not exist": "check REDSHIFT_DATABASE and REDSHIFT_USER",
+    "certificate": "REDSHIFT_HOST must be the endpoint's own name, or name REDSHIFT_CA_FILE",
+    "could not translate host name": "check REDSHIFT_HOST, or set REDSHIFT_WORKGROUP",
+    "Data API refused": "python validate_demo_pipeline.py --target aws",
+}
+_NO_ROUTE = "check REDSHIFT_HOST, the security group and the network, or REDSHIFT_VIA=data-api"
+
+
+def _hint_of_refusal(text: str) -> str:
+    return next((hint for words, hint in _HINTS_OF_REFUSALS.items() if words in text), _NO_ROUTE)
 
 
 class RedshiftClient:
@@ -40,37 +58,69 @@ class RedshiftClient:
         *,
         address: str = "the warehouse",
         attempts: int = 4,
+        query_group: str = "",
+        is_serverless: bool = False,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
+        self._used_at = clock()
         self._connect = connect
         self._address = address
         self._attempts = attempts
+        self._query_group = query_group
+        self.is_serverless = is_serverless
         self._sleep = sleep
         self._connection: Any = None
 
     @property
     def connection(self) -> Any:
-        """Return the open connection, connecting with growing pauses if need be."""
-        if self._connection is None or self._connection.closed:
+        """Return the open connection, connecting with growing pauses if need be.
+
+        One that nobody used for a while may be dead without knowing it, behind a gateway.
+        """
+        is_old = self._clock() - self._used_at > TRUSTED_S
+        if self._connection is None or self._connection.closed or (is_old and not self._answers()):
             self._connection = self._open()
+        self._used_at = self._clock()
         return self._connection
+
+    def _answers(self) -> bool:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            self._connection.commit()
+        except psycopg2.Error:
+            self.close()
+            return False
+        return True
 
     def _open(self) -> Any:
         for attempt in range(1, self._attempts + 1):
             try:
-                return self._connect()
+                return self._labelled(self._connect())
             except psycopg2.OperationalError as error:
                 text = str(error).strip().splitlines()[0]
-                is_refused = "authentication" in text or "does not exist" in text
+                is_refused = any(words in text for words in _HINTS_OF_REFUSALS)
                 if attempt == self._attempts or is_refused:
                     raise UnreachableError(
                         "the warehouse does not answer",
                         where=self._address,
                         cause=text,
-                        hint="check REDSHIFT_HOST, _PORT, _USER and _PASSWORD, and the network",
+                        hint=_hint_of_refusal(text),
                     ) from error
-                self._sleep(0.5 * 2**attempt)
+                pause = 0.5 * 2**attempt
+                logger.debug("no connection yet (%s); again in %.0f s", text, pause)
+                self._sleep(pause)
         raise AssertionError("unreachable")
+
+    def _labelled(self, connection: Any) -> Any:
+        """Name the queries' group, by which the warehouse's administrators find them."""
+        if self._query_group:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET query_group TO {quote_literal(self._query_group)}")
+            connection.commit()
+        return connection
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""
@@ -93,8 +143,13 @@ class RedshiftClient:
             raise
 
     def _rollback(self) -> None:
-        if self._connection is not None and not self._connection.closed:
+        """Roll back; a connection that cannot is given up, and the server rolls back."""
+        if self._connection is None or self._connection.closed:
+            return
+        try:
             self._connection.rollback()
+        except psycopg2.Error:
+            self.close()
 
     def execute(self, statement: str, arguments: Sequence[Any] | None = None) -> int:
         """Execute one statement; returns the number of rows it touched (-1 if unknown)."""
@@ -135,6 +190,12 @@ class RedshiftClient:
                 self._rollback()
                 raise self.as_warehouse_error(error) from error
 
+    def slices(self) -> int:
+        """Return how many files the warehouse loads at once; Serverless does not say."""
+        if self.is_serverless:
+            return SERVERLESS_SLICES
+        return max(int(self.query_value("SELECT COUNT(*) FROM stv_slices")), 1)
+
     def create_tables(self) -> None:
         """Create the schema and every table that is not there yet."""
         with self.transaction():
@@ -161,15 +222,23 @@ class RedshiftClient:
         message = (getattr(error.diag, "message_primary", None) or str(error)).strip()
         detail = getattr(error.diag, "message_detail", None) or ""
         found = [text for _, text in _DETAIL_LINE.findall(detail) if text != message]
-        conflict = any(mark in message for mark in _CONFLICTS)
-        return WarehouseError(
-            "Redshift refused a statement",
+        is_lost = self._is_lost(error)
+        passes = is_lost or any(mark in message for mark in _PASSING)
+        refused = WarehouseError(
+            "the connection to Redshift was lost" if is_lost else "Redshift refused a statement",
             where=self._address,
             cause="; ".join([message, *found]) + (f" [{error.pgcode}]" if error.pgcode else ""),
             hint="run the same command again"
-            if conflict
+            if passes
             else "run the same command with -v and read run.log",
         )
+        refused.passes, refused.is_lost = passes, is_lost
+        return refused
+
+    def _is_lost(self, error: psycopg2.Error) -> bool:
+        code = error.pgcode or ""
+        is_closed = self._connection is None or bool(self._connection.closed)
+        return is_closed or code in _LOST_STATES or code.startswith("08")
 
 
 def quote_identifier(name: str) -> str:

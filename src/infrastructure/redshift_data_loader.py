@@ -7,73 +7,19 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from src.domain.tables import SCHEMA, TABLES, TableSpec
 from src.errors import LoadError, WarehouseError
 from src.infrastructure import direct_cleaning, load_errors
+from src.infrastructure.load_plan import LoadPlan, LoadSource, TableLoad
 from src.infrastructure.redshift_client import RedshiftClient, quote_identifier, quote_literal
 from src.infrastructure.s3_storage import S3Storage
 
 logger = logging.getLogger(__name__)
-LoadMode = Literal["replace", "merge"]
-CopyFormat = Literal["parquet", "json", "csv"]
 MANIFEST_PREFIX = "manifests"
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One object to COPY."""
-
-    uri: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class LoadSource:
-    """What to COPY into one table. `rows` is how many must arrive, where that is known.
-
-    `columns` is the files' column order where the format has one (CSV, Parquet).
-    """
-
-    files: tuple[SourceFile, ...]
-    format: CopyFormat
-    rows: int | None = None
-    columns: tuple[str, ...] = ()
-    compressed: bool = False
-
-    @property
-    def size_bytes(self) -> int:
-        """Return the bytes of all files."""
-        return sum(file.size_bytes for file in self.files)
-
-
-@dataclass
-class TableLoad:
-    """What a load did to one table."""
-
-    files: int
-    bytes: int
-    source_rows: int
-    rejected_rows: int
-    table_rows: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class LoadPlan:
-    """A whole load: sources by table name, and where rejected rows lie."""
-
-    run_id: str
-    mode: LoadMode
-    tables: Mapping[str, LoadSource]
-    rejected: tuple[SourceFile, ...] = ()
-    clean_in_warehouse: bool = False  # raw rows: clean them with SQL after the COPY
-    as_of: str | None = None
-    dataset_id: str = ""
-    rejected_counts: Mapping[str, int] = field(default_factory=dict)
+ATTEMPTS = 3
 
 
 class RedshiftDataLoader:
@@ -90,21 +36,52 @@ class RedshiftDataLoader:
         *,
         iam_role: str,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._storage = storage
         self._iam_role = iam_role
         self._clock = clock
+        self._sleep = sleep
 
     def load(
         self, plan: LoadPlan, on_table: Callable[[str], None] | None = None
     ) -> dict[str, TableLoad]:
         """Load every table of the plan; `on_table(name)` hears of each as it begins.
 
+        A transaction that another one, or a lost connection, spoiled is tried again, as a whole,
+        and only if the ledger says that it was not committed: no COPY is ever repeated blindly.
         Raises LoadError with the first refused rows; the warehouse is then as it was.
         """
         manifests = {name: self._write_manifest(plan, name) for name in plan.tables}
-        done: dict[str, TableLoad] = {}
+        for attempt in range(1, ATTEMPTS + 1):
+            done: dict[str, TableLoad] = {}
+            try:
+                self._load_all(plan, manifests, done, on_table)
+                break
+            except WarehouseError as error:
+                if not error.passes:
+                    raise
+                if error.is_lost and self._is_recorded(plan):
+                    break  # the answer to COMMIT was lost, not the COMMIT
+                if attempt == ATTEMPTS:
+                    raise
+                logger.warning("attempt %d: %s: %s", attempt, error.message, error.cause)
+                self._sleep(2.0 ** (attempt - 1))
+        return done
+
+    def _is_recorded(self, plan: LoadPlan) -> bool:
+        history = _qualified("load_history")
+        query = f"SELECT COUNT(*) FROM {history} WHERE run_id = %s"
+        return int(self._client.query_value(query, (plan.run_id,))) == len(plan.tables)
+
+    def _load_all(
+        self,
+        plan: LoadPlan,
+        manifests: Mapping[str, tuple[str, str]],
+        done: dict[str, TableLoad],
+        on_table: Callable[[str], None] | None,
+    ) -> None:
         with self._client.transaction():
             self._replace_rejected(plan)
             for spec in TABLES:
@@ -123,7 +100,6 @@ class RedshiftDataLoader:
                     self._clock() - started,
                 )
                 self._record(plan, spec.name, done[spec.name], *manifests[spec.name])
-        return done
 
     def _load_table(
         self, plan: LoadPlan, spec: TableSpec, source: LoadSource, manifest_uri: str
@@ -196,6 +172,8 @@ class RedshiftDataLoader:
         try:
             self._client.execute(statement)
         except WarehouseError as error:
+            if error.passes:
+                raise
             raise load_errors.explain(
                 self._client, error, what, manifest_uri, source.rows
             ) from error

@@ -1,19 +1,20 @@
-"""Buckets and objects, and raw data sets whose manifest is their commit point."""
+"""Buckets and objects of S3, with errors that say which and why."""
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from src.domain.dataset import MANIFEST_NAME, DatasetManifest, manifest_from_dict
 from src.errors import StorageError, UnreachableError
+from src.infrastructure.bucket_setup import BucketSetup
 
-RAW_PREFIX = "raw"
 T = TypeVar("T")
+MULTIPART_BYTES = 16 << 20  # larger bodies go up in parts of this size, several at once
+_PARTS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class StoredObject:
 class S3Storage:
     """Reads and writes one bucket through a boto3 S3 client.
 
+    With a `setup` (on AWS) a bucket is created protected, and every call says whose it must be.
     Every failure becomes a StorageError (or UnreachableError) naming the s3:// address.
     """
 
-    def __init__(self, client: Any, bucket: str, *, region: str = "us-east-1") -> None:
+    def __init__(self, client: Any, bucket: str, *, setup: BucketSetup | None = None) -> None:
         self._client = client
-        self._region = region
+        self._setup = setup
+        self._owned = {"ExpectedBucketOwner": setup.owner} if setup else {}
         self.bucket = bucket
 
     def uri(self, key: str = "") -> str:
@@ -40,12 +43,25 @@ class S3Storage:
         return f"s3://{self.bucket}/{key}"
 
     def ensure_bucket(self) -> bool:
-        """Create the bucket unless it is there; return whether it was created."""
-        if self._bucket_exists():
-            return False
+        """Create the bucket unless it is there; return whether it was created.
+
+        A bucket that a run created gets its settings again: an earlier one may have been killed
+        among them. One that somebody else made is used as it is.
+        """
+        region = self._find_bucket()
+        created = region is None and self._create_bucket()
+        if self._setup is not None:
+            if region is not None:
+                self._check_region(region, self._setup)
+            if created or self._setup.is_ours(self._tags()):
+                for operation, arguments in self._setup.calls(self.bucket):
+                    self._bucket_call(operation, **arguments)
+        return created
+
+    def _create_bucket(self) -> bool:
         arguments: dict[str, Any] = {"Bucket": self.bucket}
-        if self._region != "us-east-1":  # which refuses its own name as a constraint
-            arguments["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
+        if self._setup is not None:
+            arguments["CreateBucketConfiguration"] = self._setup.creation()
         try:
             self._call("", self._client.create_bucket, **arguments)
         except StorageError as error:
@@ -62,33 +78,76 @@ class S3Storage:
             raise
         return True
 
-    def _bucket_exists(self) -> bool:
+    def _find_bucket(self) -> str | None:
+        """Return the bucket's region ("" where the server does not say), None without a bucket."""
         try:
-            self._client.head_bucket(Bucket=self.bucket)
+            answer = self._client.head_bucket(Bucket=self.bucket, **self._owned)
         except ClientError as error:
             code = _code(error)
             if code in ("404", "NoSuchBucket"):
-                return False
+                return None
+            if code in ("301", "PermanentRedirect"):
+                region = str(error.response.get("BucketRegion") or _region_header(error.response))
+                return region or "another region"
             raise StorageError(
                 f"bucket {self.bucket} cannot be used",
                 where=self.uri(),
-                cause=f"HeadBucket answered {code}",
+                cause=f"HeadBucket answered {code}: another account's, or not allowed",
                 hint="choose another bucket name, or ask for s3:ListBucket on this one",
             ) from error
         except BotoCoreError as error:
             raise _unreachable(self.uri(), error) from error
-        return True
+        return str(answer.get("BucketRegion") or "")
+
+    def _check_region(self, region: str, setup: BucketSetup) -> None:
+        """Redshift loads Parquet from its own region only."""
+        if region and region != setup.region:
+            raise StorageError(
+                f"bucket {self.bucket} is in {region}; the demo runs in {setup.region}",
+                where=self.uri(),
+                cause="COPY of Parquet needs the bucket in the warehouse's region",
+                hint=f"export AWS_REGION={region}, or choose another bucket",
+            )
+
+    def _tags(self) -> list[dict[str, str]]:
+        try:
+            tags: list[dict[str, str]] = self._bucket_call("get_bucket_tagging")["TagSet"]
+        except StorageError as error:
+            if _code(error.__cause__) == "NoSuchTagSet":
+                return []
+            raise
+        return tags
+
+    def _bucket_call(self, operation: str, **arguments: Any) -> Any:
+        call = getattr(self._client, operation)
+        return self._call("", call, Bucket=self.bucket, **self._owned, **arguments)
 
     def put(self, key: str, body: bytes, *, content_type: str | None = None) -> None:
-        """Store one object, whole or not at all."""
+        """Store one object, whole or not at all; a large one in parts, side by side."""
         extra = {"ContentType": content_type} if content_type else {}
-        self._call(key, self._client.put_object, Bucket=self.bucket, Key=key, Body=body, **extra)
+        extra |= self._owned
+        if len(body) < MULTIPART_BYTES:
+            self._call(
+                key, self._client.put_object, Bucket=self.bucket, Key=key, Body=body, **extra
+            )
+            return
+        from boto3.s3.transfer import TransferConfig
+
+        config = TransferConfig(
+            multipart_threshold=MULTIPART_BYTES,
+            multipart_chunksize=MULTIPART_BYTES,
+            max_concurrency=_PARTS_AT_ONCE,
+        )
+        self._call(
+            key, self._client.upload_fileobj, io.BytesIO(body), self.bucket, key,
+            ExtraArgs=extra, Config=config,
+        )  # fmt: skip
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes; raises StorageError where there is none."""
 
         def read() -> bytes:
-            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            answer = self._client.get_object(Bucket=self.bucket, Key=key, **self._owned)
             return bytes(answer["Body"].read())
 
         return self._call(key, read)
@@ -126,11 +185,12 @@ class S3Storage:
                 self._client.delete_objects,
                 Bucket=self.bucket,
                 Delete={"Objects": batch, "Quiet": True},
+                **self._owned,
             )
 
     def _pages(self, **arguments: Any) -> Iterator[dict[str, Any]]:
         paginator = self._client.get_paginator("list_objects_v2")
-        pages = iter(paginator.paginate(Bucket=self.bucket, **arguments))
+        pages = iter(paginator.paginate(Bucket=self.bucket, **self._owned, **arguments))
         while True:
             page = self._call(arguments["Prefix"], next, pages, None)
             if page is None:
@@ -153,90 +213,14 @@ class S3Storage:
             raise _unreachable(self.uri(key), error) from error
 
 
-class RawDatasets:
-    """The raw data sets of a bucket: raw/<data set>/<table>/part-00000.json.gz."""
-
-    def __init__(self, storage: S3Storage) -> None:
-        self.storage = storage
-
-    def prefix(self, dataset_id: str) -> str:
-        """Return the key prefix of a data set."""
-        return f"{RAW_PREFIX}/{dataset_id}/"
-
-    def sink(self, dataset_id: str) -> DatasetSink:
-        """Return where the files of a new data set are put."""
-        return DatasetSink(self.storage, self.prefix(dataset_id))
-
-    def commit(self, manifest: DatasetManifest) -> None:
-        """Write the manifest: from now on the data set exists."""
-        body = json.dumps(manifest.as_dict(), indent=2, allow_nan=False).encode()
-        key = self.prefix(manifest.dataset_id) + MANIFEST_NAME
-        self.storage.put(key, body, content_type="application/json")
-
-    def latest(self) -> DatasetManifest:
-        """Return the newest complete data set, its files verified to be there.
-
-        Raises StorageError where there is none, or where it is not whole.
-        """
-        names = self.storage.folders(f"{RAW_PREFIX}/")
-        for name in reversed(names):
-            body = self.storage.find(self.prefix(name) + MANIFEST_NAME)
-            if body is not None:
-                return self._verified(name, body)
-        where = self.storage.uri(f"{RAW_PREFIX}/")
-        cause = (
-            f"{len(names)} data sets there, none with a {MANIFEST_NAME}: incomplete uploads"
-            if names
-            else "the bucket holds no raw data"
-        )
-        raise StorageError(
-            "--skip-generation found no complete raw data set",
-            where=where,
-            cause=cause,
-            hint="python run_demo_pipeline.py",
-        )
-
-    def _verified(self, name: str, body: bytes) -> DatasetManifest:
-        where = self.storage.uri(self.prefix(name) + MANIFEST_NAME)
-        try:
-            manifest = manifest_from_dict(json.loads(body) | {"dataset_id": name})
-        except (ValueError, TypeError, AttributeError) as error:
-            raise StorageError(
-                f"the manifest of raw data set {name} cannot be used",
-                where=where,
-                cause=str(error),
-                hint="python run_demo_pipeline.py",
-            ) from error
-        sizes = {o.key: o.size for o in self.storage.list_objects(self.prefix(name))}
-        for table, entry in manifest.tables.items():
-            for file in entry.files:
-                size = sizes.get(self.prefix(name) + file.path)
-                if size is None or (file.bytes and size != file.bytes):
-                    found = "it is missing" if size is None else f"it has {size:,} bytes"
-                    raise StorageError(
-                        f"raw data set {name} is incomplete: {table} has lost a file",
-                        where=self.storage.uri(self.prefix(name) + file.path),
-                        cause=f"{found}; the manifest says {file.bytes:,} bytes",
-                        hint="python run_demo_pipeline.py",
-                    )
-        return manifest.with_sizes(lambda path: sizes[self.prefix(name) + path])
-
-
-class DatasetSink:
-    """Puts the files of one data set below its prefix."""
-
-    def __init__(self, storage: S3Storage, prefix: str) -> None:
-        self._storage = storage
-        self._prefix = prefix
-
-    def put(self, path: str, body: bytes) -> None:
-        """Store one file."""
-        self._storage.put(self._prefix + path, body)
-
-
 def _code(error: BaseException | None) -> str:
     response = getattr(error, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))
+
+
+def _region_header(response: dict[str, Any]) -> str:
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(headers.get("x-amz-bucket-region", ""))
 
 
 def _hint(code: str) -> str:

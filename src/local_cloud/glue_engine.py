@@ -1,4 +1,4 @@
-"""Runs a PySpark script on DuckDB: a JSON list on stdin names it and its arguments.
+"""Runs a PySpark script on DuckDB.
 
 `pyspark.sql.SparkSession` is provided here, with the part of Spark a Spark SQL job needs:
 readers, `sql`, temporary views, caching, writers. Spark SQL is translated by sqlglot. What is
@@ -8,15 +8,14 @@ not here fails by name (AttributeError, ImportError), it is never passed over.
 from __future__ import annotations
 
 import itertools
-import json
-import runpy
 import sys
 import types
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import duckdb
 import sqlglot
+from job_script import serve  # a sibling: engines are run as scripts, outside of our package
 
 # What DuckDB does anyway, by Spark's names.
 _DUCKDB_BEHAVIOUR = {
@@ -30,9 +29,10 @@ _TYPES = {"string": "VARCHAR", "long": "BIGINT", "int": "INTEGER", "double": "DO
 class DataFrame:
     """A query by its DuckDB text; nothing runs before it is written, cached or collected."""
 
-    def __init__(self, session: SparkSession, query: str) -> None:
+    def __init__(self, session: SparkSession, query: str, partitions: int = 1) -> None:
         self._session = session
         self._query = query
+        self._partitions = partitions
 
     @property
     def columns(self) -> list[str]:
@@ -43,7 +43,7 @@ class DataFrame:
     @property
     def write(self) -> DataFrameWriter:
         """Return a writer of the frame."""
-        return DataFrameWriter(self._session, self._query)
+        return DataFrameWriter(self._session, self._query, self._partitions)
 
     def createOrReplaceTempView(self, name: str) -> None:  # noqa: N802 (Spark's name)
         """Give the query a name that later SQL can use."""
@@ -56,6 +56,10 @@ class DataFrame:
     def coalesce(self, partitions: int) -> DataFrame:
         """Return the frame itself: everything is one partition."""
         return self
+
+    def repartition(self, partitions: int) -> DataFrame:
+        """Return the frame with a wish for about so many files."""
+        return DataFrame(self._session, self._query, partitions)
 
     def collect(self) -> list[dict[str, Any]]:
         """Return the rows."""
@@ -108,11 +112,12 @@ class DataFrameReader:
 
 
 class DataFrameWriter:
-    """Writes a frame as a folder with one part file."""
+    """Writes a frame as a folder with one part file, or about as many as it was given."""
 
-    def __init__(self, session: SparkSession, query: str) -> None:
+    def __init__(self, session: SparkSession, query: str, partitions: int) -> None:
         self._session = session
         self._query = query
+        self._partitions = partitions
 
     def mode(self, mode: str) -> DataFrameWriter:
         """Accept overwrite, the only mode there is here."""
@@ -133,8 +138,19 @@ class DataFrameWriter:
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob(f"*.{extension}"):
             old.unlink()
-        target = _quoted(str(folder / f"part-00000.{extension}"))
-        self._session.connection.execute(f"COPY ({self._query}) TO {target} ({options})")
+        target = folder / f"part-00000.{extension}"
+        if self._partitions > 1:
+            target = folder
+            count = f"SELECT count(*) FROM ({self._query})"
+            (rows,) = self._session.connection.execute(count).fetchall()[0]
+            size = max(-(-rows // self._partitions), 2048)  # DuckDB's smallest row group
+            options += (
+                f", ROW_GROUP_SIZE {size}, ROW_GROUPS_PER_FILE 1, OVERWRITE_OR_IGNORE, "
+                "FILENAME_PATTERN 'part-{i}'"
+            )
+        self._session.connection.execute(
+            f"COPY ({self._query}) TO {_quoted(str(target))} ({options})"
+        )
 
 
 class RuntimeConfig:
@@ -236,22 +252,11 @@ def activate() -> None:
     sys.modules["pyspark"], sys.modules["pyspark.sql"] = package, module
 
 
-def main(stream: IO[str]) -> None:
-    """Get ready, then run the script that the first line names, as `__main__`."""
+def prepare() -> None:
+    """Get ready before there is a job: load what the first query needs."""
     activate()
-    SparkSession().sql("SELECT 1").collect()  # loads what the first query needs
-    line = stream.readline()
-    if line:  # else whoever started us has left
-        sys.argv = json.loads(line)
-        runpy.run_path(sys.argv[0], run_name="__main__")
+    SparkSession().sql("SELECT 1").collect()
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.stdin)
-    except SystemExit:
-        raise
-    except BaseException as error:
-        # The runner reads this line as the job run's ErrorMessage.
-        print(json.dumps({"error": f"{type(error).__name__}: {error}"[:4000]}), file=sys.stderr)
-        raise
+    serve(prepare)

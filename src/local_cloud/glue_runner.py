@@ -21,31 +21,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from src.local_cloud import processes
+from src.local_cloud.glue_definitions import JobDefinitions, glue_error
 from src.local_cloud.glue_staging import Staging
 
-_ENGINE = Path(__file__).with_name("glue_engine.py")
+_ENGINES = {
+    "duckdb": Path(__file__).with_name("glue_engine.py"),
+    "spark": Path(__file__).with_name("glue_spark.py"),
+}
 _SPARE_LOG = "engine.log"
 _RUNNING = ("STARTING", "RUNNING", "STOPPING", "WAITING")
-_JOB_FIELDS = frozenset(
-    [
-        "Name",
-        "Role",
-        "Command",
-        "DefaultArguments",
-        "NonOverridableArguments",
-        "Description",
-        "GlueVersion",
-        "WorkerType",
-        "NumberOfWorkers",
-        "Timeout",
-        "MaxRetries",
-        "ExecutionProperty",
-        "Tags",
-    ]
-)
 
 
 @dataclass
@@ -56,6 +41,8 @@ class _Run:
     job: dict[str, Any]
     arguments: dict[str, str]
     folder: Path
+    attempt: int = 0
+    previous: str | None = None
     state: str = "STARTING"
     error: str | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -68,7 +55,7 @@ class _Run:
         end = self.completed or datetime.now(UTC)
         answer: dict[str, Any] = {
             "Id": self.id,
-            "Attempt": 0,
+            "Attempt": self.attempt,
             "JobName": self.job["Name"],
             "StartedOn": self.started,
             "JobRunState": self.state,
@@ -76,6 +63,8 @@ class _Run:
             "ExecutionTime": int((end - self.started).total_seconds()),
             "LogGroupName": str(self.folder),
         }
+        if self.previous:
+            answer["PreviousRunId"] = self.previous
         if self.completed:
             answer["CompletedOn"] = self.completed
         if self.error:
@@ -86,9 +75,11 @@ class _Run:
 class LocalGlueClient:
     """The part of boto3's Glue client that job managers use; definitions survive in `folder`."""
 
-    def __init__(self, s3: Any, folder: Path) -> None:
+    def __init__(self, s3: Any, folder: Path, *, engine: str = "duckdb") -> None:
         self._s3 = s3
+        self._engine = _ENGINES[engine]
         self._folder = folder
+        self._jobs = JobDefinitions(folder / "jobs")
         self._runs: dict[str, _Run] = {}
         self._spare: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -97,28 +88,21 @@ class LocalGlueClient:
 
     def create_job(self, **job: Any) -> dict[str, Any]:
         """Define a job; AlreadyExistsException where there is one of that name."""
-        self._check_fields(job, "CreateJob")
-        if self._job_file(job["Name"]).exists():
-            raise _error("AlreadyExistsException", f"Job {job['Name']} exists", "CreateJob")
-        self._save(job)
+        self._jobs.create(job)
         return {"Name": job["Name"]}
 
     def get_job(self, *, JobName: str) -> dict[str, Any]:
         """Return a job's definition."""
-        return {"Job": self._load(JobName, "GetJob")}
+        return {"Job": self._jobs.load(JobName, "GetJob")}
 
     def update_job(self, *, JobName: str, JobUpdate: dict[str, Any]) -> dict[str, Any]:
         """Overwrite a job's whole definition, as Glue does."""
-        self._load(JobName, "UpdateJob")
-        if "Role" not in JobUpdate or "Command" not in JobUpdate:
-            raise _error("InvalidInputException", "Role and Command are required", "UpdateJob")
-        self._check_fields(JobUpdate, "UpdateJob")
-        self._save({**JobUpdate, "Name": JobName})
+        self._jobs.overwrite(JobName, JobUpdate)
         return {"JobName": JobName}
 
     def delete_job(self, *, JobName: str) -> dict[str, Any]:
         """Forget a job; one that is not there is no error."""
-        self._job_file(JobName).unlink(missing_ok=True)
+        self._jobs.delete(JobName)
         return {"JobName": JobName}
 
     # -- runs ----------------------------------------------------------------------------
@@ -130,7 +114,7 @@ class LocalGlueClient:
         Arguments: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         """Start a run; ConcurrentRunsExceededException above the job's MaxConcurrentRuns."""
-        job = self._load(JobName, "StartJobRun")
+        job = self._jobs.load(JobName, "StartJobRun")
         limit = job.get("ExecutionProperty", {}).get("MaxConcurrentRuns", 1)
         arguments = {**job.get("DefaultArguments", {}), **(Arguments or {})}
         arguments.update(job.get("NonOverridableArguments", {}))
@@ -139,13 +123,24 @@ class LocalGlueClient:
                        if r.job["Name"] == JobName and r.state in _RUNNING]  # fmt: skip
             if len(running) >= limit:
                 text = f"Concurrent runs exceeded for {JobName}"
-                raise _error("ConcurrentRunsExceededException", text, "StartJobRun")
+                raise glue_error("ConcurrentRunsExceededException", text, "StartJobRun")
             run_id = f"jr_{secrets.token_hex(8)}"
-            run = _Run(run_id, job, arguments, self._folder / "runs" / run_id)
-            self._runs[run_id] = run
-        run.thread = threading.Thread(target=self._work, args=(run,), name=run_id, daemon=True)
-        run.thread.start()
+            self._begin(_Run(run_id, job, arguments, self._folder / "runs" / run_id))
         return {"JobRunId": run_id}
+
+    def _begin(self, run: _Run) -> None:
+        self._runs[run.id] = run
+        run.thread = threading.Thread(target=self._work, args=(run,), name=run.id, daemon=True)
+        run.thread.start()
+
+    def _try_again(self, run: _Run) -> None:
+        """Begin the next attempt of a failed run, as far as the job's MaxRetries allows."""
+        if run.state != "FAILED" or run.attempt >= run.job.get("MaxRetries", 0):
+            return
+        attempt = run.attempt + 1
+        run_id = f"{run.id.split('_attempt_')[0]}_attempt_{attempt}"
+        folder = self._folder / "runs" / run_id
+        self._begin(_Run(run_id, run.job, run.arguments, folder, attempt, run.id))
 
     def get_job_run(self, *, JobName: str, RunId: str) -> dict[str, Any]:
         """Return a run's state."""
@@ -174,7 +169,7 @@ class LocalGlueClient:
         It ends with the thread that calls this, so call it from the main one.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._spare = _start_engine(self._folder / _SPARE_LOG)
+        self._spare = _start_engine(self._engine, self._folder / _SPARE_LOG)
 
     def close(self) -> None:
         """Stop whatever still runs and wait for it."""
@@ -214,6 +209,7 @@ class LocalGlueClient:
             run.completed = datetime.now(UTC)
             if run.state == "STOPPING":
                 run.state = "STOPPED"
+            self._try_again(run)
 
     def _execute(self, run: _Run, argv: list[str]) -> None:
         log = run.folder / "error.log"
@@ -222,7 +218,7 @@ class LocalGlueClient:
             run.process = spare
             (self._folder / _SPARE_LOG).rename(log)
         else:
-            run.process = _start_engine(log)
+            run.process = _start_engine(self._engine, log)
         assert run.process.stdin is not None
         if run.stop_asked:
             _kill(run)
@@ -240,44 +236,18 @@ class LocalGlueClient:
         elif code != 0:
             run.state, run.error = "FAILED", _error_line(log, code)
 
-    # -- definitions ---------------------------------------------------------------------
-
-    def _check_fields(self, job: dict[str, Any], operation: str) -> None:
-        unknown = set(job) - _JOB_FIELDS
-        if unknown:
-            text = f"not emulated by the local Glue: {', '.join(sorted(unknown))}"
-            raise _error("InvalidInputException", text, operation)
-
-    def _job_file(self, name: str) -> Path:
-        return self._folder / "jobs" / f"{name}.json"
-
-    def _save(self, job: dict[str, Any]) -> None:
-        file = self._job_file(job["Name"])
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_suffix(".new")
-        aside.write_text(json.dumps(job, indent=2))
-        aside.replace(file)
-
-    def _load(self, name: str, operation: str) -> dict[str, Any]:
-        try:
-            job: dict[str, Any] = json.loads(self._job_file(name).read_text())
-        except FileNotFoundError:
-            text = f"Job {name} is not found"
-            raise _error("EntityNotFoundException", text, operation) from None
-        return job
-
     def _run(self, job: str, run_id: str, operation: str) -> _Run:
         run = self._runs.get(run_id)
         if run is None or run.job["Name"] != job:
-            raise _error("EntityNotFoundException", f"Job run {run_id} is not found", operation)
+            raise glue_error("EntityNotFoundException", f"Job run {run_id} is not found", operation)
         return run
 
 
-def _start_engine(log: Path) -> subprocess.Popen[bytes]:
+def _start_engine(engine: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start an engine; it takes its script and arguments as one JSON line on stdin."""
     with log.open("wb") as output:
         return processes.spawn(
-            [sys.executable, str(_ENGINE)],
+            [sys.executable, str(engine)],
             log=output,
             death_signal=signal.SIGKILL,
             env=_clean_environment(),
@@ -295,7 +265,7 @@ def _kill(run: _Run) -> None:
 
 def _clean_environment() -> dict[str, str]:
     """Return the environment of a job: a job on AWS sees none of this machine's settings."""
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "JAVA_HOME")
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 
@@ -306,7 +276,3 @@ def _error_line(log: Path, code: int) -> str:
     if code < 0:
         return f"the script was killed by signal {-code}"
     return processes.tail(log) or f"the script ended with exit code {code}"
-
-
-def _error(code: str, message: str, operation: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, operation)

@@ -82,11 +82,11 @@ class LocalCloud:
             self._s3_client = s3_client(address.s3_endpoint, secret)
         return self._s3_client
 
-    def glue_client(self) -> Any:
-        """Return a client with the boto3 Glue methods."""
+    def glue_client(self, engine: str = "duckdb") -> Any:
+        """Return a client with the boto3 Glue methods; the engine is duckdb or spark."""
         from src.local_cloud.glue_runner import LocalGlueClient
 
-        return LocalGlueClient(self.s3_client(), self.folder / "glue")
+        return LocalGlueClient(self.s3_client(), self.folder / "glue", engine=engine)
 
     def connect_redshift(self) -> Any:
         """Return a new connection to the local warehouse."""

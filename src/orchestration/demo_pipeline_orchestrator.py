@@ -140,7 +140,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
                     hint="--etl glue, or --raw-format json",
                 )
             return StepOutcome("skipped", "Redshift cleans the raw rows itself")
-        stage = EtlStage(self.environment, self.settings, self.workflow.run_id)
+        stage = EtlStage(self.environment, self.settings)
         counts, facts = stage.run(manifest, lambda text: _note(progress, text))
         self.etl_counts = counts
         summary = f"{facts['job']} {facts['job_run_state']}, {facts['rejected_rows']:,} rejected"

@@ -12,17 +12,22 @@ from src.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from src.infrastructure.glue_job_manager import GlueJob, GlueJobManager
+    from src.infrastructure.aws_account import AwsAccount
+    from src.infrastructure.bucket_setup import BucketSetup
+    from src.infrastructure.glue_job import GlueJob
+    from src.infrastructure.glue_job_manager import GlueJobManager
+    from src.infrastructure.raw_datasets import RawDatasets
     from src.infrastructure.redshift_client import RedshiftClient
     from src.infrastructure.redshift_data_loader import RedshiftDataLoader
-    from src.infrastructure.s3_storage import RawDatasets, S3Storage
+    from src.infrastructure.s3_storage import S3Storage
+    from src.infrastructure.warehouse_access import WarehouseAccess
     from src.local_cloud.local_cloud import LocalCloud
 
 ETL_SCRIPT = Path(__file__).parents[1] / "glue_jobs" / "concert_etl_job.py"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/concert-demo-local"
-CONNECT_TIMEOUT_S = 15
 CURSOR_ROWS = 100_000  # more go through UNLOAD
-STATEMENT_TIMEOUT_MS = 30 * 60 * 1000
+# Pauses of 1, 2, 4 ... 32 s: a Serverless workgroup that sleeps takes a minute to wake.
+AWS_CONNECT_ATTEMPTS = 7
 
 
 class DemoEnvironment:
@@ -35,6 +40,7 @@ class DemoEnvironment:
         self.settings = settings
         self._needs_glue = needs_glue and settings.etl == "glue"
         self.local_cloud: LocalCloud | None = None
+        self.query_group = "concert-demo"
 
     def __enter__(self) -> DemoEnvironment:
         if self.settings.target == "local":
@@ -63,18 +69,32 @@ class DemoEnvironment:
             self.local_cloud.__exit__(kind, error, trace)
 
     @cached_property
+    def account(self) -> AwsAccount:
+        """Return the caller's AWS account."""
+        from src.infrastructure.aws_account import AwsAccount
+
+        return AwsAccount(self.settings.aws_region, retry_mode=self.settings.retry_mode)
+
+    @cached_property
+    def warehouse(self) -> WarehouseAccess:
+        """Return the way to the warehouse on AWS."""
+        from src.infrastructure.warehouse_access import WarehouseAccess
+
+        return WarehouseAccess(self.account, self.settings)
+
+    @cached_property
     def s3_client(self) -> Any:
         """Return the boto3 S3 client."""
         if self.local_cloud is not None:
             return self.local_cloud.s3_client()
-        return self.aws_client("s3")
+        return self.account.client("s3")
 
     @cached_property
     def glue_client(self) -> Any:
         """Return the Glue client, boto3's or the local one."""
         if self.local_cloud is not None:
-            return self.local_cloud.glue_client()
-        return self.aws_client("glue")
+            return self.local_cloud.glue_client(self.settings.etl_engine)
+        return self.account.client("glue")
 
     @cached_property
     def raw_storage(self) -> S3Storage:
@@ -84,7 +104,7 @@ class DemoEnvironment:
     @property
     def raw_datasets(self) -> RawDatasets:
         """Return the raw bucket's data sets."""
-        from src.infrastructure.s3_storage import RawDatasets
+        from src.infrastructure.raw_datasets import RawDatasets
 
         return RawDatasets(self.raw_storage)
 
@@ -106,13 +126,20 @@ class DemoEnvironment:
     @property
     def etl_job(self) -> GlueJob:
         """Return what the ETL job should be."""
-        from src.infrastructure.glue_job_manager import GlueJob
+        from src.infrastructure.aws_account import DEMO_TAG
+        from src.infrastructure.glue_job import GlueJob
 
+        s = self.settings
         return GlueJob(
-            name=self.settings.glue_job_name,
-            role=self.settings.iam_role or LOCAL_ROLE,
+            name=s.glue_job_name,
+            role=s.glue_role or s.iam_role or LOCAL_ROLE,
             script=ETL_SCRIPT,
-            timeout_minutes=self.settings.glue_timeout_minutes,
+            timeout_minutes=s.glue_timeout_minutes,
+            workers=s.glue_workers,
+            worker_type=s.glue_worker_type,
+            glue_version=s.glue_version,
+            max_retries=s.glue_max_retries,
+            tags=dict([DEMO_TAG]),
         )
 
     @cached_property
@@ -121,22 +148,40 @@ class DemoEnvironment:
         from src.infrastructure.redshift_client import RedshiftClient
 
         if self.local_cloud is not None:
-            return RedshiftClient(self.local_cloud.connect_redshift, address="the local warehouse")
-        return RedshiftClient(self._connect_aws, address=self._aws_address())
+            return RedshiftClient(
+                self.local_cloud.connect_redshift,
+                address="the local warehouse",
+                query_group=self.query_group,
+            )
+        return RedshiftClient(
+            self.warehouse.connect,
+            address=self.warehouse.address,
+            attempts=AWS_CONNECT_ATTEMPTS,
+            query_group=self.query_group,
+            is_serverless=self.warehouse.is_serverless,
+        )
+
+    @property
+    def redshift_role(self) -> str:
+        """Return the role of COPY and UNLOAD; empty for the warehouse's default role."""
+        s = self.settings
+        role = s.redshift_role or s.iam_role or LOCAL_ROLE
+        return "" if role == "default" else role
 
     @cached_property
     def loader(self) -> RedshiftDataLoader:
         """Return the loader."""
         from src.infrastructure.redshift_data_loader import RedshiftDataLoader
 
-        role = self.settings.iam_role or LOCAL_ROLE
-        return RedshiftDataLoader(self.redshift, self.processed_storage, iam_role=role)
+        return RedshiftDataLoader(
+            self.redshift, self.processed_storage, iam_role=self.redshift_role
+        )
 
     def redshift_version(self) -> str:
         """Connect once, without another attempt; returns what the warehouse says it is."""
         from src.infrastructure.redshift_client import RedshiftClient
 
-        once = RedshiftClient(self._connect_aws, address=self._aws_address(), attempts=1)
+        once = RedshiftClient(self.warehouse.connect, address=self.warehouse.address, attempts=1)
         try:
             return str(once.query_value("SELECT version()"))
         finally:
@@ -150,7 +195,7 @@ class DemoEnvironment:
                 from src.infrastructure.redshift_unload import RedshiftUnloader
 
                 unloader = RedshiftUnloader(
-                    self.redshift, self.processed_storage, iam_role=self.settings.iam_role
+                    self.redshift, self.processed_storage, iam_role=self.redshift_role
                 )
                 return unloader.dataframe(query, name)
         return self.redshift.query_dataframe(query)
@@ -158,37 +203,14 @@ class DemoEnvironment:
     def _storage(self, bucket: str) -> S3Storage:
         from src.infrastructure.s3_storage import S3Storage
 
-        region = "us-east-1" if self.local_cloud is not None else self.settings.aws_region
-        return S3Storage(self.s3_client, bucket, region=region)
+        return S3Storage(self.s3_client, bucket, setup=self.bucket_setup)
 
-    def _aws_address(self) -> str:
-        s = self.settings
-        return f"{s.redshift_host}:{s.redshift_port}/{s.redshift_database}"
+    @cached_property
+    def bucket_setup(self) -> BucketSetup | None:
+        """Return what buckets are on AWS; the local server knows no such settings."""
+        if self.local_cloud is not None:
+            return None
+        from src.infrastructure.bucket_setup import BucketSetup
 
-    def aws_client(self, service: str) -> Any:
-        """Return a boto3 client of the user's own account."""
-        import boto3
-        from botocore.config import Config
-
-        config = Config(
-            retries={"mode": "standard", "max_attempts": 5}, connect_timeout=10, read_timeout=60
-        )
-        return boto3.client(service, region_name=self.settings.aws_region, config=config)
-
-    def _connect_aws(self) -> Any:
-        import psycopg2
-
-        settings = self.settings
-        return psycopg2.connect(
-            host=settings.redshift_host,
-            port=settings.redshift_port,
-            dbname=settings.redshift_database,
-            user=settings.redshift_user,
-            password=settings.redshift_password,
-            sslmode="require",
-            connect_timeout=CONNECT_TIMEOUT_S,
-            keepalives=1,
-            keepalives_idle=30,
-            application_name="concert-demo",
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS}",
-        )
+        account = self.account
+        return BucketSetup(account.region, account.account_id, self.settings.expire_days)

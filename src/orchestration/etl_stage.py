@@ -14,17 +14,21 @@ from src.settings import Settings
 PROCESSED_PREFIX = "processed"
 QUARANTINE_PREFIX = "quarantine"
 SUMMARY_PREFIX = "summary"
+ROWS_PER_FILE = 1_000_000  # some tens of MB of Parquet, well within COPY's 1 MB to 1 GB
 
 Counts = dict[str, dict[str, int]]
 
 
 class EtlStage:
-    """Runs the ETL job on one raw data set; outputs lie below the run's id."""
+    """Runs the ETL job on one raw data set; outputs lie below the data set's id.
 
-    def __init__(self, environment: DemoEnvironment, settings: Settings, run_id: str) -> None:
+    The same data set has the same arguments, so a run of the job outlives the command that
+    started it: a later one finds it and waits for it.
+    """
+
+    def __init__(self, environment: DemoEnvironment, settings: Settings) -> None:
         self._environment = environment
         self._settings = settings
-        self._run_id = run_id
 
     def run(
         self, manifest: DatasetManifest, note: Callable[[str], None]
@@ -40,7 +44,7 @@ class EtlStage:
             self._arguments(manifest),
             on_state=lambda job_run, state: note(f"{job_run} {state}"),
         )
-        counts, repaired = self._read_summary()
+        counts, repaired = self._read_summary(manifest.dataset_id)
         rejected = sum(n for t in counts.values() for rule, n in t.items() if rule != "accepted")
         processed = environment.processed_storage
         return counts, {
@@ -48,14 +52,16 @@ class EtlStage:
             "job_definition": definition,
             "job_run_id": run.run_id,
             "job_run_state": run.state,
+            "job_run_was_on_its_way": run.was_found,
             "attempts": run.attempts,
             "dpu_seconds": run.dpu_seconds,
             "log_group": run.log_group,
+            "console_url": run.console_url,
             "counts": counts,
             "repaired_rows": repaired,
             "rejected_rows": rejected,
-            "location": processed.uri(f"{PROCESSED_PREFIX}/{self._run_id}/"),
-            "quarantine": processed.uri(f"{QUARANTINE_PREFIX}/{self._run_id}/"),
+            "location": processed.uri(f"{PROCESSED_PREFIX}/{manifest.dataset_id}/"),
+            "quarantine": processed.uri(f"{QUARANTINE_PREFIX}/{manifest.dataset_id}/"),
         }
 
     def _arguments(self, manifest: DatasetManifest) -> dict[str, str]:
@@ -68,21 +74,42 @@ class EtlStage:
             name: [datasets.storage.uri(prefix + file.path) for file in table.files]
             for name, table in manifest.tables.items()
         }
+        outputs = {
+            option: processed.uri(f"{prefix}/{manifest.dataset_id}")
+            for option, prefix in (
+                ("--output", PROCESSED_PREFIX),
+                ("--quarantine", QUARANTINE_PREFIX),
+                ("--summary", SUMMARY_PREFIX),
+            )
+        }
         return {
             "--tables": json.dumps([table.as_job_argument() for table in TABLES]),
             "--input": json.dumps(files),
             "--format": manifest.format,
-            "--output": processed.uri(f"{PROCESSED_PREFIX}/{self._run_id}"),
-            "--quarantine": processed.uri(f"{QUARANTINE_PREFIX}/{self._run_id}"),
-            "--summary": processed.uri(f"{SUMMARY_PREFIX}/{self._run_id}"),
+            "--files": json.dumps(self._files(manifest)),
+            **outputs,
         }
 
-    def _read_summary(self) -> tuple[Counts, dict[str, int]]:
+    def _files(self, manifest: DatasetManifest) -> dict[str, int]:
+        """Return how many files to write of each large table: as many for each slice."""
+        large = {
+            name: -(-(table.records or 0) // ROWS_PER_FILE)
+            for name, table in manifest.tables.items()
+            if (table.records or 0) > ROWS_PER_FILE
+        }
+        if not large:
+            return {}
+        slices = self._environment.redshift.slices()
+        return {name: -(-files // slices) * slices for name, files in large.items()}
+
+    def _read_summary(self, dataset_id: str) -> tuple[Counts, dict[str, int]]:
         """Return rows by table and rule, and how many accepted rows were repaired."""
         storage = self._environment.processed_storage
         counts: Counts = {table.name: {"accepted": 0} for table in TABLES}
         repaired = {table.name: 0 for table in TABLES}
-        for found in storage.list_objects(f"{SUMMARY_PREFIX}/{self._run_id}/"):
+        for found in storage.list_objects(f"{SUMMARY_PREFIX}/{dataset_id}/"):
+            if not found.key.endswith(".json"):  # Spark's own marks
+                continue
             for line in storage.get(found.key).splitlines():
                 row = json.loads(line)
                 counts[row["table_name"]][row["rule"]] = row["rows"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
 from src.errors import EtlError, UsageError
-from src.infrastructure.redshift_data_loader import LoadPlan, LoadSource, SourceFile
+from src.infrastructure.load_plan import LoadPlan, LoadSource, SourceFile
 from src.infrastructure.s3_storage import S3Storage
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.etl_stage import PROCESSED_PREFIX, QUARANTINE_PREFIX
@@ -45,11 +45,11 @@ class LoadPlanner:
             self._settings.load_mode,
             {
                 table.name: self._parquet_source(
-                    storage, table.name, etl_counts[table.name]["accepted"]
+                    storage, table.name, manifest.dataset_id, etl_counts[table.name]["accepted"]
                 )
                 for table in TABLES
             },
-            rejected=_parquet_files(storage, f"{QUARANTINE_PREFIX}/{self._run_id}/"),
+            rejected=_parquet_files(storage, f"{QUARANTINE_PREFIX}/{manifest.dataset_id}/"),
             as_of=manifest.as_of,
             dataset_id=manifest.dataset_id,
             rejected_counts=rejected,
@@ -74,8 +74,10 @@ class LoadPlanner:
             files, "csv" if is_csv else "json", columns=columns, compressed=compressed
         )
 
-    def _parquet_source(self, storage: S3Storage, table: str, rows: int) -> LoadSource:
-        prefix = f"{PROCESSED_PREFIX}/{self._run_id}/{table}/"
+    def _parquet_source(
+        self, storage: S3Storage, table: str, dataset_id: str, rows: int
+    ) -> LoadSource:
+        prefix = f"{PROCESSED_PREFIX}/{dataset_id}/{table}/"
         files = _parquet_files(storage, prefix)
         if not files:
             raise EtlError(

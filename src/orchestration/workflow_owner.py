@@ -31,6 +31,7 @@ class WorkflowOwner:
         self.settings = settings
         self.workflow = Workflow(report, settings, console=console)
         self._environment = environment
+        environment.query_group = f"concert-demo {self.workflow.run_id}"
         self._entered = False
         color = self.workflow.console.is_colored
         self._presenter = Presenter(self.report_facts, color=color) if present else None

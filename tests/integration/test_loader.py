@@ -6,14 +6,11 @@ import psycopg2
 import pytest
 
 from src.errors import LoadError, UnreachableError, WarehouseError
+from src.infrastructure.load_plan import LoadPlan, LoadSource, SourceFile
 from src.infrastructure.redshift_client import RedshiftClient
-from src.infrastructure.redshift_data_loader import (
-    LoadPlan,
-    LoadSource,
-    RedshiftDataLoader,
-    SourceFile,
-)
+from src.infrastructure.redshift_data_loader import RedshiftDataLoader
 from src.infrastructure.s3_storage import S3Storage
+from src.local_cloud.redshift.connection import connect
 
 ROLE = "arn:aws:iam::123456789012:role/very-private"
 ROWS = {
@@ -46,7 +43,7 @@ def storage(s3):
 
 @pytest.fixture
 def loader(client, storage):
-    return RedshiftDataLoader(client, storage, iam_role=ROLE)
+    return RedshiftDataLoader(client, storage, iam_role=ROLE, sleep=lambda s: None)
 
 
 def plan(storage, run_id="r1", mode="replace", expected=None, **bodies):
@@ -96,19 +93,106 @@ def test_a_refused_row_is_shown_with_file_line_column_and_reason(client, loader,
     assert counts(client) == [1, 1, 1, 1]  # the artists of the failed load are gone again
 
 
-def test_on_serverless_the_sys_view_is_asked(client, loader, storage, monkeypatch):
-    query = client.query
-
-    def denied(statement, arguments=None):
-        if "stl_load_errors" in statement:
-            raise WarehouseError("permission denied for relation stl_load_errors")
-        return query(statement, arguments)
-
-    monkeypatch.setattr(client, "query", denied)
+def test_on_serverless_the_sys_view_is_asked(cloud, client, storage):
+    serverless = RedshiftClient(
+        lambda: connect(s3=cloud.s3_client(), serverless=True, **cloud.redshift_address()),
+        is_serverless=True,
+    )
     bad = ROWS["venues"] + "2,H,B,DE,hall,many\n"
+    loader = RedshiftDataLoader(serverless, storage, iam_role=ROLE)
     with pytest.raises(LoadError, match="rejected 1 of 2 rows") as caught:
         loader.load(plan(storage, venues=bad))
+    serverless.close()
     assert "line 3, column capacity" in caught.value.where
+
+
+def failing_once(client, monkeypatch, word, spoil):
+    """Spoil the first statement that begins with a word; returns the list of those that ran."""
+    execute, seen = client.execute, []
+
+    def run(statement, arguments=None):
+        if statement.startswith(word):
+            seen.append(statement)
+            if len(seen) == 1:
+                spoil()
+        return execute(statement, arguments)
+
+    monkeypatch.setattr(client, "execute", run)
+    return seen
+
+
+def conflict(client):
+    text = "SELECT redshift_local.fail('1023', 'XX000', 'Serializable isolation violation')"
+    client.connection.cursor().plain(text)
+
+
+def killed(cloud, client):
+    """End the session at the server, as a restart of the warehouse does."""
+    pid = client.connection.get_backend_pid()
+    other = cloud.connect_redshift()
+    other.cursor().plain(f"SELECT pg_terminate_backend({pid})")
+    other.close()
+
+
+def test_a_conflict_repeats_the_whole_transaction(client, loader, storage, monkeypatch):
+    def spoil():
+        try:
+            conflict(client)
+        except psycopg2.Error as error:
+            client.connection.rollback()
+            raise client.as_warehouse_error(error) from error
+
+    seen = failing_once(client, monkeypatch, "COPY", spoil)
+    loads = loader.load(plan(storage))
+    assert counts(client) == [1, 1, 1, 1] and len(loads) == 4
+    assert len(seen) == 5  # the spoiled one, and one for each table
+
+
+def test_a_lost_connection_repeats_the_whole_transaction(
+    cloud, client, loader, storage, monkeypatch
+):
+    seen = failing_once(client, monkeypatch, "DELETE", lambda: killed(cloud, client))
+    loader.load(plan(storage))
+    assert counts(client) == [1, 1, 1, 1] and len(seen) > 5
+
+
+def test_a_lost_answer_to_commit_is_looked_up_not_loaded_again(
+    cloud, client, loader, storage, monkeypatch
+):
+    copies = failing_once(client, monkeypatch, "COPY", lambda: None)
+    connection = client.connection
+    commit = connection.commit
+
+    def commit_and_lose():
+        commit()
+        killed(cloud, client)
+        connection.cursor().plain("SELECT 1")  # as the driver would find out
+
+    connection.commit = commit_and_lose
+    loads = loader.load(plan(storage, "r9"))
+    assert len(copies) == 4 and len(loads) == 4
+    assert counts(client) == [1, 1, 1, 1]
+
+
+def test_a_refused_row_is_not_tried_again(client, loader, storage, monkeypatch):
+    copies = failing_once(client, monkeypatch, "COPY", lambda: None)
+    with pytest.raises(LoadError):
+        loader.load(plan(storage, artists="artist_id\n,\n"))
+    assert len(copies) == 1
+
+
+def test_connections_lost_for_good_are_an_error(cloud, client, loader, storage, monkeypatch):
+    execute = client.execute
+
+    def spoiled(statement, arguments=None):
+        if statement.startswith("COPY"):
+            killed(cloud, client)
+        return execute(statement, arguments)
+
+    monkeypatch.setattr(client, "execute", spoiled)
+    with pytest.raises(WarehouseError, match="connection to Redshift was lost") as caught:
+        loader.load(plan(storage))
+    assert caught.value.hint == "run the same command again"
 
 
 def test_a_load_of_fewer_rows_than_promised_is_no_load(client, loader, storage):

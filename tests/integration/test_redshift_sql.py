@@ -8,6 +8,7 @@ import pytest
 
 from tests.conformance import conforms
 from tests.conftest import ROOT
+from tests.integration.conftest import BUCKET
 
 
 @pytest.fixture
@@ -189,6 +190,20 @@ def test_temp_tables_made_like_keep_the_limit_in_bytes(run):
     run("CREATE TEMP TABLE stage (LIKE sqltest.t)")
     with pytest.raises(psycopg2.errors.InternalError_, match="Value too long"):
         run("INSERT INTO stage (name) VALUES ('abcdef')")
+
+
+@conforms("Sessions and transactions", "a transaction that BEGIN opened", "r_BEGIN, r_COPY")
+def test_copy_and_truncate_keep_to_a_transaction_of_the_clients_own(run, connection, bucket):
+    connection.autocommit = True
+    bucket.put_object(Bucket=BUCKET, Key="own/a", Body=b"7\n")
+    copy = f"COPY sqltest.t (id) FROM 's3://{BUCKET}/own/a' IAM_ROLE default CSV"
+    for statement in ("BEGIN", copy, "ROLLBACK"):
+        run(statement)
+    assert run("SELECT COUNT(*) FROM sqltest.t WHERE id = 7") == [(0,)]
+    for statement in ("BEGIN", copy, "TRUNCATE sqltest.k2", "ROLLBACK"):
+        run("CREATE TABLE IF NOT EXISTS sqltest.k2 (id INT)")
+        run(statement)
+    assert run("SELECT COUNT(*) FROM sqltest.t WHERE id = 7") == [(1,)]
 
 
 @conforms("Sessions and transactions", "TRUNCATE commits", "r_TRUNCATE")

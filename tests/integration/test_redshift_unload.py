@@ -194,7 +194,7 @@ def test_what_is_refused(unload, options, query, words):
 
 def test_large_extracts_of_the_product_work_on_it(cloud, bucket):
     client = RedshiftClient(cloud.connect_redshift)
-    unloader = RedshiftUnloader(client, S3Storage(bucket, BUCKET, region="us-east-1"), iam_role="")
+    unloader = RedshiftUnloader(client, S3Storage(bucket, BUCKET), iam_role="")
     client.execute("CREATE TEMP TABLE extract (id INT, name VARCHAR(5))")
     assert list(unloader.dataframe("SELECT id, name FROM extract", "empty").columns) == [
         "id", "name"

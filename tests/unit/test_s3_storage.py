@@ -1,16 +1,22 @@
 """Storage against moto's S3, which enforces what the local server leaves out."""
 
 import json
+from types import SimpleNamespace
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from src.domain.dataset import DataFile, DatasetManifest, TableFiles, manifest_from_dict
 from src.domain.tables import TABLES
 from src.errors import StorageError, UnreachableError
-from src.infrastructure.s3_storage import RawDatasets, S3Storage
+from src.infrastructure.bucket_setup import BucketSetup
+from src.infrastructure.raw_datasets import RawDatasets
+from src.infrastructure.s3_storage import S3Storage
+
+ACCOUNT = "123456789012"  # moto's
 
 
 @pytest.fixture
@@ -46,13 +52,96 @@ def test_a_bucket_is_created_once(client):
     assert storage.ensure_bucket() is False
 
 
-def test_a_bucket_elsewhere_gets_its_region():
-    with mock_aws():
-        client = boto3.client("s3", region_name="eu-west-1", aws_access_key_id="x",
-                              aws_secret_access_key="x")  # fmt: skip
-        S3Storage(client, "eu-bucket", region="eu-west-1").ensure_bucket()
-        answer = client.get_bucket_location(Bucket="eu-bucket")
-        assert answer["LocationConstraint"] == "eu-west-1"
+def setup_of(region="us-east-1", owner=ACCOUNT, days=30):
+    return BucketSetup(region, owner, days)
+
+
+def regional(region):
+    return boto3.client("s3", region_name=region)
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "ap-south-1"])
+def test_a_bucket_is_created_protected_in_any_region(client, region):
+    local = regional(region)
+    assert S3Storage(local, "demo-bucket", setup=setup_of(region, days=7)).ensure_bucket() is True
+    place = local.get_bucket_location(Bucket="demo-bucket")["LocationConstraint"]
+    assert (place or "us-east-1") == region
+    block = local.get_public_access_block(Bucket="demo-bucket")["PublicAccessBlockConfiguration"]
+    assert set(block.values()) == {True} and len(block) == 4
+    (rule,) = local.get_bucket_encryption(Bucket="demo-bucket")[
+        "ServerSideEncryptionConfiguration"
+    ]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    (statement,) = json.loads(local.get_bucket_policy(Bucket="demo-bucket")["Policy"])["Statement"]
+    assert statement["Effect"] == "Deny" and statement["Resource"][0].endswith(":::demo-bucket")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    rules = local.get_bucket_lifecycle_configuration(Bucket="demo-bucket")["Rules"]
+    expiring = {r["Filter"]["Prefix"] for r in rules if r.get("Expiration") == {"Days": 7}}
+    assert "raw/" in expiring and not expiring & {"models/", "scripts/"}
+    tags = local.get_bucket_tagging(Bucket="demo-bucket")["TagSet"]
+    assert tags == [{"Key": "Project", "Value": "concert-data-platform-demo"}]
+
+
+def test_a_bucket_that_a_killed_run_created_gets_its_settings(client):
+    setup = setup_of()
+    client.create_bucket(Bucket="half-done")
+    client.put_bucket_tagging(Bucket="half-done", Tagging={"TagSet": setup.creation()["Tags"]})
+    assert S3Storage(client, "half-done", setup=setup).ensure_bucket() is False
+    assert client.get_public_access_block(Bucket="half-done")
+
+
+def test_somebody_elses_settings_are_left_alone(client):
+    client.create_bucket(Bucket="of-the-user")
+    S3Storage(client, "of-the-user", setup=setup_of()).ensure_bucket()
+    with pytest.raises(ClientError, match="NoSuchLifecycleConfiguration"):
+        client.get_bucket_lifecycle_configuration(Bucket="of-the-user")
+
+
+def test_a_bucket_in_another_region_is_refused(client):
+    regional("eu-west-1").create_bucket(
+        Bucket="far-away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    with pytest.raises(StorageError, match="is in eu-west-1; the demo runs in us-east-1") as caught:
+        S3Storage(client, "far-away", setup=setup_of()).ensure_bucket()
+    assert "AWS_REGION=eu-west-1" in caught.value.hint
+
+
+def without_policies(client):
+    """moto denies what a policy denies under a condition, whatever the condition."""
+    done = (SimpleNamespace(status_code=204), {})
+    client.meta.events.register("before-call.s3.PutBucketPolicy", lambda **_: done)
+
+
+def test_every_call_says_whose_the_bucket_must_be(client):
+    seen = {}
+
+    def note(params, model, **_):
+        seen[model.name] = params["headers"].get("x-amz-expected-bucket-owner")
+
+    client.meta.events.register("before-call.s3", note)
+    without_policies(client)
+    storage = S3Storage(client, "owned-bucket", setup=setup_of())
+    storage.ensure_bucket()
+    storage.put("a", b"x")
+    storage.put("large", b"x" * (17 << 20))
+    storage.get("a"), storage.list_objects(""), storage.delete(["a"])
+    assert seen.pop("CreateBucket") is None  # has no owner yet
+    assert len(seen) > 10 and set(seen.values()) == {ACCOUNT}
+
+
+def test_a_large_object_goes_up_in_parts_with_checksums(client):
+    calls = []
+    client.meta.events.register(
+        "before-call.s3", lambda params, model, **_: calls.append((model.name, params["headers"]))
+    )
+    storage = S3Storage(client, "parts-bucket")
+    storage.ensure_bucket()
+    body = bytes(range(256)) * (40 << 12)
+    storage.put("large", body)
+    parts = [headers for name, headers in calls if name == "UploadPart"]
+    assert len(parts) == 3
+    assert all(any("checksum" in h.lower() for h in headers) for headers in parts)
+    assert storage.get("large") == body
 
 
 def test_objects_come_back_and_a_missing_one_is_none(storage):

@@ -57,7 +57,7 @@ def test_a_bad_value_is_named(environ, words):
 
 
 def test_aws_needs_its_settings():
-    with pytest.raises(SettingsError, match="REDSHIFT_HOST"):
+    with pytest.raises(SettingsError, match="REDSHIFT_WORKGROUP"):
         load(DEMO_TARGET="aws")
 
 

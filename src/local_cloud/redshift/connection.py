@@ -65,12 +65,16 @@ class RedshiftConnection(psycopg2.extensions.connection):
     @property
     def is_in_transaction(self) -> bool:
         """Tell whether a transaction is open, or would be opened by the next statement."""
-        return not self.autocommit
+        is_open = self.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE
+        return is_open or not self.autocommit
 
     def end_transaction(self) -> None:
         """Commit, as TRUNCATE does."""
-        if self.is_in_transaction:
+        if not self.autocommit:
             self.commit()
+        elif self.is_in_transaction:  # opened by a BEGIN that psycopg2 knows nothing of
+            with self.cursor() as cursor:
+                cursor.plain("COMMIT")
 
     def close(self) -> None:
         """Close both connections."""

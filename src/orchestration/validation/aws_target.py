@@ -32,7 +32,7 @@ def credentials(context: Context) -> Finding:
     hint = "aws configure sso, aws configure, or export AWS_PROFILE"
 
     def look() -> Finding:
-        caller = _environment(context).aws_client("sts").get_caller_identity()
+        caller = _environment(context).account.client("sts").get_caller_identity()
         return Finding("passed", expected, f"account {caller['Account']}, {caller['Arn']}")
 
     return _asking(expected, hint, look)
@@ -43,7 +43,7 @@ def buckets(context: Context) -> Finding:
     expected, hint = "each is usable, or free", "name other buckets: --raw-bucket NAME"
 
     def look() -> Finding:
-        client = _environment(context).aws_client("s3")
+        client = _environment(context).account.client("s3")
         names = (context.settings.raw_bucket, context.settings.processed_bucket)
         states = {name: _bucket_state(client, name) for name in names}
         problems = [
@@ -79,7 +79,7 @@ def role(context: Context) -> Finding:
     hint = f"check the ARN and its trust policy: aws iam get-role --role-name {arn.split('/')[-1]}"
 
     def look() -> Finding:
-        client = _environment(context).aws_client("iam")
+        client = _environment(context).account.client("iam")
         document = client.get_role(RoleName=arn.split("/")[-1])["Role"]
         if document["Arn"] != arn:
             return Finding("failed", expected, f"the account's role is {document['Arn']}", hint)
@@ -112,7 +112,7 @@ def glue(context: Context) -> Finding:
         from botocore.exceptions import ClientError
 
         try:
-            _environment(context).aws_client("glue").get_job(JobName=name)
+            _environment(context).account.client("glue").get_job(JobName=name)
         except ClientError as error:
             if error.response["Error"]["Code"] not in _MISSING:
                 raise

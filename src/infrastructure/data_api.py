@@ -1,0 +1,204 @@
+"""A connection to Redshift by way of its Data API, for shells that have no route to it.
+
+It has the part of psycopg2's interface that RedshiftClient uses. All statements of a connection
+run in one session of the Data API, so that transactions and temporary tables span them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg2
+from botocore.exceptions import BotoCoreError, ClientError
+from psycopg2.extensions import adapt
+
+_KEEP_ALIVE_S = 900  # of an idle session: longer than any pause between two statements
+_FIRST_POLL_S, _LONGEST_POLL_S = 0.1, 2.0
+_TIMEOUT_S = 30 * 60
+_ENDED = ("FINISHED", "FAILED", "ABORTED")
+
+
+class DataApiError(psycopg2.DatabaseError):
+    """A statement that Redshift refused; the text is Redshift's."""
+
+
+class DataApiUnavailableError(psycopg2.OperationalError):
+    """The Data API itself refused, or did not answer."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a result, as psycopg2 describes it."""
+
+    name: str
+    type: str
+
+
+class DataApiConnection:
+    """Opens its session with the first statement; a transaction begins with the first of each."""
+
+    def __init__(
+        self,
+        client: Any,
+        target: dict[str, str],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._target = target
+        self._session: str | None = None
+        self._sleep = sleep
+        self._clock = clock
+        self._in_transaction = False
+        self.closed = 0
+
+    def cursor(self) -> DataApiCursor:
+        """Return a cursor."""
+        return DataApiCursor(self)
+
+    def commit(self) -> None:
+        """Commit the open transaction, if there is one."""
+        if self._in_transaction:
+            self._in_transaction = False
+            self.run("COMMIT")
+
+    def rollback(self) -> None:
+        """Roll the open transaction back, if there is one."""
+        if self._in_transaction:
+            self._in_transaction = False
+            self.run("ROLLBACK")
+
+    def close(self) -> None:
+        """Roll back and let the session end by itself."""
+        if not self.closed:
+            self.closed = 1
+            self.rollback()
+
+    def begin(self) -> None:
+        """Begin a transaction unless one is open, as psycopg2 does."""
+        if not self._in_transaction:
+            self.run("BEGIN")
+            self._in_transaction = True
+
+    def run(self, statement: str) -> dict[str, Any]:
+        """Run one statement to its end; returns what DescribeStatement says of it."""
+        where = {"SessionId": self._session} if self._session else self._target
+        started = self.call(
+            "execute_statement", Sql=statement, SessionKeepAliveSeconds=_KEEP_ALIVE_S, **where
+        )
+        self._session = started.get("SessionId") or self._session
+        deadline, pause = self._clock() + _TIMEOUT_S, _FIRST_POLL_S
+        try:
+            while True:
+                found = self.call("describe_statement", Id=started["Id"])
+                if found["Status"] in _ENDED:
+                    break
+                if self._clock() > deadline:
+                    raise DataApiError(f"canceled: not done after {_TIMEOUT_S} s")
+                self._sleep(pause)
+                pause = min(pause * 1.5, _LONGEST_POLL_S)
+        except BaseException:
+            self._cancel(started["Id"])
+            raise
+        if found["Status"] != "FINISHED":
+            text = found.get("Error") or f"the statement was {found['Status'].lower()}"
+            raise DataApiError(text.removeprefix("ERROR: "))
+        return found
+
+    def _cancel(self, statement_id: str) -> None:
+        """Stop a statement that nobody waits for; what made us leave is the error that counts."""
+        try:
+            self._client.cancel_statement(Id=statement_id)
+        except (ClientError, BotoCoreError):
+            return  # it has ended, or its session's transaction ends with the session
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Call the Data API; raises DataApiUnavailableError."""
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+        except ClientError as error:
+            details = error.response["Error"]
+            text = f"the Data API refused: {details['Code']}: {details.get('Message', '')}"
+            raise DataApiUnavailableError(text) from error
+        except BotoCoreError as error:
+            raise DataApiUnavailableError(f"the Data API does not answer: {error}") from error
+        return answer
+
+
+class DataApiCursor:
+    """Runs statements, and pages through their results."""
+
+    def __init__(self, connection: DataApiConnection) -> None:
+        self._connection = connection
+        self.rowcount = -1
+        self.description: list[Column] | None = None
+        self._rows: list[tuple[Any, ...]] = []
+
+    def __enter__(self) -> DataApiCursor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._rows = []
+
+    def execute(self, statement: str, arguments: Sequence[Any] | None = None) -> None:
+        """Run a statement; `%s` are replaced as psycopg2 does it."""
+        text = statement % tuple(map(_literal, arguments)) if arguments else statement
+        self._connection.begin()
+        done = self._connection.run(text)
+        self.rowcount = int(done.get("ResultRows", -1))
+        self.description, self._rows = None, []
+        if done.get("HasResultSet"):
+            self._fetch(done["Id"])
+
+    def _fetch(self, statement_id: str) -> None:
+        page: dict[str, Any] = {"NextToken": ""}
+        while "NextToken" in page:
+            token = {"NextToken": page["NextToken"]} if page["NextToken"] else {}
+            page = self._connection.call("get_statement_result", Id=statement_id, **token)
+            if self.description is None:
+                self.description = [
+                    Column(c.get("label") or c["name"], c["typeName"])
+                    for c in page["ColumnMetadata"]
+                ]
+            types = [column.type for column in self.description]
+            for record in page["Records"]:
+                self._rows.append(tuple(map(_value, record, types)))
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return the rows that are left."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """Return the next row, or None."""
+        return self._rows.pop(0) if self._rows else None
+
+
+def _literal(value: Any) -> str:
+    """Return a value as an SQL literal; in Redshift's a backslash escapes."""
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+    quoted: bytes = adapt(value).getquoted()
+    return quoted.decode()
+
+
+def _value(field: dict[str, Any], kind: str) -> Any:
+    """Return a field of the Data API as psycopg2 would have returned it."""
+    if field.get("isNull"):
+        return None
+    value = next(iter(field.values()))
+    if not isinstance(value, str):
+        return value
+    if kind == "numeric":
+        return Decimal(value)
+    if kind == "date":
+        return date.fromisoformat(value)
+    if kind.startswith("timestamp"):
+        return datetime.fromisoformat(value)
+    return value

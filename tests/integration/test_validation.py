@@ -14,11 +14,13 @@ import psycopg2
 import pytest
 
 import validate_demo_pipeline
+from src.infrastructure.aws_account import AwsAccount
+from src.infrastructure.warehouse_access import WarehouseAccess
 from src.orchestration.demo_pipeline_validator import DemoPipelineValidator, all_checks
-from src.orchestration.environment import DemoEnvironment
 from src.orchestration.validation import smoke
 from src.orchestration.validation.check import Check, Finding
 from src.settings import Settings
+from tests.aws.validating import Played, refusal
 from tests.conftest import ROOT
 
 SCHEMA = json.loads((ROOT / "docs/reference/validation_report.schema.json").read_text())
@@ -267,7 +269,7 @@ def aws(monkeypatch):
 
 
 def played_redshift(monkeypatch, connect):
-    monkeypatch.setattr(DemoEnvironment, "_connect_aws", lambda self: connect())
+    monkeypatch.setattr(WarehouseAccess, "connect", lambda self: connect())
 
 
 class Answering:
@@ -308,7 +310,7 @@ def test_missing_aws_settings_are_named_and_what_needs_them_is_skipped(validate,
     lacking = {**AWS, "redshift_host": "", "iam_role": ""}
     entry = validate("aws_settings", **lacking)
     assert entry["verdict"] == "failed"
-    assert entry["details"] == ["DEMO_IAM_ROLE is not set", "REDSHIFT_HOST is not set"]
+    assert entry["details"] == ["DEMO_IAM_ROLE is not set", "REDSHIFT_WORKGROUP is not set"]
     for name in ("aws_role", "aws_warehouse"):
         assert validate(name, **lacking)["verdict"] == "skipped"
 
@@ -325,23 +327,26 @@ def test_no_credentials_are_seen(validate, monkeypatch):
         assert "NoCredentials" in entry["found"]
 
 
-def denying(service, operation, code, monkeypatch):
-    """Let one operation of a service fail with a code."""
-    from botocore.exceptions import ClientError
-
-    real = DemoEnvironment.aws_client
+def playing(service, operation, answer, monkeypatch):
+    """Let one operation of a service do what the test says."""
+    real = AwsAccount.client
 
     def client(self, name):
         made = real(self, name)
         if name == service:
-
-            def refuse(**_):
-                raise ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
-
-            setattr(made, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower(), refuse)
+            setattr(made, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower(), answer)
         return made
 
-    monkeypatch.setattr(DemoEnvironment, "aws_client", client)
+    monkeypatch.setattr(AwsAccount, "client", client)
+
+
+def denying(service, operation, code, monkeypatch):
+    """Let one operation of a service fail with a code."""
+
+    def refuse(**_):
+        raise refusal(code, operation)
+
+    playing(service, operation, refuse, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -367,7 +372,69 @@ def test_what_aws_refuses_is_named_with_a_hint(
 def test_buckets_of_ours_and_free_ones_are_told_apart(validate, aws):
     aws.client("s3").create_bucket(Bucket="concert-demo-raw")
     found = validate("aws_buckets", **AWS)["found"]
-    assert "concert-demo-raw is usable" in found and "concert-demo-processed is free" in found
+    assert "concert-demo-raw is in us-east-1" in found
+    assert "concert-demo-processed is free" in found
+
+
+def test_a_bucket_in_another_region_is_seen(validate, aws):
+    aws.client("s3", region_name="eu-west-1").create_bucket(
+        Bucket="concert-demo-raw", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    entry = validate("aws_buckets", **AWS)
+    assert entry["verdict"] == "failed" and "concert-demo-raw is in eu-west-1" in entry["found"]
+
+
+def simulated(monkeypatch, denied=(), asked=None):
+    """Let IAM allow everything but some actions; what it is asked is checked by its model."""
+
+    class Iam(Played):
+        service = "iam"
+
+        def simulate_principal_policy(self, *, PolicySourceArn, ActionNames, ResourceArns, **_):
+            if asked is not None:
+                asked.append((PolicySourceArn, ResourceArns))
+            decisions = {a: "implicitDeny" if a in denied else "allowed" for a in ActionNames}
+            return {
+                "EvaluationResults": [
+                    {"EvalActionName": a, "EvalDecision": d} for a, d in decisions.items()
+                ]
+            }
+
+    playing("iam", "SimulatePrincipalPolicy", Iam().simulate_principal_policy, monkeypatch)
+
+
+def test_the_callers_permissions_are_asked_of_iam(validate, aws, monkeypatch):
+    asked = []
+    simulated(monkeypatch, asked=asked)
+    entry = validate("aws_permissions", **{**AWS, "redshift_workgroup": "w", "redshift_host": ""})
+    assert entry["verdict"] == "passed" and re.match(r"2\d actions", entry["found"])
+    resources = {resource for _, found in asked for resource in found}
+    assert "arn:aws:s3:::concert-demo-raw/*" in resources and ROLE in resources
+    assert "arn:aws:glue:us-east-1:123456789012:job/concert-etl" in resources
+
+
+def test_a_denied_action_is_named_with_what_it_is_for(validate, aws, monkeypatch):
+    simulated(monkeypatch, denied=("glue:StartJobRun", "iam:PassRole"))
+    entry = validate("aws_permissions", **AWS)
+    assert entry["verdict"] == "failed" and "OperatorPolicy" in entry["hint"]
+    assert entry["details"][0].startswith("glue:StartJobRun is denied, needed to keep the job")
+    assert entry["details"][1] == "iam:PassRole is denied, needed to give the job its role"
+
+
+def test_a_caller_that_may_not_ask_iam_is_no_failure(validate, aws, monkeypatch):
+    denying("iam", "SimulatePrincipalPolicy", "AccessDenied", monkeypatch)
+    entry = validate("aws_permissions", **AWS)
+    assert entry["verdict"] == "skipped" and "iam:SimulatePrincipalPolicy" in entry["found"]
+
+
+def test_a_role_that_somebody_assumed_counts_as_the_role(validate, aws, monkeypatch):
+    asked = []
+    simulated(monkeypatch, asked=asked)
+    caller = {"Account": "123456789012",
+              "Arn": "arn:aws:sts::123456789012:assumed-role/concert-demo/session"}  # fmt: skip
+    playing("sts", "GetCallerIdentity", lambda **_: caller, monkeypatch)
+    validate("aws_permissions", **AWS)
+    assert {source for source, _ in asked} == {ROLE}
 
 
 def test_a_role_that_redshift_may_not_assume_is_seen(validate, aws):

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from src.errors import DemoError
+from src.infrastructure.aws_permissions import Permission, names_of, needed_by
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.validation.check import Check, Context, Finding, judge
 from src.orchestration.validation.local_target import failure
 from src.settings import missing_for_aws
 
-ASSUMED_BY = ("glue.amazonaws.com", "redshift.amazonaws.com")
+WAREHOUSES = ("redshift.amazonaws.com", "redshift-serverless.amazonaws.com")
+_ASKED_AT_ONCE = 100  # actions in one call of SimulatePrincipalPolicy
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
 _MISSING = ("404", "NoSuchBucket", "NoSuchEntity", "EntityNotFoundException")
 
@@ -46,8 +48,14 @@ def buckets(context: Context) -> Finding:
         client = _environment(context).account.client("s3")
         names = (context.settings.raw_bucket, context.settings.processed_bucket)
         states = {name: _bucket_state(client, name) for name in names}
+        region = context.settings.aws_region
         problems = [
             f"{name} belongs to somebody else" for name, s in states.items() if s == "taken"
+        ]
+        problems += [
+            f"{name} is {state}, the demo in {region}"
+            for name, state in states.items()
+            if state.startswith("in ") and state != f"in {region}"
         ]
         found = ", ".join(f"{name} is {state}" for name, state in states.items())
         return judge(expected, found, problems, hint)
@@ -59,35 +67,47 @@ def _bucket_state(client: Any, name: str) -> str:
     from botocore.exceptions import ClientError
 
     try:
-        client.head_bucket(Bucket=name)
+        answer = client.head_bucket(Bucket=name)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in _MISSING:
             return "free"
         if code in _DENIED:
             return "taken"
+        if code in ("301", "PermanentRedirect"):
+            return "in another region"
         raise
-    return "usable"
+    region = answer.get("BucketRegion")
+    return f"in {region}" if region else "usable"
 
 
 def role(context: Context) -> Finding:
-    """The role exists, and Glue and Redshift may assume it."""
-    expected = "Glue and Redshift may assume the role"
-    arn = context.settings.iam_role
-    if not arn:
+    """The roles exist, and Glue and Redshift may assume theirs."""
+    expected = "Glue and Redshift may assume their roles"
+    s = context.settings
+    roles = {
+        "glue.amazonaws.com": (s.glue_role or s.iam_role) if s.etl == "glue" else "",
+        "redshift": s.redshift_role or s.iam_role,
+    }
+    named = {service: arn for service, arn in roles.items() if arn and arn != "default"}
+    if not named:
+        if roles["redshift"] == "default":
+            return Finding("passed", expected, "the warehouse's default role")
         return _lacks(expected, "DEMO_IAM_ROLE")
-    hint = f"check the ARN and its trust policy: aws iam get-role --role-name {arn.split('/')[-1]}"
+    names = " ".join(sorted({arn.split("/")[-1] for arn in named.values()}))
+    hint = f"check the ARN and its trust policy: aws iam get-role --role-name {names}"
 
     def look() -> Finding:
         client = _environment(context).account.client("iam")
-        document = client.get_role(RoleName=arn.split("/")[-1])["Role"]
-        if document["Arn"] != arn:
-            return Finding("failed", expected, f"the account's role is {document['Arn']}", hint)
-        trusted = _trusted(document["AssumeRolePolicyDocument"])
-        problems = [
-            f"{service} may not assume it" for service in ASSUMED_BY if service not in trusted
-        ]
-        return judge(expected, "both may", problems, hint)
+        problems = []
+        for service, arn in named.items():
+            document = client.get_role(RoleName=arn.split("/")[-1])["Role"]
+            if document["Arn"] != arn:
+                problems.append(f"the account's role is {document['Arn']}")
+            accepted = WAREHOUSES if service == "redshift" else (service,)
+            if not _trusted(document["AssumeRolePolicyDocument"]).intersection(accepted):
+                problems.append(f"{accepted[0]} may not assume {arn}")
+        return judge(expected, "they may", problems, hint)
 
     return _asking(expected, hint, look)
 
@@ -122,6 +142,64 @@ def glue(context: Context) -> Finding:
     return _asking(expected, hint, look)
 
 
+def permissions(context: Context) -> Finding:
+    """IAM says that the caller may do each thing that a run does."""
+    expected = "each action that a run needs is allowed"
+    hint = (
+        "attach OperatorPolicy of src/infrastructure/cloudformation/concert-demo.yaml to the caller"
+    )
+
+    def look() -> Finding:
+        account = _environment(context).account
+        caller = account.client("sts").get_caller_identity()
+        client = account.client("iam")
+        source = _policy_source(client, caller["Arn"])
+        if source is None:
+            return Finding("passed", expected, "the account's root may do everything")
+        names = names_of(context.settings, caller["Account"])
+        denied, asked = [], 0
+        for permission in needed_by(context.settings):
+            asked += len(permission.actions)
+            denied += _denied(client, source, permission, names)
+        problems = [f"{action} is denied, needed to {reason}" for action, reason in denied]
+        return judge(expected, f"{asked} actions are allowed", problems, hint)
+
+    found = _asking(expected, hint, look)
+    if found.verdict == "failed" and any(code in found.found for code in _DENIED):
+        note = f"not asked: {found.found}; it needs iam:SimulatePrincipalPolicy"
+        return Finding("skipped", expected, note, hint)
+    return found
+
+
+def _policy_source(client: Any, arn: str) -> str | None:
+    """Return the user or role whose policies count for a caller; None for the root user."""
+    kind, _, name = arn.split(":")[5].partition("/")
+    if kind == "root":
+        return None
+    if kind == "assumed-role":
+        return str(client.get_role(RoleName=name.split("/")[0])["Role"]["Arn"])
+    return arn
+
+
+def _denied(
+    client: Any, source: str, permission: Permission, names: dict[str, str]
+) -> list[tuple[str, str]]:
+    """Return the actions of a permission that IAM would deny, each with what it is for."""
+    resources = [resource.format(**names) for resource in permission.resources]
+    answer = client.simulate_principal_policy(
+        PolicySourceArn=source,
+        ActionNames=list(permission.actions),
+        ResourceArns=[resource for resource in resources if resource],
+        MaxItems=_ASKED_AT_ONCE * len(resources),
+    )
+    denied = {
+        result["EvalActionName"]
+        for result in answer["EvaluationResults"]
+        if result["EvalDecision"] != "allowed"
+    }
+    return [(action, permission.reason) for action in permission.actions if action in denied]
+
+
 def warehouse(context: Context) -> Finding:
     """The warehouse lets us in, and is a Redshift."""
     expected = "Redshift answers"
@@ -133,7 +211,7 @@ def warehouse(context: Context) -> Finding:
     except DemoError as error:
         return failure(expected, error)
     problems = [] if "Redshift" in version else [f"this is {version[:60]}"]
-    hint = "set REDSHIFT_HOST to the endpoint of a Redshift workgroup or cluster"
+    hint = "set REDSHIFT_WORKGROUP, REDSHIFT_CLUSTER or REDSHIFT_HOST to a Redshift"
     return judge(expected, version, problems, hint)
 
 
@@ -164,7 +242,8 @@ CHECKS = (
     Check("aws_settings", "the settings of the aws target", settings),
     Check("aws_credentials", "who is calling AWS", credentials),
     Check("aws_buckets", "the two S3 buckets", buckets),
-    Check("aws_role", "the role that Glue and Redshift assume", role),
+    Check("aws_role", "the roles that Glue and Redshift assume", role),
+    Check("aws_permissions", "what the caller may do", permissions),
     Check("aws_glue", "the Glue job", glue),
     Check("aws_warehouse", "the Redshift warehouse", warehouse),
 )

@@ -106,6 +106,8 @@ class Scenario:
             return SimpleNamespace(status_code=204), {}
         if answer is None and name == "glue.BatchStopJobRun":  # which moto does not know
             return SimpleNamespace(status_code=200), {"SuccessfulSubmissions": [], "Errors": []}
+        if answer is None and name == "glue.UpdateJob":  # nor this
+            return SimpleNamespace(status_code=200), {"JobName": "concert-etl"}
         return answer
 
     def _work(self, arguments):

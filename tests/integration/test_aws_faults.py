@@ -1,10 +1,13 @@
 """Every AWS call of the pipeline, in turn, throttled, denied, lost, unanswered, expired."""
 
 import json
+import re
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
+from src.infrastructure.redshift_client import RedshiftClient
+from src.orchestration.rehearsal import load_statements
 from tests.aws.scenario import PASSWORD, SECRETS, Scenario, answer_with
 
 STEPS = ["s3_buckets", "data_generation", "glue_etl", "redshift_load", "data_verification"]
@@ -102,6 +105,21 @@ def test_a_fault_of_any_call_is_an_error_that_says_where_and_what_next(scenario,
         assert sum(scenario.rows().values()) == 65
 
 
+# What a run calls of buckets and a job that are there already.
+LATER_CALLS = ["s3.HeadBucket", "s3.GetBucketTagging", "glue.UpdateJob", "s3.GetObject"]
+
+
+@pytest.mark.parametrize("fault", ["throttled", "denied", "timeout"])
+@pytest.mark.parametrize("call", LATER_CALLS)
+def test_a_fault_of_a_later_run_leaves_what_the_first_loaded(scenario, call, fault):
+    assert scenario.run()["verdict"] == "succeeded"
+    before = scenario.rows()
+    scenario.hear = failing(call, fault)
+    report = scenario.run(skip_generation=True, glue_workers=3)
+    assert report["verdict"] == "failed" and report["error"]["hint"]
+    assert scenario.rows() == before
+
+
 @pytest.mark.parametrize("nth", [2, 3, 4, 6, 9, 12])
 @pytest.mark.parametrize("call", ["s3.PutObject", "s3.ListObjectsV2"])
 def test_a_fault_in_the_midst_leaves_no_part_behind_that_counts(scenario, call, nth):
@@ -116,6 +134,35 @@ def test_a_fault_in_the_midst_leaves_no_part_behind_that_counts(scenario, call, 
     assert bool(committed) == (report["steps"]["data_generation"]["status"] == "ok")
     scenario.hear = lambda **_: None
     assert scenario.run()["verdict"] == "succeeded"
+
+
+def test_the_dry_run_names_every_statement_of_the_load(scenario, monkeypatch):
+    sent = []
+    cursor = RedshiftClient._cursor
+
+    def noted(self, statement, arguments):
+        sent.append(statement)
+        return cursor(self, statement, arguments)
+
+    monkeypatch.setattr(RedshiftClient, "_cursor", noted)
+    report = scenario.run()
+    assert report["verdict"] == "succeeded"
+    load = sent[: next(i for i, s in enumerate(sent) if "GROUP BY" in s)]  # then come the checks
+    ids = dict.fromkeys([report["run_id"], report["dataset"]["id"]], "DATASET")
+    really = {said(statement, ids) for statement in load}
+    foretold = {
+        said(line, {"RUN": "DATASET"}) for line in load_statements(scenario.settings(), "x")
+        if not line.startswith(("PutObject", "COMMIT", "SET query_group"))
+    }  # fmt: skip
+    assert really == foretold and any(s.startswith("COPY") for s in really)
+
+
+def said(statement, names):
+    """Return a statement on one line, without role and the names of the run."""
+    line = " ".join(re.sub(r"--.*", "", statement).split()).rstrip(";")
+    for name, word in names.items():
+        line = line.replace(name, word)
+    return re.sub(r"IAM_ROLE '[^']*'", "IAM_ROLE '…'", line)
 
 
 def test_no_secret_is_in_any_log_report_or_page(scenario, caplog, capfd):

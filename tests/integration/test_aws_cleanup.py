@@ -1,0 +1,137 @@
+"""python -m src.aws_cleanup: what the demo made goes, what others made stays."""
+
+import json
+
+import pytest
+
+from src import aws_cleanup
+from src.errors import StorageError
+from src.infrastructure.aws_account import AwsAccount
+from src.infrastructure.aws_inventory import AwsInventory
+from src.reporting.console import Console
+from tests.aws.scenario import Scenario
+
+RAW, PROCESSED = "concert-demo-raw", "concert-demo-processed"
+
+
+@pytest.fixture(scope="module")
+def written():
+    return {}
+
+
+@pytest.fixture
+def scenario(cloud, monkeypatch, tmp_path, written):
+    scenario = Scenario(cloud, monkeypatch, tmp_path, written)
+    with scenario.account():
+        scenario.empty_warehouse()
+        yield scenario
+
+
+def clean(scenario, capsys, *, yes=False):
+    from src.orchestration.environment import DemoEnvironment
+
+    capsys.readouterr()
+    with DemoEnvironment(scenario.settings(), needs_glue=False) as environment:
+        code = aws_cleanup.clean_up(environment, Console(color=False), yes=yes, warehouse=True)
+    assert code == 0
+    return capsys.readouterr().err
+
+
+def keys(scenario, bucket):
+    found = scenario.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+    return [o["Key"] for o in found]
+
+
+def test_it_shows_everything_first_and_removes_nothing(scenario, capsys):
+    assert scenario.run()["verdict"] == "succeeded"
+    before = keys(scenario, RAW) + keys(scenario, PROCESSED)
+    text = clean(scenario, capsys)
+    for words in (f"bucket {RAW}", f"s3://{PROCESSED}/", "Glue job concert-etl", "DROP SCHEMA",
+                  "Nothing was removed", "account 123456789012"):  # fmt: skip
+        assert words in text
+    assert keys(scenario, RAW) + keys(scenario, PROCESSED) == before
+    assert sum(scenario.rows().values()) > 0
+
+
+def test_it_removes_all_of_it_and_then_finds_none(scenario, capsys):
+    scenario.run()
+    text = clean(scenario, capsys, yes=True)
+    assert f"removed  bucket {RAW}" in text and "removed  Glue job concert-etl" in text
+    assert scenario.s3.list_buckets()["Buckets"] == []
+    with pytest.raises(Exception, match="concert_dw"):
+        scenario.rows()
+    assert "  none" in clean(scenario, capsys, yes=True)
+
+
+def test_what_others_made_stays(scenario, capsys):
+    import boto3
+
+    for bucket in (RAW, PROCESSED):
+        scenario.s3.create_bucket(Bucket=bucket)  # no tag of ours
+        scenario.s3.put_object(Bucket=bucket, Key="raw/mine/a.json", Body=b"x")
+    scenario.s3.put_object(Bucket=PROCESSED, Key="models/mine/m.bin", Body=b"x")
+    boto3.client("glue", region_name="us-east-1").create_job(
+        Name="concert-etl", Role="r", Command={"Name": "glueetl"}
+    )
+    assert scenario.run()["verdict"] == "succeeded"
+    assert "the demo's" in clean(scenario, capsys, yes=True)
+    assert keys(scenario, RAW) == ["raw/mine/a.json"]
+    assert keys(scenario, PROCESSED) == ["models/mine/m.bin", "raw/mine/a.json"]
+    assert boto3.client("glue", region_name="us-east-1").get_job(JobName="concert-etl")
+
+
+def test_every_version_goes(scenario, capsys):
+    scenario.run()
+    scenario.s3.put_bucket_versioning(
+        Bucket=RAW, VersioningConfiguration={"Status": "Enabled"}
+    )  # fmt: skip
+    scenario.run()
+    first = keys(scenario, RAW)[0]
+    scenario.s3.put_object(Bucket=RAW, Key=first, Body=b"newer")
+    scenario.s3.delete_object(Bucket=RAW, Key=first)
+    clean(scenario, capsys, yes=True)
+    assert RAW not in [b["Name"] for b in scenario.s3.list_buckets()["Buckets"]]
+
+
+def test_a_stacks_own_are_left_to_the_stack(scenario, capsys, monkeypatch):
+    scenario.run()
+    tags = AwsInventory._tags_of_bucket
+
+    def stacked(self, name):  # only CloudFormation may set such a tag, moto's does not
+        return {**tags(self, name), "aws:cloudformation:stack-name": "demo"}
+
+    monkeypatch.setattr(AwsInventory, "_tags_of_bucket", stacked)
+    text = clean(scenario, capsys, yes=True)
+    assert "aws cloudformation delete-stack --stack-name demo" in text
+    assert keys(scenario, RAW) == keys(scenario, PROCESSED) == []
+    assert len(scenario.s3.list_buckets()["Buckets"]) == 2
+
+
+def test_objects_that_s3_keeps_are_an_error(scenario, monkeypatch):
+    scenario.run()
+    inventory = AwsInventory(AwsAccount("us-east-1"), scenario.settings())
+    answer = {"Errors": [{"Key": "raw/x", "Code": "AccessDenied", "Message": "no"}]}
+    monkeypatch.setattr(inventory._s3, "delete_objects", lambda **_: answer)
+    with pytest.raises(StorageError, match="S3 kept 1 objects") as caught:
+        inventory.find()[0].remove()
+    assert "s3:DeleteObjectVersion" in caught.value.hint
+
+
+def test_a_refusal_names_the_operation(scenario, monkeypatch):
+    from tests.aws.validating import refusal
+
+    def refuse(**_):
+        raise refusal("AccessDenied", "HeadBucket")
+
+    inventory = AwsInventory(AwsAccount("us-east-1"), scenario.settings())
+    monkeypatch.setattr(inventory._s3, "head_bucket", refuse)
+    with pytest.raises(StorageError, match="AWS refused HeadBucket"):
+        inventory.find()
+
+
+def test_the_report_of_a_run_names_what_cleanup_finds(scenario, capsys):
+    report = scenario.run()
+    text = clean(scenario, capsys)
+    for step in json.loads(json.dumps(report["steps"], default=str)).values():
+        for bucket in step.get("buckets", {}):
+            assert bucket in text

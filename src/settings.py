@@ -38,6 +38,13 @@ class Settings:
         minimum=0,
         maximum=0.5,
     )
+    workers: int = setting(
+        "DEMO_WORKERS",
+        0,
+        "Processes that generate data; 0 is one for each core.",
+        minimum=0,
+        maximum=256,
+    )
     raw_format: Literal["json", "csv", "parquet"] = setting(
         "DEMO_RAW_FORMAT", "json", "Format of the raw files.", choices=("json", "csv", "parquet")
     )

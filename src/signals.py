@@ -1,11 +1,25 @@
-"""Moments that Ctrl-C must not cut in two."""
+"""Moments that Ctrl-C must not cut in two, and processes that must not outlive another."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent dies (on Linux)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:  # it died before we said so
+        os._exit(1)
 
 
 @contextmanager

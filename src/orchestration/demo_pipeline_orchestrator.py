@@ -212,13 +212,15 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             _note(progress, f"reading {s.input_dir}")
             return InputDataset(Path(s.input_dir)).export(sink, s.raw_format, run_id)
         from src.services.concert_world import WorldSize
+        from src.services.part_making import cores
         from src.services.synthetic_data_generator import SyntheticDataGenerator
 
         size = WorldSize(s.artists, s.venues, s.concerts, s.sales)
         generator = SyntheticDataGenerator(size, seed=s.seed, defect_rate=s.defect_rate)
         total = s.artists + s.venues + s.concerts + s.sales
         on_rows = progress_callback(progress, total) if progress else None
-        return generator.export(sink, s.raw_format, run_id, on_rows)
+        workers = s.workers or cores()
+        return generator.export(sink, s.raw_format, run_id, on_rows, workers=workers)
 
     def _inspect_hint(self, file: str) -> str:
         if self.settings.target != "local":

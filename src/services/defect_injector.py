@@ -6,7 +6,6 @@ untidy (white space, letter case) in ways that cleaning must undo. The ledger sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -52,7 +51,7 @@ def defect_rules(spec: TableSpec) -> tuple[str, ...]:
 class DefectInjector:
     """Adds `rate` x rows defective rows to a table's blocks, and makes as many rows untidy.
 
-    The placement depends on seed, table and block only. `ledger` grows as blocks pass.
+    What happens to a block depends on seed, table and block only, on no other block.
     """
 
     def __init__(self, spec: TableSpec, *, rows: int, rate: float, seed: int) -> None:
@@ -61,29 +60,31 @@ class DefectInjector:
         self._wanted = round(rows * rate)
         self._seed = seed
         self._rules = defect_rules(spec)
-        self._passed = 0
-        self._made = 0
-        self.ledger: list[Defect] = []
+        self._table_number = [t.name for t in TABLES].index(spec.name)
 
-    def inject(self, blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Yield each block with its share of defects appended."""
-        table_number = [t.name for t in TABLES].index(self._spec.name)
-        for number, block in enumerate(blocks):
-            rng = stream(self._seed, STREAM_DEFECTS + 1 + table_number, number)
-            self._passed += block.num_rows
-            due = self._wanted * self._passed // self._rows - self._made
-            yield self._dirty(block, due, rng) if due else block
+    def due(self, before: int, rows: int) -> int:
+        """Return the defective rows of a block of `rows` that so many come before."""
+        return self._made(before + rows) - self._made(before)
 
-    def _dirty(self, block: pa.Table, due: int, rng: np.random.Generator) -> pa.Table:
+    def _made(self, passed: int) -> int:
+        return self._wanted * passed // self._rows
+
+    def inject(self, block: pa.Table, nth: int, before: int) -> tuple[pa.Table, list[Defect]]:
+        """Return the nth block with its share of defects appended, and the ledger of them."""
+        due = self.due(before, block.num_rows)
+        if not due:
+            return block, []
+        rng = stream(self._seed, STREAM_DEFECTS + 1 + self._table_number, nth)
         chosen = rng.choice(block.num_rows, size=min(2 * due, block.num_rows), replace=False)
         sources, untidy = chosen[: max(len(chosen) // 2, 1)], chosen[len(chosen) // 2 :]
-        block = self._make_untidy(block, np.sort(untidy))
+        ledger: list[Defect] = []
+        block = self._make_untidy(block, np.sort(untidy), ledger)
         origin = block.take(pa.array(rng.choice(sources, size=due))).to_pylist()
-        broken = [self._break(row, self._made + i) for i, row in enumerate(origin)]
-        self._made += due
-        return pa.concat_tables([block, pa.Table.from_pylist(broken, schema=block.schema)])
+        first = self._made(before)
+        broken = [self._break(row, first + i, ledger) for i, row in enumerate(origin)]
+        return pa.concat_tables([block, pa.Table.from_pylist(broken, schema=block.schema)]), ledger
 
-    def _make_untidy(self, block: pa.Table, rows: Any) -> pa.Table:
+    def _make_untidy(self, block: pa.Table, rows: Any, ledger: list[Defect]) -> pa.Table:
         text = [c for c in self._spec.columns if c.kind == "text" and (c.required or c.case)]
         if not text or not len(rows):
             return block
@@ -100,16 +101,16 @@ class DefectInjector:
             changed = pc.replace_with_mask(values, mask, pa.array(dirty, pa.string()))
             at = result.schema.get_field_index(column.name)
             result = result.set_column(at, result.schema.field(at), changed)
-        self.ledger.extend(Defect(self._spec.name, str(key), UNTIDY) for key in keys)
+        ledger.extend(Defect(self._spec.name, str(key), UNTIDY) for key in keys)
         return result
 
-    def _break(self, row: dict[str, Any], number: int) -> dict[str, Any]:
+    def _break(self, row: dict[str, Any], number: int, ledger: list[Defect]) -> dict[str, Any]:
         rule = self._rules[number % len(self._rules)]
         if rule != "duplicate_key":
             row[self._spec.key] = self._rows + 1 + number
             kind, _, name = rule.partition(":")
             _BREAKERS[kind](row, name, number)
-        self.ledger.append(Defect(self._spec.name, str(row[self._spec.key]), rule))
+        ledger.append(Defect(self._spec.name, str(row[self._spec.key]), rule))
         return row
 
 

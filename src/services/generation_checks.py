@@ -1,8 +1,8 @@
-"""The laws generated data must obey, checked on every row while it streams past."""
+"""The laws generated data must obey, checked on every row when its block is made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -12,50 +12,32 @@ from src.domain.tables import TABLE_BY_NAME, TABLES
 from src.errors import GenerationError
 from src.services.concert_world import World
 from src.services.demand_model import Ints
+from src.services.raw_tables import Block
 
 
 class GenerationChecks:
-    """Counts, keys, references, ranges, and sum(quantity) = tickets sold <= capacity."""
+    """Counts, keys, references, ranges, and sum(quantity) = tickets sold <= capacity.
+
+    Blocks are checked alone, wherever they are made; all of them together make the table.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
         size = world.size
-        self._expected = dict(
+        self._rows = dict(
             zip((t.name for t in TABLES),
                 (size.artists, size.venues, size.concerts, size.sales), strict=True)
         )  # fmt: skip
-        self._seen = dict.fromkeys(self._expected, 0)
-        self._sold = np.zeros(size.concerts, dtype=np.int64)
-        self.newest_sale = ""  # as the raw records write it
 
-    def watch(self, table: str, blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Pass the blocks of a table on, raising GenerationError at the first broken law."""
-        for block in blocks:
-            self._check_block(table, block)
-            self._seen[table] += block.num_rows
-            yield block
-
-    def finish(self) -> None:
-        """Check what only the whole data set can show."""
-        for table, expected in self._expected.items():
-            if self._seen[table] != expected:
-                _broken(table, f"{expected:,} rows", f"{self._seen[table]:,}")
-        concerts = self._world.concerts
-        wrong = np.flatnonzero(self._sold != concerts.tickets_sold)
-        if len(wrong):
-            _broken("ticket_sales", "sum(quantity) = tickets_sold", f"concert {wrong[0] + 1}")
-        over = np.flatnonzero(self._sold > concerts.capacity)
-        if len(over):
-            _broken("ticket_sales", "sum(quantity) <= capacity", f"concert {over[0] + 1}")
-
-    def _check_block(self, table: str, block: pa.Table) -> None:
+    def check(self, table: str, rows: pa.Table, block: Block) -> None:
+        """Raise GenerationError at the first law that a block's rows break."""
         spec = TABLE_BY_NAME[table]
-        keys = block.column(spec.key).to_numpy()
-        expected_first = self._seen[table] + 1
-        if not np.array_equal(keys, np.arange(expected_first, expected_first + len(keys))):
-            _broken(table, "keys 1, 2, 3, ... without a gap", f"near row {expected_first}")
+        first = block.before + 1
+        expected = np.arange(first, first + block.rows)
+        if not np.array_equal(rows.column(spec.key).to_numpy(), expected):
+            _broken(table, "keys 1, 2, 3, ... without a gap", f"near row {first}")
         for column in spec.columns:
-            values = block.column(column.name)
+            values = rows.column(column.name)
             if column.required and values.null_count:
                 _broken(table, f"{column.name} present", f"{values.null_count} nulls")
             if column.minimum is not None or column.maximum is not None:
@@ -66,23 +48,42 @@ class GenerationChecks:
                 ):
                     _broken(table, f"{low} <= {column.name} <= {high}", str(found))
         for name, parent in spec.references:
-            ids = block.column(name).to_numpy()
-            if ids.min() < 1 or ids.max() > self._expected[parent]:
+            ids = rows.column(name).to_numpy()
+            if ids.min() < 1 or ids.max() > self._rows[parent]:
                 _broken(table, f"{name} in {parent}", f"{ids.min()}..{ids.max()}")
         if table == "ticket_sales":
-            self._add_sales(block)
+            self._check_sales(rows, block)
 
-    def _add_sales(self, block: pa.Table) -> None:
-        concert = block.column("concert_id").to_numpy() - 1
-        quantity = block.column("quantity").to_numpy()
-        # Blocks are whole concerts in order, so only a slice of the sums is touched.
-        first, last = int(concert.min()), int(concert.max())
-        self.newest_sale = max(self.newest_sale, pc.max(block.column("purchased_at")).as_py())
-        counts = np.bincount(concert - first, weights=quantity).astype(np.int64)
-        self._sold[first : last + 1] += counts
-        amount = _cents(block.column("unit_price")) * quantity
-        if not np.array_equal(_cents(block.column("total_amount")), amount):
+    def check_blocks(self, table: str, blocks: Iterable[Block]) -> None:
+        """Raise GenerationError unless the blocks are the whole table, each row of it once."""
+        reached = 0
+        for block in blocks:
+            if block.before != reached:
+                _broken(table, "blocks without a gap", f"{reached:,} rows, then {block}")
+            reached += block.rows
+        if reached != self._rows[table]:
+            _broken(table, f"{self._rows[table]:,} rows", f"{reached:,}")
+
+    def _check_sales(self, rows: pa.Table, block: Block) -> None:
+        concert = rows.column("concert_id").to_numpy() - 1
+        quantity = rows.column("quantity").to_numpy()
+        amount = _cents(rows.column("unit_price")) * quantity
+        if not np.array_equal(_cents(rows.column("total_amount")), amount):
             _broken("ticket_sales", "total_amount = quantity x unit_price", "a mismatch")
+        # A block is all rows of its concerts.
+        concerts, mine = self._world.concerts, slice(block.first, block.last)
+        span = block.last - block.first
+        if concert.min() < block.first or concert.max() >= block.last:
+            _broken("ticket_sales", "blocks of whole concerts", f"{concert.min()}..{concert.max()}")
+        sold = np.bincount(concert - block.first, weights=quantity, minlength=span)
+        wrong = np.flatnonzero(sold.astype(np.int64) != concerts.tickets_sold[mine])
+        if len(wrong):
+            at = block.first + int(wrong[0]) + 1
+            _broken("ticket_sales", "sum(quantity) = tickets_sold", f"concert {at}")
+        over = np.flatnonzero(sold > concerts.capacity[mine])
+        if len(over):
+            at = block.first + int(over[0]) + 1
+            _broken("ticket_sales", "sum(quantity) <= capacity", f"concert {at}")
 
 
 def _cents(column: pa.ChunkedArray) -> Ints:

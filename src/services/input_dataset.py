@@ -8,8 +8,9 @@ from pathlib import Path
 from src.domain.dataset import DataFile, DatasetManifest, TableFiles
 from src.errors import InputDataError
 from src.services.input_files import InputReader, find_input
+from src.services.part_making import ROWS_PER_PART
 from src.services.record_encoding import EXTENSION, RawFormat, part_writer
-from src.services.synthetic_data_generator import ROWS_PER_PART, Sink
+from src.services.synthetic_data_generator import Sink
 
 
 class InputDataset:

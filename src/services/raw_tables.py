@@ -6,7 +6,7 @@ timestamp string "YYYY-MM-DD HH:MM:SS" (as a source system writes it).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -78,36 +78,78 @@ def venues_table(world: World) -> pa.Table:
     )
 
 
-def concert_blocks(world: World) -> Iterator[pa.Table]:
-    """Yield the concerts in key order, ROWS_PER_BLOCK at a time."""
-    c, status = world.concerts, np.array(STATUS_NAMES)[world.status()]
-    for start in range(0, world.size.concerts, ROWS_PER_BLOCK):
-        rows = slice(start, min(start + ROWS_PER_BLOCK, world.size.concerts))
-        yield _table(
-            CONCERTS,
-            np.arange(rows.start + 1, rows.stop + 1),
-            c.artist[rows] + 1,
-            c.venue[rows] + 1,
-            _timestamps(c.starts_at[rows]),
-            _timestamps(c.on_sale_at[rows]),
-            _decimal(c.price_cents[rows], 10),
-            pa.array(status[rows]),
-            c.tickets_sold[rows],
-        )
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a table, which can be made without any others.
+
+    `number` keys the block's random stream; `nth` counts the blocks of its table. `first` and
+    `last` (exclusive) are rows, of ticket sales they are concerts; `before` rows come before.
+    """
+
+    number: int
+    nth: int
+    first: int
+    last: int
+    before: int
+    rows: int
 
 
-def sales_blocks(world: World) -> Iterator[pa.Table]:
-    """Yield the sales rows in key order: blocks of whole concerts, each from its own stream."""
+def blocks_of(world: World, table: str) -> list[Block]:
+    """Return the blocks of a table in key order; what they are depends on the world alone."""
+    if table == "artists":
+        return [Block(0, 0, 0, world.size.artists, 0, world.size.artists)]
+    if table == "venues":
+        return [Block(0, 0, 0, world.size.venues, 0, world.size.venues)]
+    if table == "ticket_sales":
+        return _sales_blocks(world)
+    starts = range(0, world.size.concerts, ROWS_PER_BLOCK)
+    ends = [min(start + ROWS_PER_BLOCK, world.size.concerts) for start in starts]
+    return [
+        Block(n, n, start, end, start, end - start)
+        for n, (start, end) in enumerate(zip(starts, ends, strict=True))
+    ]
+
+
+def _sales_blocks(world: World) -> list[Block]:
+    """Blocks of whole concerts; a concert larger than a block is one of its own."""
     ends = np.cumsum(world.rows_per_concert)
-    first = 0
-    block = 0
+    blocks: list[Block] = []
+    first, number = 0, 0
     while first < len(ends):
         before = int(ends[first - 1]) if first else 0
         last = int(np.searchsorted(ends, before + ROWS_PER_BLOCK, side="right"))
-        last = max(last, first + 1)  # a concert larger than a block is a block of its own
-        if int(ends[last - 1]) > before:
-            yield _sales_block(world, block, first, last, before)
-        first, block = last, block + 1
+        last = max(last, first + 1)
+        rows = int(ends[last - 1]) - before
+        if rows:
+            blocks.append(Block(number, len(blocks), first, last, before, rows))
+        first, number = last, number + 1
+    return blocks
+
+
+def block_table(world: World, table: str, block: Block) -> pa.Table:
+    """Return the valid rows of a block."""
+    if table == "artists":
+        return artists_table(world)
+    if table == "venues":
+        return venues_table(world)
+    if table == "concerts":
+        return _concerts_block(world, block)
+    return _sales_block(world, block.number, block.first, block.last, block.before)
+
+
+def _concerts_block(world: World, block: Block) -> pa.Table:
+    c, rows = world.concerts, slice(block.first, block.last)
+    return _table(
+        CONCERTS,
+        np.arange(rows.start + 1, rows.stop + 1),
+        c.artist[rows] + 1,
+        c.venue[rows] + 1,
+        _timestamps(c.starts_at[rows]),
+        _timestamps(c.on_sale_at[rows]),
+        _decimal(c.price_cents[rows], 10),
+        pa.array(np.array(STATUS_NAMES)[world.status()[rows]]),
+        c.tickets_sold[rows],
+    )
 
 
 def _sales_block(world: World, block: int, first: int, last: int, before: int) -> pa.Table:

@@ -12,15 +12,14 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from src.domain.dataset import LEDGER_NAME, TRUTH_NAME, DataFile, DatasetManifest, TableFiles
-from src.domain.tables import TABLES, TableSpec
+from src.domain.tables import TABLES
 from src.services import raw_tables
 from src.services.concert_world import World, WorldSize, build_world
-from src.services.defect_injector import UNTIDY, Defect, DefectInjector
+from src.services.defect_injector import UNTIDY, Defect
 from src.services.demand_model import r2_ceiling
-from src.services.generation_checks import GenerationChecks
-from src.services.record_encoding import EXTENSION, PartWriter, RawFormat, part_writer
+from src.services.part_making import PartMaker, Recipe, made_parts
+from src.services.record_encoding import RawFormat
 
-ROWS_PER_PART = 250_000
 OnRows = Callable[[str, int], None]
 
 
@@ -63,33 +62,38 @@ class SyntheticDataGenerator:
 
     def blocks(self, table: str) -> Iterator[pa.Table]:
         """Yield the valid rows of a table in key order."""
-        if table == "artists":
-            return iter([raw_tables.artists_table(self.world)])
-        if table == "venues":
-            return iter([raw_tables.venues_table(self.world)])
-        if table == "concerts":
-            return raw_tables.concert_blocks(self.world)
-        return raw_tables.sales_blocks(self.world)
+        for block in raw_tables.blocks_of(self.world, table):
+            yield raw_tables.block_table(self.world, table, block)
 
     def export(
-        self, sink: Sink, raw_format: RawFormat, dataset_id: str, on_rows: OnRows | None = None
+        self,
+        sink: Sink,
+        raw_format: RawFormat,
+        dataset_id: str,
+        on_rows: OnRows | None = None,
+        *,
+        workers: int = 1,
     ) -> DatasetManifest:
         """Write every table, the ledger and the ground truth to `sink`; return the manifest.
 
         The manifest itself is the caller's to write, last. `on_rows(table, rows)` hears of
-        each finished block. Raises GenerationError where the data breaks its own laws.
+        each stored part. Whatever the number of worker processes, the bytes are the same.
+        Raises GenerationError where the data breaks its own laws.
         """
-        checks = GenerationChecks(self.world)
+        recipe = Recipe(self.size, self.seed, self.defect_rate, raw_format)
+        maker = PartMaker(recipe, self.world)
         ledger: list[Defect] = []
-        tables: dict[str, TableFiles] = {}
-        for spec in TABLES:
-            injector = DefectInjector(
-                spec, rows=self.rows(spec.name), rate=self.defect_rate, seed=self.seed
-            )
-            dirty = injector.inject(checks.watch(spec.name, self.blocks(spec.name)))
-            tables[spec.name] = self._write_table(sink, spec, dirty, raw_format, on_rows)
-            ledger.extend(injector.ledger)
-        checks.finish()
+        files: dict[str, list[DataFile]] = {spec.name: [] for spec in TABLES}
+        newest_sale = ""
+        parts = [part for spec in TABLES for part in maker.parts(spec.name)]
+        for part, made in zip(parts, made_parts(maker, recipe, parts, workers), strict=True):
+            sink.put(made.path, made.body)
+            file = DataFile(made.path, len(made.body), made.rows, made.content_sha256)
+            files[part.table].append(file)
+            ledger += made.ledger
+            newest_sale = max(newest_sale, made.newest_sale)
+            if on_rows:
+                on_rows(part.table, made.rows)
         sink.put(LEDGER_NAME, _ledger_bytes(ledger))
         truth = raw_tables.truth_table(self.world)
         sink.put(TRUTH_NAME, _parquet_bytes(truth))
@@ -98,62 +102,24 @@ class SyntheticDataGenerator:
             dataset_id=dataset_id,
             format=raw_format,
             source="synthetic",
-            tables=tables,
+            tables={
+                spec.name: TableFiles(
+                    tuple(files[spec.name]), self.rows(spec.name), spec.column_names
+                )
+                for spec in TABLES
+            },
             as_of=datetime.fromtimestamp(self.world.as_of, UTC).isoformat(),
             parameters={
                 "seed": self.seed,
                 "size": asdict(self.size),
                 "defect_rate": self.defect_rate,
                 "tickets": self.world.tickets,
-                "newest_sale": checks.newest_sale,
+                "newest_sale": newest_sale,
                 "r2_ceiling": _ceilings(truth),
             },
             defects=len(ledger) - untidy,
             untidy=untidy,
         )
-
-    def _write_table(
-        self,
-        sink: Sink,
-        spec: TableSpec,
-        blocks: Iterator[pa.Table],
-        raw_format: RawFormat,
-        on_rows: OnRows | None,
-    ) -> TableFiles:
-        files: list[DataFile] = []
-        part: _Part | None = None
-        for block in blocks:
-            if part is None:
-                name = f"part-{len(files):05d}.{EXTENSION[raw_format]}"
-                schema = raw_tables.raw_schema(spec)
-                part = _Part(f"{spec.name}/{name}", part_writer(raw_format, schema))
-            part.add(block)
-            if on_rows:
-                on_rows(spec.name, block.num_rows)
-            if part.rows >= ROWS_PER_PART:
-                files.append(part.store(sink))
-                part = None
-        if part is not None:
-            files.append(part.store(sink))
-        return TableFiles(tuple(files), self.rows(spec.name), spec.column_names)
-
-
-class _Part:
-    """One file being written, and its digest."""
-
-    def __init__(self, path: str, writer: PartWriter) -> None:
-        self.path = path
-        self.rows = 0
-        self._writer = writer
-
-    def add(self, block: pa.Table) -> None:
-        self._writer.write(block)
-        self.rows += block.num_rows
-
-    def store(self, sink: Sink) -> DataFile:
-        body = self._writer.finish()
-        sink.put(self.path, body)
-        return DataFile(self.path, len(body), self.rows, self._writer.content_sha256())
 
 
 def _ledger_bytes(ledger: list[Defect]) -> bytes:

@@ -4,7 +4,9 @@ import csv
 import gzip
 import io
 import json
+import multiprocessing
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,7 @@ import pytest
 
 from src.domain.tables import TABLES
 from src.errors import GenerationError
-from src.services import raw_tables
+from src.services import part_making, raw_tables
 from src.services.concert_world import WorldSize
 from src.services.generation_checks import GenerationChecks
 from src.services.synthetic_data_generator import SyntheticDataGenerator
@@ -158,22 +160,78 @@ def _broken_sales(small_world, change):
 )
 def test_a_broken_law_stops_the_generation(small_world, law, change):
     checks = GenerationChecks(small_world.world)
+    (block,) = raw_tables.blocks_of(small_world.world, "ticket_sales")
     with pytest.raises(GenerationError, match=law):
-        list(checks.watch("ticket_sales", iter([_broken_sales(small_world, change)])))
+        checks.check("ticket_sales", _broken_sales(small_world, change), block)
 
 
 def test_a_lost_ticket_stops_the_generation(small_world):
     checks = GenerationChecks(small_world.world)
-    for spec in TABLES[:3]:
-        list(checks.watch(spec.name, small_world.blocks(spec.name)))
+    (block,) = raw_tables.blocks_of(small_world.world, "ticket_sales")
 
     def lose(rows):
         rows[5]["quantity"] += 1
         rows[5]["total_amount"] = rows[5]["unit_price"] * rows[5]["quantity"]
 
-    list(checks.watch("ticket_sales", iter([_broken_sales(small_world, lose)])))
     with pytest.raises(GenerationError, match="tickets_sold"):
-        checks.finish()
+        checks.check("ticket_sales", _broken_sales(small_world, lose), block)
+
+
+def test_a_block_that_is_left_out_stops_the_generation(small_world):
+    checks = GenerationChecks(small_world.world)
+    blocks = raw_tables.blocks_of(small_world.world, "ticket_sales")
+    checks.check_blocks("ticket_sales", blocks)
+    for wrong in ([], blocks * 2, [replace(blocks[0], before=1)]):
+        with pytest.raises(GenerationError):
+            checks.check_blocks("ticket_sales", wrong)
+
+
+@pytest.mark.parametrize("raw_format", ["json", "parquet"])
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path, monkeypatch, raw_format):
+    monkeypatch.setattr(part_making, "WORTH_WORKERS", 1)
+    monkeypatch.setattr(part_making, "ROWS_PER_PART", 30_000)
+    manifests = []
+    for workers in (1, 2, 3):
+        generator = SyntheticDataGenerator(WorldSize(200, 100, 9_000, 150_000), defect_rate=0.05)
+        sink = FolderSink(tmp_path / str(workers))
+        manifests.append(generator.export(sink, raw_format, "x", workers=workers))
+    assert manifests[0] == manifests[1] == manifests[2]
+    assert manifests[0].files > 5
+    bodies = [
+        {p.relative_to(tmp_path / n).as_posix(): p.read_bytes()
+         for p in (tmp_path / n).rglob("*") if p.is_file()} for n in "123"
+    ]  # fmt: skip
+    assert bodies[0] == bodies[1] == bodies[2]
+
+
+def test_a_worker_that_dies_is_an_error_not_a_hang(tmp_path, monkeypatch):
+    monkeypatch.setattr(part_making, "WORTH_WORKERS", 1)
+    monkeypatch.setattr(part_making, "ROWS_PER_PART", 30_000)
+    generator = SyntheticDataGenerator(WorldSize(200, 100, 9_000, 150_000))
+
+    class Killing(FolderSink):
+        def put(self, path, body):
+            for child in multiprocessing.active_children():
+                child.kill()
+
+    with pytest.raises(GenerationError, match="died") as caught:
+        generator.export(Killing(tmp_path), "json", "x", workers=2)
+    assert "--workers 1" in caught.value.hint
+    assert not multiprocessing.active_children()
+
+
+def test_a_sink_that_fails_leaves_no_worker_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(part_making, "WORTH_WORKERS", 1)
+    monkeypatch.setattr(part_making, "ROWS_PER_PART", 30_000)
+
+    class Full(FolderSink):
+        def put(self, path, body):
+            raise OSError("no space left on device")
+
+    generator = SyntheticDataGenerator(WorldSize(200, 100, 9_000, 150_000))
+    with pytest.raises(OSError, match="no space"):
+        generator.export(Full(tmp_path), "json", "x", workers=2)
+    assert not multiprocessing.active_children()
 
 
 def test_a_concert_larger_than_a_block_is_a_block_of_its_own(monkeypatch, small_world):

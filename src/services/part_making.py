@@ -1,0 +1,173 @@
+"""Makes the files of a data set, each from nothing but the world: in this process or in several.
+
+A part's bytes depend on the world and the part alone, so it is all the same who makes it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+import pyarrow.compute as pc
+
+from src.domain.tables import TABLE_BY_NAME
+from src.errors import GenerationError
+from src.services.concert_world import World, WorldSize, build_world
+from src.services.defect_injector import Defect, DefectInjector
+from src.services.generation_checks import GenerationChecks
+from src.services.raw_tables import Block, block_table, blocks_of, raw_schema
+from src.services.record_encoding import EXTENSION, RawFormat, part_writer
+from src.signals import die_with
+
+ROWS_PER_PART = 250_000
+_AHEAD = 2  # parts in the making or waiting to be stored, for each worker
+WORTH_WORKERS = 1_000_000  # rows: starting a worker takes as long as making some 500,000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file to make: its place in the table, and its blocks."""
+
+    table: str
+    number: int
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class MadePart:
+    """One file made: its body, what is in it, and the defects it was given."""
+
+    path: str
+    body: bytes
+    rows: int
+    content_sha256: str
+    ledger: list[Defect]
+    newest_sale: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a part holds."""
+
+    size: WorldSize
+    seed: int
+    defect_rate: float
+    raw_format: RawFormat
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class PartMaker:
+    """Makes parts in this process."""
+
+    def __init__(self, recipe: Recipe, world: World) -> None:
+        self._recipe = recipe
+        self._world = world
+        self._checks = GenerationChecks(world)
+
+    def _injector(self, table: str) -> DefectInjector:
+        size, r = self._recipe.size, self._recipe
+        rows = {"artists": size.artists, "venues": size.venues, "concerts": size.concerts,
+                "ticket_sales": size.sales}[table]  # fmt: skip
+        return DefectInjector(TABLE_BY_NAME[table], rows=rows, rate=r.defect_rate, seed=r.seed)
+
+    def parts(self, table: str) -> list[Part]:
+        """Return a table's parts; raises GenerationError unless they are the whole table."""
+        injector, blocks = self._injector(table), blocks_of(self._world, table)
+        self._checks.check_blocks(table, blocks)
+        parts: list[Part] = []
+        mine: list[Block] = []
+        rows = 0
+        for block in blocks:
+            mine.append(block)
+            rows += block.rows + injector.due(block.before, block.rows)
+            if rows >= ROWS_PER_PART:
+                parts.append(Part(table, len(parts), tuple(mine)))
+                mine, rows = [], 0
+        if mine:
+            parts.append(Part(table, len(parts), tuple(mine)))
+        return parts
+
+    def make(self, part: Part) -> MadePart:
+        """Make one part; raises GenerationError where its rows break a law."""
+        spec, raw_format = TABLE_BY_NAME[part.table], self._recipe.raw_format
+        injector = self._injector(part.table)
+        writer = part_writer(raw_format, raw_schema(spec))
+        ledger: list[Defect] = []
+        rows, newest = 0, ""
+        for block in part.blocks:
+            valid = block_table(self._world, part.table, block)
+            self._checks.check(part.table, valid, block)
+            if part.table == "ticket_sales":
+                newest = max(newest, pc.max(valid.column("purchased_at")).as_py())
+            dirty, defects = injector.inject(valid, block.nth, block.before)
+            writer.write(dirty)
+            ledger += defects
+            rows += dirty.num_rows
+        path = f"{part.table}/part-{part.number:05d}.{EXTENSION[raw_format]}"
+        body = writer.finish()
+        return MadePart(path, body, rows, writer.content_sha256(), ledger, newest)
+
+
+def made_parts(
+    maker: PartMaker, recipe: Recipe, parts: Sequence[Part], workers: int
+) -> Iterator[MadePart]:
+    """Yield the parts in order, made by `workers` processes, or by this one if that is faster.
+
+    Raises GenerationError where a worker dies.
+    """
+    rows = sum(block.rows for part in parts for block in part.blocks)
+    if workers <= 1 or rows < WORTH_WORKERS:
+        yield from map(maker.make, parts)
+        return
+    # spawn: this process has threads, which a fork would leave half-copied.
+    pool = ProcessPoolExecutor(
+        min(workers, len(parts)), get_context("spawn"), _start_worker, (recipe, os.getpid())
+    )
+    try:
+        waiting: deque[Future[MadePart]] = deque()
+        for part in parts:
+            waiting.append(pool.submit(_make, part))
+            if len(waiting) >= _AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise GenerationError(
+            "a process that was generating data died",
+            where=f"{workers} workers",
+            cause="it was killed, mostly for memory",
+            hint="run the same command with --workers 1",
+        ) from error
+    finally:
+        for process in list((pool._processes or {}).values()):
+            process.terminate()  # whoever stops early does not wait for parts in the making
+        pool.shutdown(cancel_futures=True)
+
+
+_maker: Any = None
+
+
+def _start_worker(recipe: Recipe, parent: int) -> None:
+    """Build the world again, in a worker: that is faster than sending it."""
+    global _maker  # noqa: PLW0603 (a worker has one)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us
+    die_with(parent)
+    _maker = PartMaker(recipe, build_world(recipe.size, recipe.seed))
+
+
+def _make(part: Part) -> MadePart:
+    made: MadePart = _maker.make(part)
+    return made

@@ -34,8 +34,16 @@ def build_parser() -> Any:
     """Return the script's parser."""
     parser = script_parser("run_demo_pipeline.py", __doc__ or "", EXAMPLES)
     data = parser.add_argument_group("data")
-    for name in ("artists", "venues", "concerts", "sales", "seed", "defect_rate", "workers",
-                 "raw_format"):
+    for name in (
+        "artists",
+        "venues",
+        "concerts",
+        "sales",
+        "seed",
+        "defect_rate",
+        "workers",
+        "raw_format",
+    ):
         add_setting(data, name)
     source = data.add_mutually_exclusive_group()
     source.add_argument(

@@ -15,7 +15,6 @@ from typing import Any
 
 import duckdb
 import sqlglot
-from job_script import serve  # a sibling: engines are run as scripts, outside of our package
 
 # What DuckDB does anyway, by Spark's names.
 _DUCKDB_BEHAVIOUR = {
@@ -259,4 +258,6 @@ def prepare() -> None:
 
 
 if __name__ == "__main__":
+    from job_script import serve  # a sibling: engines are run as scripts, outside of our package
+
     serve(prepare)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-from job_script import serve  # a sibling: engines are run as scripts, outside of our package
-
 # Spark listens on 127.0.0.1 only, and shows no page.
 SUBMIT_ARGUMENTS = (
     "--master local[*] --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 "
@@ -33,4 +31,6 @@ def prepare() -> None:
 
 
 if __name__ == "__main__":
+    from job_script import serve  # a sibling: engines are run as scripts, outside of our package
+
     serve(prepare)

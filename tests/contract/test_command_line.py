@@ -14,8 +14,8 @@ from tests.conftest import ROOT, SMALL
 OPTIONS = {
     "--artists", "--venues", "--concerts", "--sales", "--seed", "--skip-generation",
     "--raw-bucket", "--processed-bucket", "--iam-role", "--input-dir", "--defect-rate",
-    "--raw-format", "--etl", "--load-mode", "--target", "--report-dir", "--json", "--quiet",
-    "--verbose", "--no-color", "--version", "--dry-run", "--present", "--help",
+    "--raw-format", "--etl", "--etl-engine", "--workers", "--load-mode", "--target", "--report-dir",
+    "--json", "--quiet", "--verbose", "--no-color", "--version", "--dry-run", "--present", "--help",
 }  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_a_test_size_outside_0_and_1_is_refused(script, value):
         (["--defect-rate", "2"], ["--defect-rate"]),
         (["--sales", "999999999999999"], ["of disk", "are free"]),
         (["--artists", "99999999999999"], ["needs about"]),
-        (["--target", "aws"], ["DEMO_IAM_ROLE", "REDSHIFT_HOST"]),
+        (["--target", "aws"], ["DEMO_IAM_ROLE", "REDSHIFT_WORKGROUP"]),
         (["--skip-generation", "--input-dir", "x"], ["not allowed with"]),
         (["-q", "-v"], ["not allowed with"]),
         (["--input-dir", "/nonexistent-folder"], ["is not a folder"]),

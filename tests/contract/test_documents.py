@@ -87,5 +87,5 @@ def test_requirements_are_pinned_compatibly():
 
 def test_ci_runs_the_command_of_the_readme():
     readme = (ROOT / "README.md").read_text()
-    (command,) = re.findall(r"^(python3 .*pytest)$", readme, re.MULTILINE)
+    (command,) = re.findall(r"^(python3 .*pytest -n 2)$", readme, re.MULTILINE)
     assert command in (ROOT / ".ci/run").read_text()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from src import aws_cleanup
+from src.aws_cleanup import __main__ as aws_cleanup
 from src.errors import StorageError
 from src.infrastructure.aws_account import AwsAccount
 from src.infrastructure.aws_inventory import AwsInventory

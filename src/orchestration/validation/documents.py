@@ -125,7 +125,7 @@ def commands(context: Context) -> Finding:
             problems.append(f"{fence.place}: no language: one of {', '.join(LANGUAGES)}")
         if fence.language != "sh":
             continue
-        for line in fence.text.splitlines():
+        for line in fence.text.replace("\\\n", " ").splitlines():
             try:
                 ours += [(fence.place, *called) for called in _our_commands(line)]
             except ValueError as error:

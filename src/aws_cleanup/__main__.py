@@ -1,4 +1,4 @@
-"""Remove what the demo made in an AWS account: python -m src.aws_cleanup [--yes]."""
+"""Show what the demo made in an AWS account, and with --yes remove it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,19 @@ _SCHEMA_OURS = (
 _DROP = "DROP SCHEMA concert_dw CASCADE"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Show what there is; with --yes remove it. Returns the exit code."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
     parser = argparse.ArgumentParser(prog="python -m src.aws_cleanup", description=__doc__)
     parser.add_argument("--yes", action="store_true", help="remove what is shown")
     parser.add_argument(
         "--keep-warehouse", action="store_true", help="leave the schema concert_dw alone"
     )
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Show what there is; with --yes remove it. Returns the exit code."""
+    arguments = build_parser().parse_args(argv)
     settings = load_settings({"target": "aws"}, may_lack=arguments.keep_warehouse)
     console = Console()
     with DemoEnvironment(settings, needs_glue=False) as environment:

@@ -24,6 +24,7 @@ from faker import Faker
 from src.local_cloud.local_cloud import LocalCloud
 from src.services.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
+from tests.benchmarks.parity import parity
 from tests.conftest import Script
 
 DEFAULTS = {"artists": 1_000, "venues": 500, "concerts": 10_000, "ticket_sales": 50_000}
@@ -332,7 +333,8 @@ def models():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", choices=("run", "generation", "copy", "copy_memory", "memory", "models")
+        "--only",
+        choices=("run", "generation", "copy", "copy_memory", "memory", "models", "parity"),
     )
     parser.add_argument("--out", default="reports/benchmarks.json")
     chosen = parser.parse_args()
@@ -345,8 +347,9 @@ def main():
             "copy_memory": lambda: copy_memory(folder / "copy_memory", 250_000),
             "memory": memory,
             "models": models,
+            "parity": lambda: parity(folder / "parity"),
         }
-        for part in ("run", "copy", "copy_memory"):
+        for part in ("run", "copy", "copy_memory", "parity"):
             (folder / part).mkdir()
         wanted = [chosen.only] if chosen.only else list(parts)
         figures = {part: parts[part]() for part in wanted}

@@ -2,12 +2,14 @@
 
 import json
 
+import boto3
 import pytest
 
 from src.aws_cleanup import __main__ as aws_cleanup
 from src.errors import StorageError
 from src.infrastructure.aws_account import AwsAccount
 from src.infrastructure.aws_inventory import AwsInventory
+from src.infrastructure.glue_job import LOG_GROUP
 from src.reporting.console import Console
 from tests.aws.scenario import Scenario
 
@@ -55,8 +57,13 @@ def test_it_shows_everything_first_and_removes_nothing(scenario, capsys):
 
 def test_it_removes_all_of_it_and_then_finds_none(scenario, capsys):
     scenario.run()
+    logs = boto3.client("logs", region_name="us-east-1")
+    for name in (LOG_GROUP, f"{LOG_GROUP}-of-somebody-else"):
+        logs.create_log_group(logGroupName=name)
     text = clean(scenario, capsys, yes=True)
     assert f"removed  bucket {RAW}" in text and "removed  Glue job concert-etl" in text
+    left = logs.describe_log_groups()["logGroups"]
+    assert [group["logGroupName"] for group in left] == [f"{LOG_GROUP}-of-somebody-else"]
     assert scenario.s3.list_buckets()["Buckets"] == []
     with pytest.raises(Exception, match="concert_dw"):
         scenario.rows()
@@ -64,8 +71,6 @@ def test_it_removes_all_of_it_and_then_finds_none(scenario, capsys):
 
 
 def test_what_others_made_stays(scenario, capsys):
-    import boto3
-
     for bucket in (RAW, PROCESSED):
         scenario.s3.create_bucket(Bucket=bucket)  # no tag of ours
         scenario.s3.put_object(Bucket=bucket, Key="raw/mine/a.json", Body=b"x")

@@ -83,6 +83,29 @@ def test_what_is_written(unload, options, query, name, content):
     assert unload.files() == {name: content}
 
 
+@conforms(
+    "UNLOAD",
+    "Parquet: sums and quotients of numbers",
+    "r_UNLOAD, r_numeric_computations",
+    cases="query",
+    partly="their scale is what their values need, precision 38",
+)
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        ("SELECT SUM(CAST(id AS BIGINT)) FROM t", [Decimal(6)]),
+        ("SELECT SUM(p) FROM t", [Decimal("1.50")]),
+        ("SELECT AVG(p) / 4 FROM t", [Decimal("0.375")]),
+        ("SELECT p * NULL FROM t WHERE id = 1", [None]),
+    ],
+)
+def test_numbers_without_a_declared_scale(unload, query, values):
+    unload("FORMAT AS PARQUET PARALLEL OFF", query)
+    (body,) = unload.files().values()
+    table = pq.read_table(io.BytesIO(body))
+    assert table.column(0).to_pylist() == values and table.schema.types[0].precision == 38
+
+
 @conforms("UNLOAD", "PARALLEL ON: a file per slice and part", "r_UNLOAD", partly="two slices")
 def test_parallel_files_have_slices_and_parts(unload):
     unload("CSV GZIP")

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 import pyarrow as pa
@@ -140,12 +141,42 @@ class _ParquetSink:
         self._held = []
 
 
+@dataclass(frozen=True)
+class _Numeric:
+    """A column of numbers whose type says no scale: PostgreSQL's sums and quotients have none."""
+
+    name: str
+    scale: int
+    precision: int = 38
+    type_code: int = _NUMERIC
+
+
+def with_scales(columns: list[Any], rows: IO[bytes]) -> list[Any]:
+    """Return the columns, each number's with a scale: where it has none, what its values need.
+
+    Redshift gives its sums and quotients a scale by their operands' types.
+    """
+    bare = [i for i, c in enumerate(columns) if c.type_code == _NUMERIC and (c.scale or 0) > 38]
+    if not bare:
+        return columns
+    scales = dict.fromkeys(bare, 0)
+    rows.seek(0)
+    for row in text_rows(rows):
+        for index in bare:
+            _, _, decimals = (row[index] or "").partition(".")
+            scales[index] = max(scales[index], len(decimals))
+    changed = {i: _Numeric(columns[i].name, min(scale, 37)) for i, scale in scales.items()}
+    return [changed.get(index, column) for index, column in enumerate(columns)]
+
+
 def text_rows(rows: IO[bytes]) -> Iterator[list[str | None]]:
     """Yield the rows that PostgreSQL wrote; NULL is None."""
     text = io.TextIOWrapper(rows, encoding="utf-8", newline="")
-    for row in csv.reader(text):
-        yield [None if value == _NULL else value for value in row]
-    text.detach()
+    try:
+        for row in csv.reader(text):
+            yield [None if value == _NULL else value for value in row]
+    finally:
+        text.detach()  # the file is the caller's to close
 
 
 def _compressing(target: IO[bytes], compression: str | None) -> Any:

@@ -16,7 +16,7 @@ from src.local_cloud.redshift.copy_source import s3_error
 from src.local_cloud.redshift.failures import INTERNAL, detail_block, fail
 from src.local_cloud.redshift.load_log import now
 from src.local_cloud.redshift.unload_command import UnloadCommand
-from src.local_cloud.redshift.unload_files import Sink, open_sink, text_rows
+from src.local_cloud.redshift.unload_files import Sink, open_sink, text_rows, with_scales
 
 SLICES = 2
 _SUFFIX = {"gzip": ".gz", "bzip2": ".bz2", "zstd": ".zst", None: ""}
@@ -45,6 +45,8 @@ class UnloadRunner:
                 self._cursor.copy_expert(
                     f"COPY ({query}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, NULL E'\\x02N')", rows
                 )
+                if command.format == "parquet":
+                    columns = with_scales(columns, rows)
                 rows.seek(0)
                 files = self._write(rows, columns)
         except (ClientError, BotoCoreError) as error:

@@ -1,0 +1,66 @@
+"""The models' script on the aws target: UNLOAD, S3 and the warehouse, and each of them failing."""
+
+import pytest
+
+from src.orchestration import environment
+from src.orchestration.demo_model_trainer import DemoModelTrainer
+from tests.aws.scenario import Account, ImpatientEnvironment, Scenario
+from tests.integration.test_aws_faults import failing
+
+CALLS = [
+    "sts.GetCallerIdentity", "s3.ListObjectsV2", "s3.GetObject", "s3.PutObject", "s3.DeleteObjects"
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scenario(cloud, tmp_path_factory):
+    """An account in which a pipeline has run; what one test saves the next may read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "CURSOR_ROWS", 10)  # so that every extract goes through UNLOAD
+        scenario = Scenario(cloud, patch, tmp_path_factory.mktemp("aws"), {})
+        with scenario.account():
+            scenario.empty_warehouse()
+            size = {"artists": 60, "venues": 30, "concerts": 700, "sales": 3_000}
+            scenario.world = size
+            assert scenario.run(**size)["verdict"] == "succeeded"
+            scenario.calls.clear()
+            yield scenario
+
+
+def train(scenario, *, validate_only=False):
+    settings = scenario.settings(**scenario.world, output_dir=str(scenario.folder / "models"))
+    played = ImpatientEnvironment(settings, needs_glue=False)
+    played.account = Account(settings.aws_region, scenario._heard)
+    trainer = DemoModelTrainer(settings, environment=played, validate_only=validate_only)
+    return trainer.run_training_pipeline()
+
+
+def keys(scenario, prefix):
+    found = scenario.s3.list_objects_v2(Bucket="concert-demo-processed", Prefix=prefix)
+    return [o["Key"] for o in found.get("Contents", [])]
+
+
+def test_training_reads_by_unload_and_saves_to_s3(scenario):
+    report = train(scenario)
+    assert report["verdict"] == "succeeded", report["error"]
+    assert sorted(set(scenario.calls)) == sorted(CALLS)
+    assert "models/ticket_sales/versions/1/manifest.json" in keys(scenario, "models/")
+    assert keys(scenario, "unload/") == []  # extracts are gone again
+    assert train(scenario, validate_only=True)["verdict"] == "succeeded"
+
+
+@pytest.mark.parametrize("fault", ["throttled", "denied", "timeout", "expired"])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_fault_of_any_call_is_an_error_and_saves_no_version(scenario, call, fault):
+    saved = keys(scenario, "models/")
+    assert saved  # by the test above
+    scenario.hear = failing(call, fault)
+    try:  # all but saving is done without training, too
+        report = train(scenario, validate_only=call != "s3.PutObject")
+    finally:
+        scenario.hear = lambda **_: None
+    assert report["verdict"] == "failed"
+    error = report["error"]
+    assert report["exit_code"] in (1, 2) and "internal error" not in error["message"]
+    assert error["where"] and error["cause"] and error["hint"]
+    assert keys(scenario, "models/") == saved

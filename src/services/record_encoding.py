@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from src.services.json_rows import encode_rows
+
 RawFormat = Literal["json", "csv", "parquet"]
 EXTENSION: dict[str, str] = {"json": "json.gz", "csv": "csv.gz", "parquet": "parquet"}
 
@@ -96,6 +98,12 @@ def _gzip_compressor() -> Any:
 
 def encode_json_lines(table: pa.Table, *, header: bool = False) -> memoryview:
     """Return one JSON object a line; numbers bare, strings quoted and escaped, nulls null."""
+    rows = encode_rows(table)
+    return memoryview(rows) if rows is not None else join_json_lines(table)
+
+
+def join_json_lines(table: pa.Table) -> memoryview:
+    """Return the same lines of any table, value by value; several times as slow."""
     if table.num_rows == 0:
         return memoryview(b"")
     pieces: list[Any] = []

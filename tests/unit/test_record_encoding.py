@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.services import record_encoding
+from src.services import json_rows, record_encoding
 from src.services.record_encoding import encode_csv, encode_json_lines, part_writer
 
 ANY_TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
@@ -65,3 +65,45 @@ def test_slices_encode_only_themselves():
 
 def test_no_rows_no_bytes():
     assert bytes(record_encoding.encode_json_lines(pa.table({"a": pa.array([], "string")}))) == b""
+
+
+TEXTS = st.none() | st.sampled_from(["", "a", "2025-02-30 20:00:00", "é", "VIP ", "x" * 70]) | (
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+)  # fmt: skip
+NUMBERS = st.none() | st.integers(-(2**63), 2**63 - 1) | st.integers(-20_000, 20_000)
+CENTS = st.none() | st.integers(-(10**7), 10**7) | st.integers(-(10**30), 10**30)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(NUMBERS, CENTS, TEXTS, TEXTS), max_size=40), st.integers(0, 5))
+def test_rows_made_as_a_matrix_are_those_that_are_joined(rows, start):
+    schema = pa.schema(
+        [("n", pa.int64()), ("p", pa.decimal128(38, 2)), ("t", pa.string()), ("u", pa.string())]
+    )
+    columns = list(zip(*rows, strict=True)) or [[], [], [], []]
+    cents = [None if c is None else Decimal(c).scaleb(-2) for c in columns[1]]
+    table = pa.table([list(columns[0]), cents, *map(list, columns[2:])], schema=schema)
+    for piece in (table, table.slice(start)):
+        made = json_rows.encode_rows(piece)
+        assert made is None or made == bytes(record_encoding.join_json_lines(piece))
+
+
+@pytest.mark.parametrize("rows", [1, 9, 300, 20_000])
+def test_ordinary_rows_are_made_as_a_matrix(rows):
+    table = pa.table(
+        {
+            "n": pa.array([None if i % 7 == 3 else i * 10 ** (i % 9) for i in range(rows)]),
+            "p": pa.array(
+                [None if i % 5 == 1 else Decimal((-1) ** i * i).scaleb(-2) for i in range(rows)],
+                pa.decimal128(14, 2),
+            ),
+            "t": pa.array(["2025-01-01 10:00:00" if i % 50 else "31/12/2024" for i in range(rows)]),
+            "c": pa.array(
+                [(None, "vip", "standard", " É ")[i % 4] for i in range(rows)], pa.string()
+            ),
+        }
+    )
+    made = json_rows.encode_rows(table)
+    assert made is not None and made == bytes(record_encoding.join_json_lines(table))
+    first = json.loads(made.split(b"\n")[0])
+    assert first == {"n": 0, "p": 0, "t": "31/12/2024", "c": None}

@@ -30,8 +30,8 @@ class _Band:
     write: Callable[[Any], None]
 
 
-def encode_rows(table: pa.Table) -> bytes | None:
-    """Return one JSON object a line, or None where a column is of another kind.
+def encode_rows(table: pa.Table) -> list[bytes] | None:
+    """Return one JSON object a line, in pieces, or None where a column is of another kind.
 
     Columns are int64, decimal128(p, 2) or string without characters to escape; any may be null.
     """
@@ -40,11 +40,11 @@ def encode_rows(table: pa.Table) -> bytes | None:
         piece = _encode(table.slice(start, _ROWS_AT_ONCE))
         if piece is None:
             return None
-        pieces.append(piece)
-    return b"".join(pieces)
+        pieces.append(bytes(piece))
+    return pieces
 
 
-def _encode(table: pa.Table) -> bytes | bytearray | None:
+def _encode(table: pa.Table) -> bytearray | None:
     template = bytearray()
     bands: list[tuple[int, _Band]] = []
     for index, field in enumerate(table.schema):

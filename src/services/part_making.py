@@ -17,14 +17,16 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from src.domain.dataset import TRUTH_NAME
 from src.domain.tables import TABLE_BY_NAME
 from src.errors import GenerationError
 from src.services.concert_world import World, WorldSize, build_world
-from src.services.defect_injector import Defect, DefectInjector
+from src.services.defect_injector import UNTIDY, Defect, DefectInjector
+from src.services.demand_model import r2_ceiling
 from src.services.generation_checks import GenerationChecks
-from src.services.raw_tables import Block, block_table, blocks_of, raw_schema
+from src.services.raw_tables import Block, block_table, blocks_of, raw_schema, truth_table
 from src.services.record_encoding import EXTENSION, RawFormat, part_writer
-from src.signals import die_with
+from src.signals import die_with, keep_freed_memory
 
 ROWS_PER_PART = 250_000
 _AHEAD = 2  # parts in the making or waiting to be stored, for each worker
@@ -48,8 +50,11 @@ class MadePart:
     body: bytes
     rows: int
     content_sha256: str
-    ledger: list[Defect]
+    ledger: bytes = b""  # JSON lines
+    defects: int = 0
+    untidy: int = 0
     newest_sale: str = ""
+    ceilings: dict[str, float] | None = None  # of the ground truth
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,9 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+TRUTH = Part("", 0, ())  # what a perfect model would know
 
 
 class PartMaker:
@@ -102,6 +110,8 @@ class PartMaker:
 
     def make(self, part: Part) -> MadePart:
         """Make one part; raises GenerationError where its rows break a law."""
+        if part == TRUTH:
+            return self._truth()
         spec, raw_format = TABLE_BY_NAME[part.table], self._recipe.raw_format
         injector = self._injector(part.table)
         writer = part_writer(raw_format, raw_schema(spec))
@@ -118,7 +128,32 @@ class PartMaker:
             rows += dirty.num_rows
         path = f"{part.table}/part-{part.number:05d}.{EXTENSION[raw_format]}"
         body = writer.finish()
-        return MadePart(path, body, rows, writer.content_sha256(), ledger, newest)
+        untidy = sum(defect.rule == UNTIDY for defect in ledger)
+        return MadePart(
+            path, body, rows, writer.content_sha256(), b"".join(map(_ledger_line, ledger)),
+            len(ledger) - untidy, untidy, newest,
+        )  # fmt: skip
+
+    def _truth(self) -> MadePart:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        truth = truth_table(self._world)
+        sink = pa.BufferOutputStream()
+        pq.write_table(truth, sink, compression="zstd")
+        column = {name: truth.column(name).to_numpy() for name in truth.column_names}
+        ceilings = {
+            "oracle": round(r2_ceiling(column["mean"], column["variance"]), 6),
+            "columns": round(r2_ceiling(column["columns_mean"], column["columns_variance"]), 6),
+        }
+        return MadePart(TRUTH_NAME, sink.getvalue().to_pybytes(), 0, "", ceilings=ceilings)
+
+
+def _ledger_line(defect: Defect) -> bytes:
+    """Return a line of the ledger; its texts are ours and need no escapes."""
+    return (
+        f'{{"table": "{defect.table}", "key": "{defect.key}", "rule": "{defect.rule}"}}\n'.encode()
+    )
 
 
 def made_parts(
@@ -126,17 +161,19 @@ def made_parts(
 ) -> Iterator[MadePart]:
     """Yield the parts in order, made by `workers` processes, or by this one if that is faster.
 
+    The ground truth is yielded last, but begun first: it takes as long as many parts.
     Raises GenerationError where a worker dies.
     """
     rows = sum(block.rows for part in parts for block in part.blocks)
     if workers <= 1 or rows < WORTH_WORKERS:
-        yield from map(maker.make, parts)
+        yield from map(maker.make, [*parts, TRUTH])
         return
     # spawn: this process has threads, which a fork would leave half-copied.
     pool = ProcessPoolExecutor(
         min(workers, len(parts)), get_context("spawn"), _start_worker, (recipe, os.getpid())
     )
     try:
+        truth = pool.submit(_make, TRUTH)
         waiting: deque[Future[MadePart]] = deque()
         for part in parts:
             waiting.append(pool.submit(_make, part))
@@ -144,6 +181,7 @@ def made_parts(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+        yield truth.result()
     except BrokenProcessPool as error:
         raise GenerationError(
             "a process that was generating data died",
@@ -165,6 +203,7 @@ def _start_worker(recipe: Recipe, parent: int) -> None:
     global _maker  # noqa: PLW0603 (a worker has one)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us
     die_with(parent)
+    keep_freed_memory()
     _maker = PartMaker(recipe, build_world(recipe.size, recipe.seed))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
@@ -48,10 +49,10 @@ class _TextPart:
         self._digest = hashlib.sha256()
 
     def write(self, block: pa.Table) -> None:
-        text = self._encode(block, header=self._first)
+        for text in self._encode(block, header=self._first):
+            self._digest.update(text)
+            self._chunks.append(self._compress.compress(text))
         self._first = False
-        self._digest.update(text)
-        self._chunks.append(self._compress.compress(text))
 
     def finish(self) -> bytes:
         self._chunks.append(self._compress.flush())
@@ -96,10 +97,13 @@ def _gzip_compressor() -> Any:
     return isal_zlib.compressobj(1, wbits=31)
 
 
-def encode_json_lines(table: pa.Table, *, header: bool = False) -> memoryview:
-    """Return one JSON object a line; numbers bare, strings quoted and escaped, nulls null."""
+def encode_json_lines(table: pa.Table, *, header: bool = False) -> Sequence[bytes | memoryview]:
+    """Return one JSON object a line, in pieces.
+
+    Numbers are bare, strings quoted and escaped, nulls null.
+    """
     rows = encode_rows(table)
-    return memoryview(rows) if rows is not None else join_json_lines(table)
+    return rows if rows is not None else [join_json_lines(table)]
 
 
 def join_json_lines(table: pa.Table) -> memoryview:
@@ -142,11 +146,11 @@ def _joined(lines: pa.ChunkedArray) -> memoryview:
     return memoryview(data)[start:end]
 
 
-def encode_csv(table: pa.Table, *, header: bool = True) -> bytes:
-    """Return RFC 4180 CSV with LF line ends; nulls are empty."""
+def encode_csv(table: pa.Table, *, header: bool = True) -> Sequence[bytes]:
+    """Return RFC 4180 CSV with LF line ends, in one piece; nulls are empty."""
     import pyarrow.csv as pa_csv
 
     sink = io.BytesIO()
     options = pa_csv.WriteOptions(include_header=header, quoting_style="needed")
     pa_csv.write_csv(table, sink, options)
-    return sink.getvalue()
+    return [sink.getvalue()]

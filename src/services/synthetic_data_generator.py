@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
-from src.domain.dataset import LEDGER_NAME, TRUTH_NAME, DataFile, DatasetManifest, TableFiles
+from src.domain.dataset import LEDGER_NAME, DataFile, DatasetManifest, TableFiles
 from src.domain.tables import TABLES
 from src.services import raw_tables
 from src.services.concert_world import World, WorldSize, build_world
-from src.services.defect_injector import UNTIDY, Defect
-from src.services.demand_model import r2_ceiling
-from src.services.part_making import PartMaker, Recipe, made_parts
+from src.services.part_making import TRUTH, PartMaker, Recipe, made_parts
 from src.services.record_encoding import RawFormat
 
 OnRows = Callable[[str, int], None]
@@ -82,22 +80,23 @@ class SyntheticDataGenerator:
         """
         recipe = Recipe(self.size, self.seed, self.defect_rate, raw_format)
         maker = PartMaker(recipe, self.world)
-        ledger: list[Defect] = []
+        ledger: list[bytes] = []
         files: dict[str, list[DataFile]] = {spec.name: [] for spec in TABLES}
-        newest_sale = ""
+        newest_sale, defects, untidy, ceilings = "", 0, 0, None
         parts = [part for spec in TABLES for part in maker.parts(spec.name)]
-        for part, made in zip(parts, made_parts(maker, recipe, parts, workers), strict=True):
+        all_made = made_parts(maker, recipe, parts, workers)
+        for part, made in zip([*parts, TRUTH], all_made, strict=True):
             sink.put(made.path, made.body)
-            file = DataFile(made.path, len(made.body), made.rows, made.content_sha256)
-            files[part.table].append(file)
-            ledger += made.ledger
+            ledger.append(made.ledger)
+            defects, untidy = defects + made.defects, untidy + made.untidy
             newest_sale = max(newest_sale, made.newest_sale)
-            if on_rows:
-                on_rows(part.table, made.rows)
-        sink.put(LEDGER_NAME, _ledger_bytes(ledger))
-        truth = raw_tables.truth_table(self.world)
-        sink.put(TRUTH_NAME, _parquet_bytes(truth))
-        untidy = sum(defect.rule == UNTIDY for defect in ledger)
+            ceilings = ceilings or made.ceilings
+            if part != TRUTH:
+                file = DataFile(made.path, len(made.body), made.rows, made.content_sha256)
+                files[part.table].append(file)
+                if on_rows:
+                    on_rows(part.table, made.rows)
+        sink.put(LEDGER_NAME, gzip.compress(b"".join(ledger), compresslevel=1, mtime=0))
         return DatasetManifest(
             dataset_id=dataset_id,
             format=raw_format,
@@ -115,33 +114,8 @@ class SyntheticDataGenerator:
                 "defect_rate": self.defect_rate,
                 "tickets": self.world.tickets,
                 "newest_sale": newest_sale,
-                "r2_ceiling": _ceilings(truth),
+                "r2_ceiling": ceilings,
             },
-            defects=len(ledger) - untidy,
+            defects=defects,
             untidy=untidy,
         )
-
-
-def _ledger_bytes(ledger: list[Defect]) -> bytes:
-    import gzip
-
-    lines = "".join(json.dumps(vars(defect)) + "\n" for defect in ledger)
-    return gzip.compress(lines.encode(), compresslevel=1, mtime=0)
-
-
-def _parquet_bytes(table: pa.Table) -> bytes:
-    import io
-
-    import pyarrow.parquet as pq
-
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
-
-
-def _ceilings(truth: pa.Table) -> dict[str, Any]:
-    column = {name: truth.column(name).to_numpy() for name in truth.column_names}
-    return {
-        "oracle": round(r2_ceiling(column["mean"], column["variance"]), 6),
-        "columns": round(r2_ceiling(column["columns_mean"], column["columns_variance"]), 6),
-    }

@@ -22,6 +22,9 @@ _DUCKDB_BEHAVIOUR = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.jsonGenerator.ignoreNullFields": "false",
 }
+_MEMORY: dict[str, Any] = {
+    "memory_limit": "2GB"
+}  # what does not fit goes to the folder named at the start
 _TYPES = {"string": "VARCHAR", "long": "BIGINT", "int": "INTEGER", "double": "DOUBLE"}
 
 
@@ -179,7 +182,7 @@ class SparkSession:
     builder = Builder()
 
     def __init__(self) -> None:
-        self.connection = duckdb.connect()
+        self.connection = duckdb.connect(config=_MEMORY)
         self.connection.execute("SET TimeZone = 'UTC'")
         self.conf = RuntimeConfig()
         self._numbers = itertools.count()
@@ -251,8 +254,10 @@ def activate() -> None:
     sys.modules["pyspark"], sys.modules["pyspark.sql"] = package, module
 
 
-def prepare() -> None:
+def prepare(spill_folder: str = "") -> None:
     """Get ready before there is a job: load what the first query needs."""
+    if spill_folder:
+        _MEMORY["temp_directory"] = spill_folder
     activate()
     SparkSession().sql("SELECT 1").collect()
 
@@ -260,4 +265,4 @@ def prepare() -> None:
 if __name__ == "__main__":
     from job_script import serve  # a sibling: engines are run as scripts, outside of our package
 
-    serve(prepare)
+    serve(lambda: prepare(*sys.argv[1:2]))

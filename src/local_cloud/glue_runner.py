@@ -30,6 +30,7 @@ _ENGINES = {
     "spark": Path(__file__).with_name("glue_spark.py"),
 }
 _SPARE_LOG = "engine.log"
+_SPILL = "spill"  # what an engine's memory does not hold
 _RUNNING = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 
 
@@ -169,7 +170,7 @@ class LocalGlueClient:
         It ends with the thread that calls this, so call it from the main one.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._spare = _start_engine(self._engine, self._folder / _SPARE_LOG)
+        self._spare = self._start_engine(self._folder / _SPARE_LOG)
 
     def close(self) -> None:
         """Stop whatever still runs and wait for it."""
@@ -182,6 +183,7 @@ class LocalGlueClient:
                 self.batch_stop_job_run(JobName=run.job["Name"], JobRunIds=[run.id])
             if run.thread:
                 run.thread.join(10)
+        shutil.rmtree(self._folder / _SPILL, ignore_errors=True)
 
     # -- one run -------------------------------------------------------------------------
 
@@ -211,6 +213,17 @@ class LocalGlueClient:
                 run.state = "STOPPED"
             self._try_again(run)
 
+    def _start_engine(self, log: Path) -> subprocess.Popen[bytes]:
+        """Start an engine; it takes its script and arguments as one JSON line on stdin."""
+        with log.open("wb") as output:
+            return processes.spawn(
+                [sys.executable, str(self._engine), str(self._folder / _SPILL)],
+                log=output,
+                death_signal=signal.SIGKILL,
+                env=_clean_environment(),
+                stdin=subprocess.PIPE,
+            )
+
     def _execute(self, run: _Run, argv: list[str]) -> None:
         log = run.folder / "error.log"
         spare, self._spare = self._spare, None
@@ -218,7 +231,7 @@ class LocalGlueClient:
             run.process = spare
             (self._folder / _SPARE_LOG).rename(log)
         else:
-            run.process = _start_engine(self._engine, log)
+            run.process = self._start_engine(log)
         assert run.process.stdin is not None
         if run.stop_asked:
             _kill(run)
@@ -241,18 +254,6 @@ class LocalGlueClient:
         if run is None or run.job["Name"] != job:
             raise glue_error("EntityNotFoundException", f"Job run {run_id} is not found", operation)
         return run
-
-
-def _start_engine(engine: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start an engine; it takes its script and arguments as one JSON line on stdin."""
-    with log.open("wb") as output:
-        return processes.spawn(
-            [sys.executable, str(engine)],
-            log=output,
-            death_signal=signal.SIGKILL,
-            env=_clean_environment(),
-            stdin=subprocess.PIPE,
-        )
 
 
 def _kill(run: _Run) -> None:

@@ -21,6 +21,7 @@ EXAMPLES = """\
   python run_demo_pipeline.py
   python run_demo_pipeline.py --artists 100 --venues 50 --concerts 500 --sales 2000
   python run_demo_pipeline.py --skip-generation
+  python run_demo_pipeline.py --resume
   python run_demo_pipeline.py --input-dir my_data/
   python run_demo_pipeline.py --json | jq .steps
 """
@@ -52,6 +53,11 @@ def build_parser() -> Any:
         help="use the newest complete raw data set that is in S3",
     )
     add_setting(source, "input_dir", metavar="DIR")
+    source.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the newest run, if it did not succeed, behind its last finished stage",
+    )
     where = parser.add_argument_group("where and how")
     add_setting(where, "raw_bucket", metavar="NAME")
     add_setting(where, "processed_bucket", metavar="NAME")
@@ -70,6 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     settings = settings_from(arguments)
     console = console_from(arguments)
+    resumed = None
+    if arguments.resume:
+        from src.orchestration.run_progress import unfinished_run
+
+        resumed = unfinished_run(settings)
+        settings = resumed.settings
     if arguments.dry_run:
         from src.orchestration.dry_run import describe
 
@@ -81,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         skip_generation=arguments.skip_generation,
         console=console,
         present=arguments.present,
+        resumed=resumed,
     )
     report = orchestrator.run_pipeline()
     print_result(arguments, orchestrator.workflow, report, "python train_demo_models.py")

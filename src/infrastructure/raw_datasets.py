@@ -54,6 +54,11 @@ class RawDatasets:
             hint="python run_demo_pipeline.py",
         )
 
+    def named(self, name: str) -> DatasetManifest:
+        """Return one data set, its files verified to be there; raises StorageError."""
+        body = self.storage.get(self.prefix(name) + MANIFEST_NAME)
+        return self._verified(name, body)
+
     def _verified(self, name: str, body: bytes) -> DatasetManifest:
         where = self.storage.uri(self.prefix(name) + MANIFEST_NAME)
         try:

@@ -70,6 +70,27 @@ class RedshiftDataLoader:
                 self._sleep(2.0 ** (attempt - 1))
         return done
 
+    def newest_load(self, run_id: str) -> dict[str, TableLoad] | None:
+        """Return what a run loaded, if its load is the warehouse's newest; else None."""
+        history = _qualified("load_history")
+        newest = f"SELECT run_id FROM {history} ORDER BY loaded_at DESC, run_id DESC LIMIT 1"
+        if self._client.query_value(newest) != run_id:
+            return None
+        rows = self._client.query(
+            "SELECT table_name, files, bytes, source_rows, rejected_rows, table_rows "
+            f"FROM {history} WHERE run_id = %s",
+            (run_id,),
+        )
+        if len(rows) != len(TABLES):
+            return None
+        return {
+            row["table_name"]: TableLoad(
+                row["files"], row["bytes"], row["source_rows"], row["rejected_rows"],
+                row["table_rows"], 0.0,
+            )
+            for row in rows
+        }  # fmt: skip
+
     def _is_recorded(self, plan: LoadPlan) -> bool:
         history = _qualified("load_history")
         query = f"SELECT COUNT(*) FROM {history} WHERE run_id = %s"

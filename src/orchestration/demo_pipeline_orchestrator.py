@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
@@ -11,6 +12,7 @@ from src.errors import QualityError, UsageError
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.etl_stage import EtlStage
 from src.orchestration.preflight import check_sizes
+from src.orchestration.run_progress import UnfinishedRun, forget_progress, save_progress
 from src.orchestration.workflow import Stage, StepOutcome
 from src.orchestration.workflow_owner import WorkflowOwner
 from src.reporting.console import (
@@ -22,7 +24,11 @@ from src.reporting.console import (
 )
 from src.settings import Settings
 
+if TYPE_CHECKING:
+    from src.infrastructure.load_plan import TableLoad
+
 ROOT = Path(__file__).parents[2]
+_OF_A_STAGE = ("status", "summary", "seconds", "started_at", "error")
 
 
 class DemoPipelineOrchestrator(WorkflowOwner):
@@ -44,10 +50,13 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         console: Console | None = None,
         environment: DemoEnvironment | None = None,
         present: bool = False,
+        resumed: UnfinishedRun | None = None,
     ) -> None:
         environment = environment or DemoEnvironment(settings)
         super().__init__("pipeline", settings, console, environment, present=present)
         self.skip_generation = skip_generation
+        self.resumed = resumed
+        self.load_run_id = self.workflow.run_id  # whose load is in the warehouse
         self.manifest: DatasetManifest | None = None
         self.etl_counts: dict[str, dict[str, int]] = {}
         self.data_profile: dict[str, list[dict[str, Any]]] = {}
@@ -64,14 +73,25 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             Stage("data_verification", "verify quality", self.verify_data_quality),
         ]
         s = self.settings
-        if not (self.skip_generation or s.input_dir):
+        if not (self.skip_generation or s.input_dir or self._was_done("data_generation")):
             check_sizes(s)
         header = f"Concert demo  run {self.workflow.run_id}  target {s.target}  seed {s.seed}"
-        return self.run_stages(stages, header)
+        if self.resumed is not None:
+            header += f"  resumes {self.resumed.run_id}"
+        report = self.run_stages(stages, header)
+        if report["verdict"] == "succeeded":
+            forget_progress(self.workflow.folder)
+        return report
 
     def generate_summary_report(self) -> dict[str, Any]:
         """Write the JSON report of what has run so far and return it."""
         return self.write_report()
+
+    def after_stage(self) -> None:
+        """Write what is finished, for a later run with --resume."""
+        save_progress(
+            self.workflow.folder, self.workflow.run_id, self.settings, self.workflow.steps
+        )
 
     def report_facts(self) -> dict[str, Any]:
         """Return the data set, its rows on their way, and what the data pictures show."""
@@ -101,7 +121,10 @@ class DemoPipelineOrchestrator(WorkflowOwner):
     def generate_and_upload_data(self, progress: StageProgress | None = None) -> StepOutcome:
         """Generate (or read, or find) the raw data set; its manifest is written last."""
         datasets = self.environment.raw_datasets
-        if self.skip_generation:
+        done = self._was_done("data_generation")
+        if done is not None:
+            self.manifest = datasets.named(done.steps["data_generation"]["dataset_id"])
+        elif self.skip_generation:
             self.manifest = datasets.latest()
         else:
             self.manifest = self._export(datasets, progress)
@@ -109,9 +132,12 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         manifest = self.manifest
         rows = f"{manifest.records:,} rows"
         summary = f"{rows}, {plural(manifest.files, 'file')}, {human_bytes(manifest.bytes)}"
-        if self.skip_generation:
+        if done is not None:
+            summary = done.summary("data_generation")
+        elif self.skip_generation:
             summary = f"{manifest.dataset_id}: {rows}"
         facts = {
+            "dataset_id": manifest.dataset_id,
             "counts": {name: t.valid_rows or t.records for name, t in manifest.tables.items()},
             "records": {name: t.records for name, t in manifest.tables.items()},
             "defects": manifest.defects,
@@ -128,7 +154,8 @@ class DemoPipelineOrchestrator(WorkflowOwner):
                 f.path: f.content_sha256 for t in manifest.tables.values() for f in t.files
             },
         }
-        return StepOutcome("skipped" if self.skip_generation else "ok", summary, facts)
+        is_new = done is None and not self.skip_generation
+        return StepOutcome("ok" if is_new else "skipped", summary, facts)
 
     def run_glue_etl_jobs(self, progress: StageProgress | None = None) -> StepOutcome:
         """Clean the raw data with the Glue job; skipped where Redshift does the cleaning."""
@@ -140,6 +167,11 @@ class DemoPipelineOrchestrator(WorkflowOwner):
                     hint="--etl glue, or --raw-format json",
                 )
             return StepOutcome("skipped", "Redshift cleans the raw rows itself")
+        done = self._was_done("glue_etl")
+        if done is not None:
+            known = {k: v for k, v in done.steps["glue_etl"].items() if k not in _OF_A_STAGE}
+            self.etl_counts = known["counts"]
+            return StepOutcome("skipped", done.summary("glue_etl"), known)
         stage = EtlStage(self.environment, self.settings)
         counts, facts = stage.run(manifest, lambda text: _note(progress, text))
         self.etl_counts = counts
@@ -153,21 +185,40 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         environment = self.environment
         _note(progress, "creating tables")
         environment.redshift.create_tables()
+        loads = self._earlier_load()
+        if loads is not None and self.resumed is not None:
+            rows = sum(load.source_rows for load in loads.values())
+            summary = f"by {self.resumed.run_id}: {len(loads)} tables, {rows:,} rows"
+            return StepOutcome("skipped", summary, self._load_facts(loads))
         planner = LoadPlanner(environment, self.settings, self.workflow.run_id)
         plan = planner.plan(self._need_manifest(), self.etl_counts)
         loads = environment.loader.load(plan, lambda name: _note(progress, f"loading {name}"))
-        rows = sum(load.source_rows for load in loads.values())
-        refused = sum(load.rejected_rows for load in loads.values())
-        summary = f"{len(loads)} tables, {rows:,} rows"
+        facts = self._load_facts(loads)
+        summary = f"{len(loads)} tables, {facts['rows']:,} rows"
         if plan.clean_in_warehouse:
-            summary += f", {refused:,} rejected"
-        facts = {
+            summary += f", {facts['rejected_rows']:,} rejected"
+        return StepOutcome("ok", summary, facts)
+
+    def _load_facts(self, loads: Mapping[str, TableLoad]) -> dict[str, Any]:
+        return {
             "load_mode": self.settings.load_mode,
             "tables": loads,
-            "rows": rows,
-            "rejected_rows": refused,
+            "rows": sum(load.source_rows for load in loads.values()),
+            "rejected_rows": sum(load.rejected_rows for load in loads.values()),
         }
-        return StepOutcome("ok", summary, facts)
+
+    def _earlier_load(self) -> dict[str, TableLoad] | None:
+        """Return what the resumed run loaded, if it did and nobody has since."""
+        if self.resumed is None:
+            return None
+        loads = self.environment.loader.newest_load(self.resumed.run_id)
+        if loads is not None:
+            self.load_run_id = self.resumed.run_id
+        return loads
+
+    def _was_done(self, stage: str) -> UnfinishedRun | None:
+        """Return the resumed run, if it finished a stage."""
+        return self.resumed if self.resumed is not None and self.resumed.has(stage) else None
 
     def verify_data_quality(self, progress: StageProgress | None = None) -> StepOutcome:
         """Run every check against the warehouse; raises QualityError if one fails."""
@@ -177,7 +228,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         self.data_profile = profile(self.environment.redshift)
         load = self.workflow.steps.get("redshift_load", {})
         results, facts = verify(
-            self.environment, self.settings, self.workflow.run_id, self._need_manifest(), load
+            self.environment, self.settings, self.load_run_id, self._need_manifest(), load
         )
         failures = [r for r in results if r.verdict == "failed"]
         if failures:
@@ -228,7 +279,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         sql = (ROOT / file).read_text() if file else ""
         if not sql or ":newest_sale" in sql:
             return "python -m src.local_cloud psql"
-        run = f" -v run_id=\"'{self.workflow.run_id}'\"" if ":run_id" in sql else ""
+        run = f" -v run_id=\"'{self.load_run_id}'\"" if ":run_id" in sql else ""
         return f"python -m src.local_cloud psql{run} -f {file}"
 
     def _need_manifest(self) -> DatasetManifest:

@@ -78,7 +78,13 @@ class Workflow:
         """Return where the JSON report is."""
         return self.folder / f"{self._report}_report.json"
 
-    def run(self, stages: list[Stage], header: str, presenter: Presenter | None = None) -> None:
+    def run(
+        self,
+        stages: list[Stage],
+        header: str,
+        presenter: Presenter | None = None,
+        after_stage: Callable[[], None] = lambda: None,
+    ) -> None:
         """Run the stages until one fails; nothing raised here is lost, and Ctrl-C is an end."""
         with uninterrupted():
             self._prepare_folder()
@@ -89,6 +95,8 @@ class Workflow:
             for index, stage in enumerate(stages, 1):
                 current = stage
                 goes_on = self._run_stage(index, len(stages), stage)
+                if goes_on:
+                    after_stage()
                 if presenter is not None:
                     presenter.show(stage.key, self.steps[stage.key])
                 if not goes_on:

@@ -48,6 +48,9 @@ class WorkflowOwner:
         """Return what the report holds besides the stages, as far as it is known."""
         raise NotImplementedError
 
+    def after_stage(self) -> None:
+        """Hear that a stage went well; a workflow that can be resumed writes it down."""
+
     def write_report(self) -> dict[str, Any]:
         """Write the JSON report of what has run so far and return it."""
         return self.workflow.write_report(self.report_facts())
@@ -55,7 +58,7 @@ class WorkflowOwner:
     def run_stages(self, stages: list[Stage], header: str) -> dict[str, Any]:
         """Run the stages, write the report and stop what was started; returns the report."""
         try:
-            self.workflow.run(stages, header, self._presenter)
+            self.workflow.run(stages, header, self._presenter, self.after_stage)
             with uninterrupted():
                 report = self.write_report()
                 self.workflow.console.line(f"page:  {self.workflow.page_path}")

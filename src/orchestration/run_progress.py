@@ -1,0 +1,93 @@
+"""What a pipeline run has finished, written after each stage, for another run to go on from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from src.errors import UsageError
+from src.reporting.run_report import to_json, write_atomically
+from src.settings import Settings
+
+PROGRESS = "progress.json"
+# What decides a run's data; where and as whom it runs is the resuming command's to say.
+_DATA = ("artists", "venues", "concerts", "sales", "seed", "defect_rate", "raw_format", "etl",
+         "load_mode", "input_dir", "raw_bucket", "processed_bucket")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class UnfinishedRun:
+    """A run that did not succeed: its settings, and its finished stages with their facts."""
+
+    run_id: str
+    settings: Settings
+    steps: Mapping[str, Mapping[str, Any]]
+
+    def has(self, stage: str) -> bool:
+        """Tell whether the run finished a stage."""
+        return self.steps.get(stage, {}).get("status") in ("ok", "skipped")
+
+    def summary(self, stage: str) -> str:
+        """Return what the stage said, and that it was this run's."""
+        return f"by {self.run_id}: {self.steps[stage]['summary']}"
+
+
+def save_progress(
+    folder: Path, run_id: str, settings: Settings, steps: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Write the finished stages of a run, whole or not at all."""
+    done = {name: step for name, step in steps.items() if step.get("status") in ("ok", "skipped")}
+    content = {"run_id": run_id, "arguments": settings.public(), "steps": done}
+    write_atomically(folder / PROGRESS, to_json(content) + "\n")
+
+
+def forget_progress(folder: Path) -> None:
+    """Say that the run has nothing to go on from: it succeeded."""
+    (folder / PROGRESS).unlink(missing_ok=True)
+
+
+def unfinished_run(settings: Settings) -> UnfinishedRun:
+    """Return the newest run below the report folder, if it is an unfinished one of this target.
+
+    Raises UsageError where there is none to go on from.
+    """
+    hint = "python run_demo_pipeline.py"
+    where = Path(settings.report_dir)
+    newest = max(
+        (f.parent for f in where.glob("*/run.log") if _is_pipeline(f.parent)), default=None
+    )
+    if newest is None or not (newest / PROGRESS).is_file():
+        cause = "there is no run" if newest is None else f"the newest run, {newest.name}, succeeded"
+        if newest is not None and not (newest / "pipeline_report.json").is_file():
+            cause = f"the newest run, {newest.name}, finished no stage"
+        raise UsageError(
+            "--resume found no run to go on from", where=str(where), cause=cause, hint=hint
+        )
+    try:
+        raw = json.loads((newest / PROGRESS).read_text(encoding="utf-8"))
+        arguments = raw["arguments"]
+        known = {spec.name for spec in fields(Settings)}
+        given = {name: arguments[name] for name in _DATA if name in known}
+        found = UnfinishedRun(str(raw["run_id"]), replace(settings, **given), raw["steps"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            "the newest run cannot be resumed",
+            where=str(newest / PROGRESS),
+            cause=f"{type(error).__name__}: {error}",
+            hint=hint,
+        ) from error
+    if arguments.get("target") != settings.target:
+        raise UsageError(
+            f"the newest run was for --target {arguments.get('target')}",
+            where=str(newest),
+            hint=f"python run_demo_pipeline.py --resume --target {arguments.get('target')}",
+        )
+    return found
+
+
+def _is_pipeline(folder: Path) -> bool:
+    """Tell a pipeline's run from a training's or a validation's."""
+    return (folder / PROGRESS).is_file() or (folder / "pipeline_report.json").is_file()

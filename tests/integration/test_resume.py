@@ -1,0 +1,113 @@
+"""--resume: a run that was ended anywhere goes on behind its last finished stage."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from src.orchestration import demo_pipeline_orchestrator as orchestrator
+from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.orchestration.run_progress import unfinished_run
+from src.settings import Settings
+from tests.conftest import SMALL, Script
+from tests.integration.test_pipeline import report_of, warehouse
+
+STEPS = ["s3_buckets", "data_generation", "glue_etl", "redshift_load", "data_verification"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    script = Script(tmp_path_factory.mktemp("finished"))
+    done = script.run(*SMALL)
+    assert done.returncode == 0, done.stderr
+    return script, done
+
+
+def settings_of(script):
+    return Settings(
+        artists=40, venues=20, concerts=200, sales=1500, report_dir=str(script.folder / "r"),
+        state_dir=str(script.state),
+    )  # fmt: skip
+
+
+class DiedError(BaseException):
+    """As kill -9: nothing of ours hears of it."""
+
+
+def dying(script, monkeypatch, stage):
+    """Run up to the end of a stage's work, and die before it is written down."""
+
+    def die(*_):
+        raise DiedError
+
+    names = {"data_generation": "generate_and_upload_data", "glue_etl": "run_glue_etl_jobs",
+             "redshift_load": "load_data_to_redshift",
+             "data_verification": "verify_data_quality"}  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(DemoPipelineOrchestrator, names[stage], die)
+        with pytest.raises(DiedError), DemoPipelineOrchestrator(settings_of(script)) as doomed:
+            doomed.run_pipeline()
+
+
+@pytest.mark.parametrize("stage", STEPS[1:])
+def test_a_run_that_died_goes_on_behind_its_last_finished_stage(
+    finished, tmp_path, monkeypatch, stage
+):
+    script = Script(tmp_path)
+    dying(script, monkeypatch, stage)
+    done = script.run("--resume")
+    assert done.returncode == 0, done.stderr
+    report = report_of(done)
+    at = STEPS.index(stage)
+    statuses = [report["steps"][step]["status"] for step in STEPS]
+    assert statuses == ["ok"] + ["skipped"] * (at - 1) + ["ok"] * (5 - at)
+    assert report["arguments"]["sales"] == 1500  # the dead run's own, not the default
+    for step in STEPS[1:at]:
+        assert report["steps"][step]["summary"].startswith("by 20")
+    assert "resumes" in done.stderr and warehouse(script) == warehouse(finished[0])
+    rows = report["rows"]["ticket_sales"]
+    assert rows["unaccounted"] == 0 and rows["warehouse"] == 1500
+    again = script.run("--resume")
+    assert again.returncode == 2 and "succeeded" in again.stderr
+
+
+def test_a_load_that_somebody_replaced_is_done_again(finished, tmp_path, monkeypatch):
+    script = Script(tmp_path)
+    dying(script, monkeypatch, "data_verification")
+    resumed = unfinished_run(settings_of(script))
+    other = script.run("--artists", "40", "--venues", "20", "--concerts", "200", "--sales", "900",
+                       "--report-dir", str(tmp_path / "elsewhere"))  # fmt: skip
+    assert other.returncode == 0, other.stderr
+    with DemoPipelineOrchestrator(resumed.settings, resumed=resumed) as pipeline:
+        report = pipeline.run_pipeline()
+    assert report["verdict"] == "succeeded", report["error"]
+    assert report["steps"]["redshift_load"]["status"] == "ok"
+    assert report["steps"]["glue_etl"]["status"] == "skipped"
+    assert warehouse(script) == warehouse(finished[0])
+
+
+def test_nothing_to_resume_says_why(tmp_path, finished):
+    script = Script(tmp_path)
+    empty = script.run("--resume")
+    assert empty.returncode == 2 and "there is no run" in empty.stderr
+    shutil.copytree(finished[0].folder / "r", tmp_path / "r", dirs_exist_ok=True)
+    done = script.run("--resume")
+    assert done.returncode == 2 and "succeeded" in done.stderr
+    (run,) = (p.parent for p in (tmp_path / "r").glob("*/pipeline_report.json"))
+    (run / "progress.json").write_text("{")
+    broken = script.run("--resume")
+    assert broken.returncode == 2 and "cannot be resumed" in broken.stderr
+    (run / "progress.json").write_text(
+        json.dumps({"run_id": "x", "steps": {}, "arguments": {
+            **Settings().public(), "target": "aws"}})
+    )  # fmt: skip
+    elsewhere = script.run("--resume")
+    assert elsewhere.returncode == 2 and "--resume --target aws" in elsewhere.stderr
+
+
+def test_progress_holds_no_secret(tmp_path):
+    settings = Settings(redshift_password="hush", report_dir=str(tmp_path))
+    orchestrator.save_progress(tmp_path, "x", settings, {"a": {"status": "ok"}, "b": {}})
+    text = Path(tmp_path / "progress.json").read_text()
+    assert "hush" not in text and json.loads(text)["steps"] == {"a": {"status": "ok"}}

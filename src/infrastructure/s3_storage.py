@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+)
 
 from src.errors import StorageError, UnreachableError
 from src.infrastructure.bucket_setup import BucketSetup
@@ -15,6 +21,7 @@ from src.infrastructure.bucket_setup import BucketSetup
 T = TypeVar("T")
 MULTIPART_BYTES = 16 << 20  # larger bodies go up in parts of this size, several at once
 _PARTS_AT_ONCE = 8
+READ_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -147,8 +154,15 @@ class S3Storage:
         """Return an object's bytes; raises StorageError where there is none."""
 
         def read() -> bytes:
-            answer = self._client.get_object(Bucket=self.bucket, Key=key, **self._owned)
-            return bytes(answer["Body"].read())
+            # boto3 repeats a request that failed, but not one whose body breaks off.
+            for attempt in range(1, READ_ATTEMPTS + 1):
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, **self._owned)
+                try:
+                    return bytes(answer["Body"].read())
+                except (HTTPClientError, IncompleteReadError):
+                    if attempt == READ_ATTEMPTS:
+                        raise
+            raise AssertionError("unreachable")
 
         return self._call(key, read)
 

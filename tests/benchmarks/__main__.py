@@ -25,6 +25,7 @@ from src.local_cloud.local_cloud import LocalCloud
 from src.services.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from tests.benchmarks.parity import parity
+from tests.benchmarks.scale import floors, growth, incremental, startup
 from tests.conftest import Script
 
 DEFAULTS = {"artists": 1_000, "venues": 500, "concerts": 10_000, "ticket_sales": 50_000}
@@ -334,7 +335,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--only",
-        choices=("run", "generation", "copy", "copy_memory", "memory", "models", "parity"),
+        choices=(
+            "startup",
+            "run",
+            "growth",
+            "generation",
+            "floors",
+            "copy",
+            "copy_memory",
+            "memory",
+            "incremental",
+            "models",
+            "parity",
+        ),
     )
     parser.add_argument("--out", default="reports/benchmarks.json")
     chosen = parser.parse_args()
@@ -348,8 +361,12 @@ def main():
             "memory": memory,
             "models": models,
             "parity": lambda: parity(folder / "parity"),
+            "startup": lambda: startup(folder / "startup"),
+            "growth": lambda: growth(folder / "growth"),
+            "floors": lambda: floors(folder / "floors"),
+            "incremental": lambda: incremental(folder / "incremental"),
         }
-        for part in ("run", "copy", "copy_memory", "parity"):
+        for part in parts:
             (folder / part).mkdir()
         wanted = [chosen.only] if chosen.only else list(parts)
         figures = {part: parts[part]() for part in wanted}

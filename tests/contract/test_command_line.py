@@ -14,7 +14,8 @@ from tests.conftest import ROOT, SMALL
 OPTIONS = {
     "--artists", "--venues", "--concerts", "--sales", "--seed", "--skip-generation",
     "--raw-bucket", "--processed-bucket", "--iam-role", "--input-dir", "--defect-rate",
-    "--raw-format", "--etl", "--etl-engine", "--workers", "--resume", "--load-mode", "--target", "--report-dir",
+    "--raw-format", "--etl", "--etl-engine", "--workers", "--resume", "--load-mode", "--target",
+    "--report-dir",
     "--json", "--quiet", "--verbose", "--no-color", "--version", "--dry-run", "--present", "--help",
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ holds, byte for byte, what an undisturbed run leaves; lost is one after which it
 """
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import psutil
 
+from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.settings import Settings
 from tests.conftest import SMALL, Script
 from tests.integration.test_pipeline import leftovers, warehouse
 
@@ -119,12 +122,53 @@ def left_objects(script):
     return [str(path) for path in found]
 
 
+def soak(runs):
+    """Run small pipelines in one process; returns what was held after ten of them and at the end."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        settings = Settings(
+            artists=40, venues=20, concerts=200, sales=1500, state_dir=str(folder / ".demo"),
+            report_dir=str(folder / "r"),
+        )  # fmt: skip
+        held = {}
+        for number in range(1, runs + 1):
+            with DemoPipelineOrchestrator(settings) as pipeline:
+                report = pipeline.run_pipeline()
+            assert report["verdict"] == "succeeded", report["error"]
+            if number in (min(10, runs), runs):
+                gc.collect()
+                process = psutil.Process()
+                held[number] = {
+                    "memory_mb": round(process.memory_info().rss / 2**20, 1),
+                    "file_handles": process.num_fds(),
+                    "threads": process.num_threads(),
+                    "child_processes": len(process.children(recursive=True)),
+                    "state_mb_without_data_sets": round(state_bytes(folder / ".demo") / 2**20, 1),
+                    "temporary_files": len(list(Path(tempfile.gettempdir()).glob("tmp*"))),
+                }
+        return held
+
+
+def state_bytes(state):
+    """Return the bytes of a state folder, but for what each run is asked to keep."""
+    kept = ("s3/", "glue/runs/")
+    return sum(
+        path.stat().st_size
+        for path in state.rglob("*")
+        if path.is_file() and not path.relative_to(state).as_posix().startswith(kept)
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moments", type=int, default=50, help="kills; other faults: a third")
+    parser.add_argument("--soak", type=int, default=0, help="instead: so many runs in one process")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", default="reports/reliability.json")
     chosen = parser.parse_args()
+    if chosen.soak:
+        print(json.dumps(soak(chosen.soak), indent=2))
+        return 0
     dice = random.Random(chosen.seed)
     outcomes = []
     with tempfile.TemporaryDirectory() as name:

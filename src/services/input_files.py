@@ -20,6 +20,8 @@ from src.errors import InputDataError
 ROWS_PER_BLOCK = 50_000
 EXTENSIONS = (".json", ".jsonl", ".csv", ".parquet")
 MAX_LINE_BYTES = 4_000_000  # Redshift's own limit for one JSON object or row
+LARGEST_RATIO = 200  # of a .gz: records reach 10 to 50
+ALWAYS_READ_BYTES = 64 << 20
 _HINT = "see docs/reference/data_dictionary.md for what each file must hold"
 
 
@@ -178,13 +180,34 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
 def _open_text(path: Path) -> IO[str]:
     try:
         is_gzip = path.name.endswith(".gz")
-        raw: Any = gzip.open(path, "rb") if is_gzip else path.open("rb")  # noqa: SIM115
+        raw: Any = _Unzipped(path) if is_gzip else path.open("rb")
     except OSError as error:
         raise InputDataError(
             f"{path.name} cannot be opened", where=str(path), cause=str(error), hint=_HINT
         ) from error
     # utf-8-sig: a byte order mark is no part of the first column's name.
     return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+
+
+class _Unzipped(gzip.GzipFile):
+    """A .gz file that does not grow beyond measure while it is read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+        self._path = path
+        self._most = max(path.stat().st_size * LARGEST_RATIO, ALWAYS_READ_BYTES)
+
+    def read1(self, size: int | None = -1) -> bytes:
+        """Read some bytes; raises InputDataError where there are suspiciously many."""
+        content = super().read1(-1 if size is None else size)
+        if self.tell() > self._most:
+            raise InputDataError(
+                f"{self._path.name} expands to more than {LARGEST_RATIO} times its size",
+                where=str(self._path),
+                cause="records do not compress so well: this is an accident or a zip bomb",
+                hint=f"gunzip {self._path.name}, look at it, and name the plain file",
+            )
+        return content
 
 
 def _header(path: Path) -> Sequence[str]:
@@ -247,9 +270,20 @@ def _json_object(path: Path, number: int, line: str) -> dict[str, Any]:
         raise _broken(path, number, str(error) or "nested too deeply") from error
     if not isinstance(record, dict):
         raise _broken(path, number, f"{type(record).__name__} where an object was expected")
-    if "\\u0000" in line:
-        raise _broken(path, number, "a NUL character")
+    if "\\u" in line:
+        _check_characters(path, number, record)
     return record
+
+
+def _check_characters(path: Path, number: int, record: Any) -> None:
+    """Refuse what JSON can write and no text of a database can hold."""
+    text = json.dumps(record, ensure_ascii=False)
+    if "\\u0000" in text:  # which JSON has escaped again
+        raise _broken(path, number, "a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _broken(path, number, "half of a surrogate pair") from error
 
 
 def _json_array(path: Path, text: str) -> Iterator[dict[str, Any]]:
@@ -259,9 +293,12 @@ def _json_array(path: Path, text: str) -> Iterator[dict[str, Any]]:
         raise _broken(path, error.lineno, error.msg) from error
     except (ValueError, RecursionError) as error:
         raise _broken(path, 1, str(error) or "nested too deeply") from error
+    has_escapes = "\\u" in text
     for index, record in enumerate(records):
         if not isinstance(record, dict):
             raise _broken(path, 1, f"element {index + 1} is no object")
+        if has_escapes:
+            _check_characters(path, 1, record)
         yield record
 
 

@@ -123,7 +123,7 @@ def left_objects(script):
 
 
 def soak(runs):
-    """Run small pipelines in one process; returns what was held after ten of them and at the end."""
+    """Run small pipelines in one process; returns what was held after ten and at the end."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         settings = Settings(

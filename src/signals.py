@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -17,6 +16,8 @@ def die_with(parent: int) -> None:
     """Let the kernel kill this process when its parent dies (on Linux)."""
     if sys.platform != "linux":
         return
+    import ctypes
+
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:  # it died before we said so
         os._exit(1)
@@ -25,6 +26,8 @@ def die_with(parent: int) -> None:
 def keep_freed_memory() -> None:
     """Let glibc keep what is freed: blocks of the same size come again, and cost no new pages."""
     if sys.platform == "linux":
+        import ctypes
+
         for option in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
             ctypes.CDLL(None).mallopt(option, 1 << 30)
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.errors import CannotRunError, DemoError, missing_package
 from src.reporting.console import Console, StageProgress
-from src.reporting.presenter import Presenter
 from src.reporting.run_report import (
     SCHEMA_VERSION,
     environment_facts,
@@ -24,6 +22,9 @@ from src.reporting.run_report import (
 )
 from src.settings import Settings
 from src.signals import uninterrupted
+
+if TYPE_CHECKING:
+    from src.reporting.presenter import Presenter
 
 logger = logging.getLogger(__name__)
 EXIT_INTERRUPTED = 130
@@ -120,7 +121,7 @@ class Workflow:
                 self._interrupt(stage)
                 outcome = StepOutcome("interrupted", "stopped by Ctrl-C")
             except DemoError as error:
-                logger.debug("%s", traceback.format_exc())
+                logger.debug("stage %s failed", stage.key, exc_info=error)
                 self.error, self.exit_code = error, error.exit_code
                 outcome = StepOutcome("failed", error.message, error.facts)
             except ModuleNotFoundError as error:

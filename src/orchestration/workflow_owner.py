@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.workflow import Stage, Workflow
 from src.reporting.console import Console
-from src.reporting.presenter import Presenter
 from src.settings import Settings
 from src.signals import uninterrupted
+
+if TYPE_CHECKING:
+    from src.reporting.presenter import Presenter
 
 
 class WorkflowOwner:
@@ -34,7 +36,12 @@ class WorkflowOwner:
         environment.query_group = f"concert-demo {self.workflow.run_id}"
         self._entered = False
         color = self.workflow.console.is_colored
-        self._presenter = Presenter(self.report_facts, color=color) if present else None
+        self._presenter = self._new_presenter(color) if present else None
+
+    def _new_presenter(self, color: bool) -> Presenter:
+        from src.reporting.presenter import Presenter
+
+        return Presenter(self.report_facts, color=color)
 
     @property
     def environment(self) -> DemoEnvironment:

@@ -6,8 +6,6 @@ import dataclasses
 import json
 import math
 import os
-import platform
-import secrets
 import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -23,7 +21,7 @@ SCHEMA_VERSION = 2
 
 def new_run_id(now: datetime) -> str:
     """Return an id that sorts by time and never repeats: 20261123T005047Z-bed1."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{os.urandom(2).hex()}"
 
 
 def to_json(value: Any) -> str:
@@ -73,6 +71,8 @@ def write_atomically(path: Path, text: str) -> None:
 
 def environment_facts() -> dict[str, Any]:
     """Return the provenance a report carries."""
+    import platform
+
     return {
         "version": __version__,
         "python": sys.version.split()[0],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import zlib
@@ -16,12 +15,11 @@ import pyarrow as pa
 
 from src.domain.tables import TABLES, TableSpec
 from src.errors import InputDataError
+from src.services.unzipping import Unzipped
 
 ROWS_PER_BLOCK = 50_000
 EXTENSIONS = (".json", ".jsonl", ".csv", ".parquet")
 MAX_LINE_BYTES = 4_000_000  # Redshift's own limit for one JSON object or row
-LARGEST_RATIO = 200  # of a .gz: records reach 10 to 50
-ALWAYS_READ_BYTES = 64 << 20
 _HINT = "see docs/reference/data_dictionary.md for what each file must hold"
 
 
@@ -180,34 +178,13 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
 def _open_text(path: Path) -> IO[str]:
     try:
         is_gzip = path.name.endswith(".gz")
-        raw: Any = _Unzipped(path) if is_gzip else path.open("rb")
+        raw: Any = Unzipped(path) if is_gzip else path.open("rb")
     except OSError as error:
         raise InputDataError(
             f"{path.name} cannot be opened", where=str(path), cause=str(error), hint=_HINT
         ) from error
     # utf-8-sig: a byte order mark is no part of the first column's name.
     return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-
-
-class _Unzipped(gzip.GzipFile):
-    """A .gz file that does not grow beyond measure while it is read."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "rb")
-        self._path = path
-        self._most = max(path.stat().st_size * LARGEST_RATIO, ALWAYS_READ_BYTES)
-
-    def read1(self, size: int | None = -1) -> bytes:
-        """Read some bytes; raises InputDataError where there are suspiciously many."""
-        content = super().read1(-1 if size is None else size)
-        if self.tell() > self._most:
-            raise InputDataError(
-                f"{self._path.name} expands to more than {LARGEST_RATIO} times its size",
-                where=str(self._path),
-                cause="records do not compress so well: this is an accident or a zip bomb",
-                hint=f"gunzip {self._path.name}, look at it, and name the plain file",
-            )
-        return content
 
 
 def _header(path: Path) -> Sequence[str]:

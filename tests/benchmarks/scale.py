@@ -95,7 +95,7 @@ def _note_peaks(pid, peaks):
         return
 
 
-def floors(folder, rows=2_000_000):
+def floors(folder, rows=10_000_000):
     """Each stage of a large run beside what bounds it: gzip, DuckDB's scan, a bare insert."""
     import gzip
 

@@ -12,7 +12,7 @@ import run_demo_pipeline
 import train_demo_models
 from src.errors import DemoError, InputDataError, SettingsError
 from src.orchestration.command_line import run_script
-from src.services import input_files
+from src.services import unzipping
 from src.services.input_files import InputReader, find_input
 from src.settings import Settings, load_settings
 
@@ -137,7 +137,7 @@ def test_a_hostile_file_is_read_as_text_or_one_error(tmp_path, name):
 
 
 def test_a_zip_bomb_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(input_files, "ALWAYS_READ_BYTES", 1 << 20)
+    monkeypatch.setattr(unzipping, "ALWAYS_READ_BYTES", 1 << 20)
     for name in ("bomb.csv.gz", "bomb.json.gz"):
         folder = tmp_path / name.split(".")[1]
         folder.mkdir()

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
-from psycopg2.extensions import adapt
+from psycopg2.extensions import STATUS_BEGIN, STATUS_READY, adapt
 
 _KEEP_ALIVE_S = 900  # of an idle session: longer than any pause between two statements
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.1, 2.0
@@ -79,6 +79,11 @@ class DataApiConnection:
         if not self.closed:
             self.closed = 1
             self.rollback()
+
+    @property
+    def status(self) -> int:
+        """Return psycopg2's word for whether a transaction is open."""
+        return int(STATUS_BEGIN if self._in_transaction else STATUS_READY)
 
     def begin(self) -> None:
         """Begin a transaction unless one is open, as psycopg2 does."""

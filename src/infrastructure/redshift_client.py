@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
+import psycopg2.extensions
 
 from src.errors import UnreachableError, WarehouseError
 
@@ -79,17 +80,23 @@ class RedshiftClient:
 
         One that nobody used for a while may be dead without knowing it, behind a gateway.
         """
-        is_old = self._clock() - self._used_at > TRUSTED_S
-        if self._connection is None or self._connection.closed or (is_old and not self._answers()):
+        is_closed = self._connection is None or bool(self._connection.closed)
+        if is_closed or (self._was_forgotten() and not self._answers()):
             self._connection = self._open()
         self._used_at = self._clock()
         return self._connection
+
+    def _was_forgotten(self) -> bool:
+        """Tell whether nobody used the connection for a while; an open transaction is in use."""
+        if self._clock() - self._used_at <= TRUSTED_S:
+            return False
+        return bool(self._connection.status == psycopg2.extensions.STATUS_READY)
 
     def _answers(self) -> bool:
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
-            self._connection.commit()
+            self._connection.rollback()
         except psycopg2.Error:
             self.close()
             return False
@@ -99,9 +106,10 @@ class RedshiftClient:
         for attempt in range(1, self._attempts + 1):
             try:
                 return self._labelled(self._connect())
-            except psycopg2.OperationalError as error:
-                text = str(error).strip().splitlines()[0]
+            except psycopg2.Error as error:
+                text = (str(error).strip() or type(error).__name__).splitlines()[0]
                 is_refused = any(words in text for words in _HINTS_OF_REFUSALS)
+                is_refused |= not isinstance(error, psycopg2.OperationalError)
                 if attempt == self._attempts or is_refused:
                     raise UnreachableError(
                         "the warehouse does not answer",

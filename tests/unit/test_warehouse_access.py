@@ -275,7 +275,7 @@ def test_the_roots_that_come_along_are_certificates():
 
 
 class Connection:
-    closed = 0
+    closed, status = 0, psycopg2.extensions.STATUS_READY
 
     def __init__(self):
         self.statements, self.is_dead = [], False
@@ -293,6 +293,8 @@ class Connection:
         if self.is_dead:
             raise psycopg2.OperationalError("server closed the connection unexpectedly")
         self.statements.append(statement)
+
+    rowcount = 1
 
     def fetchone(self):
         return (1,)
@@ -328,6 +330,26 @@ def test_what_another_attempt_would_not_change_ends_at_once(text):
     with pytest.raises(UnreachableError) as caught:
         RedshiftClient(connect, sleep=pytest.fail).query_value("SELECT 1")
     assert "REDSHIFT_" in caught.value.hint
+
+
+def test_a_statement_that_takes_long_keeps_its_transaction():
+    connection, now = Connection(), [0.0]
+    client = RedshiftClient(lambda: connection, clock=lambda: now[0])
+    with client.transaction():
+        for statement in ("COPY a", "COPY b"):
+            client.execute(statement)
+            connection.status = psycopg2.extensions.STATUS_BEGIN
+            now[0] += 1000.0
+    assert connection.statements == ["COPY a", "COPY b"]  # no SELECT 1, and no end, in between
+
+
+def test_an_error_that_is_not_the_networks_ends_at_once():
+    def connect():
+        raise psycopg2.ProgrammingError("permission denied to set parameter")
+
+    with pytest.raises(UnreachableError, match="does not answer") as caught:
+        RedshiftClient(connect, sleep=pytest.fail).query_value("SELECT 1")
+    assert caught.value.cause == "permission denied to set parameter"
 
 
 def test_a_connection_that_died_in_its_sleep_is_replaced():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -158,7 +158,7 @@ def _ledger_line(defect: Defect) -> bytes:
 
 def made_parts(
     maker: PartMaker, recipe: Recipe, parts: Sequence[Part], workers: int
-) -> Iterator[MadePart]:
+) -> Generator[MadePart, None, None]:
     """Yield the parts in order, made by `workers` processes, or by this one if that is faster.
 
     The ground truth is yielded last, but begun first: it takes as long as many parts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,6 +18,7 @@ from src.services import raw_tables
 from src.services.concert_world import World, WorldSize, build_world
 from src.services.part_making import TRUTH, PartMaker, Recipe, made_parts
 from src.services.record_encoding import RawFormat
+from src.services.side_by_side import SideBySide
 
 OnRows = Callable[[str, int], None]
 
@@ -84,19 +86,23 @@ class SyntheticDataGenerator:
         files: dict[str, list[DataFile]] = {spec.name: [] for spec in TABLES}
         newest_sale, defects, untidy, ceilings = "", 0, 0, None
         parts = [part for spec in TABLES for part in maker.parts(spec.name)]
-        all_made = made_parts(maker, recipe, parts, workers)
-        for part, made in zip([*parts, TRUTH], all_made, strict=True):
-            sink.put(made.path, made.body)
-            ledger.append(made.ledger)
-            defects, untidy = defects + made.defects, untidy + made.untidy
-            newest_sale = max(newest_sale, made.newest_sale)
-            ceilings = ceilings or made.ceilings
-            if part != TRUTH:
-                file = DataFile(made.path, len(made.body), made.rows, made.content_sha256)
-                files[part.table].append(file)
-                if on_rows:
-                    on_rows(part.table, made.rows)
-        sink.put(LEDGER_NAME, gzip.compress(b"".join(ledger), compresslevel=1, mtime=0))
+        with (
+            SideBySide(sink) as uploads,
+            closing(made_parts(maker, recipe, parts, workers)) as all_made,
+        ):
+            for part, made in zip([*parts, TRUTH], all_made, strict=True):
+                uploads.put(made.path, made.body)
+                ledger.append(made.ledger)
+                defects, untidy = defects + made.defects, untidy + made.untidy
+                newest_sale = max(newest_sale, made.newest_sale)
+                ceilings = ceilings or made.ceilings
+                if part != TRUTH:
+                    file = DataFile(made.path, len(made.body), made.rows, made.content_sha256)
+                    files[part.table].append(file)
+                    if on_rows:
+                        on_rows(part.table, made.rows)
+            ledger_body = gzip.compress(b"".join(ledger), compresslevel=1, mtime=0)
+            uploads.put(LEDGER_NAME, ledger_body)
         return DatasetManifest(
             dataset_id=dataset_id,
             format=raw_format,

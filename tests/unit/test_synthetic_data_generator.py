@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import multiprocessing
+import threading
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -15,7 +17,7 @@ import pytest
 
 from src.domain.tables import TABLES
 from src.errors import GenerationError
-from src.services import part_making, raw_tables
+from src.services import part_making, raw_tables, side_by_side
 from src.services.concert_world import WorldSize
 from src.services.generation_checks import GenerationChecks
 from src.services.synthetic_data_generator import SyntheticDataGenerator
@@ -229,9 +231,32 @@ def test_a_sink_that_fails_leaves_no_worker_behind(tmp_path, monkeypatch):
             raise OSError("no space left on device")
 
     generator = SyntheticDataGenerator(WorldSize(200, 100, 9_000, 150_000))
+    before = threading.active_count()
     with pytest.raises(OSError, match="no space"):
         generator.export(Full(tmp_path), "json", "x", workers=2)
     assert not multiprocessing.active_children()
+    assert threading.active_count() == before
+
+
+def test_files_are_stored_side_by_side_and_none_after_a_failure():
+    running, most, stored = [0], [0], []
+
+    class Slow:
+        def put(self, path, body):
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+            time.sleep(0.05)
+            running[0] -= 1
+            if path == "3":
+                raise OSError("gone")
+            stored.append(path)
+
+    with pytest.raises(OSError, match="gone"), side_by_side.SideBySide(Slow()) as uploads:
+        for number in range(40):
+            uploads.put(str(number), b"")
+    assert 1 < most[0] <= side_by_side.AT_ONCE and len(stored) < 12
+    with pytest.raises(OSError, match="gone"), side_by_side.SideBySide(Slow()) as uploads:
+        uploads.put("3", b"")  # the last one's failure is heard, too
 
 
 def test_a_concert_larger_than_a_block_is_a_block_of_its_own(monkeypatch, small_world):

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from src.infrastructure.load_plan import TableLoad
 
 ROOT = Path(__file__).parents[2]
-_OF_A_STAGE = ("status", "summary", "seconds", "started_at", "error")
+_OF_A_STAGE = (
+    "status", "summary", "seconds", "started_at", "error", "rows_per_s", "mb_per_s"
+)  # fmt: skip
 
 
 class DemoPipelineOrchestrator(WorkflowOwner):
@@ -155,7 +157,8 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             },
         }
         is_new = done is None and not self.skip_generation
-        return StepOutcome("ok" if is_new else "skipped", summary, facts)
+        worked = (manifest.records, manifest.bytes) if is_new else (None, None)
+        return StepOutcome("ok" if is_new else "skipped", summary, facts, *worked)
 
     def run_glue_etl_jobs(self, progress: StageProgress | None = None) -> StepOutcome:
         """Clean the raw data with the Glue job; skipped where Redshift does the cleaning."""
@@ -176,7 +179,8 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         counts, facts = stage.run(manifest, lambda text: _note(progress, text))
         self.etl_counts = counts
         summary = f"{facts['job']} {facts['job_run_state']}, {facts['rejected_rows']:,} rejected"
-        return StepOutcome("ok", summary, facts)
+        rows = sum(n for rules in counts.values() for n in rules.values())
+        return StepOutcome("ok", summary, facts, rows, manifest.bytes)
 
     def load_data_to_redshift(self, progress: StageProgress | None = None) -> StepOutcome:
         """COPY the four tables into concert_dw in one transaction."""
@@ -197,7 +201,8 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         summary = f"{len(loads)} tables, {facts['rows']:,} rows"
         if plan.clean_in_warehouse:
             summary += f", {facts['rejected_rows']:,} rejected"
-        return StepOutcome("ok", summary, facts)
+        loaded = sum(load.bytes for load in loads.values())
+        return StepOutcome("ok", summary, facts, facts["rows"], loaded)
 
     def _load_facts(self, loads: Mapping[str, TableLoad]) -> dict[str, Any]:
         return {

@@ -32,11 +32,25 @@ EXIT_INTERRUPTED = 130
 
 @dataclass
 class StepOutcome:
-    """How a stage ended: its status word, one line for people, facts for the report."""
+    """How a stage ended: its status word, one line for people, facts for the report.
+
+    `rows` and `bytes` are what it worked through, where that is what takes its time.
+    """
 
     status: str
     summary: str
     facts: dict[str, Any] = field(default_factory=dict)
+    rows: int | None = None
+    bytes: int | None = None
+
+    def rates(self, seconds: float) -> dict[str, float]:
+        """Return rows and megabytes a second."""
+        found: dict[str, float] = {}
+        if self.rows is not None:
+            found["rows_per_s"] = round(self.rows / max(seconds, 1e-3))
+        if self.bytes is not None:
+            found["mb_per_s"] = round(self.bytes / max(seconds, 1e-3) / 1e6, 2)
+        return found
 
 
 @dataclass(frozen=True)
@@ -135,6 +149,7 @@ class Workflow:
             seconds = time.monotonic() - clock
             step.update(outcome.facts)
             step.update(status=outcome.status, summary=outcome.summary, seconds=round(seconds, 3))
+            step.update(outcome.rates(seconds))
             if outcome.status in ("failed", "interrupted"):
                 step["error"] = error_facts(self.error)
             progress.done(outcome.status, outcome.summary)

@@ -78,6 +78,11 @@ def test_a_run_succeeds_and_says_so(finished):
     assert done.returncode == 0, done.stderr
     report = report_of(done)
     assert report["verdict"] == "succeeded" and list(report["steps"]) == STEPS
+    for step in ("data_generation", "glue_etl", "redshift_load"):
+        entry = report["steps"][step]
+        assert entry["rows_per_s"] > 0 and entry["mb_per_s"] > 0
+        rows = report["rows"]["ticket_sales"]["loaded"]
+        assert entry["rows_per_s"] * entry["seconds"] >= rows
     assert all(step["status"] == "ok" for step in report["steps"].values())
     assert report["steps"]["data_generation"]["counts"] == {
         "artists": 40, "venues": 20, "concerts": 200, "ticket_sales": 1500

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from src.errors import UnreachableError
 
+STACK_TAG = "aws:cloudformation:stack-name"  # on what a CloudFormation stack made
 DEMO_TAG = ("Project", "concert-data-platform-demo")  # on everything that the demo creates
 
 

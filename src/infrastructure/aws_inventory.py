@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from src.errors import DemoError, StorageError, UnreachableError
-from src.infrastructure.aws_account import DEMO_TAG, AwsAccount, partition
+from src.infrastructure.aws_account import DEMO_TAG, STACK_TAG, AwsAccount, partition
 from src.infrastructure.glue_job import LOG_GROUP
 from src.settings import Settings
 
@@ -21,7 +21,6 @@ _OURS = re.compile(
     r"|scripts/concert_etl_job-[0-9a-f]{12}\.py$|models/(ticket_sales|venue_popularity)/"
 )
 _MISSING = ("404", "NoSuchBucket", "EntityNotFoundException", "ResourceNotFoundException")
-_STACK = "aws:cloudformation:stack-name"
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,8 @@ class AwsInventory:
             )
         if not is_ours:
             return
-        if _STACK in tags:
-            self.stacks.add(tags[_STACK])
+        if STACK_TAG in tags:
+            self.stacks.add(tags[STACK_TAG])
             return
         yield Found(f"bucket {name}", "delete", lambda: self._delete_bucket(name))
 
@@ -132,8 +131,8 @@ class AwsInventory:
         tags = (answer or {}).get("Tags", {})
         if tags.get(DEMO_TAG[0]) != DEMO_TAG[1]:
             return
-        if _STACK in tags:
-            self.stacks.add(tags[_STACK])
+        if STACK_TAG in tags:
+            self.stacks.add(tags[STACK_TAG])
             return
         call = self._glue.delete_job
         yield Found(f"Glue job {name}", "delete", lambda: self._do(name, call, JobName=name))

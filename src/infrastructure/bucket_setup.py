@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from src.infrastructure.aws_account import DEMO_TAG, partition
+from src.infrastructure.aws_account import DEMO_TAG, STACK_TAG, partition
 
 # The models and the job's scripts stay; the rest is demo data that a run can make again.
 EXPIRING = ("raw/", "processed/", "quarantine/", "summary/", "manifests/", "unload/")
@@ -32,8 +32,12 @@ class BucketSetup:
         return configuration
 
     def is_ours(self, tags: list[dict[str, str]]) -> bool:
-        """Tell whether a bucket with these tags was created by the demo."""
-        return _tag() in tags
+        """Tell whether a run created the bucket with these tags; a stack keeps its own itself."""
+        return _tag() in tags and STACK_TAG not in [tag["Key"] for tag in tags]
+
+    def tagging(self) -> dict[str, Any]:
+        """Return PutBucketTagging's argument, for a new bucket: it replaces all tags."""
+        return {"Tagging": {"TagSet": [_tag()]}}
 
     def calls(self, bucket: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield (operation of the S3 client, arguments) of every setting, each of them repeatable.
@@ -61,7 +65,6 @@ class BucketSetup:
             "put_bucket_lifecycle_configuration",
             {"LifecycleConfiguration": {"Rules": lifecycle_rules(self.expire_days)}},
         )
-        yield "put_bucket_tagging", {"Tagging": {"TagSet": [_tag()]}}
 
 
 def tls_only(bucket: str, region: str) -> dict[str, Any]:

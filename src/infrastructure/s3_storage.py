@@ -60,6 +60,8 @@ class S3Storage:
         if self._setup is not None:
             if region is not None:
                 self._check_region(region, self._setup)
+            if created:
+                self._bucket_call("put_bucket_tagging", **self._setup.tagging())
             if created or self._setup.is_ours(self._tags()):
                 for operation, arguments in self._setup.calls(self.bucket):
                     self._bucket_call(operation, **arguments)

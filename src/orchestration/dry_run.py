@@ -54,7 +54,8 @@ def _bucket_calls(settings: Settings) -> list[str]:
     for bucket in (settings.raw_bucket, settings.processed_bucket):
         lines.append(f"HeadBucket {bucket}, owner: the caller's account")
         lines.append(f"CreateBucket {bucket} {json.dumps(setup.creation())}, unless it is there")
-        for operation, arguments in setup.calls(bucket):
+        calls = [("put_bucket_tagging", setup.tagging()), *setup.calls(bucket)]
+        for operation, arguments in calls:
             name = "".join(word.capitalize() for word in operation.split("_"))
             lines.append(f"{name} {bucket} {json.dumps(arguments)}")
     return lines

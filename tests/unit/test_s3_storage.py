@@ -90,6 +90,25 @@ def test_a_bucket_that_a_killed_run_created_gets_its_settings(client):
     assert client.get_public_access_block(Bucket="half-done")
 
 
+def test_a_stacks_bucket_is_left_to_the_stack(client, monkeypatch):
+    client.create_bucket(Bucket="of-a-stack")
+    tags = [*setup_of().creation()["Tags"], {"Key": "aws:cloudformation:stack-name", "Value": "s"}]
+    storage = S3Storage(client, "of-a-stack", setup=setup_of())
+    monkeypatch.setattr(storage, "_tags", lambda: tags)
+    assert storage.ensure_bucket() is False
+    with pytest.raises(ClientError, match="NoSuchLifecycleConfiguration"):
+        client.get_bucket_lifecycle_configuration(Bucket="of-a-stack")
+
+
+def test_tags_that_a_user_added_stay(client):
+    storage = S3Storage(client, "tagged-bucket", setup=setup_of())
+    storage.ensure_bucket()
+    tags = [*setup_of().creation()["Tags"], {"Key": "Team", "Value": "data"}]
+    client.put_bucket_tagging(Bucket="tagged-bucket", Tagging={"TagSet": tags})
+    storage.ensure_bucket()
+    assert client.get_bucket_tagging(Bucket="tagged-bucket")["TagSet"] == tags
+
+
 def test_somebody_elses_settings_are_left_alone(client):
     client.create_bucket(Bucket="of-the-user")
     S3Storage(client, "of-the-user", setup=setup_of()).ensure_bucket()

@@ -18,6 +18,16 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 ROOT = Path(__file__).parents[1]
+# Files that take a minute or more go first: the last one must not keep one of two workers waiting.
+LONG = ("test_training", "test_pipeline", "test_documents_run", "test_spark_parity",
+        "test_report_page", "test_aws_faults", "test_validation", "test_aws_training")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    order = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+
+
 SMALL = ["--artists", "40", "--venues", "20", "--concerts", "200", "--sales", "1500"]
 
 

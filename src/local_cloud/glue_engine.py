@@ -25,6 +25,7 @@ _DUCKDB_BEHAVIOUR = {
 _MEMORY: dict[str, Any] = {
     "memory_limit": "2GB"
 }  # what does not fit goes to the folder named at the start
+_LONGEST_RECORD = 17 << 20  # bytes: 4 million characters, which is Redshift's limit
 _TYPES = {"string": "VARCHAR", "long": "BIGINT", "int": "INTEGER", "double": "DOUBLE"}
 
 
@@ -93,7 +94,7 @@ class DataFrameReader:
         columns = ", ".join(f"{_quoted(name)}: '{kind}'" for name, kind in self._schema)
         return self._read(
             f"read_json({_files(path)}, columns={{{columns}}}, format='newline_delimited', "
-            "maximum_object_size=67108864)"
+            f"maximum_object_size={_LONGEST_RECORD})"
         )
 
     def csv(self, path: str | list[str]) -> DataFrame:
@@ -102,7 +103,8 @@ class DataFrameReader:
             raise NotImplementedError(f"CSV options {self._options} are not emulated")
         return self._read(
             f"read_csv({_files(path)}, header=true, all_varchar=true, delim=',', quote='\"', "
-            "escape='\"', union_by_name=true, max_line_size=67108864)"
+            f"escape='\"', union_by_name=true, max_line_size={_LONGEST_RECORD}, "
+            f"buffer_size={2 * _LONGEST_RECORD})"
         )
 
     def parquet(self, *paths: str) -> DataFrame:

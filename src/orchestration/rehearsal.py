@@ -20,7 +20,8 @@ def load_statements(settings: Settings, query_group: str) -> list[str]:
     notes: list[str] = []
     client = RedshiftClient(lambda: _Connection(notes), query_group=query_group)
     storage = _Storage(settings.processed_bucket, notes)
-    loader = RedshiftDataLoader(client, storage, iam_role=settings.redshift_role or "role")
+    role = "" if settings.redshift_role == "default" else "role"
+    loader = RedshiftDataLoader(client, storage, iam_role=role)
     is_direct = settings.etl == "direct"
     tables = {table.name: _source(settings, table.name) for table in TABLES}
     rejected = SourceFile(f"s3://{settings.processed_bucket}/quarantine/DATASET/*.parquet", 1)

@@ -60,9 +60,7 @@ def unfinished_run(settings: Settings) -> UnfinishedRun:
         (f.parent for f in where.glob("*/run.log") if _is_pipeline(f.parent)), default=None
     )
     if newest is None or not (newest / PROGRESS).is_file():
-        cause = "there is no run" if newest is None else f"the newest run, {newest.name}, succeeded"
-        if newest is not None and not (newest / "pipeline_report.json").is_file():
-            cause = f"the newest run, {newest.name}, finished no stage"
+        cause = "there is no run" if newest is None else f"the newest run, {_end_of(newest)}"
         raise UsageError(
             "--resume found no run to go on from", where=str(where), cause=cause, hint=hint
         )
@@ -86,6 +84,17 @@ def unfinished_run(settings: Settings) -> UnfinishedRun:
             hint=f"python run_demo_pipeline.py --resume --target {arguments.get('target')}",
         )
     return found
+
+
+def _end_of(folder: Path) -> str:
+    """Say how a run ended that left nothing to go on from."""
+    try:
+        verdict = json.loads((folder / "pipeline_report.json").read_text(encoding="utf-8"))[
+            "verdict"
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{folder.name}, has a report that cannot be read"
+    return f"{folder.name}, {'succeeded' if verdict == 'succeeded' else 'finished no stage'}"
 
 
 def _is_pipeline(folder: Path) -> bool:

@@ -81,12 +81,12 @@ class PartMaker:
     """Makes parts in this process."""
 
     def __init__(self, recipe: Recipe, world: World) -> None:
-        self._recipe = recipe
+        self.recipe = recipe
         self._world = world
         self._checks = GenerationChecks(world)
 
     def _injector(self, table: str) -> DefectInjector:
-        size, r = self._recipe.size, self._recipe
+        size, r = self.recipe.size, self.recipe
         rows = {"artists": size.artists, "venues": size.venues, "concerts": size.concerts,
                 "ticket_sales": size.sales}[table]  # fmt: skip
         return DefectInjector(TABLE_BY_NAME[table], rows=rows, rate=r.defect_rate, seed=r.seed)
@@ -112,7 +112,7 @@ class PartMaker:
         """Make one part; raises GenerationError where its rows break a law."""
         if part == TRUTH:
             return self._truth()
-        spec, raw_format = TABLE_BY_NAME[part.table], self._recipe.raw_format
+        spec, raw_format = TABLE_BY_NAME[part.table], self.recipe.raw_format
         injector = self._injector(part.table)
         writer = part_writer(raw_format, raw_schema(spec))
         ledger: list[Defect] = []
@@ -157,7 +157,7 @@ def _ledger_line(defect: Defect) -> bytes:
 
 
 def made_parts(
-    maker: PartMaker, recipe: Recipe, parts: Sequence[Part], workers: int
+    maker: PartMaker, parts: Sequence[Part], workers: int
 ) -> Generator[MadePart, None, None]:
     """Yield the parts in order, made by `workers` processes, or by this one if that is faster.
 
@@ -170,7 +170,7 @@ def made_parts(
         return
     # spawn: this process has threads, which a fork would leave half-copied.
     pool = ProcessPoolExecutor(
-        min(workers, len(parts)), get_context("spawn"), _start_worker, (recipe, os.getpid())
+        min(workers, len(parts)), get_context("spawn"), _start_worker, (maker.recipe, os.getpid())
     )
     try:
         truth = pool.submit(_make, TRUTH)

@@ -88,7 +88,7 @@ class SyntheticDataGenerator:
         parts = [part for spec in TABLES for part in maker.parts(spec.name)]
         with (
             SideBySide(sink) as uploads,
-            closing(made_parts(maker, recipe, parts, workers)) as all_made,
+            closing(made_parts(maker, parts, workers)) as all_made,
         ):
             for part, made in zip([*parts, TRUTH], all_made, strict=True):
                 uploads.put(made.path, made.body)

@@ -157,6 +157,12 @@ def test_the_dry_run_names_every_statement_of_the_load(scenario, monkeypatch):
     assert really == foretold and any(s.startswith("COPY") for s in really)
 
 
+def test_the_dry_run_says_whose_role_a_copy_takes(scenario):
+    own = load_statements(scenario.settings(redshift_role="default"), "x")
+    assert all(" IAM_ROLE default " in line for line in own if line.startswith("COPY"))
+    assert any(line.startswith("COPY") for line in own)
+
+
 def said(statement, names):
     """Return a statement on one line, without role and the names of the run."""
     line = " ".join(re.sub(r"--.*", "", statement).split()).rstrip(";")

@@ -95,6 +95,11 @@ def test_nothing_to_resume_says_why(tmp_path, finished):
     done = script.run("--resume")
     assert done.returncode == 2 and "succeeded" in done.stderr
     (run,) = (p.parent for p in (tmp_path / "r").glob("*/pipeline_report.json"))
+    report = run / "pipeline_report.json"
+    failed = json.loads(report.read_text()) | {"verdict": "failed"}  # in its first stage
+    report.write_text(json.dumps(failed))
+    nothing = script.run("--resume")
+    assert nothing.returncode == 2 and "finished no stage" in nothing.stderr
     (run / "progress.json").write_text("{")
     broken = script.run("--resume")
     assert broken.returncode == 2 and "cannot be resumed" in broken.stderr

@@ -16,7 +16,7 @@ from src.orchestration.validation.local_target import failure
 from src.settings import missing_for_aws
 
 WAREHOUSES = ("redshift.amazonaws.com", "redshift-serverless.amazonaws.com")
-_ASKED_AT_ONCE = 100  # actions in one call of SimulatePrincipalPolicy
+_MOST_RESULTS = 1000  # of one call of SimulatePrincipalPolicy; a permission has a dozen
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
 _MISSING = ("404", "NoSuchBucket", "NoSuchEntity", "EntityNotFoundException")
 
@@ -190,7 +190,7 @@ def _denied(
         PolicySourceArn=source,
         ActionNames=list(permission.actions),
         ResourceArns=[resource for resource in resources if resource],
-        MaxItems=_ASKED_AT_ONCE * len(resources),
+        MaxItems=_MOST_RESULTS,
     )
     denied = {
         result["EvalActionName"]

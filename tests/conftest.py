@@ -1,8 +1,10 @@
 """Fixtures shared by all tests."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,20 @@ ROOT = Path(__file__).parents[1]
 # Files that take a minute or more go first: the last one must not keep one of two workers waiting.
 LONG = ("test_training", "test_pipeline", "test_documents_run", "test_spark_parity",
         "test_report_page", "test_aws_faults", "test_validation", "test_aws_training")  # fmt: skip
+
+
+def pytest_configure(config):
+    """Keep what the servers of this session put in the temporary folder together, to delete it."""
+    if not hasattr(config, "workerinput"):  # its workers inherit the folder
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # stays for reading
+        config.scratch = tempfile.mkdtemp(prefix="concert-demo-tests-")
+        Path(config.scratch).chmod(0o755)
+        os.environ["TMPDIR"] = tempfile.tempdir = config.scratch
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "scratch"):
+        shutil.rmtree(config.scratch, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items):

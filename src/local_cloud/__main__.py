@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -81,10 +80,7 @@ def _reset(folder: Path) -> int:
     if not (folder / "credentials.json").exists():
         print(f"{folder} holds no local cloud; nothing was deleted.")
         return 0
-    cloud = LocalCloud(folder)
-    with cloud.locked():
-        for place in cloud.places():
-            shutil.rmtree(place, ignore_errors=True)
+    LocalCloud(folder).delete()
     print(f"Deleted the local cloud in {folder}.")
     return 0
 

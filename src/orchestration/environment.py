@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -217,3 +219,12 @@ class DemoEnvironment:
 
         account = self.account
         return BucketSetup(account.region, account.account_id, self.settings.expire_days)
+
+
+@contextmanager
+def temporary_state_folder() -> Iterator[Path]:
+    """Give a state folder for a trial of the local target, and delete all that it left."""
+    from src.local_cloud.local_cloud import temporary_state_folder as temporary
+
+    with temporary() as folder:
+        yield folder

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import stat
+import tempfile
 import textwrap
 import time
 
@@ -16,7 +17,8 @@ from botocore.exceptions import ClientError
 from src.errors import BusyError, CannotRunError, UnreachableError
 from src.infrastructure.glue_job_manager import GlueJobManager
 from src.infrastructure.s3_storage import S3Storage
-from src.local_cloud.local_cloud import LocalCloud
+from src.local_cloud.local_cloud import LocalCloud, temporary_state_folder
+from src.local_cloud.server_folder import data_folder
 from src.orchestration import preflight
 from src.orchestration.environment import DemoEnvironment
 from src.settings import Settings
@@ -276,3 +278,22 @@ def test_spark_that_is_not_installed_says_how(monkeypatch, tmp_path):
         DemoEnvironment(settings).__enter__()
     assert caught.value.hint == "pip install -r requirements-dev.txt, or --etl-engine duckdb"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="other users' servers run in the state folder")
+def test_what_servers_left_in_the_temporary_folder_goes_with_their_state_folder(
+    tmp_path, monkeypatch
+):
+    places = tmp_path / "tmp"
+    places.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(places))
+    left = data_folder(tmp_path / "gone" / "redshift")
+    kept = data_folder(tmp_path / "kept" / "redshift")
+    somebodys = places / "concert-demo-unknown"
+    somebodys.mkdir()
+    shutil.rmtree(tmp_path / "gone")
+    with temporary_state_folder() as trial:
+        place = data_folder(trial / "redshift")
+        assert sorted(places.iterdir()) == sorted([kept, somebodys, place, trial])
+    assert sorted(places.iterdir()) == sorted([kept, somebodys])
+    assert not left.exists() and data_folder(tmp_path / "kept" / "redshift") == kept

@@ -144,7 +144,11 @@ def soak(runs):
                     "threads": process.num_threads(),
                     "child_processes": len(process.children(recursive=True)),
                     "state_mb_without_data_sets": round(state_bytes(folder / ".demo") / 2**20, 1),
-                    "temporary_files": len(list(Path(tempfile.gettempdir()).glob("tmp*"))),
+                    "temporary_files": sum(
+                        1
+                        for pattern in ("tmp*", "concert-demo-*")
+                        for _ in Path(tempfile.gettempdir()).glob(pattern)
+                    ),
                 }
         return held
 

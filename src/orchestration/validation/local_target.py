@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from src.errors import DemoError
-from src.orchestration.environment import DemoEnvironment
+from src.orchestration.environment import DemoEnvironment, temporary_state_folder
 from src.orchestration.preflight import check_sizes
 from src.orchestration.validation.check import Check, Context, Finding, judge
 from src.reporting.console import human_bytes
@@ -17,8 +17,8 @@ from src.reporting.console import human_bytes
 def servers(context: Context) -> Finding:
     """An S3 server and a warehouse start, in a folder of their own, and do their work."""
     expected = "S3 and the warehouse start and answer"
-    with tempfile.TemporaryDirectory(prefix="concert-demo-") as folder:
-        settings = replace(context.settings, target="local", state_dir=f"{folder}/.demo")
+    with temporary_state_folder() as folder:
+        settings = replace(context.settings, target="local", state_dir=str(folder))
         try:
             with DemoEnvironment(settings, needs_glue=False) as environment:
                 storage = environment.raw_storage

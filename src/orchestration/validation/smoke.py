@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from src.orchestration.environment import temporary_state_folder
 from src.orchestration.validation.check import Check, Context, Finding, judge
 from src.orchestration.validation.structure import schema_problems
 
@@ -23,7 +23,7 @@ RUNS: dict[str, tuple[str, ...]] = {
 def smoke(context: Context) -> Finding:
     """Run the pipeline, the training and the re-check of the models; judge each report."""
     problems: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="concert-demo-smoke-") as folder:
+    with temporary_state_folder() as folder:
         for run, options in RUNS.items():
             problems += [f"{run}: {problem}" for problem in _run(context, run, options, folder)]
             if problems:  # what follows needs what came before
@@ -32,12 +32,12 @@ def smoke(context: Context) -> Finding:
     return judge(f"{len(RUNS)} tiny runs succeed, their reports valid", "they do", problems, hint)
 
 
-def _run(context: Context, run: str, options: tuple[str, ...], folder: str) -> list[str]:
+def _run(context: Context, run: str, options: tuple[str, ...], folder: Path) -> list[str]:
     name, *mode = run.split()
     done = context.python(
         str(context.root / name), *mode, *options, "--target", "local", "--json", "--report-dir",
         f"{folder}/reports", *(("--output-dir", f"{folder}/models") if "train" in name else ()),
-        timeout_s=TIMEOUT_S, DEMO_STATE_DIR=f"{folder}/.demo",
+        timeout_s=TIMEOUT_S, DEMO_STATE_DIR=str(folder),
     )  # fmt: skip
     if done.returncode != 0:
         last = [line for line in done.stderr.splitlines() if line.strip()]
@@ -46,7 +46,7 @@ def _run(context: Context, run: str, options: tuple[str, ...], folder: str) -> l
     kind = "training" if "train" in name else "pipeline"
     problems = schema_problems(context, kind, done.stdout)
     if not problems:
-        problems = _report_problems(json.loads(done.stdout), Path(folder) / "reports")
+        problems = _report_problems(json.loads(done.stdout), folder / "reports")
     return problems
 
 

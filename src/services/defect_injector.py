@@ -6,9 +6,9 @@ untidy (white space, letter case) in ways that cleaning must undo. The ledger sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from src.domain.tables import TABLES, Column, TableSpec
+from src.services import arrow_columns as ac
 from src.services.concert_world import STREAM_DEFECTS, stream
+from src.services.demand_model import Ints
 
 UNTIDY = "untidy"  # the ledger's word for a valid row that cleaning repairs
 _BROKEN_DATES = ("2025-02-30 20:00:00", "not a date", "2024-13-01 19:30:00", "31/12/2024")
@@ -24,12 +26,13 @@ _ORPHAN_OFFSET = 900_000_000_000
 
 
 @dataclass(frozen=True)
-class Defect:
-    """One line of the ledger."""
+class Injected:
+    """A block with its defects, and the ledger of them: (table, key, rule) by row."""
 
-    table: str
-    key: str
-    rule: str
+    rows: pa.Table
+    ledger: pa.Table
+    defects: int
+    untidy: int
 
 
 def defect_rules(spec: TableSpec) -> tuple[str, ...]:
@@ -69,49 +72,83 @@ class DefectInjector:
     def _made(self, passed: int) -> int:
         return self._wanted * passed // self._rows
 
-    def inject(self, block: pa.Table, nth: int, before: int) -> tuple[pa.Table, list[Defect]]:
-        """Return the nth block with its share of defects appended, and the ledger of them."""
+    def inject(self, block: pa.Table, nth: int, before: int) -> Injected:
+        """Return the nth block with its share of defects appended."""
         due = self.due(before, block.num_rows)
         if not due:
-            return block, []
+            return Injected(block, self._ledger(np.arange(0), np.arange(0)), 0, 0)
         rng = stream(self._seed, STREAM_DEFECTS + 1 + self._table_number, nth)
         chosen = rng.choice(block.num_rows, size=min(2 * due, block.num_rows), replace=False)
         sources, untidy = chosen[: max(len(chosen) // 2, 1)], chosen[len(chosen) // 2 :]
-        ledger: list[Defect] = []
-        block = self._make_untidy(block, np.sort(untidy), ledger)
-        origin = block.take(pa.array(rng.choice(sources, size=due))).to_pylist()
-        first = self._made(before)
-        broken = [self._break(row, first + i, ledger) for i, row in enumerate(origin)]
-        return pa.concat_tables([block, pa.Table.from_pylist(broken, schema=block.schema)]), ledger
+        tidied = _Untidying(self._spec, np.sort(untidy))
+        columns = [tidied.column(block, column) for column in self._spec.columns]
+        block = pa.Table.from_arrays(columns, names=block.column_names)
+        origin = block.take(ac.integers(rng.choice(sources, size=due)))
+        broken, turns = self._break(origin, self._made(before))
+        keys, key_of_broken = (ac.values_of(t.column(0).chunk(0)) for t in (block, broken))
+        ledger = self._ledger(
+            np.concatenate([keys[tidied.rows], key_of_broken]),
+            np.concatenate([np.full(len(tidied.rows), -1), turns]),
+        )
+        return Injected(pa.concat_tables([block, broken]), ledger, due, len(tidied.rows))
 
-    def _make_untidy(self, block: pa.Table, rows: Any, ledger: list[Defect]) -> pa.Table:
-        text = [c for c in self._spec.columns if c.kind == "text" and (c.required or c.case)]
-        if not text or not len(rows):
-            return block
-        result = block
-        keys = block.column(self._spec.key).take(pa.array(rows)).to_pylist()
-        for turn, column in enumerate(text):
-            mine = rows[turn :: len(text)]
-            if not len(mine):
-                continue
-            values = result.column(column.name).combine_chunks()
-            mask = np.zeros(len(values), dtype=bool)
-            mask[mine] = True
-            dirty = [_untidy(value, column) for value in values.take(pa.array(mine)).to_pylist()]
-            changed = pc.replace_with_mask(values, mask, pa.array(dirty, pa.string()))
-            at = result.schema.get_field_index(column.name)
-            result = result.set_column(at, result.schema.field(at), changed)
-        ledger.extend(Defect(self._spec.name, str(key), UNTIDY) for key in keys)
-        return result
+    def _break(self, origin: pa.Table, first: int) -> tuple[pa.Table, Ints]:
+        """Break one rule of each row, in turns; `first` rows were broken before."""
+        rows = {c.name: _Values(c, origin.column(c.name).chunk(0)) for c in self._spec.columns}
+        numbers = np.arange(first, first + origin.num_rows)
+        turns = numbers % len(self._rules)
+        for turn, rule in enumerate(self._rules):
+            mine = np.flatnonzero(turns == turn)
+            if rule != "duplicate_key" and len(mine):
+                rows[self._spec.key].numbers[mine] = self._rows + 1 + numbers[mine]
+                kind, _, name = rule.partition(":")
+                _BREAKERS[kind](rows, name, mine, numbers[mine])
+        columns = [rows[c.name].array() for c in self._spec.columns]
+        return pa.Table.from_arrays(columns, names=origin.column_names), turns
 
-    def _break(self, row: dict[str, Any], number: int, ledger: list[Defect]) -> dict[str, Any]:
-        rule = self._rules[number % len(self._rules)]
-        if rule != "duplicate_key":
-            row[self._spec.key] = self._rows + 1 + number
-            kind, _, name = rule.partition(":")
-            _BREAKERS[kind](row, name, number)
-        ledger.append(Defect(self._spec.name, str(row[self._spec.key]), rule))
-        return row
+    def _ledger(self, keys: Ints, turns: Ints) -> pa.Table:
+        """Return the lines of these keys; the turns index the rules, -1 is untidy."""
+        return pa.table(
+            {
+                "table": ac.categories(np.zeros(len(keys)), [self._spec.name]),
+                "key": ac.integers(keys).cast(pa.string()),
+                "rule": ac.categories(turns + 1, (UNTIDY, *self._rules)),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class _Untidying:
+    """Which rows of a block become untidy: its text columns share them in turns."""
+
+    spec: TableSpec
+    chosen: Any  # row numbers, ascending
+
+    @property
+    def _texts(self) -> list[Column]:
+        return [c for c in self.spec.columns if c.kind == "text" and (c.required or c.case)]
+
+    @property
+    def rows(self) -> Any:
+        return self.chosen if self._texts else self.chosen[:0]
+
+    def column(self, block: pa.Table, column: Column) -> pa.Array:
+        values = block.column(column.name).chunk(0)
+        if column not in self._texts:
+            return values
+        turn, turns = self._texts.index(column), len(self._texts)
+        mine = self.chosen[turn::turns]
+        if not len(mine):
+            return values
+        if pa.types.is_dictionary(values.type):  # its names a second time, untidy
+            names = values.dictionary.to_pylist()
+            codes = ac.values_of(values.indices).copy()
+            codes[mine] += len(names)
+            return ac.categories(codes, [*names, *(_untidy(name, column) for name in names)])
+        changed = np.zeros(len(values), bool)
+        changed[mine] = True
+        dirty = [_untidy(values[int(row)].as_py(), column) for row in mine]
+        return pc.replace_with_mask(values, ac.flags(changed), ac.texts(dirty))
 
 
 def _untidy(value: str, column: Column) -> str:
@@ -122,29 +159,80 @@ def _untidy(value: str, column: Column) -> str:
     return f"  {value} "
 
 
-def _orphan(row: dict[str, Any], name: str, number: int) -> None:
-    row[name] = _ORPHAN_OFFSET + number
+class _Values:
+    """A column of rows to be broken: numbers, of decimals cents, of texts where they are listed."""
+
+    def __init__(self, column: Column, array: pa.Array) -> None:
+        self._column = column
+        self._is_encoded = pa.types.is_dictionary(array.type)
+        self._texts: list[str] = []
+        if self._is_encoded:
+            self.numbers, self._texts = (
+                ac.values_of(array.indices).copy(),
+                array.dictionary.to_pylist(),
+            )
+        elif pa.types.is_string(array.type):
+            self.numbers, self._texts = np.arange(len(array)), array.to_pylist()
+        else:
+            self.numbers = (ac.cents_of if self.is_money else ac.values_of)(array).copy()
+
+    @property
+    def is_money(self) -> bool:
+        return self._column.kind == "decimal"
+
+    def text(self, row: int) -> str:
+        return str(self._texts[self.numbers[row]])
+
+    def set_texts(self, rows: Any, texts: Sequence[str | None]) -> None:
+        kinds = sorted({text for text in texts if text is not None})
+        codes: dict[str | None, int] = {None: -1}
+        codes.update({kind: len(self._texts) + i for i, kind in enumerate(kinds)})
+        self._texts += kinds
+        self.numbers[rows] = [codes[text] for text in texts]
+
+    def array(self) -> pa.Array:
+        if self._is_encoded:
+            return ac.categories(self.numbers, self._texts)
+        if self._texts:
+            return ac.texts([None if i < 0 else self._texts[i] for i in self.numbers])
+        if self.is_money:
+            return ac.decimals(self.numbers, self._column.precision)
+        return ac.integers(self.numbers)
 
 
-def _missing(row: dict[str, Any], name: str, number: int) -> None:
-    row[name] = None if number % 2 else "   "
+_Rows = dict[str, _Values]
 
 
-def _broken_date(row: dict[str, Any], name: str, number: int) -> None:
-    row[name] = _BROKEN_DATES[number % len(_BROKEN_DATES)]
+# A breaker breaks the rows `mine`; `numbers` count them over the whole table.
 
 
-def _out_of_range(row: dict[str, Any], name: str, number: int) -> None:
-    row[name] = Decimal("-5.00") if isinstance(row[name], Decimal) else -1 - number % 3
+def _orphan(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+    rows[name].numbers[mine] = _ORPHAN_OFFSET + numbers
 
 
-def _wrong_amount(row: dict[str, Any], name: str, number: int) -> None:
-    row["total_amount"] += Decimal("1.00")
+def _missing(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+    rows[name].set_texts(mine, [None if number % 2 else "   " for number in numbers])
 
 
-def _late_sale(row: dict[str, Any], name: str, number: int) -> None:
-    start = datetime.fromisoformat(row["starts_at"])
-    row["on_sale_at"] = str(start + timedelta(days=1 + number % 5))
+def _broken_date(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+    rows[name].set_texts(mine, [_BROKEN_DATES[number % len(_BROKEN_DATES)] for number in numbers])
+
+
+def _out_of_range(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+    rows[name].numbers[mine] = -500 if rows[name].is_money else -1 - numbers % 3
+
+
+def _wrong_amount(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+    rows["total_amount"].numbers[mine] += 100
+
+
+def _late_sale(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+    starts = [datetime.fromisoformat(rows["starts_at"].text(row)) for row in mine]
+    late = [
+        str(start + timedelta(days=1 + int(number) % 5))
+        for start, number in zip(starts, numbers, strict=True)
+    ]
+    rows["on_sale_at"].set_texts(mine, late)
 
 
 _BREAKERS = {

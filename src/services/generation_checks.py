@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from src.domain.tables import TABLE_BY_NAME, TABLES
 from src.errors import GenerationError
+from src.services.arrow_columns import cents_of, values_of
 from src.services.concert_world import World
-from src.services.demand_model import Ints
 from src.services.raw_tables import Block
 
 
@@ -34,7 +34,7 @@ class GenerationChecks:
         spec = TABLE_BY_NAME[table]
         first = block.before + 1
         expected = np.arange(first, first + block.rows)
-        if not np.array_equal(rows.column(spec.key).to_numpy(), expected):
+        if not np.array_equal(values_of(rows.column(spec.key).chunk(0)), expected):
             _broken(table, "keys 1, 2, 3, ... without a gap", f"near row {first}")
         for column in spec.columns:
             values = rows.column(column.name)
@@ -48,7 +48,7 @@ class GenerationChecks:
                 ):
                     _broken(table, f"{low} <= {column.name} <= {high}", str(found))
         for name, parent in spec.references:
-            ids = rows.column(name).to_numpy()
+            ids = values_of(rows.column(name).chunk(0))
             if ids.min() < 1 or ids.max() > self._rows[parent]:
                 _broken(table, f"{name} in {parent}", f"{ids.min()}..{ids.max()}")
         if table == "ticket_sales":
@@ -65,10 +65,10 @@ class GenerationChecks:
             _broken(table, f"{self._rows[table]:,} rows", f"{reached:,}")
 
     def _check_sales(self, rows: pa.Table, block: Block) -> None:
-        concert = rows.column("concert_id").to_numpy() - 1
-        quantity = rows.column("quantity").to_numpy()
-        amount = _cents(rows.column("unit_price")) * quantity
-        if not np.array_equal(_cents(rows.column("total_amount")), amount):
+        concert = values_of(rows.column("concert_id").chunk(0)) - 1
+        quantity = values_of(rows.column("quantity").chunk(0))
+        unit, total = (cents_of(rows.column(c).chunk(0)) for c in ("unit_price", "total_amount"))
+        if not np.array_equal(total, unit * quantity):
             _broken("ticket_sales", "total_amount = quantity x unit_price", "a mismatch")
         # A block is all rows of its concerts.
         concerts, mine = self._world.concerts, slice(block.first, block.last)
@@ -84,15 +84,6 @@ class GenerationChecks:
         if len(over):
             at = block.first + int(over[0]) + 1
             _broken("ticket_sales", "sum(quantity) <= capacity", f"concert {at}")
-
-
-def _cents(column: pa.ChunkedArray) -> Ints:
-    """Read decimal128 values back as integer cents (the low word of each)."""
-    words = [
-        np.frombuffer(chunk.buffers()[1], dtype=np.int64)[::2][chunk.offset :][: len(chunk)]
-        for chunk in column.chunks
-    ]
-    return np.concatenate(words)
 
 
 def _broken(table: str, law: str, found: str) -> None:

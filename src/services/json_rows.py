@@ -15,206 +15,236 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from src.services.arrow_columns import absent, cents_of, values_of
+
 _FILLER = 1  # JSON has it escaped: it is in no valid output
 _WIDEST_TEXT = 64  # bytes; blocks with longer ones are left to whoever joins strings
 _LARGEST = 10**16
-_ROWS_AT_ONCE = 16_384  # a matrix that fits the processor's cache
+_ROWS_AT_ONCE = 8_192  # a matrix that fits the processor's cache
 _NULL = np.frombuffer(b"null", np.uint8)
 
 
 @dataclass(frozen=True)
-class _Band:
-    """The columns of one field: how many, and how they are written."""
+class _Field:
+    """A column of values: how wide they are, what surrounds them, and how some are written.
+
+    `write(out, rows)` fills the whole matrix `out` with the values of a slice of rows.
+    """
 
     width: int
-    write: Callable[[Any], None]
+    write: Callable[[Any, slice], None]
+    quote: bytes = b""
 
 
-def encode_rows(table: pa.Table) -> list[bytes] | None:
+def encode_rows(table: pa.Table) -> list[bytearray] | None:
     """Return one JSON object a line, in pieces, or None where a column is of another kind.
 
-    Columns are int64, decimal128(p, 2) or string without characters to escape; any may be null.
+    Columns are int64, decimal128(p, 2), dictionary-encoded strings, or strings without characters
+    to escape; any may be null.
     """
-    pieces = []
-    for start in range(0, table.num_rows, _ROWS_AT_ONCE):
-        piece = _encode(table.slice(start, _ROWS_AT_ONCE))
-        if piece is None:
+    pieces: list[bytearray] = []
+    for batch in table.to_batches():
+        fields = [_field(column) for column in batch.columns]
+        if any(field is None for field in fields):
             return None
-        pieces.append(bytes(piece))
+        pieces += _encode(batch, [field for field in fields if field is not None])
     return pieces
 
 
-def _encode(table: pa.Table) -> bytearray | None:
+def _encode(batch: pa.RecordBatch, fields: list[_Field]) -> list[bytearray]:
     template = bytearray()
-    bands: list[tuple[int, _Band]] = []
-    for index, field in enumerate(table.schema):
-        band = _band(_one_array(table.column(index)))
-        if band is None:
-            return None
-        template += (("," if index else "{") + json.dumps(field.name) + ":").encode()
-        bands.append((len(template), band))
-        template += bytes([_FILLER]) * band.width
+    starts: list[int] = []
+    for name, field in zip(batch.schema.names, fields, strict=True):
+        template += (("," if starts else "{") + json.dumps(name) + ":").encode() + field.quote
+        starts.append(len(template))
+        template += bytes([_FILLER]) * field.width + field.quote
     template += b"}\n"
-    rows = np.empty((table.num_rows, len(template)), np.uint8)
-    rows[:] = np.frombuffer(template, np.uint8)
-    for start, band in bands:
-        band.write(rows[:, start : start + band.width])
-    return bytearray(rows).translate(None, bytes([_FILLER]))
+    pieces: list[bytearray] = []
+    memory = bytearray()
+    for first in range(0, batch.num_rows, _ROWS_AT_ONCE):
+        rows = slice(first, min(first + _ROWS_AT_ONCE, batch.num_rows))
+        size = (rows.stop - rows.start) * len(template)
+        if len(memory) != size:
+            memory = template * (rows.stop - rows.start)
+        out = np.frombuffer(memory, np.uint8).reshape(-1, len(template))
+        for start, field in zip(starts, fields, strict=True):
+            field.write(out[:, start : start + field.width], rows)
+        pieces.append(memory.translate(None, bytes([_FILLER])))
+    return pieces
 
 
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-
-
-def _band(array: pa.Array) -> _Band | None:
+def _field(array: pa.Array) -> _Field | None:
     if pa.types.is_int64(array.type):
-        numbers = np.asarray(array.fill_null(0) if array.null_count else array)
-        band = _integers(numbers)
+        field = _integers(_without_nulls(values_of(array), array))
     elif pa.types.is_decimal128(array.type) and array.type.scale == 2:
-        band = _cents(array)
+        field = _money(array)
+    elif pa.types.is_dictionary(array.type):
+        field = _categories(array)
     elif pa.types.is_string(array.type):
-        band = _texts(array)
+        field = _texts(array)
     else:
         return None
-    return _with_nulls(band, array) if band is not None and array.null_count else band
+    return _with_nulls(field, array) if field is not None and array.null_count else field
 
 
-def _with_nulls(band: _Band, array: pa.Array) -> _Band:
-    absent = np.asarray(array.is_null())
+def _with_nulls(field: _Field, array: pa.Array) -> _Field:
+    nulls = absent(array)
+    quote = len(field.quote)
+    inside = slice(quote, quote + field.width)
 
-    def write(out: Any) -> None:
-        band.write(out[:, : band.width])
-        out[absent] = _FILLER
-        out[absent, : len(_NULL)] = _NULL
+    def write(out: Any, rows: slice) -> None:
+        out[:] = _FILLER
+        field.write(out[:, inside], rows)
+        if quote:
+            out[:, 0] = out[:, inside.stop] = field.quote[0]
+        out[nulls[rows]] = _FILLER
+        out[nulls[rows], : len(_NULL)] = _NULL
 
-    return _Band(max(band.width, len(_NULL)), write)
+    return _Field(max(field.width + 2 * quote, len(_NULL)), write)
 
 
-def _integers(numbers: Any) -> _Band | None:
-    if len(numbers) == 0:
-        return _Band(0, lambda out: None)
+def _without_nulls(values: Any, array: pa.Array) -> Any:
+    return np.where(absent(array), 0, values) if array.null_count else values
+
+
+def _put(out: Any, at: int, values: Any) -> None:
+    """Write one value of any fixed size a row, all of its bytes at once."""
+    size = values.dtype.itemsize
+    out[:, at : at + size].view(values.dtype)[:, 0] = values
+
+
+# -- numbers ---------------------------------------------------------------------------------
+
+
+def _integers(numbers: Any) -> _Field | None:
     low, high = int(numbers.min()), int(numbers.max())
     if low <= -_LARGEST or high >= _LARGEST:
         return None
-    sizes = np.abs(numbers) if low < 0 else numbers
-    digits = len(str(max(high, -low)))
-    signed = int(low < 0)
+    digits, signed = len(str(max(high, -low))), int(low < 0)
 
-    def write(out: Any) -> None:
-        if signed:
-            out[:, 0] = np.where(numbers < 0, ord("-"), _FILLER)
-        _write_digits(out[:, signed:], sizes, digits)
+    def write(out: Any, rows: slice) -> None:
+        mine = numbers[rows]
+        _put_digits(out, signed, _sign(out, mine) if signed else mine, digits)
 
-    return _Band(digits + signed, write)
+    return _Field(signed + _digits_width(digits), write)
 
 
-def _write_digits(out: Any, sizes: Any, digits: int) -> None:
-    """Write numbers that are not negative, without zeros at their left, four digits at a time."""
-    groups = -(-digits // 4)
-    words = np.empty((len(sizes), groups), np.uint32)
-    rest = sizes.astype(np.uint32) if digits < 10 else sizes
-    for group in range(groups - 1, -1, -1):
-        rest, part = np.divmod(rest, 10_000) if group else (None, rest)
-        if group:  # where nothing but zeros comes before, zeros are fillers
-            part = part + 10_000 * (rest == 0)
-        else:
-            part = part + 10_000
-        _four_digits(group == groups - 1).take(part, out=words[:, group], mode="clip")
-    out[:] = words.view(np.uint8)[:, 4 * groups - digits :]
-
-
-@cache
-def _four_digits(is_last: bool) -> Any:
-    """Return the texts of 0 to 9999 with zeros at the left, then with fillers instead.
-
-    Of a number's last four digits the very last stays, also of 0.
-    """
-    padded = [b"%04d" % i for i in range(10_000)]
-    blank = [(b"%d" % i if i or is_last else b"").rjust(4, bytes([_FILLER])) for i in range(10_000)]
-    return np.frombuffer(b"".join(padded + blank), np.uint32)
-
-
-@cache
-def _two_digits() -> Any:
-    return np.frombuffer(b"".join(b"%02d" % i for i in range(100)), np.uint16)
-
-
-def _cents(array: pa.Array) -> _Band | None:
-    words = np.frombuffer(array.buffers()[1], np.int64).reshape(-1, 2)
-    words = words[array.offset : array.offset + len(array)]
-    cents, high = words[:, 0], words[:, 1]
-    if array.null_count:
-        absent = np.asarray(array.is_null())
-        cents, high = np.where(absent, 0, cents), np.where(absent, 0, high)
-    if not np.array_equal(high, np.where(cents < 0, -1, 0)):
-        return None  # more than 64 bits
-    if len(cents) == 0:
-        return _Band(0, lambda out: None)
-    sizes, lowest = np.abs(cents), int(cents.min())
-    whole, part = np.divmod(sizes, 100)
-    if lowest <= -_LARGEST or int(sizes.max()) >= _LARGEST:
+def _money(array: pa.Array) -> _Field | None:
+    cents = cents_of(array)
+    if cents is None:
         return None
-    digits, signed = len(str(int(whole.max()))), int(lowest < 0)
+    cents = _without_nulls(cents, array)
+    low, high = int(cents.min()), int(cents.max())
+    if low <= -_LARGEST or high >= _LARGEST:
+        return None
+    digits, signed = len(str(max(high, -low) // 100)), int(low < 0)
+    point = signed + _digits_width(digits)
 
-    def write(out: Any) -> None:
-        if signed:
-            out[:, 0] = np.where(cents < 0, ord("-"), _FILLER)
-        _write_digits(out[:, signed : signed + digits], whole, digits)
-        out[:, signed + digits] = ord(".")
-        out[:, signed + digits + 1 :] = _two_digits()[part].view(np.uint8).reshape(-1, 2)
+    def write(out: Any, rows: slice) -> None:
+        mine = cents[rows]
+        sizes = _smallest(_sign(out, mine) if signed else mine, digits + 2)
+        whole = sizes // 100
+        _put_digits(out, signed, whole, digits)
+        out[:, point] = ord(".")
+        _put(out, point + 1, _digits(2, "zeros")[sizes - whole * 100])
 
-    return _Band(signed + digits + 3, write)
+    return _Field(point + 3, write)
 
 
-def _texts(array: pa.Array) -> _Band | None:
+def _sign(out: Any, numbers: Any) -> Any:
+    """Write the sign of each number; returns the numbers without."""
+    out[:, 0] = np.where(numbers < 0, ord("-"), _FILLER)
+    return np.abs(numbers)
+
+
+def _smallest(numbers: Any, digits: int) -> Any:
+    """Return the numbers as a type that is faster to divide, if they fit it."""
+    return numbers.astype(np.uint32) if digits < 10 else numbers
+
+
+def _digits_width(digits: int) -> int:
+    """Return the bytes that `_put_digits` fills: 1, 2 or 4 and four for each further four."""
+    lead = (digits - 1) % 4 + 1
+    return digits - lead + (4 if lead == 3 else lead)
+
+
+def _put_digits(out: Any, at: int, numbers: Any, digits: int) -> None:
+    """Write numbers that are not negative, without zeros at their left, four digits at a time."""
+    rest = _smallest(numbers, digits)
+    end = at + _digits_width(digits)
+    last = True
+    while digits > 4:
+        more = rest // 10_000
+        part = rest - more * 10_000
+        end, digits = end - 4, digits - 4
+        # Where nothing but zeros comes before, zeros are fillers.
+        _put(out, end, _digits(4, "last" if last else "either")[part + 10_000 * (more == 0)])
+        rest, last = more, False
+    _put(out, at, _digits(end - at, "number" if last else "first")[rest])
+
+
+@cache
+def _digits(width: int, kind: str) -> Any:
+    """Return the texts of 0, 1, 2 ... of `width` digits, each as one integer.
+
+    "zeros": with zeros at the left; "number": with fillers instead; "first": the same, and 0 is
+    all fillers; "last" and "either": "zeros", then, for numbers that nothing comes before,
+    "number" or "first".
+    """
+    count = 10**width
+    zeros = [b"%0*d" % (width, i) for i in range(count)]
+    number = [(b"%d" % i).rjust(width, bytes([_FILLER])) for i in range(count)]
+    first = [bytes([_FILLER]) * width, *number[1:]]
+    texts = {"zeros": zeros, "number": number, "first": first,
+             "last": zeros + number, "either": zeros + first}[kind]  # fmt: skip
+    return np.frombuffer(b"".join(texts), {1: "u1", 2: "u2", 4: "u4"}[width])
+
+
+# -- texts -----------------------------------------------------------------------------------
+
+
+def _texts(array: pa.Array) -> _Field | None:
     _, offsets, buffer = array.buffers()
     ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
     lengths = np.diff(ends)
-    width = int(lengths.max()) if len(lengths) else 0
-    content = np.frombuffer(buffer or b"", np.uint8)[ends[0] : ends[-1]]
+    width = int(lengths.max())
+    content = memoryview(buffer or b"")[ends[0] : ends[-1]].tobytes()
     if width > _WIDEST_TEXT or _must_be_escaped(content):
         return None
-    shorter = np.flatnonzero(lengths < width)
-    if len(shorter) > len(lengths) // 10:
-        return _categories(array, width)
+    if not width:
+        return _Field(0, lambda out, rows: None, b'"')
+    if int(lengths.min()) == width:
+        values = np.frombuffer(content, np.dtype((np.void, width)))
+        return _Field(width, lambda out, rows: _put(out, 0, values[rows]), b'"')
     starts = ends[:-1] - ends[0]
+    padded = np.frombuffer(content + bytes(width), np.uint8)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)
+    place = np.arange(width)
 
-    def write(out: Any) -> None:
-        out[:, 0] = ord('"')
-        inside = out[:, 1 : 1 + width]
-        if width and len(shorter) == 0:
-            inside[:] = content.reshape(-1, width)
-        elif width:
-            padded = np.concatenate([content, np.zeros(width, np.uint8)])
-            inside[:] = np.lib.stride_tricks.sliding_window_view(padded, width)[starts]
-            some = inside[shorter]
-            some[np.arange(width) >= lengths[shorter, None]] = _FILLER
-            inside[shorter] = some
-        out[:, 1 + width] = ord('"')
+    def write(out: Any, rows: slice) -> None:
+        inside = place < lengths[rows, None]
+        out[:] = np.where(inside, windows[starts[rows]], np.uint8(_FILLER))
 
-    return _Band(width + 2, write)
+    return _Field(width, write, b'"')
 
 
-def _categories(array: pa.Array, width: int) -> _Band:
-    """Write texts of many lengths: each distinct one is padded once."""
-    encoded = array.dictionary_encode()
-    filler = chr(_FILLER)
-    texts = [f'"{text}"'.encode() for text in encoded.dictionary.to_pylist()]
-    padded = b"".join(text.ljust(width + 2, filler.encode()) for text in texts)
-    table = np.frombuffer(padded, np.dtype((np.void, width + 2)))
-    codes = np.asarray(encoded.indices.fill_null(0))
+def _categories(array: pa.DictionaryArray) -> _Field | None:
+    """Write texts of few kinds: each distinct one is padded once."""
+    texts = [json.dumps(t, ensure_ascii=False).encode() for t in array.dictionary.to_pylist()]
+    width = max(map(len, texts), default=0)
+    if width > _WIDEST_TEXT:
+        return None
+    padded = b"".join(text.ljust(width, bytes([_FILLER])) for text in texts)
+    table = np.frombuffer(padded, np.dtype((np.void, width))) if width else None
+    codes = _without_nulls(values_of(array.indices), array)
 
-    def write(out: Any) -> None:
-        if len(table):
-            out[:] = table[codes].view(np.uint8).reshape(-1, width + 2)
+    def write(out: Any, rows: slice) -> None:
+        if table is not None:
+            _put(out, 0, table[codes[rows]])
 
-    return _Band(width + 2, write)
+    return _Field(width, write)
 
 
-def _must_be_escaped(content: Any) -> bool:
-    if len(content) == 0:
-        return False
-    special = (content == ord('"')).any() or (content == ord("\\")).any()
-    return bool(content.min() < 32 or special)
+def _must_be_escaped(content: bytes) -> bool:
+    special = b'"' in content or b"\\" in content
+    return special or (bool(content) and int(np.frombuffer(content, np.uint8).min()) < 32)

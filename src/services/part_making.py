@@ -20,12 +20,13 @@ import pyarrow.compute as pc
 from src.domain.dataset import TRUTH_NAME
 from src.domain.tables import TABLE_BY_NAME
 from src.errors import GenerationError
+from src.services.arrow_columns import values_of
 from src.services.concert_world import World, WorldSize, build_world
-from src.services.defect_injector import UNTIDY, Defect, DefectInjector
+from src.services.defect_injector import DefectInjector
 from src.services.demand_model import r2_ceiling
 from src.services.generation_checks import GenerationChecks
 from src.services.raw_tables import Block, block_table, blocks_of, raw_schema, truth_table
-from src.services.record_encoding import EXTENSION, RawFormat, part_writer
+from src.services.record_encoding import EXTENSION, Bytes, RawFormat, encode_json_lines, part_writer
 from src.signals import die_with, keep_freed_memory
 
 ROWS_PER_PART = 250_000
@@ -115,24 +116,23 @@ class PartMaker:
         spec, raw_format = TABLE_BY_NAME[part.table], self.recipe.raw_format
         injector = self._injector(part.table)
         writer = part_writer(raw_format, raw_schema(spec))
-        ledger: list[Defect] = []
-        rows, newest = 0, ""
+        ledger: list[Bytes] = []
+        rows, defects, untidy, newest = 0, 0, 0, ""
         for block in part.blocks:
             valid = block_table(self._world, part.table, block)
             self._checks.check(part.table, valid, block)
             if part.table == "ticket_sales":
                 newest = max(newest, pc.max(valid.column("purchased_at")).as_py())
-            dirty, defects = injector.inject(valid, block.nth, block.before)
-            writer.write(dirty)
-            ledger += defects
-            rows += dirty.num_rows
+            injected = injector.inject(valid, block.nth, block.before)
+            writer.write(injected.rows)
+            ledger += encode_json_lines(injected.ledger)
+            rows += injected.rows.num_rows
+            defects, untidy = defects + injected.defects, untidy + injected.untidy
         path = f"{part.table}/part-{part.number:05d}.{EXTENSION[raw_format]}"
         body = writer.finish()
-        untidy = sum(defect.rule == UNTIDY for defect in ledger)
         return MadePart(
-            path, body, rows, writer.content_sha256(), b"".join(map(_ledger_line, ledger)),
-            len(ledger) - untidy, untidy, newest,
-        )  # fmt: skip
+            path, body, rows, writer.content_sha256(), b"".join(ledger), defects, untidy, newest
+        )
 
     def _truth(self) -> MadePart:
         import pyarrow as pa
@@ -141,19 +141,12 @@ class PartMaker:
         truth = truth_table(self._world)
         sink = pa.BufferOutputStream()
         pq.write_table(truth, sink, compression="zstd")
-        column = {name: truth.column(name).to_numpy() for name in truth.column_names}
+        column = {name: values_of(truth.column(name).chunk(0)) for name in truth.column_names}
         ceilings = {
             "oracle": round(r2_ceiling(column["mean"], column["variance"]), 6),
             "columns": round(r2_ceiling(column["columns_mean"], column["columns_variance"]), 6),
         }
         return MadePart(TRUTH_NAME, sink.getvalue().to_pybytes(), 0, "", ceilings=ceilings)
-
-
-def _ledger_line(defect: Defect) -> bytes:
-    """Return a line of the ledger; its texts are ours and need no escapes."""
-    return (
-        f'{{"table": "{defect.table}", "key": "{defect.key}", "rule": "{defect.rule}"}}\n'.encode()
-    )
 
 
 def made_parts(

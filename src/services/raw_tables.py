@@ -1,8 +1,4 @@
-"""The world as Arrow tables of raw records, in blocks, before defects and encoding.
-
-Raw types by column kind: key int64, text string, integer int64, decimal decimal128(p, 2),
-timestamp string "YYYY-MM-DD HH:MM:SS" (as a source system writes it).
-"""
+"""The world as Arrow tables of raw records, in blocks, before defects and encoding."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from src.domain.tables import ARTISTS, CONCERTS, TICKET_SALES, VENUES, TableSpec
+from src.services import arrow_columns as ac
 from src.services import demand_model as dm
 from src.services.concert_world import STATUS_NAMES, STREAM_SALES, World, stream
 from src.services.demand_model import Floats, Ints
@@ -30,7 +27,7 @@ _VENUE_NOUNS = {
 
 
 def raw_schema(spec: TableSpec) -> pa.Schema:
-    """Return the Arrow schema of a table's raw records."""
+    """Return the Arrow schema of a table's raw records, as files hold them."""
     kinds = {"key": pa.int64(), "text": pa.string(), "integer": pa.int64(),
              "timestamp": pa.string()}  # fmt: skip
     return pa.schema(
@@ -46,15 +43,13 @@ def artists_table(world: World) -> pa.Table:
     faker = _faker(world.seed)
     size, artists = world.size.artists, world.artists
     names = _unique([_artist_name(faker, i) for i in range(size)])
-    country = np.array([country for _, country, _ in dm.CITIES])
-    genres = np.array(list(dm.GENRES))
     return _table(
         ARTISTS,
-        np.arange(1, size + 1),
-        pa.array(names),
-        pa.array(genres[artists.genre]),
-        _decimal(np.rint(artists.popularity * 100).astype(np.int64), 5),
-        pa.array(country[artists.city]),
+        ac.integers(np.arange(1, size + 1)),
+        ac.texts(names),
+        ac.categories(artists.genre, list(dm.GENRES)),
+        ac.decimals(np.rint(artists.popularity * 100).astype(np.int64), 5),
+        ac.categories(artists.city, [country for _, country, _ in dm.CITIES]),
     )
 
 
@@ -66,15 +61,15 @@ def venues_table(world: World) -> pa.Table:
     for index, tier in enumerate(tiers):
         nouns = _VENUE_NOUNS[tier]
         names.append(f"{faker.last_name()} {nouns[index % len(nouns)]}")
-    cities = np.array([(city, country) for city, country, _ in dm.CITIES])[world.venues.city]
+    city = world.venues.city
     return _table(
         VENUES,
-        np.arange(1, world.size.venues + 1),
-        pa.array(_unique(names)),
-        pa.array(cities[:, 0]),
-        pa.array(cities[:, 1]),
-        pa.array(tiers),
-        world.venues.capacity,
+        ac.integers(np.arange(1, world.size.venues + 1)),
+        ac.texts(_unique(names)),
+        ac.categories(city, [name for name, _, _ in dm.CITIES]),
+        ac.categories(city, [country for _, country, _ in dm.CITIES]),
+        ac.categories(world.venues.tier, [tier.name for tier in dm.VENUE_TIERS]),
+        ac.integers(world.venues.capacity),
     )
 
 
@@ -127,7 +122,7 @@ def _sales_blocks(world: World) -> list[Block]:
 
 
 def block_table(world: World, table: str, block: Block) -> pa.Table:
-    """Return the valid rows of a block."""
+    """Return the valid rows of a block; texts of few kinds are dictionary-encoded."""
     if table == "artists":
         return artists_table(world)
     if table == "venues":
@@ -141,14 +136,14 @@ def _concerts_block(world: World, block: Block) -> pa.Table:
     c, rows = world.concerts, slice(block.first, block.last)
     return _table(
         CONCERTS,
-        np.arange(rows.start + 1, rows.stop + 1),
-        c.artist[rows] + 1,
-        c.venue[rows] + 1,
-        _timestamps(c.starts_at[rows]),
-        _timestamps(c.on_sale_at[rows]),
-        _decimal(c.price_cents[rows], 10),
-        pa.array(np.array(STATUS_NAMES)[world.status()[rows]]),
-        c.tickets_sold[rows],
+        ac.integers(np.arange(rows.start + 1, rows.stop + 1)),
+        ac.integers(c.artist[rows] + 1),
+        ac.integers(c.venue[rows] + 1),
+        ac.timestamps(c.starts_at[rows]),
+        ac.timestamps(c.on_sale_at[rows]),
+        ac.decimals(c.price_cents[rows], 10),
+        ac.categories(world.status()[rows], STATUS_NAMES),
+        ac.integers(c.tickets_sold[rows]),
     )
 
 
@@ -157,21 +152,21 @@ def _sales_block(world: World, block: int, first: int, last: int, before: int) -
     c, counts = world.concerts, world.rows_per_concert[first:last]
     concert = np.repeat(np.arange(first, last), counts)
     quantity = _quantities(rng, counts, c.tickets_sold[first:last])
-    purchased_at = _purchase_times(rng, world, concert)
-    tier = _lookup([share for _, share, _ in dm.TICKET_TIERS])[_codes(rng, len(concert))]
-    channel = _lookup([share for _, share in dm.SALES_CHANNELS])[_codes(rng, len(concert))]
+    purchased_at = _purchase_times(rng, world, slice(first, last), concert)
+    tier = _TIERS.draw(rng, len(concert))
+    channel = _CHANNELS.draw(rng, len(concert))
     percent = np.array([p for _, _, p in dm.TICKET_TIERS])[tier]
     unit_cents = c.price_cents[concert] * percent // 100
     return _table(
         TICKET_SALES,
-        np.arange(before + 1, before + len(concert) + 1),
-        concert + 1,
-        _timestamps(purchased_at),
-        quantity,
-        _decimal(unit_cents, 10),
-        _decimal(unit_cents * quantity, 14),
-        _category(tier, [name for name, _, _ in dm.TICKET_TIERS]),
-        _category(channel, [name for name, _ in dm.SALES_CHANNELS]),
+        ac.integers(np.arange(before + 1, before + len(concert) + 1)),
+        ac.integers(concert + 1),
+        ac.timestamps(purchased_at),
+        ac.integers(quantity),
+        ac.decimals(unit_cents, 10),
+        ac.decimals(unit_cents * quantity, 14),
+        ac.categories(tier, _TIERS.names),
+        ac.categories(channel, _CHANNELS.names),
     )
 
 
@@ -191,52 +186,49 @@ def _quantities(rng: np.random.Generator, counts: Ints, tickets: Ints) -> Ints:
     return np.asarray(step + 1, dtype=np.int64)
 
 
-def _purchase_times(rng: np.random.Generator, world: World, concert: Ints) -> Ints:
-    c = world.concerts
-    u = rng.random(len(concert))
-    fraction = np.empty(len(concert))
+def _purchase_times(rng: np.random.Generator, world: World, concerts: slice, concert: Ints) -> Ints:
+    """Draw when each row was bought, by the curve of its concert's hotness."""
+    c, of = world.concerts, concert - concerts.start
+    hotness, window = c.hotness[concerts], c.share_of_window[concerts]
     grid = np.linspace(0.0, 1.0, dm.PURCHASE_TABLE_SIZE)
-    hotness, window = c.hotness[concert], c.share_of_window[concert]
+    # Up to the as-of date only the elapsed part of the curve has happened.
+    reached = np.empty(len(window))
     for index in range(len(dm.HOTNESS_CLASSES)):
-        chosen, cdf = hotness == index, dm.purchase_cdf(index)
-        # Up to the as-of date only the elapsed part of the curve has happened.
-        reached = np.interp(window[chosen], grid, cdf)
-        fraction[chosen] = np.interp(u[chosen] * reached, cdf, grid)
-    opened, span = c.on_sale_at[concert], (c.starts_at - c.on_sale_at)[concert]
-    return np.asarray(opened + np.floor(fraction * span).astype(np.int64))
+        mine = hotness == index
+        reached[mine] = np.interp(window[mine], grid, dm.purchase_cdf(index))
+    fraction = dm.purchase_fraction(hotness[of], rng.random(len(concert)) * reached[of])
+    opened = c.on_sale_at[concerts]
+    span = c.starts_at[concerts] - opened
+    return np.asarray(opened[of] + (fraction * span[of]).astype(np.int64))
 
 
-def _codes(rng: np.random.Generator, count: int) -> Any:
-    return rng.integers(0, 65_536, count, dtype=np.uint16)
+@dataclass(frozen=True)
+class _Shares:
+    """Names, and how often each is drawn: one `take` from a table of 65,536 codes."""
+
+    names: tuple[str, ...]
+    codes: Any
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], shares: tuple[float, ...]) -> _Shares:
+        edges = np.rint(np.cumsum(shares) / np.sum(shares) * 65_536).astype(np.int64)
+        codes = np.searchsorted(edges, np.arange(65_536), side="right")
+        return cls(names, codes.astype(np.int8))
+
+    def draw(self, rng: np.random.Generator, count: int) -> Any:
+        return self.codes[rng.integers(0, 65_536, count, dtype=np.uint16)]
 
 
-def _lookup(shares: list[float]) -> Any:
-    """Return a 65,536-entry table of codes: a categorical draw becomes one `take`."""
-    edges = np.rint(np.cumsum(shares) / np.sum(shares) * 65_536).astype(np.int64)
-    return np.searchsorted(edges, np.arange(65_536), side="right").astype(np.int8)
+_TIERS = _Shares.of(
+    tuple(name for name, _, _ in dm.TICKET_TIERS), tuple(share for _, share, _ in dm.TICKET_TIERS)
+)
+_CHANNELS = _Shares.of(
+    tuple(name for name, _ in dm.SALES_CHANNELS), tuple(share for _, share in dm.SALES_CHANNELS)
+)
 
 
-def _table(spec: TableSpec, *columns: Any) -> pa.Table:
-    return pa.Table.from_arrays(
-        [pa.array(c) if isinstance(c, np.ndarray) else c for c in columns],
-        schema=raw_schema(spec),
-    )
-
-
-def _category(codes: Any, names: list[str]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names)).cast(pa.string())
-
-
-def _decimal(cents: Ints, precision: int) -> pa.Array:
-    """Wrap integer cents as decimal128(precision, 2) without a float in between."""
-    words = np.empty((len(cents), 2), dtype=np.int64)
-    words[:, 0], words[:, 1] = cents, np.where(cents < 0, -1, 0)
-    buffers = [None, pa.py_buffer(words)]
-    return pa.Array.from_buffers(pa.decimal128(precision, 2), len(cents), buffers)
-
-
-def _timestamps(seconds: Ints) -> pa.Array:
-    return pa.array(seconds).cast(pa.timestamp("s")).cast(pa.string())
+def _table(spec: TableSpec, *columns: pa.Array) -> pa.Table:
+    return pa.Table.from_arrays(columns, names=spec.column_names)
 
 
 def _faker(seed: int) -> Any:
@@ -277,10 +269,10 @@ def truth_table(world: World) -> pa.Table:
     columns_mean, columns_variance = dm.censored_moments(seen, blind_sd, c.capacity)
     return pa.table(
         {
-            "concert_id": np.arange(1, len(seen) + 1),
-            "mean": mean,
-            "variance": variance,
-            "columns_mean": columns_mean,
-            "columns_variance": columns_variance,
+            "concert_id": ac.integers(np.arange(1, len(seen) + 1)),
+            "mean": ac.floats(mean),
+            "variance": ac.floats(variance),
+            "columns_mean": ac.floats(columns_mean),
+            "columns_variance": ac.floats(columns_variance),
         }
     )

@@ -14,9 +14,11 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from src.services.arrow_columns import plain
 from src.services.json_rows import encode_rows
 
 RawFormat = Literal["json", "csv", "parquet"]
+Bytes = bytes | bytearray | memoryview
 EXTENSION: dict[str, str] = {"json": "json.gz", "csv": "csv.gz", "parquet": "parquet"}
 
 
@@ -64,24 +66,33 @@ class _TextPart:
 
 class _ParquetPart:
     def __init__(self, schema: pa.Schema) -> None:
-        import pyarrow.parquet as pq
-
+        self._schema = schema
         self._sink = io.BytesIO()
-        categorical = [f.name for f in schema if pa.types.is_string(f.type)]
-        self._writer = pq.ParquetWriter(
-            self._sink,
-            schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=categorical,
-        )
+        self._writer: Any = None
 
     def write(self, block: pa.Table) -> None:
-        self._writer.write_table(block, row_group_size=max(block.num_rows, 1))
+        self._opened(block.schema).write_table(block, row_group_size=max(block.num_rows, 1))
 
     def finish(self) -> bytes:
-        self._writer.close()
+        self._opened(self._schema).close()
         return self._sink.getvalue()
+
+    def _opened(self, schema: pa.Schema) -> Any:
+        """Return the writer; texts that the blocks hold as categories are written as such."""
+        if self._writer is None:
+            import pyarrow.parquet as pq
+
+            encoded = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+            self._writer = pq.ParquetWriter(
+                self._sink,
+                schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=encoded or True,
+                store_schema=False,  # in the file they are strings like any
+                write_statistics=False,  # whole files are read, and no filter would use them
+            )
+        return self._writer
 
     def content_sha256(self) -> str:
         return hashlib.sha256(self._sink.getbuffer()).hexdigest()
@@ -97,7 +108,7 @@ def _gzip_compressor() -> Any:
     return isal_zlib.compressobj(1, wbits=31)
 
 
-def encode_json_lines(table: pa.Table, *, header: bool = False) -> Sequence[bytes | memoryview]:
+def encode_json_lines(table: pa.Table, *, header: bool = False) -> Sequence[Bytes]:
     """Return one JSON object a line, in pieces.
 
     Numbers are bare, strings quoted and escaped, nulls null.
@@ -108,6 +119,7 @@ def encode_json_lines(table: pa.Table, *, header: bool = False) -> Sequence[byte
 
 def join_json_lines(table: pa.Table) -> memoryview:
     """Return the same lines of any table, value by value; several times as slow."""
+    table = plain(table)
     if table.num_rows == 0:
         return memoryview(b"")
     pieces: list[Any] = []
@@ -152,5 +164,5 @@ def encode_csv(table: pa.Table, *, header: bool = True) -> Sequence[bytes]:
 
     sink = io.BytesIO()
     options = pa_csv.WriteOptions(include_header=header, quoting_style="needed")
-    pa_csv.write_csv(table, sink, options)
+    pa_csv.write_csv(plain(table), sink, options)
     return [sink.getvalue()]

@@ -15,6 +15,7 @@ import pyarrow as pa
 from src.domain.dataset import LEDGER_NAME, DataFile, DatasetManifest, TableFiles
 from src.domain.tables import TABLES
 from src.services import raw_tables
+from src.services.arrow_columns import plain
 from src.services.concert_world import World, WorldSize, build_world
 from src.services.part_making import TRUTH, PartMaker, Recipe, made_parts
 from src.services.record_encoding import RawFormat
@@ -63,7 +64,7 @@ class SyntheticDataGenerator:
     def blocks(self, table: str) -> Iterator[pa.Table]:
         """Yield the valid rows of a table in key order."""
         for block in raw_tables.blocks_of(self.world, table):
-            yield raw_tables.block_table(self.world, table, block)
+            yield plain(raw_tables.block_table(self.world, table, block))
 
     def export(
         self,

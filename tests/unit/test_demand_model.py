@@ -69,6 +69,16 @@ def test_hot_concerts_sell_early_and_cold_ones_late():
     assert curves[0][-tenth] < curves[1][-tenth] < curves[2][-tenth]
 
 
+def test_the_time_of_a_purchase_is_the_inverse_of_the_curve():
+    grid = np.linspace(0.0, 1.0, dm.PURCHASE_TABLE_SIZE)
+    for hotness in range(len(dm.HOTNESS_CLASSES)):
+        curve = dm.purchase_cdf(hotness)
+        edges = np.concatenate([curve, np.nextafter(curve, 0), np.nextafter(curve[:-1], 1)])
+        share = np.concatenate([edges, np.linspace(0, 1, 99_991)])
+        found = dm.purchase_fraction(np.full(len(share), hotness), share)
+        np.testing.assert_array_equal(found, np.interp(share, curve, grid))
+
+
 def test_moments_agree_with_monte_carlo():
     rng = np.random.default_rng(5)
     log_mean = np.log([30.0, 300.0, 900.0, 3000.0, 5000.0])

@@ -1,15 +1,17 @@
 """Encoded records read back as they were, whatever the text."""
 
 import gzip
+import io
 import json
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.services import json_rows, record_encoding
+from src.services import arrow_columns, json_rows, record_encoding
 from src.services.record_encoding import encode_csv, encode_json_lines, part_writer
 
 ANY_TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
@@ -83,7 +85,8 @@ def test_rows_made_as_a_matrix_are_those_that_are_joined(rows, start):
     columns = list(zip(*rows, strict=True)) or [[], [], [], []]
     cents = [None if c is None else Decimal(c).scaleb(-2) for c in columns[1]]
     table = pa.table([list(columns[0]), cents, *map(list, columns[2:])], schema=schema)
-    for piece in (table, table.slice(start)):
+    encoded = table.set_column(2, "t", table.column(2).dictionary_encode())
+    for piece in (table, table.slice(start), encoded, encoded.slice(start)):
         made = json_rows.encode_rows(piece)
         assert made is None or b"".join(made) == bytes(record_encoding.join_json_lines(piece))
 
@@ -103,9 +106,24 @@ def test_ordinary_rows_are_made_as_a_matrix(rows):
             ),
         }
     )
+    table = table.append_column("d", table.column("c").dictionary_encode())
     pieces = json_rows.encode_rows(table)
     assert pieces is not None
     made = b"".join(pieces)
     assert made == bytes(record_encoding.join_json_lines(table))
     first = json.loads(made.split(b"\n")[0])
-    assert first == {"n": 0, "p": 0, "t": "31/12/2024", "c": None}
+    assert first == {"n": 0, "p": 0, "t": "31/12/2024", "c": None, "d": None}
+
+
+def test_categories_are_strings_in_every_file():
+    table = pa.table({"c": arrow_columns.categories([1, -1, 0, 2], ["web", "é", "web"])})
+    expected = ["é", None, "web", "web"]
+    assert arrow_columns.plain(table).column("c").to_pylist() == expected
+    lines = b"".join(encode_json_lines(table)).splitlines()
+    assert [json.loads(line)["c"] for line in lines] == expected
+    assert b"".join(encode_csv(table)).decode() == '"c"\n"é"\n\n"web"\n"web"\n'
+    writer = part_writer("parquet", table.schema)
+    writer.write(table)
+    read = pq.read_table(io.BytesIO(writer.finish()))
+    assert read.schema.field("c").type == pa.string()
+    assert read.column("c").to_pylist() == expected

@@ -19,7 +19,16 @@ from src.services.demand_model import Ints
 _DAY_S = 86_400
 _FIRST_DAY = int(np.datetime64("2000-01-01", "D").astype(np.int64))
 _LAST_DAY = int(np.datetime64("2050-01-01", "D").astype(np.int64))
-_STAMP = np.dtype([("day", "V11"), ("time", "<u8")])  # "YYYY-MM-DD ", "HH:MM:SS"
+# "YYYY-MM-DD HH:MM:SS": words, because numpy copies them several times as fast as bytes; the
+# first two share a byte.
+_STAMP = np.dtype(
+    {
+        "names": ["year_month_", "_day_", "time"],
+        "formats": ["<u8", "<u4", "<u8"],
+        "offsets": [0, 7, 11],
+        "itemsize": 19,
+    }
+)
 
 
 def integers(values: Ints) -> pa.Array:
@@ -100,19 +109,32 @@ def cents_of(array: pa.Array) -> Any:
 
 def timestamps(seconds: Ints) -> pa.Array:
     """Return seconds since 1970 as text; the years are 2000 to 2049."""
-    days = seconds // _DAY_S
+    days = (seconds.astype(np.uint32) // _DAY_S).astype(np.int64)
+    first, second = _days()
     stamps = np.empty(len(seconds), _STAMP)
-    stamps["day"] = _days()[days - _FIRST_DAY]
     stamps["time"] = _times()[seconds - days * _DAY_S]
+    days -= _FIRST_DAY
+    stamps["year_month_"] = first[days]
+    stamps["_day_"] = second[days]
     ends = np.arange(0, (len(seconds) + 1) * _STAMP.itemsize, _STAMP.itemsize, dtype=np.int32)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(stamps)]
     return pa.Array.from_buffers(pa.string(), len(seconds), buffers)
 
 
+def latest(stamps: pa.Array) -> str:
+    """Return the latest of the texts that `timestamps` makes."""
+    values = np.frombuffer(stamps.buffers()[2], _STAMP)[stamps.offset :][: len(stamps)]
+    for word in _STAMP.names or ():  # as big-endian numbers, words sort as texts do
+        sortable = values[word].byteswap()
+        values = values[sortable == sortable.max()]
+    return str(values[0].tobytes(), "ascii")
+
+
 @cache
-def _days() -> Any:
-    days = np.arange(_FIRST_DAY, _LAST_DAY).astype("datetime64[D]")
-    return np.char.add(np.datetime_as_string(days), " ").astype("S11").view("V11")
+def _days() -> tuple[Any, Any]:
+    days = np.datetime_as_string(np.arange(_FIRST_DAY, _LAST_DAY).astype("datetime64[D]"))
+    text = np.char.add(days, " ").astype("S11").view(np.uint8).reshape(-1, 11)
+    return text[:, :8].copy().view("<u8")[:, 0], text[:, 7:].copy().view("<u4")[:, 0]
 
 
 @cache

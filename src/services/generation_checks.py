@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from src.domain.tables import TABLE_BY_NAME, TABLES
+from src.domain.tables import TABLE_BY_NAME, TABLES, Column
 from src.errors import GenerationError
 from src.services.arrow_columns import cents_of, values_of
 from src.services.concert_world import World
@@ -41,12 +40,7 @@ class GenerationChecks:
             if column.required and values.null_count:
                 _broken(table, f"{column.name} present", f"{values.null_count} nulls")
             if column.minimum is not None or column.maximum is not None:
-                found = pc.min_max(values).as_py()
-                low, high = column.minimum, column.maximum
-                if (low is not None and found["min"] < low) or (
-                    high is not None and found["max"] > high
-                ):
-                    _broken(table, f"{low} <= {column.name} <= {high}", str(found))
+                _check_range(table, column, values.chunk(0))
         for name, parent in spec.references:
             ids = values_of(rows.column(name).chunk(0))
             if ids.min() < 1 or ids.max() > self._rows[parent]:
@@ -84,6 +78,14 @@ class GenerationChecks:
         if len(over):
             at = block.first + int(over[0]) + 1
             _broken("ticket_sales", "sum(quantity) <= capacity", f"concert {at}")
+
+
+def _check_range(table: str, column: Column, values: pa.Array) -> None:
+    low, high = column.minimum, column.maximum
+    numbers, unit = (cents_of(values), 100) if column.kind == "decimal" else (values_of(values), 1)
+    found = numbers.min() / unit, numbers.max() / unit
+    if (low is not None and found[0] < low) or (high is not None and found[1] > high):
+        _broken(table, f"{low} <= {column.name} <= {high}", f"{found[0]:g} to {found[1]:g}")
 
 
 def _broken(table: str, law: str, found: str) -> None:

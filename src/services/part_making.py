@@ -15,18 +15,22 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
-import pyarrow.compute as pc
-
 from src.domain.dataset import TRUTH_NAME
 from src.domain.tables import TABLE_BY_NAME
 from src.errors import GenerationError
-from src.services.arrow_columns import values_of
+from src.services.arrow_columns import latest, values_of
 from src.services.concert_world import World, WorldSize, build_world
 from src.services.defect_injector import DefectInjector
 from src.services.demand_model import r2_ceiling
 from src.services.generation_checks import GenerationChecks
 from src.services.raw_tables import Block, block_table, blocks_of, raw_schema, truth_table
-from src.services.record_encoding import EXTENSION, Bytes, RawFormat, encode_json_lines, part_writer
+from src.services.record_encoding import (
+    EXTENSION,
+    Bytes,
+    RawFormat,
+    encode_json_lines,
+    part_writer,
+)
 from src.signals import die_with, keep_freed_memory
 
 ROWS_PER_PART = 250_000
@@ -122,7 +126,7 @@ class PartMaker:
             valid = block_table(self._world, part.table, block)
             self._checks.check(part.table, valid, block)
             if part.table == "ticket_sales":
-                newest = max(newest, pc.max(valid.column("purchased_at")).as_py())
+                newest = max(newest, latest(valid.column("purchased_at").chunk(0)))
             injected = injector.inject(valid, block.nth, block.before)
             writer.write(injected.rows)
             ledger += encode_json_lines(injected.ledger)

@@ -49,7 +49,11 @@ def test_timestamps(times):
     seconds = [int(time.replace(tzinfo=UTC, microsecond=0).timestamp()) for time in times]
     made = ac.timestamps(np.array(seconds, np.int64))
     made.validate(full=True)
-    assert made.to_pylist() == [str(time.replace(microsecond=0)) for time in times]
+    expected = [str(time.replace(microsecond=0)) for time in times]
+    assert made.to_pylist() == expected
+    if times:
+        assert ac.latest(made) == max(expected)
+        assert ac.latest(made.slice(len(times) - 1)) == expected[-1]
 
 
 def test_more_than_64_bits_are_not_taken_for_cents():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +25,6 @@ from src.signals import uninterrupted
 if TYPE_CHECKING:
     from src.reporting.presenter import Presenter
 
-logger = logging.getLogger(__name__)
 EXIT_INTERRUPTED = 130
 
 
@@ -105,6 +103,7 @@ class Workflow:
             self._prepare_folder()
             self.steps.update({stage.key: {"status": "not_run"} for stage in stages})
             self.console.line(header)
+            self._start_log()
         clock, current = time.monotonic(), stages[0]
         try:
             for index, stage in enumerate(stages, 1):
@@ -135,7 +134,7 @@ class Workflow:
                 self._interrupt(stage)
                 outcome = StepOutcome("interrupted", "stopped by Ctrl-C")
             except DemoError as error:
-                logger.debug("stage %s failed", stage.key, exc_info=error)
+                _logger().debug("stage %s failed", stage.key, exc_info=error)
                 self.error, self.exit_code = error, error.exit_code
                 outcome = StepOutcome("failed", error.message, error.facts)
             except ModuleNotFoundError as error:
@@ -212,7 +211,7 @@ class Workflow:
     def _prepare_folder(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handler = logging.FileHandler(self.folder / "run.log", encoding="utf-8")
+            (self.folder / "run.log").touch()
         except OSError as error:
             raise CannotRunError(
                 "the report folder cannot be written",
@@ -220,6 +219,11 @@ class Workflow:
                 cause=str(error),
                 hint="name a writable folder with --report-dir",
             ) from error
+
+    def _start_log(self) -> None:
+        import logging  # it takes its time: not before the run's first line
+
+        handler = logging.FileHandler(self.folder / "run.log", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
         ours = logging.getLogger("src")
         ours.setLevel(logging.DEBUG)
@@ -230,15 +234,23 @@ class Workflow:
         """Close the run's log."""
         handler = getattr(self, "_log_handler", None)
         if handler is not None:
+            import logging
+
             logging.getLogger("src").removeHandler(handler)
             handler.close()
 
 
 def internal_error(error: BaseException, log: Path) -> CannotRunError:
     """Return the error block for an exception nobody expected; the trace goes to the log."""
-    logger.error("internal error", exc_info=error)
+    _logger().error("internal error", exc_info=error)
     return CannotRunError(
         f"internal error: {type(error).__name__}: {str(error)[:300]}",
         where=str(log),
         hint="run the same command with -v, and report it with run.log",
     )
+
+
+def _logger() -> Any:
+    import logging
+
+    return logging.getLogger(__name__)

@@ -12,7 +12,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import psycopg2
@@ -24,6 +23,7 @@ from faker import Faker
 from src.local_cloud.local_cloud import LocalCloud
 from src.services.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
+from tests.benchmarks.generation import encoders, generation, memory, record, timed
 from tests.benchmarks.parity import parity
 from tests.benchmarks.scale import floors, growth, incremental, startup
 from tests.conftest import Script
@@ -37,19 +37,6 @@ COLUMNS = {
     "ticket_sales": "sale_id, concert_id, purchased_at, quantity, unit_price, total_amount, "
     "ticket_tier, sales_channel",
 }
-
-
-class Nowhere:
-    """A sink that keeps nothing."""
-
-    def put(self, path, body):
-        pass
-
-
-def timed(function):
-    started = time.perf_counter()
-    result = function()
-    return time.perf_counter() - started, result
 
 
 # -- the default run against the naive reference ---------------------------------------------
@@ -109,25 +96,6 @@ def default_run(folder, repeats):
             connection.close()
             figures[f"{name}_s"] = seconds / rows * total  # extrapolated: it is linear
             figures[f"ratio_to_{name}"] = figures[f"{name}_s"] / figures["warm_s"]
-    return figures
-
-
-# -- generation ------------------------------------------------------------------------------
-
-
-def generation(rows):
-    size = WorldSize(2_000, 500, rows // 40, rows)  # the sales are what is measured
-    generator = SyntheticDataGenerator(size, defect_rate=0.01)
-    generator.world  # noqa: B018 (built before the clock starts)
-    blocks_s, _ = timed(lambda: sum(b.num_rows for b in generator.blocks("ticket_sales")))
-    figures = {"rows": rows, "generate_rows_per_s": rows / blocks_s}
-    for raw_format in ("json", "csv", "parquet"):
-        seconds, manifest = timed(lambda f=raw_format: generator.export(Nowhere(), f, "x"))
-        figures[f"export_{raw_format}_rows_per_s"] = manifest.records / seconds
-    fake = Faker()
-    seconds, _ = timed(lambda: [fake_row("ticket_sales", i, fake) for i in range(5_000)])
-    figures["faker_rows_per_s"] = 5_000 / seconds
-    figures["ratio_to_faker"] = figures["generate_rows_per_s"] / figures["faker_rows_per_s"]
     return figures
 
 
@@ -266,21 +234,6 @@ def child_peak(code, stdin=""):
     return int(done.stdout) * 1024
 
 
-def peak_memory(sales):
-    """Peak memory of a process that generates and encodes `sales` rows as JSON."""
-    return child_peak(
-        "from tests.benchmarks.__main__ import Nowhere;"
-        "from src.services.concert_world import WorldSize;"
-        "from src.services.synthetic_data_generator import SyntheticDataGenerator as G;"
-        f"G(WorldSize(5000, 1000, 100000, {sales})).export(Nowhere(), 'json', 'x');"
-    )
-
-
-def memory():
-    small, large = peak_memory(500_000), peak_memory(5_000_000)
-    return {"peak_500k_bytes": small, "peak_5m_bytes": large, "growth": large / small}
-
-
 # -- models ----------------------------------------------------------------------------------
 
 
@@ -340,6 +293,8 @@ def main():
             "run",
             "growth",
             "generation",
+            "record",
+            "encoders",
             "floors",
             "copy",
             "copy_memory",
@@ -355,10 +310,12 @@ def main():
         folder = Path(name)
         parts = {
             "run": lambda: default_run(folder / "run", 5),
-            "generation": lambda: generation(2_000_000),
+            "generation": lambda: generation(folder / "generation"),
+            "record": lambda: record(folder / "record"),
+            "encoders": lambda: encoders(folder / "encoders"),
             "copy": lambda: copy(folder / "copy", 500_000),
             "copy_memory": lambda: copy_memory(folder / "copy_memory", 250_000),
-            "memory": memory,
+            "memory": lambda: memory(folder / "memory"),
             "models": models,
             "parity": lambda: parity(folder / "parity"),
             "startup": lambda: startup(folder / "startup"),

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg2
 import pyarrow as pa
@@ -23,7 +24,8 @@ from faker import Faker
 from src.local_cloud.local_cloud import LocalCloud
 from src.services.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
-from tests.benchmarks.generation import encoders, generation, memory, record, timed
+from tests.benchmarks.etl import etl
+from tests.benchmarks.generation import encoders, generation, installed, memory, record, timed
 from tests.benchmarks.parity import parity
 from tests.benchmarks.scale import floors, growth, incremental, startup
 from tests.conftest import Script
@@ -85,8 +87,16 @@ def default_run(folder, repeats):
     report = json.loads(Path(done.stdout.strip()).read_text())
     steps = {name: step["seconds"] for name, step in report["steps"].items()}
     figures = {"cold_s": cold, "warm_s": statistics.median(warm), "steps_s": steps}
+    figures["outside_steps_s"] = warm[-1] - sum(steps.values())
+    watched = script.run(PYTHONPROFILEIMPORTTIME="1")
+    own = [line.split("|")[0] for line in watched.stderr.splitlines() if "import time:" in line]
+    figures["imports_s"] = sum(int(us.split(":")[1]) for us in own if us[-1:].isspace()
+                               and us.split(":")[1].strip().isdigit()) / 1e6  # fmt: skip
     total = sum(DEFAULTS.values())
-    with LocalCloud(script.state) as cloud:
+    cloud = LocalCloud(script.state)
+    figures["servers_start_s"], _ = timed(cloud.__enter__)
+    figures["servers_stop_s"], _ = timed(lambda: cloud.__exit__(None, None, None))
+    with cloud:
         for name, share, connect in (
             ("naive_local_redshift", 0.02, cloud.connect_redshift),
             ("naive_bare_postgres", 0.1, lambda: psycopg2.connect(**cloud.redshift_address())),
@@ -130,6 +140,8 @@ def copy(folder, rows):
         for kind in COPIES:
             s3.put_object(Bucket="bench", Key=f"{kind}/part", Body=bodies[kind])
             ways[kind] = lambda k=kind: cursor.execute(copy_statement(k, "bench"))
+        if installed("pytest_mock_resources"):
+            ways["pytest_mock_resources_csv"] = lambda: mocked_copy(cursor, s3)
         times = {way: [] for way in ways}
         for _ in range(7):  # in turn, because the machine's speed changes
             for way, run in ways.items():
@@ -145,6 +157,18 @@ def copy(folder, rows):
 
 def copy_statement(kind, prefix):
     return f"COPY public.sales FROM 's3://{prefix}/{kind}/' IAM_ROLE default {COPIES[kind]}"
+
+
+def mocked_copy(cursor, s3):
+    """COPY as pytest-mock-resources plays it: the file in memory, CSV with a header, no errors."""
+    from pytest_mock_resources.patch.redshift import mock_s3_copy
+
+    mock_s3_copy.boto3 = SimpleNamespace(client=lambda *_, **__: s3)
+    bare = psycopg2.extensions.cursor(cursor.connection)
+    keys = "aws_access_key_id=x;aws_secret_access_key=x"
+    mock_s3_copy.mock_s3_copy_command(
+        f"COPY sales FROM 's3://bench/csv/part' CREDENTIALS '{keys}' CSV", bare
+    )
 
 
 def bare_copy(cursor, body):
@@ -301,6 +325,7 @@ def main():
             "memory",
             "incremental",
             "models",
+            "etl",
             "parity",
         ),
     )
@@ -317,6 +342,7 @@ def main():
             "copy_memory": lambda: copy_memory(folder / "copy_memory", 250_000),
             "memory": lambda: memory(folder / "memory"),
             "models": models,
+            "etl": lambda: etl(folder / "etl"),
             "parity": lambda: parity(folder / "parity"),
             "startup": lambda: startup(folder / "startup"),
             "growth": lambda: growth(folder / "growth"),

@@ -23,30 +23,33 @@ def parity(folder, sales=1_000_000, defect_rate=0.3):
     generator = SyntheticDataGenerator(size, seed=3, defect_rate=defect_rate)
     manifest = generator.export(FolderSink(folder / "in"), "json", "x")
     figures = {"rows": manifest.records, "dirty_rows": manifest.defects + manifest.untidy}
-    for engine, file in ENGINES.items():
-        out = folder / engine
-        inputs = {
-            name: [str(folder / "in" / f.path) for f in table.files]
-            for name, table in manifest.tables.items()
-        }
-        arguments = [
-            str(ROOT / "src/glue_jobs/concert_etl_job.py"),
-            "--tables", json.dumps([table.as_job_argument() for table in TABLES]),
-            "--input", json.dumps(inputs), "--format", "json",
-            "--output", str(out / "clean"), "--quarantine", str(out / "rejected"),
-            "--summary", str(out / "summary"),
-        ]  # fmt: skip
-        started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, str(ROOT / "src/local_cloud" / file)],
-            input=json.dumps(arguments), text=True, check=True, capture_output=True,
-            env=dict(os.environ),
-        )  # fmt: skip
-        figures[f"{engine}_s"] = time.perf_counter() - started
+    for engine in ENGINES:
+        figures[f"{engine}_s"] = run_job(engine, folder / "in", manifest, folder / engine)
     figures["spark_to_duckdb"] = figures["spark_s"] / figures["duckdb_s"]
     figures["equal"] = float(all(_equal(folder, table) for table in TABLES))
     assert figures["equal"], "the engines differ"
     return figures
+
+
+def run_job(engine, inputs, manifest, out):
+    """Run the job on a data set in a folder; returns its seconds, its process's start included."""
+    files = {
+        name: [str(inputs / f.path) for f in table.files] for name, table in manifest.tables.items()
+    }
+    arguments = [
+        str(ROOT / "src/glue_jobs/concert_etl_job.py"),
+        "--tables", json.dumps([table.as_job_argument() for table in TABLES]),
+        "--input", json.dumps(files), "--format", manifest.format,
+        "--output", str(out / "clean"), "--quarantine", str(out / "rejected"),
+        "--summary", str(out / "summary"),
+    ]  # fmt: skip
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, str(ROOT / "src/local_cloud" / ENGINES[engine])],
+        input=json.dumps(arguments), text=True, check=True, capture_output=True,
+        env=dict(os.environ),
+    )  # fmt: skip
+    return time.perf_counter() - started
 
 
 def _equal(folder, table):

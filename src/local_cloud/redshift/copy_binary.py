@@ -112,7 +112,7 @@ def _field(values: Any, column: TargetColumn) -> _Fixed | _Text:
 
 
 def _absent(values: Any) -> Any:
-    return np.asarray(values.is_null()) if values.null_count else None
+    return np.from_dlpack(values.is_null().cast("uint8")).view(bool) if values.null_count else None
 
 
 def _big(numbers: Any, width: int) -> Any:
@@ -124,7 +124,9 @@ def _big(numbers: Any, width: int) -> Any:
 def _numbers(values: Any, kind: Any) -> Any:
     """Return the values as numpy's, with zeros where they are NULL."""
     typed = values.cast(kind)
-    return np.asarray(pc.fill_null(typed, pa.scalar(0, kind)) if typed.null_count else typed)
+    if typed.null_count:
+        typed = pc.fill_null(typed, pa.scalar(0, kind))
+    return np.from_dlpack(typed)  # where np.asarray would import pandas
 
 
 def _integer(width: int) -> Callable[[Any], Any]:

@@ -44,7 +44,11 @@ _ARROW = {
 _NO_NUMBER = re.compile(rb"[:\[,]\s*-?(NaN|Inf)")
 _FIRST_MOMENT = np.datetime64("0001-01-01")
 _SMALLEST_FLOAT = {"real": 1.2e-38, "double precision": 2.3e-308}  # below it, bits are lost
-_TRUTHS = pa.array(["t", "f", "true", "false", "1", "0"])
+
+
+@cache
+def _truths() -> pa.Array:
+    return pa.array(["t", "f", "true", "false", "1", "0"])  # imports pandas: not at the start
 
 
 class NotPlainError(Exception):
@@ -223,7 +227,7 @@ def _check_field(values: Any, column: TargetColumn, command: CopyCommand) -> Non
 def _check_value(values: Any, lengths: Any, content: Any, column: TargetColumn) -> None:
     """Require that texts are values of a type, in the form that leaves nothing to interpret."""
     if column.type == "boolean":
-        _require(pc.all(pc.is_in(values, _TRUTHS)).as_py())
+        _require(pc.all(pc.is_in(values, _truths())).as_py())
         return
     _require(_allowed(column.type)[content].all())
     if column.is_moment:

@@ -65,7 +65,7 @@ class DemoPipelineValidator:
         self.exit_code = 0
         self._context = Context(root, settings)
         self._started_at = datetime.now(UTC)
-        self.run_id = new_run_id(self._started_at)
+        self.run_id = new_run_id(self._started_at, Path(settings.report_dir))
 
     @property
     def report_path(self) -> Path:

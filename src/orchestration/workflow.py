@@ -79,7 +79,7 @@ class Workflow:
         self._now = now
         self._report = report
         self.started_at = now()
-        self.run_id = new_run_id(self.started_at)
+        self.run_id = new_run_id(self.started_at, Path(settings.report_dir))
         self.folder = Path(settings.report_dir) / self.run_id
         self.steps: dict[str, dict[str, Any]] = {}
         self.error: DemoError | None = None

@@ -6,9 +6,10 @@ import dataclasses
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,28 @@ from src.errors import CannotRunError, DemoError
 SCHEMA_VERSION = 2
 
 
-def new_run_id(now: datetime) -> str:
-    """Return an id that sorts by time and never repeats: 20261123T005047Z-bed1."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{os.urandom(2).hex()}"
+_RUN_ID = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{4}")
+_TIME = "%Y%m%dT%H%M%SZ"
+
+
+def new_run_id(now: datetime, folder: Path) -> str:
+    """Return an id that sorts behind those of all runs in `folder`: 20261123T005047Z-bed1.
+
+    It is the time, unless the clock was set back: then a second after the newest run's.
+    """
+    time = f"{now.astimezone(UTC):{_TIME}}"
+    known = [match[1] for name in _names(folder) if (match := _RUN_ID.fullmatch(name))]
+    newest = max(known, default="")
+    if newest >= time:
+        time = f"{datetime.strptime(newest, _TIME) + timedelta(seconds=1):{_TIME}}"
+    return f"{time}-{os.urandom(2).hex()}"
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []  # whether it can be written is seen when it is
 
 
 def to_json(value: Any) -> str:

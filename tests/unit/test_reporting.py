@@ -4,7 +4,7 @@ import dataclasses
 import io
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -46,9 +46,23 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
 
 
-def test_run_ids_sort_by_time_and_differ():
+def test_run_ids_sort_by_time_and_differ(tmp_path):
     now = datetime(2026, 11, 23, 0, 50, 47, tzinfo=UTC)
-    assert re.fullmatch(r"20261123T005047Z-[0-9a-f]{4}", new_run_id(now))
+    assert re.fullmatch(r"20261123T005047Z-[0-9a-f]{4}", new_run_id(now, tmp_path / "none"))
+
+
+@pytest.mark.parametrize("jump", [timedelta(0), timedelta(hours=-1), timedelta(days=-900)])
+def test_a_run_after_the_clock_was_set_back_sorts_behind_the_others(tmp_path, jump):
+    now = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
+    (tmp_path / "zzz").mkdir()
+    (tmp_path / "20991231T235959Z").mkdir()
+    ids = []
+    for moment in (now, now + jump, now + jump, now + jump + timedelta(seconds=1)):
+        ids.append(new_run_id(moment, tmp_path))
+        (tmp_path / ids[-1]).mkdir()
+    assert ids == sorted(ids) and len({run_id[:16] for run_id in ids}) == 4
+    later = new_run_id(now + timedelta(days=1), tmp_path)
+    assert later.startswith("20261201T235959Z-")
 
 
 def test_the_error_block_says_what_where_why_and_what_to_type():

@@ -1,0 +1,129 @@
+"""What a machine does to a run besides ending it: its clock jumps, its warehouse restarts."""
+
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import psutil
+import pytest
+
+from src.infrastructure.load_plan import LoadPlan, LoadSource, SourceFile
+from src.infrastructure.redshift_client import RedshiftClient
+from src.infrastructure.redshift_data_loader import RedshiftDataLoader
+from src.infrastructure.s3_storage import S3Storage
+from src.local_cloud.local_cloud import LocalCloud
+from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.settings import Settings
+from tests.integration.test_loader import ROWS
+
+SIZES = {"artists": 40, "venues": 20, "concerts": 200, "sales": 1500}
+
+
+# -- the clock -------------------------------------------------------------------------------
+
+
+class Jumping(datetime):
+    """A clock that is set to another hour, forwards or back, each time somebody looks."""
+
+    rng = random.Random(7)
+    seen = 0
+    set_to = timedelta(0)
+
+    @classmethod
+    def now(cls, tz=None):
+        cls.seen += 1
+        return datetime.now(tz) + cls.set_to + timedelta(hours=cls.rng.uniform(-9, 9))
+
+
+@pytest.fixture
+def jumping_clock(monkeypatch):
+    for name, module in list(sys.modules.items()):
+        if name.startswith("src.") and getattr(module, "datetime", None) is datetime:
+            monkeypatch.setattr(module, "datetime", Jumping)
+    yield
+    assert Jumping.seen > 10
+
+
+def pipeline(tmp_path, **options):
+    settings = Settings(
+        state_dir=str(tmp_path / ".demo"), report_dir=str(tmp_path / "r"), **SIZES, **options
+    )
+    return DemoPipelineOrchestrator(settings)
+
+
+def test_a_clock_that_jumps_changes_no_result(tmp_path, jumping_clock):
+    runs = []
+    for seed, days in ((1, 30), (2, 0), (3, -400)):
+        Jumping.set_to = timedelta(days=days)
+        with pipeline(tmp_path, seed=seed) as orchestrator:
+            report = orchestrator.run_pipeline()
+            assert report["verdict"] == "succeeded", report["error"]
+            assert all(0 <= step["seconds"] < 60 for step in report["steps"].values())
+            runs.append((orchestrator.workflow.run_id, orchestrator.manifest.dataset_id))
+    assert runs == sorted(runs)  # the order in which they really came
+    settings = pipeline(tmp_path).settings
+    with DemoPipelineOrchestrator(settings, skip_generation=True) as again:
+        assert again.run_pipeline()["verdict"] == "succeeded"
+        assert again.manifest.dataset_id == runs[-1][1]
+
+
+# -- PostgreSQL ------------------------------------------------------------------------------
+
+SALES = 150_000  # enough to be hit while they are copied
+
+
+def sales_csv():
+    header = ROWS["ticket_sales"].split("\n")[0]
+    rows = (f"{i},1,2024-12-01 10:00:00,2,9.99,19.98,vip,web" for i in range(1, SALES + 1))
+    return "\n".join([header, *rows, ""])
+
+
+def kill_while_copying(process_id, reached):
+    """Kill a connection's process in its COPY: PostgreSQL then restarts all of itself."""
+    server = psutil.Process(process_id)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if reached.is_set() and server.cmdline()[0].endswith("COPY"):
+            os.kill(process_id, signal.SIGKILL)
+            return
+        time.sleep(0.001)
+
+
+def test_a_warehouse_that_restarts_in_the_middle_of_a_copy_has_each_row_once(tmp_path):
+    with LocalCloud(tmp_path / ".demo") as cloud:
+        client = RedshiftClient(cloud.connect_redshift, attempts=7)
+        client.create_tables()
+        storage = S3Storage(cloud.s3_client(), "restart")
+        storage.ensure_bucket()
+        sources = {}
+        for table, body in {**ROWS, "ticket_sales": sales_csv()}.items():
+            storage.put(f"{table}.csv", body.encode())
+            file = SourceFile(storage.uri(f"{table}.csv"), len(body.encode()))
+            sources[table] = LoadSource((file,), "csv", body.count("\n") - 1)
+        attempts, reached = [], threading.Event()
+
+        def on_table(table):
+            attempts.append(table)
+            if table == "ticket_sales":
+                reached.set()
+
+        first = client.connection.info.backend_pid
+        killer = threading.Thread(target=kill_while_copying, args=(first, reached))
+        killer.start()
+        loader = RedshiftDataLoader(client, storage, iam_role="")
+        started = datetime.now(UTC)
+        loader.load(LoadPlan("r1", "replace", sources), on_table=on_table)
+        killer.join()
+        assert attempts == [*ROWS, *ROWS], "the first attempt was not interrupted"
+        assert not psutil.pid_exists(first)
+        assert [client.row_count("concert_dw", table) for table in ROWS] == [1, 1, 1, SALES]
+        distinct = "SELECT COUNT(DISTINCT sale_id) FROM concert_dw.ticket_sales"
+        assert client.query_value(distinct) == SALES
+        history = "SELECT COUNT(*) FROM concert_dw.load_history WHERE run_id = 'r1'"
+        assert client.query_value(history) == len(ROWS)
+        assert (datetime.now(UTC) - started).total_seconds() < 60
+        client.close()

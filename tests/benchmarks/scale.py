@@ -1,5 +1,6 @@
 """What grows with the data, and what a user waits for before anything grows."""
 
+import gzip
 import io
 import json
 import statistics
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import psutil
+import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -55,30 +57,36 @@ def growth(folder, sizes=(50_000, 500_000, 5_000_000)):
     """The whole pipeline: seconds and rows a second by stage, and the largest process of each."""
     figures = {}
     for sales in sizes:
-        script = Script(folder / str(sales))
-        script.folder.mkdir()
-        process = subprocess.Popen(
-            script.command("--sales", str(sales)), env=script.environment(), cwd=ROOT,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        peaks = {}
-        while process.poll() is None:
-            _note_peaks(process.pid, peaks)
-            time.sleep(0.1)
-        out, err = process.communicate()
-        assert process.returncode == 0, err
-        report = json.loads(Path(out.strip()).read_text())
-        rows = sum(entry["raw_records"] for entry in report["rows"].values())
-        figures[f"{sales}_rows"] = rows
-        figures[f"{sales}_s"] = report["duration_seconds"]
-        for step, entry in report["steps"].items():
-            figures[f"{sales}_{step}_rows_per_s"] = rows / max(entry["seconds"], 0.001)
-        for name, peak in peaks.items():
-            figures[f"{sales}_peak_mb_{name}"] = peak / 2**20
+        for name, value in _run(Script(folder / str(sales)), sales).items():
+            figures[f"{sales}_{name}"] = value
     first, last = sizes[0], sizes[-1]
     figures["rows_ratio"] = figures[f"{last}_rows"] / figures[f"{first}_rows"]
     figures["time_ratio"] = figures[f"{last}_s"] / figures[f"{first}_s"]
     return figures
+
+
+def _run(script, sales):
+    """Run the pipeline; returns its rows, seconds, rates by stage, and peaks by process."""
+    script.folder.mkdir()
+    process = subprocess.Popen(
+        script.command("--sales", str(sales)), env=script.environment(), cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    peaks = {}
+    while process.poll() is None:
+        _note_peaks(process.pid, peaks)
+        time.sleep(0.1)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    report = json.loads(Path(out.strip()).read_text())
+    rows = sum(entry["raw_records"] for entry in report["rows"].values())
+    figures = {"rows": rows, "s": report["duration_seconds"]}
+    for step, entry in report["steps"].items():
+        figures[f"{step}_s"] = entry["seconds"]
+        figures[f"{step}_rows_per_s"] = rows / max(entry["seconds"], 0.001)
+        if "mb_per_s" in entry:
+            figures[f"{step}_mb_per_s"] = entry["mb_per_s"]
+    return figures | {f"peak_mb_{name}": peak / 2**20 for name, peak in peaks.items()}
 
 
 def _note_peaks(pid, peaks):
@@ -95,44 +103,43 @@ def _note_peaks(pid, peaks):
         return
 
 
-def floors(folder, rows=10_000_000):
-    """Each stage of a large run beside what bounds it: gzip, DuckDB's scan, a bare insert."""
-    import gzip
-
-    bodies = []
-
-    class Keep:
-        def put(self, path, body):
-            if path.startswith("ticket_sales"):
-                bodies.append(body)
-
-    generator = SyntheticDataGenerator(WorldSize(2_000, 500, rows // 40, rows))
-    generator.world  # noqa: B018 (built before the clock starts)
-    figures = {"rows": rows}
-    for workers in (1, 2):
-        bodies.clear()
-        started = time.perf_counter()
-        generator.export(Keep(), "json", "x", workers=workers)
-        figures[f"export_json_{workers}_workers_rows_per_s"] = rows / (
-            time.perf_counter() - started
-        )
-    lines = [gzip.decompress(body) for body in bodies]
+def floors(folder, sales=10_000_000):
+    """Each stage of a large run, and its share of what bounds it, measured on that run's data."""
+    script = Script(folder / "run")
+    figures = _run(script, sales)
+    bodies = sorted((script.state / "s3").glob("*/raw/*/ticket_sales/*.json.gz"))
+    some = [gzip.decompress(path.read_bytes()) for path in bodies[:8]]
+    rows = sum(text.count(b"\n") for text in some)
     from isal import isal_zlib
 
-    started = time.perf_counter()
-    for text in lines:
-        isal_zlib.compress(text, 1)
-    figures["gzip_alone_rows_per_s"] = rows / (time.perf_counter() - started)
-    for number, body in enumerate(bodies):
-        (folder / f"{number}.json.gz").write_bytes(body)
-    started = time.perf_counter()
-    duckdb.sql(
-        f"SELECT count(*), sum(quantity) FROM read_json('{folder}/*.json.gz', "
+    floor = {"data_generation": ("gzip_alone_1_core", rows, lambda: [
+        isal_zlib.compress(text, 1) for text in some])}  # fmt: skip
+    floor["glue_etl"] = ("duckdb_scan", sales, lambda: duckdb.sql(
+        f"SELECT count(*), sum(quantity) FROM read_json({[str(path) for path in bodies]}, "
         "columns={sale_id: 'VARCHAR', concert_id: 'VARCHAR', purchased_at: 'VARCHAR', "
         "quantity: 'BIGINT', unit_price: 'VARCHAR', total_amount: 'VARCHAR', "
-        "ticket_tier: 'VARCHAR', sales_channel: 'VARCHAR'}, format='newline_delimited')"
-    ).fetchall()
-    figures["duckdb_scan_rows_per_s"] = rows / (time.perf_counter() - started)
+        "ticket_tier: 'VARCHAR', sales_channel: 'VARCHAR'}, format='newline_delimited', "
+        "ignore_errors=true)").fetchall())  # fmt: skip
+    with LocalCloud(script.state) as cloud:
+        connection = psycopg2.connect(**cloud.redshift_address())
+        cursor = connection.cursor()
+        cursor.execute("CREATE TEMP TABLE bare (LIKE concert_dw.ticket_sales)")
+        csv = io.BytesIO()
+        cursor.copy_expert(
+            "COPY (SELECT * FROM concert_dw.ticket_sales LIMIT 1000000) TO STDOUT (FORMAT csv)", csv
+        )
+        floor["redshift_load"] = ("bare_copy", 1_000_000, lambda: cursor.copy_expert(
+            "COPY bare FROM STDIN (FORMAT csv)", io.BytesIO(csv.getvalue())))  # fmt: skip
+        floor["data_verification"] = ("count_of_each_table", figures["rows"], lambda: [
+            cursor.execute(f"SELECT COUNT(*) FROM concert_dw.{t}")
+            for t in ("artists", "venues", "concerts", "ticket_sales")])  # fmt: skip
+        for stage, (name, count, bound) in floor.items():
+            started = time.perf_counter()
+            bound()
+            figures[f"{name}_rows_per_s"] = count / (time.perf_counter() - started)
+            share = figures[f"{stage}_rows_per_s"] / figures[f"{name}_rows_per_s"]
+            figures[f"{stage}_share_of_{name}"] = share
+        connection.close()
     return figures
 
 

@@ -125,24 +125,28 @@ class RedshiftDataLoader:
     def _load_table(
         self, plan: LoadPlan, spec: TableSpec, source: LoadSource, manifest_uri: str
     ) -> tuple[int, int]:
-        """COPY one table by way of its staging table; returns (rows, rejected rows)."""
+        """COPY one table; returns (rows, rejected rows).
+
+        A replacement goes straight into the table: rows are written once, and the transaction
+        keeps what was there. What is cleaned or merged goes by way of a staging table.
+        """
         target = _qualified(spec.name)
+        if plan.mode == "replace" and not plan.clean_in_warehouse:
+            self._client.execute(f"DELETE FROM {target}")
+            loaded = self._copy(target, spec.column_names, source, manifest_uri, what=spec.name)
+            _require_rows(spec.name, loaded, source, manifest_uri)
+            return loaded, 0
         stage = quote_identifier(f"stage_{spec.name}")
         names = ", ".join(quote_identifier(name) for name in spec.column_names)
         self._client.execute(f"DROP TABLE IF EXISTS {stage}")
         rejected = 0
         if plan.clean_in_warehouse:
             rejected = self._stage_raw(plan, spec, source, stage, manifest_uri)
+            staged = int(self._client.query_value(f"SELECT COUNT(*) FROM {stage}"))
         else:
             self._client.execute(f"CREATE TEMP TABLE {stage} (LIKE {target})")
-            self._copy(stage, spec.column_names, source, manifest_uri, what=spec.name)
-        staged = int(self._client.query_value(f"SELECT COUNT(*) FROM {stage}"))
-        if source.rows is not None and staged != source.rows:
-            raise LoadError(
-                f"{SCHEMA}.{spec.name} would get {staged:,} rows; the source has {source.rows:,}",
-                where=manifest_uri,
-                hint="python run_demo_pipeline.py",
-            )
+            staged = self._copy(stage, spec.column_names, source, manifest_uri, what=spec.name)
+        _require_rows(spec.name, staged, source, manifest_uri)
         if plan.mode == "replace":
             self._client.execute(f"DELETE FROM {target}")
         else:
@@ -187,7 +191,8 @@ class RedshiftDataLoader:
         *,
         what: str,
         max_error: int = 0,
-    ) -> None:
+    ) -> int:
+        """COPY into an empty table; returns its rows, which are those that COPY reported."""
         statement = self._copy_statement(table, columns, source, manifest_uri, max_error)
         logger.debug("sql: COPY %s FROM %s", table, manifest_uri)
         try:
@@ -206,6 +211,7 @@ class RedshiftDataLoader:
                 where=manifest_uri,
                 hint="run the same command again",
             )
+        return loaded
 
     def _copy_statement(
         self,
@@ -284,6 +290,15 @@ class RedshiftDataLoader:
              load.source_rows, load.rejected_rows, load.table_rows, as_of,
              datetime.now(UTC).replace(tzinfo=None, microsecond=0)),
         )  # fmt: skip
+
+
+def _require_rows(name: str, rows: int, source: LoadSource, manifest_uri: str) -> None:
+    if source.rows is not None and rows != source.rows:
+        raise LoadError(
+            f"{SCHEMA}.{name} would get {rows:,} rows; the source has {source.rows:,}",
+            where=manifest_uri,
+            hint="python run_demo_pipeline.py",
+        )
 
 
 def _qualified(table: str) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
 import psycopg2.extensions
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
+Read = TypeVar("Read")
 
 TRUSTED_S = 60.0
 SERVERLESS_SLICES = 16  # an assumption: enough files for a workgroup of 8 to 32 RPU
@@ -73,6 +74,8 @@ class RedshiftClient:
         self.is_serverless = is_serverless
         self._sleep = sleep
         self._connection: Any = None
+        self._in_transaction = False
+        self._has_state = False  # in the session, by a statement outside `transaction`
 
     @property
     def connection(self) -> Any:
@@ -105,7 +108,9 @@ class RedshiftClient:
     def _open(self) -> Any:
         for attempt in range(1, self._attempts + 1):
             try:
-                return self._labelled(self._connect())
+                opened = self._labelled(self._connect())
+                self._has_state = False
+                return opened
             except psycopg2.Error as error:
                 text = (str(error).strip() or type(error).__name__).splitlines()[0]
                 is_refused = any(words in text for words in _HINTS_OF_REFUSALS)
@@ -140,6 +145,7 @@ class RedshiftClient:
     def transaction(self) -> Iterator[None]:
         """Commit what the block does, or roll all of it back."""
         connection = self.connection
+        self._in_transaction = True
         try:
             yield
             connection.commit()
@@ -149,6 +155,8 @@ class RedshiftClient:
         except BaseException:
             self._rollback()
             raise
+        finally:
+            self._in_transaction = False
 
     def _rollback(self) -> None:
         """Roll back; a connection that cannot is given up, and the server rolls back."""
@@ -161,20 +169,27 @@ class RedshiftClient:
 
     def execute(self, statement: str, arguments: Sequence[Any] | None = None) -> int:
         """Execute one statement; returns the number of rows it touched (-1 if unknown)."""
+        self._has_state |= not self._in_transaction
         with self._cursor(statement, arguments) as cursor:
             return int(cursor.rowcount)
 
     def query(self, statement: str, arguments: Sequence[Any] | None = None) -> list[dict[str, Any]]:
         """Execute a query; returns its rows as dicts."""
-        with self._cursor(statement, arguments) as cursor:
+
+        def rows(cursor: Any) -> list[dict[str, Any]]:
             names = [column.name for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+        return self._read(statement, arguments, rows)
+
     def query_value(self, statement: str, arguments: Sequence[Any] | None = None) -> Any:
         """Execute a query; returns the first column of its first row, or None."""
-        with self._cursor(statement, arguments) as cursor:
+
+        def value(cursor: Any) -> Any:
             row = cursor.fetchone()
             return None if row is None else row[0]
+
+        return self._read(statement, arguments, value)
 
     def query_dataframe(
         self, statement: str, arguments: Sequence[Any] | None = None
@@ -182,9 +197,33 @@ class RedshiftClient:
         """Execute a query; returns its rows as a DataFrame, columns in query order."""
         import pandas as pd
 
-        with self._cursor(statement, arguments) as cursor:
+        def frame(cursor: Any) -> pd.DataFrame:
             names = [column.name for column in cursor.description]
             return pd.DataFrame(cursor.fetchall(), columns=names)
+
+        return self._read(statement, arguments, frame)
+
+    def _read(
+        self, statement: str, arguments: Sequence[Any] | None, fetch: Callable[[Any], Read]
+    ) -> Read:
+        def once() -> Read:
+            with self._cursor(statement, arguments) as cursor:
+                return fetch(cursor)
+
+        # Within a transaction only all of it can be done again, which is its owner's to do.
+        return once() if self._in_transaction or self._has_state else self._repeatedly(once)
+
+    def _repeatedly(self, action: Callable[[], Read]) -> Read:
+        """Do what may be done twice, again where the connection was lost in it."""
+        for attempt in range(1, self._attempts):
+            try:
+                return action()
+            except WarehouseError as error:
+                if not error.is_lost:
+                    raise
+                logger.warning("attempt %d: %s: %s", attempt, error.message, error.cause)
+                self._sleep(2.0 ** (attempt - 1))
+        return action()
 
     @contextmanager
     def _cursor(self, statement: str, arguments: Sequence[Any] | None) -> Iterator[Any]:
@@ -206,10 +245,14 @@ class RedshiftClient:
 
     def create_tables(self) -> None:
         """Create the schema and every table that is not there yet."""
-        with self.transaction():
-            self.execute("CREATE SCHEMA IF NOT EXISTS concert_dw")
-            for file in sorted(SCHEMA_SQL.glob("*.sql")):
-                self.execute(file.read_text())
+
+        def create() -> None:
+            with self.transaction():
+                self.execute("CREATE SCHEMA IF NOT EXISTS concert_dw")
+                for file in sorted(SCHEMA_SQL.glob("*.sql")):
+                    self.execute(file.read_text())
+
+        self._repeatedly(create)
 
     def table_names(self, schema: str) -> list[str]:
         """Return the tables of a schema."""

@@ -71,7 +71,6 @@ class PostgresServer:
             # The rename is the commit: a half-made data directory is never taken for whole.
             self._create(binaries).rename(self._data)
         self._launch(binaries)
-        self._ensure_database()
 
     def stop(self) -> None:
         """Stop the server; open connections are closed."""
@@ -130,7 +129,7 @@ class PostgresServer:
         deadline = time.monotonic() + START_TIMEOUT_S
         while process.poll() is None and time.monotonic() < deadline:
             try:
-                psycopg2.connect(**{**self.address(), "dbname": "postgres"}).close()
+                self._ensure_database()
             except psycopg2.OperationalError as error:
                 if "authentication failed" in str(error):
                     raise self._refused() from error

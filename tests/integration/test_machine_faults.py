@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
+from src.errors import WarehouseError
 from src.infrastructure.load_plan import LoadPlan, LoadSource, SourceFile
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
@@ -80,6 +81,34 @@ def sales_csv():
     header = ROWS["ticket_sales"].split("\n")[0]
     rows = (f"{i},1,2024-12-01 10:00:00,2,9.99,19.98,vip,web" for i in range(1, SALES + 1))
     return "\n".join([header, *rows, ""])
+
+
+def test_a_read_alone_is_done_again_and_one_within_a_transaction_is_not(tmp_path):
+    with LocalCloud(tmp_path / ".demo") as cloud:
+        client = RedshiftClient(cloud.connect_redshift, attempts=7)
+        client.create_tables()
+
+        def crash():
+            os.kill(client.connection.info.backend_pid, signal.SIGKILL)
+
+        crash()
+        assert client.query("SELECT 1 AS one") == [{"one": 1}]
+        crash()
+        assert client.query_dataframe("SELECT 1 AS one")["one"].tolist() == [1]
+        crash()
+        client.create_tables()
+        lost = pytest.raises(WarehouseError, match="connection to Redshift was lost")
+        with lost, client.transaction():
+            client.execute("DELETE FROM concert_dw.artists")
+            crash()
+            client.query_value("SELECT 1")
+        assert client.query_value("SELECT 1") == 1
+        client.execute("CREATE TEMP TABLE t (a INTEGER)")  # goes with the session
+        crash()
+        with pytest.raises(WarehouseError, match="connection to Redshift was lost"):
+            client.query_value("SELECT 1")
+        assert client.query_value("SELECT 1") == 1  # in another session
+        client.close()
 
 
 def kill_while_copying(process_id, reached):

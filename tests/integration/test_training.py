@@ -188,7 +188,7 @@ def test_no_champion(trained, tmp_path):
 
 def test_data_that_is_not_ours_trains_without_a_ceiling(tmp_path):
     raw, folder = tmp_path / "raw", tmp_path / "in"
-    size = WorldSize(1000, 500, 10_000, 50_000)
+    size = WorldSize(200, 100, 2_000, 10_000)
     SyntheticDataGenerator(size, defect_rate=0).export(FolderSink(raw), "json", "x")
     folder.mkdir()
     for spec in TABLES:  # the required columns alone

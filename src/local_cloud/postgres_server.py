@@ -100,7 +100,7 @@ class PostgresServer:
         finally:
             password_file.unlink()
         if code != 0:
-            raise self._failed("the local warehouse could not be created")
+            raise self.failed("the local warehouse could not be created")
         return new
 
     def _launch(self, binaries: Path) -> None:
@@ -119,7 +119,7 @@ class PostgresServer:
                 )
             if self._answers():
                 return
-        raise self._failed("the local warehouse did not start")
+        raise self.failed("the local warehouse did not start")
 
     def _answers(self) -> bool:
         import psycopg2
@@ -159,7 +159,8 @@ class PostgresServer:
             hint="python -m src.local_cloud reset",
         )
 
-    def _failed(self, message: str) -> UnreachableError:
+    def failed(self, message: str) -> UnreachableError:
+        """Return the error for a server that does not do its work, with its log's last lines."""
         return UnreachableError(
             message,
             where=str(self._log),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 ADDRESS_FILE = "servers.json"
 REGION = "us-east-1"
+PREPARE_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,6 @@ class Servers:
     def start(self) -> Address:
         """Start both; returns when they answer."""
         from src.local_cloud.front.server import Front
-        from src.local_cloud.redshift.connection import prepare
 
         folder, secret = self._folder, self._credentials
         (folder / ADDRESS_FILE).unlink(missing_ok=True)
@@ -64,7 +65,7 @@ class Servers:
             folder / "redshift", folder / "redshift.log", secret.password
         )
         self._postgres.start()
-        prepare(self._postgres.address())
+        self._prepare(self._postgres)
         endpoint = self._s3.endpoint
         self._front = Front(self._postgres.address(), lambda: s3_client(endpoint, secret))
         self._front.start()
@@ -73,6 +74,21 @@ class Servers:
         )
         write_private(folder / ADDRESS_FILE, json.dumps(asdict(address)))
         return address
+
+    def _prepare(self, postgres: PostgresServer) -> None:
+        """Make the warehouse a Redshift; also where it restarts meanwhile, which takes moments."""
+        import psycopg2
+
+        from src.local_cloud.redshift.connection import prepare
+
+        deadline = time.monotonic() + PREPARE_TIMEOUT_S
+        while True:
+            try:
+                return prepare(postgres.address())
+            except psycopg2.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise postgres.failed("the local warehouse does not stay up") from error
+                time.sleep(0.1)
 
     def stop(self) -> None:
         """Stop what was started."""

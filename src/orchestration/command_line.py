@@ -155,6 +155,11 @@ def run_script(
         return _end(
             UsageError(f"internal error: {name}: {error}", hint="run it again with -v"), wants_json
         )
+    finally:
+        if argv is None:
+            # The outcome stands: while Python winds up, a signal must not turn it into another.
+            for late in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(late, signal.SIG_IGN)
 
 
 def _end(error: DemoError, wants_json: bool) -> int:

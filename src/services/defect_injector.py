@@ -167,10 +167,8 @@ class _Values:
         self._is_encoded = pa.types.is_dictionary(array.type)
         self._texts: list[str] = []
         if self._is_encoded:
-            self.numbers, self._texts = (
-                ac.values_of(array.indices).copy(),
-                array.dictionary.to_pylist(),
-            )
+            self.numbers = ac.values_of(array.indices).copy()
+            self._texts = array.dictionary.to_pylist()
         elif pa.types.is_string(array.type):
             self.numbers, self._texts = np.arange(len(array)), array.to_pylist()
         else:

@@ -1,6 +1,7 @@
 """The command line's contract: options, streams and exit codes."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -170,3 +171,15 @@ def test_version(script):
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.startswith("run_demo_pipeline.py 0.")
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("outcome", [0, 1, 130])
+def test_a_signal_that_comes_while_python_winds_up_changes_no_outcome(kind, outcome):
+    code = (
+        "import atexit, os, sys; from src.orchestration.command_line import run_script;"
+        f"atexit.register(os.kill, os.getpid(), {int(kind)});"
+        f"sys.exit(run_script(lambda argv: {outcome}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (outcome, b"")

@@ -44,7 +44,7 @@ def raised_messages():
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             called = isinstance(node, ast.Call) and node.args and ast.unparse(node.func)
-            if called and called.endswith(("Error", "_failed")):
+            if called and called.endswith(("Error", "_failed", ".failed")):
                 first = node.args[0]
                 for part in first.values if isinstance(first, ast.JoinedStr) else [first]:
                     words = str(part.value).strip() if isinstance(part, ast.Constant) else ""

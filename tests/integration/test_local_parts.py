@@ -297,3 +297,18 @@ def test_what_servers_left_in_the_temporary_folder_goes_with_their_state_folder(
         assert sorted(places.iterdir()) == sorted([kept, somebodys, place, trial])
     assert sorted(places.iterdir()) == sorted([kept, somebodys])
     assert not left.exists() and data_folder(tmp_path / "kept" / "redshift") == kept
+
+
+def test_the_room_of_deleted_rows_is_used_again(tmp_path):
+    sizes = []
+    for _ in range(6):  # as many runs, each of which replaces what the one before loaded
+        with LocalCloud(tmp_path / ".demo") as cloud:
+            connection = psycopg2.connect(**cloud.redshift_address())
+            with connection, connection.cursor() as cursor:
+                cursor.execute("CREATE TABLE IF NOT EXISTS t (a INTEGER)")
+                cursor.execute("DELETE FROM t")
+                cursor.execute("INSERT INTO t SELECT * FROM generate_series(1, 20000)")
+                cursor.execute("SELECT pg_relation_size('t')")
+                sizes.append(cursor.fetchone()[0])
+            connection.close()
+    assert max(sizes) <= 3 * sizes[0], sizes

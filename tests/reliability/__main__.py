@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from src.local_cloud.server_folder import data_folder
 from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.settings import Settings
 from tests.conftest import SMALL, Script
@@ -146,6 +147,9 @@ def soak(runs):
                     "threads": process.num_threads(),
                     "child_processes": len(process.children(recursive=True)),
                     "state_mb_without_data_sets": round(state_bytes(folder / ".demo") / 2**20, 1),
+                    "warehouse_mb": round(
+                        folder_bytes(data_folder(folder / ".demo/redshift")) / 2**20, 1
+                    ),
                     "temporary_files": sum(
                         1
                         for pattern in ("tmp*", "concert-demo-*")
@@ -153,6 +157,10 @@ def soak(runs):
                     ),
                 }
         return held
+
+
+def folder_bytes(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def state_bytes(state):

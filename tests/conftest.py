@@ -21,10 +21,8 @@ if os.environ.get("CI"):
 
 ROOT = Path(__file__).parents[1]
 # Files that take a minute or more go first: the last one must not keep one of two workers waiting.
-LONG = ("test_training", "test_report_page", "test_documents_run", "test_pipeline",
-        "test_spark_parity", "test_aws_faults", "test_validation", "test_aws_training")  # fmt: skip
-# These share one training, which takes a worker a minute.
-TRAINED = ("test_training", "test_report_page", "test_documents_run")
+LONG = ("test_training", "test_pipeline", "test_documents_run", "test_spark_parity",
+        "test_report_page", "test_aws_faults", "test_validation", "test_aws_training")  # fmt: skip
 
 
 def pytest_configure(config):
@@ -41,13 +39,9 @@ def pytest_unconfigure(config):
         shutil.rmtree(config.scratch, ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     order = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
-    for item in items:  # a file's tests share its fixtures, so one worker has them all
-        group = "trained" if item.path.stem in TRAINED else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 SMALL = ["--artists", "40", "--venues", "20", "--concerts", "200", "--sales", "1500"]

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -182,10 +183,13 @@ def connect_arguments(port: int, password: str) -> dict[str, Any]:
 
 def _end_leftover(data: Path) -> None:
     """Stop a server that a killed run left on this data directory."""
+    import psutil
+
     leftover = running_server(data)
     if leftover is not None:
-        leftover.send_signal(signal.SIGINT)
-        leftover.wait(10)
+        with suppress(psutil.Error):  # it went by itself; or it stays, and PostgreSQL will say so
+            leftover.send_signal(signal.SIGINT)
+            leftover.wait(10)
 
 
 def _free_port() -> int:

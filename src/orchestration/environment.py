@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -221,10 +220,8 @@ class DemoEnvironment:
         return BucketSetup(account.region, account.account_id, self.settings.expire_days)
 
 
-@contextmanager
-def temporary_state_folder() -> Iterator[Path]:
+def temporary_state_folder() -> AbstractContextManager[Path]:
     """Give a state folder for a trial of the local target, and delete all that it left."""
-    from src.local_cloud.local_cloud import temporary_state_folder as temporary
+    from src.local_cloud import local_cloud
 
-    with temporary() as folder:
-        yield folder
+    return local_cloud.temporary_state_folder()

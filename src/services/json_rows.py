@@ -233,7 +233,9 @@ def _texts(array: pa.Array) -> _Field | None:
 def _categories(array: pa.DictionaryArray) -> _Field | None:
     """Write texts of few kinds: each distinct one is padded once."""
     texts = [json.dumps(t, ensure_ascii=False).encode() for t in array.dictionary.to_pylist()]
-    width = max(map(len, texts), default=0)
+    if not texts:
+        return _Field(0, lambda out, rows: None)
+    width = max(map(len, texts))
     if width > _WIDEST_TEXT:
         return None
     padded = b"".join(text.ljust(width, bytes([_FILLER])) for text in texts)
@@ -249,8 +251,8 @@ def _words(texts: Any) -> list[tuple[int, Any]]:
     The last one reaches back over the one before, where the width is no multiple.
     """
     width = texts.shape[1]
-    size = next(size for size in (8, 4, 2, 1) if size <= max(width, 1))
-    places = sorted({*range(0, width - size + 1, size), max(width - size, 0)} if width else ())
+    size = next(size for size in (8, 4, 2, 1) if size <= width)
+    places = sorted({*range(0, width - size + 1, size), width - size})
     return [(at, texts[:, at : at + size].view(f"<u{size}")[:, 0]) for at in places]
 
 

@@ -10,6 +10,7 @@ import textwrap
 import time
 
 import boto3
+import psutil
 import psycopg2
 import pytest
 from botocore.exceptions import ClientError
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 from src.errors import BusyError, CannotRunError, UnreachableError
 from src.infrastructure.glue_job_manager import GlueJobManager
 from src.infrastructure.s3_storage import S3Storage
+from src.local_cloud import postgres_server
 from src.local_cloud.local_cloud import LocalCloud, temporary_state_folder
 from src.local_cloud.server_folder import data_folder
 from src.orchestration import preflight
@@ -312,3 +314,14 @@ def test_the_room_of_deleted_rows_is_used_again(tmp_path):
                 sizes.append(cursor.fetchone()[0])
             connection.close()
     assert max(sizes) <= 3 * sizes[0], sizes
+
+
+@pytest.mark.parametrize("end", [psutil.NoSuchProcess(1), psutil.TimeoutExpired(10, 1)])
+def test_a_leftover_server_that_goes_or_stays_is_no_internal_error(tmp_path, monkeypatch, end):
+    class Leftover:
+        def send_signal(self, kind):
+            raise end
+
+    monkeypatch.setattr(postgres_server, "running_server", lambda data: Leftover())
+    with LocalCloud(tmp_path / ".demo") as cloud:
+        cloud.connect_redshift().close()

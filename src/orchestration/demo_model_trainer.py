@@ -100,7 +100,7 @@ class DemoModelTrainer(WorkflowOwner):
         self.until = training_data.known_until(self.environment, self.load)
         self.quarters = training_data.extract_venue_quarters(self.environment, self.workflow.run_id)
         facts = {"rows": len(self.quarters)}
-        return StepOutcome("ok", f"{len(self.quarters):,} venue-quarters", facts)
+        return StepOutcome("success", f"{len(self.quarters):,} venue-quarters", facts)
 
     def prepare_venue_features(self, progress: StageProgress | None = None) -> StepOutcome:
         """Complete the panel: every venue in every finished quarter."""
@@ -109,7 +109,7 @@ class DemoModelTrainer(WorkflowOwner):
         self.panel = venue_training.finished_panel(self.quarters, self.until)
         venues, quarters = self.panel["venue_id"].nunique(), self.panel["quarter"].nunique()
         summary = f"{venues:,} venues x {quarters} finished quarters"
-        return StepOutcome("ok", summary, {"venues": venues, "quarters": quarters})
+        return StepOutcome("success", summary, {"venues": venues, "quarters": quarters})
 
     def extract_ticket_sales_training_data(
         self, progress: StageProgress | None = None
@@ -123,7 +123,7 @@ class DemoModelTrainer(WorkflowOwner):
         self.truth = training_data.ground_truth(self.environment, self.load)
         known = "with ground truth" if self.truth is not None else "no ground truth: no ceiling"
         facts = {"rows": len(self.concerts), "has_ground_truth": self.truth is not None}
-        return StepOutcome("ok", f"{len(self.concerts):,} concerts, {known}", facts)
+        return StepOutcome("success", f"{len(self.concerts):,} concerts, {known}", facts)
 
     def prepare_ticket_sales_features(self, progress: StageProgress | None = None) -> StepOutcome:
         """Split the completed concerts by time."""
@@ -138,7 +138,7 @@ class DemoModelTrainer(WorkflowOwner):
         }
         since = f"{self.split.test['starts_at'].min():%Y-%m-%d}"
         words = ", ".join(f"{rows:,} {name}" for name, rows in sizes.items())
-        return StepOutcome("ok", f"{words} since {since}", {"rows": sizes})
+        return StepOutcome("success", f"{words} since {since}", {"rows": sizes})
 
     def train_venue_popularity_model(self, progress: StageProgress | None = None) -> StepOutcome:
         """Fit, calibrate and judge the venue model."""
@@ -149,8 +149,8 @@ class DemoModelTrainer(WorkflowOwner):
             self.panel, test_size=s.test_size, random_state=s.random_state, coverage=s.coverage
         )
         facts = self.venue_model.facts
-        self.models["venue_popularity"] = {**facts, "status": "trained"}
-        return StepOutcome("ok", _headline(facts, "points"))
+        self.models["venue_popularity"] = {**facts, "status": "success", "saved": False}
+        return StepOutcome("success", _headline(facts, "points"))
 
     def train_ticket_sales_model(self, progress: StageProgress | None = None) -> StepOutcome:
         """Fit, calibrate and judge the sales model; a failed gate fails the run."""
@@ -170,18 +170,18 @@ class DemoModelTrainer(WorkflowOwner):
             facts["leaderboard"] = sales_training.challengers(
                 self.split, self.sales_model.service, s.random_state
             )
-        self.models["ticket_sales_prediction"] = {**facts, "status": "trained"}
+        self.models["ticket_sales_prediction"] = {**facts, "status": "success", "saved": False}
         failed = [name for name, gate in facts["gates"].items() if gate["verdict"] == "failed"]
         if failed and s.coverage == 0.9:  # the gates are stated for 90 % intervals
             gate = facts["gates"][failed[0]]
-            self.models["ticket_sales_prediction"]["status"] = "rejected"
+            self.models["ticket_sales_prediction"]["status"] = "failed"
             raise ModelError(
                 f"the sales model failed {len(failed)} of {len(facts['gates'])} calibration gates",
                 where=", ".join(failed),
                 cause=f"{failed[0]}: expected {gate['expected']}, found {gate['found']:.3f}",
                 hint="python run_demo_pipeline.py --concerts 20000 --sales 100000",
             )
-        return StepOutcome("ok", _headline(facts, "tickets"))
+        return StepOutcome("success", _headline(facts, "tickets"))
 
     def save_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Save both models as new versions and make them the champions."""
@@ -202,9 +202,9 @@ class DemoModelTrainer(WorkflowOwner):
             ("venue_popularity", self.models["venue_popularity"]),
         ):
             version = self.versions[name]
-            entry.update(status="saved", version=version, location=registry.uri(name, version))
+            entry.update(saved=True, version=version, location=registry.uri(name, version))
         words = ", ".join(f"{name} v{version}" for name, version in self.versions.items())
-        return StepOutcome("ok", words, {"versions": self.versions})
+        return StepOutcome("success", words, {"versions": self.versions})
 
     def generate_sample_predictions(self, progress: StageProgress | None = None) -> StepOutcome:
         """Predict coming concerts, what-ifs and venues; write them to the warehouse; draw."""
@@ -227,7 +227,7 @@ class DemoModelTrainer(WorkflowOwner):
             self.workflow.folder, sales.test, sales.facts, sales.facts["importance"], board
         )
         summary = f"{written['concert_predictions']:,} concerts, {len(self.samples)} scenarios"
-        return StepOutcome("ok", f"{summary}, {len(self.plots)} plots", {"written": written})
+        return StepOutcome("success", f"{summary}, {len(self.plots)} plots", {"written": written})
 
     def validate_saved_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Re-check the champions on the current warehouse; trains and writes nothing."""
@@ -256,7 +256,7 @@ class DemoModelTrainer(WorkflowOwner):
                 hint="python train_demo_models.py",
             )
         passed = sum(check.verdict == "passed" for check in every)
-        return StepOutcome("ok", f"{passed} checks passed, {len(every) - passed} not judged")
+        return StepOutcome("success", f"{passed} checks passed, {len(every) - passed} not judged")
 
     def _validated(
         self, key: str, saved: Any, facts: dict[str, Any], checks: dict[str, list[ModelCheck]]
@@ -264,7 +264,8 @@ class DemoModelTrainer(WorkflowOwner):
         failed = any(check.verdict == "failed" for check in checks[key])
         self.models[key] = {
             **facts,
-            "status": "failed" if failed else "valid",
+            "status": "failed" if failed else "success",
+            "saved": True,
             "version": saved.version,
             "checks": checks[key],
         }

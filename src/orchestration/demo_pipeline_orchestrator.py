@@ -118,7 +118,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         for storage in (self.environment.raw_storage, self.environment.processed_storage):
             buckets[storage.bucket] = "created" if storage.ensure_bucket() else "verified"
         words = sorted(set(buckets.values()))
-        return StepOutcome("ok", f"2 buckets {' and '.join(words)}", {"buckets": buckets})
+        return StepOutcome("success", f"2 buckets {' and '.join(words)}", {"buckets": buckets})
 
     def generate_and_upload_data(self, progress: StageProgress | None = None) -> StepOutcome:
         """Generate (or read, or find) the raw data set; its manifest is written last."""
@@ -158,7 +158,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         }
         is_new = done is None and not self.skip_generation
         worked = (manifest.records, manifest.bytes) if is_new else (None, None)
-        return StepOutcome("ok" if is_new else "skipped", summary, facts, *worked)
+        return StepOutcome("success" if is_new else "skipped", summary, facts, *worked)
 
     def run_glue_etl_jobs(self, progress: StageProgress | None = None) -> StepOutcome:
         """Clean the raw data with the Glue job; skipped where Redshift does the cleaning."""
@@ -180,7 +180,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         self.etl_counts = counts
         summary = f"{facts['job']} {facts['job_run_state']}, {facts['rejected_rows']:,} rejected"
         rows = sum(n for rules in counts.values() for n in rules.values())
-        return StepOutcome("ok", summary, facts, rows, manifest.bytes)
+        return StepOutcome("success", summary, facts, rows, manifest.bytes)
 
     def load_data_to_redshift(self, progress: StageProgress | None = None) -> StepOutcome:
         """COPY the four tables into concert_dw in one transaction."""
@@ -202,7 +202,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         if plan.clean_in_warehouse:
             summary += f", {facts['rejected_rows']:,} rejected"
         loaded = sum(load.bytes for load in loads.values())
-        return StepOutcome("ok", summary, facts, facts["rows"], loaded)
+        return StepOutcome("success", summary, facts, facts["rows"], loaded)
 
     def _load_facts(self, loads: Mapping[str, TableLoad]) -> dict[str, Any]:
         return {
@@ -250,7 +250,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         summary = f"{tally['passed']} of {len(results)} checks passed"
         if tally["skipped"]:
             summary += f", {tally['skipped']} not applicable"
-        return StepOutcome("ok", summary, facts)
+        return StepOutcome("success", summary, facts)
 
     # -- pieces --------------------------------------------------------------------------
 

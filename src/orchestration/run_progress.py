@@ -28,7 +28,7 @@ class UnfinishedRun:
 
     def has(self, stage: str) -> bool:
         """Tell whether the run finished a stage."""
-        return self.steps.get(stage, {}).get("status") in ("ok", "skipped")
+        return self.steps.get(stage, {}).get("status") in ("success", "skipped")
 
     def summary(self, stage: str) -> str:
         """Return what the stage said, and that it was this run's."""
@@ -39,7 +39,9 @@ def save_progress(
     folder: Path, run_id: str, settings: Settings, steps: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Write the finished stages of a run, whole or not at all."""
-    done = {name: step for name, step in steps.items() if step.get("status") in ("ok", "skipped")}
+    done = {
+        name: step for name, step in steps.items() if step.get("status") in ("success", "skipped")
+    }
     content = {"run_id": run_id, "arguments": settings.public(), "steps": done}
     write_atomically(folder / PROGRESS, to_json(content) + "\n")
 

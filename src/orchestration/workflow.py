@@ -30,7 +30,7 @@ EXIT_INTERRUPTED = 130
 
 @dataclass
 class StepOutcome:
-    """How a stage ended: its status word, one line for people, facts for the report.
+    """How a stage ended: its status in the report, one line for people, facts for the report.
 
     `rows` and `bytes` are what it worked through, where that is what takes its time.
     """
@@ -164,7 +164,7 @@ class Workflow:
 
     def _summarise(self, seconds: float) -> None:
         tally = [step["status"] for step in self.steps.values()]
-        ok, skipped, failed = (tally.count(word) for word in ("ok", "skipped", "failed"))
+        ok, skipped, failed = (tally.count(word) for word in ("success", "skipped", "failed"))
         word = "Completed successfully" if self.error is None else "Failed"
         if self.exit_code == EXIT_INTERRUPTED:
             word = "Interrupted"

@@ -13,7 +13,15 @@ from src.errors import DemoError
 
 HEARTBEAT_S = 15.0
 _REDRAW_S = 0.1
-_COLORS = {"ok": "32", "passed": "32", "failed": "31", "skipped": "33", "error": "31", "dim": "2"}
+_COLORS = {
+    "success": "32", "passed": "32", "failed": "31", "skipped": "33", "error": "31", "dim": "2"
+}  # fmt: skip
+_WORDS = {"success": "ok", "interrupted": "stopped", "not_run": "not run"}
+
+
+def status_word(status: str) -> str:
+    """Return how people see a stage's status on the console and the page."""
+    return _WORDS.get(status, status)
 
 
 class Console:
@@ -90,8 +98,7 @@ class Console:
         if self._quiet:
             return
         start = "\r\x1b[2K" if self._is_terminal else ""
-        shown = "stopped" if status == "interrupted" else status
-        word = self._paint(status, f"{shown:<8}")
+        word = self._paint(status, f"{status_word(status):<8}")
         self._write(f"{start}{prefix} {word} {text:<46} {seconds:>5.1f}s\n")
 
     @property

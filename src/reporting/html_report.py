@@ -10,12 +10,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from src.reporting.console import status_word
 from src.reporting.pipeline_view import pipeline_view
 from src.reporting.run_report import plain
 from src.reporting.training_view import training_view
 
 TEMPLATES = Path(__file__).parent / "templates"
-_TONES = {"ok": "good", "passed": "good", "failed": "bad", "skipped": "warn", "interrupted": "warn"}
+_TONES = {"ok": "good", "passed": "good", "failed": "bad", "skipped": "warn", "stopped": "warn"}
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "–", "muted": "·"}
 _PROPER = {"s3": "S3", "etl": "ETL", "glue": "Glue", "redshift": "Redshift"}
 _SPECIAL = {
@@ -58,14 +59,14 @@ def _common(facts: dict[str, Any]) -> dict[str, Any]:
     at = f" at {_name(stopped)}" if stopped else ""
     words = {"succeeded": "Succeeded", "failed": f"Failed{at}", "interrupted": f"Interrupted{at}"}
     began = datetime.fromisoformat(facts[f"{facts['report']}_start"])
-    counted = ", ".join(f"{tally.count(word)} {word}" for word in sorted(set(tally)))
+    counted = ", ".join(f"{tally.count(s)} {status_word(s)}" for s in sorted(set(tally)))
     return {
         "run_id": facts["run_id"],
         "target": facts["target"],
         "verdict": verdict,
         "started": f"{began:%Y-%m-%d %H:%M} UTC",
         "headline": f"{words[verdict]} in {_seconds(steps):.1f} s",
-        "lead": f"{len(tally)} stages: {counted.replace('_', ' ')}.",
+        "lead": f"{len(tally)} stages: {counted}.",
         "error": facts["error"],
         "failed_checks": [],
         "stages": _stages(steps),
@@ -83,7 +84,7 @@ def _stages(steps: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "name": _name(key),
-            "status": step["status"].replace("_", " "),
+            "status": status_word(step["status"]),
             "summary": step.get("summary", ""),
             "seconds": f"{step['seconds']:.1f}" if "seconds" in step else "–",
             "share": (step.get("seconds") or 0.0) / total,

@@ -17,7 +17,7 @@ from typing import Any
 from src import __version__
 from src.errors import CannotRunError, DemoError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 _RUN_ID = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{4}")

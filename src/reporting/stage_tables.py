@@ -151,7 +151,7 @@ def _saved(_: Facts, facts: Facts) -> list[SummaryTable]:
     return [_verdicts("The saved models", found)]
 
 
-_DONE = ("ok", "skipped")
+_DONE = ("success", "skipped")
 _TABLES: dict[str, Callable[[Facts, Facts], list[SummaryTable]]] = {
     "s3_buckets": _buckets,
     "data_generation": _raw,

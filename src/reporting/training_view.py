@@ -53,12 +53,12 @@ def _model(key: str, model: dict[str, Any], coverage: float) -> dict[str, Any]:
         {"name": f"gate: {gate.replace('_', ' ')}", **found, "found": decimal(found["found"], 3)}
         for gate, found in model.get("gates", {}).items()
     ]
-    saved = f", version {model['version']}" if model.get("version") else ""
+    saved = f"Saved as version {model['version']}" if model["saved"] else "Not saved"
     points = model.get("test_predictions", [])
     return {
         "key": key,
         "name": name,
-        "about": f"{model['algorithm']}: {model['target']}. {model['status'].capitalize()}{saved}.",
+        "about": f"{model['algorithm']}: {model['target']}. {saved}.",
         "test_rows": count(model["test_metrics"]["rows"]),
         "board": _board(model),
         "notes": _notes(model),

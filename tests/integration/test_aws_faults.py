@@ -91,7 +91,7 @@ def test_a_fault_of_any_call_is_an_error_that_says_where_and_what_next(scenario,
     assert error["message"] and error["where"] and error["cause"] and error["hint"]
     steps = [report["steps"][step]["status"] for step in STEPS]
     at = steps.index("failed")
-    assert steps == ["ok"] * at + ["failed"] + ["not_run"] * (4 - at)
+    assert steps == ["success"] * at + ["failed"] + ["not_run"] * (4 - at)
     # Nothing half-done is called done: no rows, and no data set without its manifest.
     if at < 4:
         with pytest.raises(Exception, match="concert_dw"):
@@ -131,7 +131,7 @@ def test_a_fault_in_the_midst_leaves_no_part_behind_that_counts(scenario, call, 
     assert report["error"]["hint"] and report["exit_code"] == 1
     raw = scenario.s3.list_objects_v2(Bucket="concert-demo-raw").get("Contents", [])
     committed = [o["Key"] for o in raw if o["Key"].endswith("_manifest.json")]
-    assert bool(committed) == (report["steps"]["data_generation"]["status"] == "ok")
+    assert bool(committed) == (report["steps"]["data_generation"]["status"] == "success")
     scenario.hear = lambda **_: None
     assert scenario.run()["verdict"] == "succeeded"
 

@@ -83,7 +83,7 @@ def test_a_run_succeeds_and_says_so(finished):
         assert entry["rows_per_s"] > 0 and entry["mb_per_s"] > 0
         rows = report["rows"]["ticket_sales"]["loaded"]
         assert entry["rows_per_s"] * entry["seconds"] >= rows
-    assert all(step["status"] == "ok" for step in report["steps"].values())
+    assert all(step["status"] == "success" for step in report["steps"].values())
     assert report["steps"]["data_generation"]["counts"] == {
         "artists": 40, "venues": 20, "concerts": 200, "ticket_sales": 1500
     }  # fmt: skip

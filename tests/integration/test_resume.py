@@ -61,7 +61,7 @@ def test_a_run_that_died_goes_on_behind_its_last_finished_stage(
     report = report_of(done)
     at = STEPS.index(stage)
     statuses = [report["steps"][step]["status"] for step in STEPS]
-    assert statuses == ["ok"] + ["skipped"] * (at - 1) + ["ok"] * (5 - at)
+    assert statuses == ["success"] + ["skipped"] * (at - 1) + ["success"] * (5 - at)
     assert report["arguments"]["sales"] == 1500  # the dead run's own, not the default
     for step in STEPS[1:at]:
         assert report["steps"][step]["summary"].startswith("by 20")
@@ -82,7 +82,7 @@ def test_a_load_that_somebody_replaced_is_done_again(finished, tmp_path, monkeyp
     with DemoPipelineOrchestrator(resumed.settings, resumed=resumed) as pipeline:
         report = pipeline.run_pipeline()
     assert report["verdict"] == "succeeded", report["error"]
-    assert report["steps"]["redshift_load"]["status"] == "ok"
+    assert report["steps"]["redshift_load"]["status"] == "success"
     assert report["steps"]["glue_etl"]["status"] == "skipped"
     assert warehouse(script) == warehouse(finished[0])
 
@@ -113,6 +113,6 @@ def test_nothing_to_resume_says_why(tmp_path, finished):
 
 def test_progress_holds_no_secret(tmp_path):
     settings = Settings(redshift_password="hush", report_dir=str(tmp_path))
-    orchestrator.save_progress(tmp_path, "x", settings, {"a": {"status": "ok"}, "b": {}})
+    orchestrator.save_progress(tmp_path, "x", settings, {"a": {"status": "success"}, "b": {}})
     text = Path(tmp_path / "progress.json").read_text()
-    assert "hush" not in text and json.loads(text)["steps"] == {"a": {"status": "ok"}}
+    assert "hush" not in text and json.loads(text)["steps"] == {"a": {"status": "success"}}

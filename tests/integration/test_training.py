@@ -4,6 +4,7 @@ import doctest
 import gzip
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import jsonschema
@@ -45,6 +46,42 @@ def test_training_succeeds_and_says_so(trained):
     for name in ("ticket_sales", "venue_popularity"):
         card = (script.folder / f"models/{name}/1/model_card.md").read_text()
         assert "## Limits" in card and "| this model |" in card
+
+
+# The documented shapes, word for word. A report may have more keys.
+CONTRACT = """
+{"pipeline_start": "2025-01-15T10:30:00", "pipeline_end": "...", "steps": {"s3_buckets": {"status": "success"},
+  "data_generation": {"status": "success", "counts": {"artists": 1000, "venues": 500, "concerts": 10000, "ticket_sales": 50000}},
+  "redshift_load": {"status": "success"}, "data_verification": {"status": "success"}}}
+{"training_start": "...", "training_end": "...", "models": {
+  "venue_popularity": {"algorithm": "RandomForestRegressor", "test_metrics": {"mae": 6.12, "rmse": 8.67, "r2": 0.85}, "status": "success"},
+  "ticket_sales_prediction": {"algorithm": "GradientBoostingRegressor", "test_metrics": {"mae": 278.4, "rmse": 389.1, "r2": 0.74}, "status": "success"}}}
+"""  # noqa: E501
+
+
+def assert_keeps(documented, found, at=""):
+    """Each documented key is there with its type; words and counts are equal, times parse."""
+    assert type(found) is type(documented), at
+    if isinstance(documented, dict):
+        for key, value in documented.items():
+            assert key in found, f"{at}.{key}"
+            assert_keeps(value, found[key], f"{at}.{key}")
+    elif at.endswith(("_start", "_end")):
+        assert datetime.fromisoformat(found)
+    elif not isinstance(documented, float):
+        assert found == documented, at
+
+
+def test_both_reports_keep_the_documented_contract(loaded, trained):
+    reports = {}
+    for done in (loaded[1], trained[1]):
+        report = json.loads(Path(done.stdout.strip()).read_text())
+        reports[report["report"]] = report
+    pipeline, training = CONTRACT.strip().split("\n{")
+    assert_keeps(json.loads(pipeline), reports["pipeline"])
+    assert_keeps(json.loads("{" + training), reports["training"])
+    assert {step["status"] for step in reports["training"]["steps"].values()} == {"success"}
+    assert all(model["saved"] is True for model in reports["training"]["models"].values())
 
 
 def test_the_sales_model_is_near_the_ceiling_and_not_above_it(trained):
@@ -128,7 +165,7 @@ def test_validate_only_rechecks_and_writes_nothing(trained):
     assert done.returncode == 0, done.stderr
     report = report_of(done)
     assert report["mode"] == "validate"
-    assert {m["status"] for m in report["models"].values()} == {"valid"}
+    assert {m["status"] for m in report["models"].values()} == {"success"}
     assert {p: p.stat().st_mtime_ns for p in models.rglob("*")} == before
 
 

@@ -58,7 +58,7 @@ def shown(key, step, facts=FACTS):
 @pytest.mark.parametrize("key", STEPS)
 def test_each_stage_shows_what_it_did(key):
     step, words = STEPS[key]
-    text = shown(key, {"status": "ok", **step})
+    text = shown(key, {"status": "success", **step})
     for word in words:
         assert word in text
 
@@ -78,7 +78,7 @@ def test_an_etl_that_was_skipped_shows_nothing():
 def test_words_from_files_are_not_markup():
     venue = {**VENUE, "name": "[bold red]Hall[/]"}
     facts = {**FACTS, "sample_predictions": [venue]}
-    assert "[bold red]Hall[/]" in shown("predictions", {"status": "ok"}, facts)
+    assert "[bold red]Hall[/]" in shown("predictions", {"status": "success"}, facts)
 
 
 def test_without_a_terminal_nothing_waits():

@@ -80,7 +80,7 @@ def test_quiet_prints_nothing_but_errors():
     console = Console(stream=stream, quiet=True)
     console.line("hello")
     with console.stage(1, 2, "a stage") as progress:
-        progress.done("ok", "fine")
+        progress.done("success", "fine")
     assert stream.getvalue() == ""
 
 
@@ -88,7 +88,7 @@ def test_off_a_terminal_a_stage_is_one_plain_line():
     stream = io.StringIO()
     with Console(stream=stream).stage(1, 2, "a stage") as progress:
         progress.advance(5, 10)
-        progress.done("ok", "10 rows")
+        progress.done("success", "10 rows")
     assert re.fullmatch(r"  1/2  a stage {12}ok {7}10 rows +\d\.\ds\n", stream.getvalue())
     assert "\x1b" not in stream.getvalue()
 
@@ -105,7 +105,7 @@ def test_on_a_terminal_the_bar_shows_share_rate_and_time_left():
         progress.advance(500, 1000)
         assert "50%" in progress._state(2.0) and "250 rows/s" in progress._state(2.0)
         assert "2s left" in progress._state(2.0)
-        progress.done("ok", "1,000 rows")
+        progress.done("success", "1,000 rows")
     assert "\x1b[32mok" in stream.getvalue()
 
 

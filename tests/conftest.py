@@ -1,23 +1,29 @@
 """Fixtures shared by all tests."""
 
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from src.local_cloud.local_cloud import LocalCloud
 from src.services.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 
-# In CI the same examples each time: a new one is found, and mended, where somebody looks.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# The test command draws the same examples each time; `--hypothesis-profile explore` draws new ones.
+# How long one example takes says nothing on a busy machine.
+_PROPERTIES = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow,
+               HealthCheck.function_scoped_fixture]}  # fmt: skip
+settings.register_profile("same", derandomize=True, database=None, **_PROPERTIES)
+settings.register_profile("explore", derandomize=False, print_blob=True, **_PROPERTIES)
+settings.load_profile("same")
 
 ROOT = Path(__file__).parents[1]
 # Files that take a minute or more go first: the last one must not keep one of two workers waiting.
@@ -39,7 +45,18 @@ def pytest_unconfigure(config):
         shutil.rmtree(config.scratch, ignore_errors=True)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run the tests in a random order")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Put long files first; with --shuffle, files and the tests of a file in a random order."""
+    seed = config.getoption("--shuffle")
+    if seed is not None:
+        dice = random.Random(seed)
+        files = list(dict.fromkeys(item.path for item in items))
+        places = dict(zip(dice.sample(files, len(files)), range(len(files)), strict=True))
+        items.sort(key=lambda item: (places[item.path], dice.random()))
     order = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
 
@@ -59,8 +76,13 @@ class FolderSink:
         target.write_bytes(body)
 
 
+LIMIT_S = 900  # for a script that hangs; no machine is so busy that one that works takes as long
+
+
 class Script:
-    """Runs a script of ours as a user does, in a folder of its own."""
+    """Runs a script of the suite as a user does, in a folder of its own."""
+
+    started: ClassVar[list["subprocess.Popen[str]"]] = []
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -78,25 +100,34 @@ class Script:
         return self.run_command(self.command(*arguments), **extra)
 
     def run_command(self, command: list[str], **extra: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            cwd=ROOT,
-            env=self.environment(**extra),
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
+        process = self.start_command(command, PYTHONFAULTHANDLER="1", **extra)
+        try:
+            out, err = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # it then prints what each thread was doing
+            out, err = process.communicate()
+            pytest.fail(f"{command} ran for {LIMIT_S} s\n{out}{err}")
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def start(self, *arguments: str, **extra: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=ROOT,
-            env=self.environment(**extra),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return self.start_command(self.command(*arguments), **extra)
+
+    def start_command(self, command: list[str], **extra: str) -> "subprocess.Popen[str]":
+        """Start a process; if it still runs when its test is over, it is ended then."""
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=self.environment(**extra), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.started.append(process)
+        return process
+
+
+@pytest.fixture(autouse=True)
+def no_script_outlives_its_test():
+    yield
+    while Script.started:
+        with Script.started.pop() as process:
+            process.kill()
 
 
 class Trainer(Script):

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from src.domain.tables import SCHEMA, Column, TableSpec
+from src.infrastructure.staging_names import staging_table
 
 INSERT_REJECTED = (
     f"INSERT INTO {SCHEMA}.rejected_records (run_id, table_name, record_key, rule, raw_record) "
@@ -61,9 +62,8 @@ def statements(
     """Yield the statements that move good rows from `raw` to `stage` and the rest to quarantine."""
     names = ", ".join(spec.column_names)
     tidy = ", ".join(f"{_tidy(c)} AS {c.name}" for c in spec.columns)
-    judged = f"judged_{spec.name}"
+    judged = staging_table("judged", spec.name, run_id)
     record = _as_json(spec)
-    yield f"DROP TABLE IF EXISTS {judged}", None
     yield (
         f"CREATE TEMP TABLE {judged} AS SELECT {names}, {_verdict(spec)} AS own_rule, "
         f"{record} AS raw_record FROM (SELECT {tidy} FROM {raw}) AS tidied",
@@ -81,8 +81,7 @@ def statements(
         )
         orphan_cases += f" WHEN {parent_key}.{column} IS NULL THEN 'orphan:{column}'"
     mine = ", ".join(f"n.{name}" for name in spec.column_names)
-    final = f"final_{spec.name}"
-    yield f"DROP TABLE IF EXISTS {final}", None
+    final = staging_table("final", spec.name, run_id)
     yield (
         f"CREATE TEMP TABLE {final} AS SELECT {mine}, n.raw_record, "
         "CASE WHEN n.own_rule IS NOT NULL THEN n.own_rule "

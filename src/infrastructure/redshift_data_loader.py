@@ -16,6 +16,7 @@ from src.infrastructure import direct_cleaning, load_errors
 from src.infrastructure.load_plan import LoadPlan, LoadSource, TableLoad
 from src.infrastructure.redshift_client import RedshiftClient, quote_identifier, quote_literal
 from src.infrastructure.s3_storage import S3Storage
+from src.infrastructure.staging_names import staging_table
 
 logger = logging.getLogger(__name__)
 MANIFEST_PREFIX = "manifests"
@@ -136,9 +137,8 @@ class RedshiftDataLoader:
             loaded = self._copy(target, spec.column_names, source, manifest_uri, what=spec.name)
             _require_rows(spec.name, loaded, source, manifest_uri)
             return loaded, 0
-        stage = quote_identifier(f"stage_{spec.name}")
+        stage = staging_table("stage", spec.name, plan.run_id)
         names = ", ".join(quote_identifier(name) for name in spec.column_names)
-        self._client.execute(f"DROP TABLE IF EXISTS {stage}")
         rejected = 0
         if plan.clean_in_warehouse:
             rejected = self._stage_raw(plan, spec, source, stage, manifest_uri)
@@ -162,8 +162,7 @@ class RedshiftDataLoader:
         self, plan: LoadPlan, spec: TableSpec, source: LoadSource, stage: str, manifest_uri: str
     ) -> int:
         """COPY raw rows with COPY's own validation, then clean them with SQL."""
-        raw = quote_identifier(f"raw_{spec.name}")
-        self._client.execute(f"DROP TABLE IF EXISTS {raw}")
+        raw = staging_table("raw", spec.name, plan.run_id)
         self._client.execute(direct_cleaning.raw_table(spec, raw))
         columns = source.columns or spec.column_names
         self._copy(raw, columns, source, manifest_uri, what=spec.name, max_error=100_000)
@@ -256,7 +255,8 @@ class RedshiftDataLoader:
 
     def _replace_rejected(self, plan: LoadPlan) -> None:
         """Fill the quarantine table with this run's rejected rows."""
-        target, stage = _qualified("rejected_records"), quote_identifier("stage_rejected")
+        target = _qualified("rejected_records")
+        stage = staging_table("stage", "rejected_records", plan.run_id)
         self._client.execute(f"DELETE FROM {target}")
         if not plan.rejected:
             return
@@ -266,7 +266,6 @@ class RedshiftDataLoader:
             for f in plan.rejected
         ]
         uri, _ = self._put_manifest(plan.run_id, "rejected_records", entries)
-        self._client.execute(f"DROP TABLE IF EXISTS {stage}")
         self._client.execute(
             f"CREATE TEMP TABLE {stage} (table_name VARCHAR(64), record_key VARCHAR(65535), "
             "rule VARCHAR(128), raw_record VARCHAR(65535))"

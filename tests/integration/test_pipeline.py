@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import jsonschema
@@ -172,6 +173,43 @@ def test_merge_adds_and_replaces_by_key(finished, tmp_path):
     content = warehouse(script)
     assert len(content["artists"]) == 60
     assert len(content["ticket_sales"]) == 1500
+
+
+USERS_TABLES = [
+    f"public.{kind}{table}"
+    for kind in ("", "raw_", "stage_", "judged_", "final_")
+    for table in (*TABLES, "rejected", "rejected_records", "load_history")
+]
+
+
+def users_rows(script, statement=""):
+    """Return what each of the user's own tables holds, after running a statement for each."""
+    rows = {}
+    with LocalCloud(script.state) as cloud, closing(cloud.connect_redshift()) as connection:
+        with connection.cursor() as cursor:
+            for table in USERS_TABLES:
+                if statement:
+                    cursor.execute(statement.format(table=table))
+                cursor.execute(f"SELECT note FROM {table}")
+                rows[table] = cursor.fetchall()
+        connection.commit()
+    return rows
+
+
+def test_no_table_of_the_user_is_touched_by_any_mode(script):
+    made = users_rows(script, "CREATE TABLE {table} AS SELECT CAST('mine' AS VARCHAR(9)) AS note")
+    assert all(rows == [("mine",)] for rows in made.values())
+    for options in (
+        SMALL,
+        ["--skip-generation", "--etl", "direct"],
+        ["--skip-generation", "--load-mode", "merge"],
+        ["--skip-generation", "--etl", "direct", "--load-mode", "merge"],
+    ):
+        done = script.run(*options)
+        assert done.returncode == 0, done.stderr
+        assert users_rows(script) == made
+    failed = script.run("--skip-generation", "--etl", "direct", DEMO_MAX_REJECTED_SHARE="0.0")
+    assert users_rows(script) == made, failed.stderr
 
 
 def test_a_tiny_world_works(script):

@@ -10,7 +10,8 @@ import pytest
 from src.domain.tables import ARTISTS
 from src.errors import InputDataError
 from src.services.input_dataset import InputDataset
-from src.services.input_files import InputReader, InputTable, find_input
+from src.services.input_files import InputReader
+from src.services.input_folder import InputFile, InputTable, find_input
 from tests.conftest import FolderSink
 
 GOOD = {
@@ -31,8 +32,13 @@ def folder(tmp_path):
 
 
 def read(path, spec=ARTISTS):
-    reader = InputReader(InputTable(spec, (path,)))
-    return pa.concat_tables(list(reader.blocks())).to_pylist(), reader
+    reader = InputReader(InputTable(spec, (InputFile(path),)))
+    rows = pa.Table.from_batches(
+        [batch for block in reader.blocks() for batch in block.to_batches()], reader.schema
+    ).to_pylist()
+    numbers = [row.pop("record_number") for row in rows]
+    assert numbers == [str(place) for place in range(1, len(rows) + 1)]
+    return rows, reader
 
 
 def artists(tmp_path, name, body):
@@ -85,7 +91,7 @@ def test_numbers_keep_their_digits(tmp_path):
         ("artists.csv", "artist_id,name\n1,caf\xe9\n".encode("latin-1"), ["not UTF-8"]),
         ("artists.csv", b"artist_id,name\n1,a\x00b\n", ["line 2", "NUL"]),
         ("artists.csv", "artist_id\n1\n", ["no column name"]),
-        ("artists.csv", "", ["no column artist_id"]),
+        ("artists.csv", "", ["is empty"]),
         (
             "artists.csv.gz",
             gzip.compress(b"artist_id,name\n" + b"1,a\n" * 99, mtime=0)[:-20],
@@ -111,8 +117,8 @@ def test_files_are_found_by_table_alone_in_parts_or_in_a_folder(folder):
     (folder / "venues").mkdir()
     (folder / "venues" / "part1.csv").write_text(GOOD["venues"])
     (folder / "artists_1.jsonl").write_text('{"artist_id":3,"name":"c"}')
-    (folder / "artists.md").write_text("no data")
-    found = {t.spec.name: [f.name for f in t.files] for t in find_input(folder)}
+    (folder / "README.md").write_text("no data")
+    found = {t.spec.name: [f.path.name for f in t.files] for t in find_input(folder).tables}
     assert found == {
         "artists": ["artists.csv", "artists_1.jsonl"],
         "venues": ["part1.csv"],
@@ -132,9 +138,46 @@ def test_a_missing_folder_is_named(tmp_path):
         InputDataset(tmp_path / "nope")
 
 
-def test_an_empty_table_is_refused(folder, tmp_path):
+def test_a_table_that_others_refer_to_needs_records(folder, tmp_path):
     (folder / "venues.csv").write_text("venue_id,name,city,capacity\n")
-    with pytest.raises(InputDataError, match="no records for venues"):
+    with pytest.raises(InputDataError, match="no record for venues"):
+        InputDataset(folder).export(FolderSink(tmp_path / "out"), "json", "x")
+    manifest = InputDataset(folder).export(
+        FolderSink(tmp_path / "out"), "json", "x", parents_may_be_loaded=True
+    )
+    assert manifest.tables["venues"].records == 0
+
+
+@pytest.mark.parametrize("raw_format", ["json", "csv", "parquet"])
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("ticket_sales.csv", GOOD["ticket_sales"].split("\n")[0]),
+        ("ticket_sales.jsonl", ""),
+        ("ticket_sales.json", " [\n] "),
+    ],
+)
+def test_a_table_without_rows_has_one_part_that_reads_as_no_rows(
+    folder, tmp_path, raw_format, name, body
+):
+    (folder / "ticket_sales.csv").unlink()
+    (folder / name).write_text(body)
+    manifest = InputDataset(folder).export(FolderSink(tmp_path / "out"), raw_format, "x")
+    (part,) = manifest.tables["ticket_sales"].files
+    assert part.rows == 0
+    content = (tmp_path / "out" / part.path).read_bytes()
+    if raw_format == "parquet":
+        assert pq.read_table(pa.BufferReader(content)).num_rows == 0
+    elif raw_format == "csv":
+        assert gzip.decompress(content).count(b"\n") == 1
+    else:
+        assert gzip.decompress(content) == b""
+
+
+def test_a_folder_without_any_record_is_refused(folder, tmp_path):
+    for name, text in GOOD.items():
+        (folder / f"{name}.csv").write_text(text.split("\n")[0])
+    with pytest.raises(InputDataError, match="no record in any table"):
         InputDataset(folder).export(FolderSink(tmp_path / "out"), "json", "x")
 
 
@@ -145,4 +188,4 @@ def test_export_keeps_every_record_and_names_what_it_ignored(folder, tmp_path):
     assert manifest.tables["artists"].ignored_columns == ("shoe_size",)
     body = (tmp_path / "out" / manifest.tables["artists"].files[0].path).read_bytes()
     lines = gzip.decompress(body).decode().splitlines()
-    assert json.loads(lines[1]) == {"artist_id": "2", "name": "Bob"}
+    assert json.loads(lines[1]) == {"artist_id": "2", "name": "Bob", "record_number": "2"}

@@ -122,13 +122,15 @@ def _refusal(folder: Path, refused: Mapping[str, list[str]], missing: list[str])
     count = sum(map(len, refused.values()))
     noun = "1 file or folder" if count == 1 else f"{count:,} files or folders"
     lacking = f", and has no file for {', '.join(missing)}" if missing else ""
-    reasons = [f"{', '.join(names)}: {reason}" for reason, names in refused.items()]
-    return InputDataError(
+    reasons = [f"{_listed(names)}: {reason}" for reason, names in refused.items()]
+    error = InputDataError(
         f"--input-dir holds {noun} that would not be read{lacking}",
         where=shown(folder, 1_000),
         cause="; ".join(reasons),
         hint=_HINT,
     )
+    error.facts = {"refused": [name for names in refused.values() for name in names]}
+    return error
 
 
 @dataclass
@@ -210,8 +212,11 @@ class _Walk:
         self.refused.setdefault(reason, []).append(self._shown(path))
 
     def _shown(self, path: Path) -> str:
-        name = shown(path.relative_to(self.folder).as_posix(), 1_000)
-        return f"'{name}'" if " " in name or "," in name else name
+        return shown(path.relative_to(self.folder).as_posix(), 1_000)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"'{name}'" if " " in name or "," in name else name for name in names)
 
 
 def _table_of(name: str, inside: str | None) -> tuple[str | None, str]:

@@ -2,10 +2,15 @@
 
 import gzip
 import json
+import shutil
+import tempfile
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from src.domain.tables import ARTISTS
 from src.errors import InputDataError
@@ -189,3 +194,168 @@ def test_export_keeps_every_record_and_names_what_it_ignored(folder, tmp_path):
     body = (tmp_path / "out" / manifest.tables["artists"].files[0].path).read_bytes()
     lines = gzip.decompress(body).decode().splitlines()
     assert json.loads(lines[1]) == {"artist_id": "2", "name": "Bob", "record_number": "2"}
+
+
+# -- laws ------------------------------------------------------------------------------------
+
+NAMES = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["", "", "copy of ", "2024-", ".", "_", "readme "]),
+        st.sampled_from(["concerts", "Concerts", "artists", "concert", "ticket_sales", "x"]),
+        st.sampled_from(
+            ["", "-b", " 2024", " (1)", "12", ".8", "old", "-artists", "\u00e9", "-\u00e9"]
+        ),
+        st.sampled_from(
+            [".csv", ".CSV", ".csv.GZ", ".ndjson", ".parquet", ".txt", ".zip", ".bak", "", ".crc"]
+        ),
+    ),
+)
+PLACES = st.sampled_from(
+    ["", "", "concerts/", "concerts/2024/", "concerts/year=2024/", "Concerts-x/", "other/",
+     "artists.parquet/", "_temporary/"]
+)  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sets(st.tuples(PLACES, NAMES), max_size=8))
+def test_every_file_is_read_or_passed_over_by_rule_or_in_the_error(places):
+    with tempfile.TemporaryDirectory() as name:
+        folder, names = Path(name), {f"{table}.csv" for table in GOOD}
+        for table in GOOD:
+            (folder / f"{table}.csv").touch()
+        for place, file in places:
+            path = folder / place / file
+            path.parent.mkdir(exist_ok=True, parents=True)
+            if not path.exists():
+                path.touch()
+                names.add(path.relative_to(folder).as_posix())
+        refused = []
+        try:
+            found = find_input(folder)
+        except InputDataError as error:
+            refused = error.facts["refused"]
+            assert refused and all(name in error.cause for name in refused)
+            for path in refused:  # without what is refused, the rest is read or passed over
+                target = folder / path
+                shutil.rmtree(target) if target.is_dir() else target.unlink()
+            if not all((folder / f"{table}.csv").exists() for table in GOOD):
+                return
+            found = find_input(folder)
+        taken = {f.path.relative_to(folder).as_posix() for t in found.tables for f in t.files}
+        below = tuple(f"{name}/" for name in (*refused, *found.passed_over))
+        left = {n for n in names if n in (*refused, *found.passed_over) or n.startswith(below)}
+        assert taken | left == names and not taken & left
+        for over in found.passed_over:
+            last = over.split("/")[-1]
+            assert last.startswith((".", "_", "readme")) or last.endswith(".crc")
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=12)
+RECORDS = st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=6)
+
+
+def mixed(name, upper):
+    return "".join(c.upper() if up else c for c, up in zip(name, upper * 9, strict=False))
+
+
+@settings(max_examples=60, deadline=None)
+@given(RECORDS, st.lists(st.booleans(), min_size=1, max_size=9))
+def test_csv_json_and_parquet_of_the_same_records_give_the_same_text(records, upper):
+    import csv
+
+    names = [mixed("artist_id", upper), f" {mixed('name', upper)} "]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        with (folder / "artists.csv").open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
+            writer.writerows([names, *records])
+        objects = [dict(zip(names, record, strict=True)) for record in records]
+        (folder / "artists.jsonl").write_text("\n".join(map(json.dumps, objects)))
+        (folder / "artists.json").write_text(json.dumps(objects, indent=2))
+        (folder / "artists.ndjson").write_text("".join(json.dumps(o, indent=1) for o in objects))
+        columns = [pa.array(column, pa.string()) for column in zip(*records, strict=True)]
+        pq.write_table(pa.table(columns, names), folder / "artists.parquet")
+        expected = [{"artist_id": a, "name": b} for a, b in records]
+        for path in sorted(folder.iterdir()):
+            assert read(path)[0] == expected, path.name
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "words"),
+    [
+        ("artists.csv", "artist_id,name,Name \n1,a,b\n", ["line 1", "name twice"]),
+        ("artists.jsonl", '{"artist_id":1,"name":"a"}\n{"artist_id":1,"name":"a","name":"b"}',
+         ["line 2", "name twice"]),
+        ("artists.jsonl", '{"artist_id":1,"name":"a","NAME":"b"}', ["line 1", "name twice"]),
+        ("artists.csv", 'artist_id,name\n1,x\n2,"Ana\n3,Bob\n4,"x"\n', ["line 3", "quote"]),
+        ("artists.csv", 'artist_id,name\n1,"a\nb",c\n', ["line 2", "3 fields"]),
+        ("artists.csv", "artist_id;name\n1;a\n", ["semicolons"]),
+        ("artists.csv", "My artists\nartist_id,name\n1,a\n", ["line 2"]),
+        ("artists.csv", "artist_id,name\n1,a\n".encode("utf-16"), ["UTF-16"]),
+        ("artists.csv", "artist_id,name\n1,a\n".encode("utf-16-be"), ["UTF-16BE"]),
+        ("artists.csv", "artist_id,name\n1,a\n".encode("utf-32"), ["UTF-32"]),
+        ("artists.csv", gzip.compress(b"artist_id,name\n"), ["gzip"]),
+        ("artists.csv", b"PK\x03\x04xxxx", ["zip"]),
+        ("artists.csv", b"artist_id,name\n1,a\n2,caf\xe9\n", ["line 3", "offset 24", "0xe9"]),
+    ],
+)  # fmt: skip
+def test_a_message_names_the_cause_and_its_place(tmp_path, name, body, words):
+    with pytest.raises(InputDataError) as caught:
+        read(artists(tmp_path, name, body))
+    text = " ".join((caught.value.message, caught.value.where, caught.value.cause))
+    for word in [name, *words]:
+        assert word in text
+    assert "WINDOWS" not in caught.value.hint and "run_demo_pipeline" not in caught.value.hint
+
+
+@pytest.mark.parametrize("bad", [b"a\x00b", b"a\xffb", b"a\xed\xa0\x80b"])
+def test_parquet_text_is_checked_with_file_and_row(tmp_path, bad):
+    raw = pa.array([b"good", b"good", bad], pa.binary())
+    text = pa.Array.from_buffers(pa.string(), 3, raw.buffers())
+    path = tmp_path / "artists.parquet"
+    pq.write_table(pa.table({"artist_id": [1, 2, 3], "name": text}), path)
+    with pytest.raises(InputDataError, match="artists.parquet row 3") as caught:
+        read(path)
+    assert "column name" in caught.value.cause
+
+
+def test_parquet_types_become_the_text_of_csv(tmp_path):
+    from datetime import date, datetime
+    from decimal import Decimal
+
+    cells = {
+        "2.0": pa.array([2.0]), "0.1": pa.array([0.1], pa.float32()),
+        "20.50": pa.array([Decimal("20.50")]), "0.00000001": pa.array([Decimal("0.00000001")]),
+        "2025-03-10": pa.array([date(2025, 3, 10)]),
+        "2025-03-10 20:00:00": pa.array([datetime(2025, 3, 10, 20)], pa.timestamp("ns")),
+        "2025-03-10 20:00:00.123456789": pa.array([1741636800123456789], pa.timestamp("ns")),
+        "2025-03-10 20:00:00.500000": pa.array([1741636800500], pa.timestamp("ms")),
+        "2025-03-10 20:00:00+00:00": pa.array([1741636800], pa.timestamp("s", "Europe/Oslo")),
+        "NaN": pa.array([float("nan")]), "true": pa.array([True]),
+        '{"a": "1"}': pa.array([{"a": 1}]), "x": pa.array(["x"]).dictionary_encode(),
+        "z": pa.array(["z"], pa.large_string()),
+    }  # fmt: skip
+    for text, array in cells.items():
+        path = tmp_path / "artists.parquet"
+        pq.write_table(pa.table({"artist_id": [1], "name": array}), path)
+        assert read(path)[0] == [{"artist_id": "1", "name": text}]
+
+
+def test_partition_folders_give_columns_and_links_are_bounded(folder):
+    place = folder / "artists" / "country=DE" / "year=2024"
+    place.mkdir(parents=True)
+    (place / "a.csv").write_text("artist_id,name\n7,Zed\n")
+    (folder / "artists" / "_loop").symlink_to(folder)
+    reader = InputDataset(folder).readers["artists"]
+    rows = pa.concat_tables(reader.blocks()).to_pylist()
+    assert rows[0] == {"artist_id": "1", "name": "Ann", "country": None, "record_number": "1"} or (
+        rows[0] == {"artist_id": "7", "name": "Zed", "country": "DE", "record_number": "1"}
+    )
+    assert reader.ignored == ("year",)
+    (folder / "artists" / "loop").symlink_to(folder)
+    (folder / "concerts-2.csv").symlink_to(folder / "nothing")
+    with pytest.raises(InputDataError) as caught:
+        find_input(folder)
+    assert "artists/loop: the same folder" in caught.value.cause
+    assert "concerts-2.csv: a link to nothing" in caught.value.cause

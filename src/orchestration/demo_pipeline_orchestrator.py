@@ -11,6 +11,7 @@ from src.domain.tables import TABLES
 from src.errors import QualityError, UsageError
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.etl_stage import EtlStage
+from src.orchestration.own_files import ignored_words, open_input
 from src.orchestration.preflight import check_sizes
 from src.orchestration.run_progress import UnfinishedRun, forget_progress, save_progress
 from src.orchestration.workflow import Stage, StepOutcome
@@ -26,7 +27,6 @@ from src.settings import Settings
 
 if TYPE_CHECKING:
     from src.infrastructure.load_plan import TableLoad
-    from src.services.input_dataset import InputDataset
 
 ROOT = Path(__file__).parents[2]
 _OF_A_STAGE = (
@@ -61,7 +61,6 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         self.resumed = resumed
         self.load_run_id = self.workflow.run_id  # whose load is in the warehouse
         self.manifest: DatasetManifest | None = None
-        self._input: InputDataset | None = None
         self.etl_counts: dict[str, dict[str, int]] = {}
         self.data_profile: dict[str, list[dict[str, Any]]] = {}
 
@@ -118,7 +117,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         if self.settings.input_dir and not (
             self.skip_generation or self._was_done("data_generation")
         ):
-            self._own_files()  # refused before a server starts or a bucket is made
+            open_input(self.settings)  # refused before a server starts or a bucket is made
         _note(progress, "starting" if self.settings.target == "local" else "looking")
         buckets = {}
         for storage in (self.environment.raw_storage, self.environment.processed_storage):
@@ -145,7 +144,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         elif self.skip_generation:
             summary = f"{manifest.dataset_id}: {rows}"
         if done is None:
-            summary += _ignored_words(manifest)
+            summary += ignored_words(manifest)
         facts = {
             "dataset_id": manifest.dataset_id,
             "counts": {name: t.valid_rows or t.records for name, t in manifest.tables.items()},
@@ -273,9 +272,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         if s.input_dir:
             _note(progress, f"reading {s.input_dir}")
             is_merge = s.load_mode == "merge"
-            return self._own_files().export(
-                sink, s.raw_format, run_id, parents_may_be_loaded=is_merge
-            )
+            return open_input(s).export(sink, s.raw_format, run_id, parents_may_be_loaded=is_merge)
         from src.services.concert_world import WorldSize
         from src.services.part_making import cores
         from src.services.synthetic_data_generator import SyntheticDataGenerator
@@ -286,16 +283,6 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         on_rows = progress_callback(progress, total) if progress else None
         workers = s.workers or cores()
         return generator.export(sink, s.raw_format, run_id, on_rows, workers=workers)
-
-    def _own_files(self) -> InputDataset:
-        """Return the files of --input-dir; raises InputDataError where one cannot be used."""
-        if self._input is None:
-            from src.services.input_dataset import InputDataset
-
-            own = InputDataset(Path(self.settings.input_dir))
-            own.check()
-            self._input = own
-        return self._input
 
     def _inspect_hint(self, file: str) -> str:
         if self.settings.target != "local":
@@ -334,15 +321,6 @@ class DemoPipelineOrchestrator(WorkflowOwner):
                 else None,
             }
         return rows
-
-
-def _ignored_words(manifest: DatasetManifest, most: int = 5) -> str:
-    """Say which columns of the files no table has: what is not loaded is named."""
-    names = [
-        f"{table}.{name}" for table, t in manifest.tables.items() for name in t.ignored_columns
-    ]
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return f"; ignored columns: {', '.join(names[:most])}{more}" if names else ""
 
 
 def _note(progress: StageProgress | None, text: str) -> None:

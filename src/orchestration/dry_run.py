@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from src.domain.tables import SCHEMA, TABLES
+from src.orchestration.own_files import describe_input
 from src.orchestration.preflight import check_sizes
 from src.reporting.console import Console
 from src.settings import Settings
@@ -24,7 +25,7 @@ def describe(settings: Settings, *, skip_generation: bool, console: Console) -> 
     is_aws = s.target == "aws"
     _lines(console, _bucket_calls(s) if is_aws else [])
     console.line(f"  2/5  raw data           {_source(s, skip_generation)}")
-    _lines(console, _own_files(s) if s.input_dir and not skip_generation else [])
+    _lines(console, describe_input(s) if s.input_dir and not skip_generation else [])
     if s.etl == "glue":
         engine = {"duckdb": "DuckDB", "spark": "Spark"}[s.etl_engine]
         where = f"on {engine}, here" if s.target == "local" else "on AWS Glue"
@@ -93,26 +94,6 @@ def _statements(settings: Settings) -> list[str]:
 def _check_files() -> list[str]:
     folder = Path(__file__).parents[1] / "sql" / "checks"
     return [f"src/sql/checks/{file.name}" for file in sorted(folder.glob("*.sql"))]
-
-
-def _own_files(settings: Settings) -> list[str]:
-    """Return what a run would take of the user's own files and what it would leave."""
-    from src.services.input_dataset import InputDataset
-    from src.services.input_errors import shown_all
-
-    own = InputDataset(Path(settings.input_dir))
-    own.check()
-    lines = []
-    for name, reader in own.readers.items():
-        lines.append(f"{name}: {shown_all(own.names_of(name))}")
-        lines.append(f"  columns taken: {', '.join(reader.columns) or 'none'}")
-        if reader.missing:
-            lines.append(f"  columns missing, loaded as NULL: {', '.join(reader.missing)}")
-        if reader.ignored:
-            lines.append(f"  columns ignored: {shown_all(reader.ignored)}")
-    if own.passed_over:
-        lines.append(f"passed over: {shown_all(own.passed_over)}")
-    return lines
 
 
 def _source(settings: Settings, skip_generation: bool) -> str:

@@ -33,6 +33,7 @@ def raw_table(spec: TableSpec, name: str) -> str:
         else:
             kind = _TYPES[column.kind]
         columns.append(f"{column.name} {kind}")
+    columns.append("record_number VARCHAR(20)")  # of the user's own files only
     return f"CREATE TEMP TABLE {name} ({', '.join(columns)})"
 
 

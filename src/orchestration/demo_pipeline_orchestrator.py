@@ -11,6 +11,7 @@ from src.domain.tables import TABLES
 from src.errors import QualityError, UsageError
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.etl_stage import EtlStage
+from src.orchestration.own_files import ignored_words, open_input
 from src.orchestration.preflight import check_sizes
 from src.orchestration.run_progress import UnfinishedRun, forget_progress, save_progress
 from src.orchestration.workflow import Stage, StepOutcome
@@ -113,6 +114,10 @@ class DemoPipelineOrchestrator(WorkflowOwner):
 
     def ensure_s3_buckets(self, progress: StageProgress | None = None) -> StepOutcome:
         """Create the raw and processed buckets, or verify that they can be used."""
+        if self.settings.input_dir and not (
+            self.skip_generation or self._was_done("data_generation")
+        ):
+            open_input(self.settings)  # refused before a server starts or a bucket is made
         _note(progress, "starting" if self.settings.target == "local" else "looking")
         buckets = {}
         for storage in (self.environment.raw_storage, self.environment.processed_storage):
@@ -138,6 +143,8 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             summary = done.summary("data_generation")
         elif self.skip_generation:
             summary = f"{manifest.dataset_id}: {rows}"
+        if done is None:
+            summary += ignored_words(manifest)
         facts = {
             "dataset_id": manifest.dataset_id,
             "counts": {name: t.valid_rows or t.records for name, t in manifest.tables.items()},
@@ -263,10 +270,9 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         s, run_id = self.settings, self.workflow.run_id
         sink = datasets.sink(run_id)
         if s.input_dir:
-            from src.services.input_dataset import InputDataset
-
             _note(progress, f"reading {s.input_dir}")
-            return InputDataset(Path(s.input_dir)).export(sink, s.raw_format, run_id)
+            is_merge = s.load_mode == "merge"
+            return open_input(s).export(sink, s.raw_format, run_id, parents_may_be_loaded=is_merge)
         from src.services.concert_world import WorldSize
         from src.services.part_making import cores
         from src.services.synthetic_data_generator import SyntheticDataGenerator

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from src.domain.tables import SCHEMA, TABLES
+from src.orchestration.own_files import describe_input
 from src.orchestration.preflight import check_sizes
 from src.reporting.console import Console
 from src.settings import Settings
@@ -24,6 +25,7 @@ def describe(settings: Settings, *, skip_generation: bool, console: Console) -> 
     is_aws = s.target == "aws"
     _lines(console, _bucket_calls(s) if is_aws else [])
     console.line(f"  2/5  raw data           {_source(s, skip_generation)}")
+    _lines(console, describe_input(s) if s.input_dir and not skip_generation else [])
     if s.etl == "glue":
         engine = {"duckdb": "DuckDB", "spark": "Spark"}[s.etl_engine]
         where = f"on {engine}, here" if s.target == "local" else "on AWS Glue"
@@ -99,9 +101,9 @@ def _source(settings: Settings, skip_generation: bool) -> str:
     if skip_generation:
         return f"would use the newest complete data set below s3://{s.raw_bucket}/raw/"
     if s.input_dir:
-        from src.services.input_files import find_input
+        from src.services.input_folder import find_input
 
-        files = sum(len(table.files) for table in find_input(Path(s.input_dir)))
+        files = sum(len(table.files) for table in find_input(Path(s.input_dir)).tables)
         return f"would read {files} files of {s.input_dir} and upload them as {s.raw_format}"
     check_sizes(s)
     counts = f"{s.artists:,} artists, {s.venues:,} venues, {s.concerts:,} concerts"

@@ -86,6 +86,10 @@ def _rows_note(facts: dict[str, Any]) -> str:
         note += " No Glue ran (--etl direct): Redshift cleaned the raw rows itself."
     if facts["arguments"]["load_mode"] == "merge":
         note += " The load merged: the warehouse may hold rows of earlier loads as well."
+    ignored = facts["steps"].get("data_generation", {}).get("ignored_columns") or {}
+    names = [f"{table}.{name}" for table, own in ignored.items() for name in own]
+    if names:
+        note += f" Ignored columns of the files, which no table has: {', '.join(names)}."
     return note
 
 

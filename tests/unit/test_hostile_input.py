@@ -13,7 +13,8 @@ import train_demo_models
 from src.errors import DemoError, InputDataError, SettingsError
 from src.orchestration.command_line import run_script
 from src.services import unzipping
-from src.services.input_files import InputReader, find_input
+from src.services.input_files import InputReader
+from src.services.input_folder import find_input
 from src.settings import Settings, load_settings
 
 OPTIONS = sorted(
@@ -121,7 +122,7 @@ def reader_of(folder, name, body):
     good["ticket_sales"] = b"sale_id,concert_id,purchased_at,quantity,unit_price\n"
     for table, header in good.items():
         (folder / table / "a.csv").write_bytes(header)
-    tables = {table.spec.name: table for table in find_input(folder)}
+    tables = {table.spec.name: table for table in find_input(folder).tables}
     return InputReader(tables["artists"])
 
 

@@ -6,8 +6,9 @@
 -- Each history is a stream of events in time order: a show that is over adds itself (kind 2), and a
 -- concert asks at its on-sale time what there is so far (kind 0). At the same moment the questions
 -- come first. The city's last year is what there is less what there was a year before (kind 1). The
--- sums are decimals: exact, and so the same in any order of addition. Competition is asked for each
--- day around the show; only shows exactly seven days away are compared by their hour.
+-- sums are decimals: exact, and so the same in any order of addition. Competition is counted the same
+-- way by day: a show adds itself to the six days around it; only shows seven days away are compared
+-- by their hour.
 WITH sold AS (
     SELECT concert_id, SUM(quantity) AS tickets
     FROM concert_dw.ticket_sales
@@ -43,9 +44,11 @@ events AS (
            CASE WHEN r.kind = 2 THEN 1 ELSE 0 END AS shows,
            CASE WHEN r.kind = 2 THEN CAST(s.tickets_sold / CAST(s.capacity AS DOUBLE PRECISION)
                                           AS DECIMAL(38,18)) END AS sell_through,
-           CASE WHEN r.kind = 2 THEN CAST(LN(CAST(s.tickets_sold + 1 AS DOUBLE PRECISION))
+           CASE WHEN r.kind = 2 AND r.history = 'artist'
+                THEN CAST(LN(CAST(s.tickets_sold + 1 AS DOUBLE PRECISION))
                                           AS DECIMAL(38,18)) END AS log_tickets,
-           CASE WHEN r.kind = 2 THEN CAST(LN(CAST(s.capacity AS DOUBLE PRECISION))
+           CASE WHEN r.kind = 2 AND r.history = 'artist'
+                THEN CAST(LN(CAST(s.capacity AS DOUBLE PRECISION))
                                           AS DECIMAL(38,18)) END AS log_capacity,
            CASE WHEN r.kind = 2 AND s.tickets_sold >= s.capacity THEN 1 ELSE 0 END AS sold_out
     FROM shows s
@@ -72,11 +75,11 @@ days AS (
     UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6
 ),
 day_events AS (
-    SELECT city, show_day, on_sale_at, 1 AS kind, concert_id, 1 AS shows FROM shows
-    UNION ALL
-    SELECT s.city, s.show_day + d.away, s.on_sale_at, 0, s.concert_id, 0
+    SELECT s.city, s.show_day + d.away AS show_day, s.on_sale_at, 1 AS kind, s.concert_id, 1 AS shows
     FROM shows s
     CROSS JOIN days d
+    UNION ALL
+    SELECT city, show_day, on_sale_at, 0, concert_id, 0 FROM shows
 ),
 days_so_far AS (
     SELECT kind, concert_id,
@@ -84,27 +87,22 @@ days_so_far AS (
                             ROWS UNBOUNDED PRECEDING) AS shows
     FROM day_events
 ),
-answers AS (
-    SELECT concert_id, history, kind, shows, sell_through, log_tickets, log_capacity, sold_out
-    FROM so_far
-    WHERE kind < 2
-    UNION ALL
-    SELECT concert_id, 'competition', 0, shows, CAST(NULL AS DECIMAL(38,18)),
-           CAST(NULL AS DECIMAL(38,18)), CAST(NULL AS DECIMAL(38,18)), 0
-    FROM days_so_far
-    WHERE kind = 0
-    UNION ALL
-    SELECT s.concert_id, 'competition', 0, 1, CAST(NULL AS DECIMAL(38,18)),
-           CAST(NULL AS DECIMAL(38,18)), CAST(NULL AS DECIMAL(38,18)), 0
-    FROM shows s
-    JOIN shows p ON p.city = s.city AND p.show_day = s.show_day - 7
-    WHERE p.starts_at >= DATEADD(day, -7, s.starts_at) AND p.on_sale_at < s.on_sale_at
-    UNION ALL
-    SELECT s.concert_id, 'competition', 0, 1, CAST(NULL AS DECIMAL(38,18)),
-           CAST(NULL AS DECIMAL(38,18)), CAST(NULL AS DECIMAL(38,18)), 0
-    FROM shows s
-    JOIN shows p ON p.city = s.city AND p.show_day = s.show_day + 7
-    WHERE p.starts_at <= DATEADD(day, 7, s.starts_at) AND p.on_sale_at < s.on_sale_at
+competition AS (
+    SELECT concert_id, SUM(shows) AS shows
+    FROM (
+        SELECT concert_id, shows FROM days_so_far WHERE kind = 0
+        UNION ALL
+        SELECT s.concert_id, 1
+        FROM shows s
+        JOIN shows p ON p.city = s.city AND p.show_day = s.show_day - 7
+        WHERE p.starts_at >= DATEADD(day, -7, s.starts_at) AND p.on_sale_at < s.on_sale_at
+        UNION ALL
+        SELECT s.concert_id, 1
+        FROM shows s
+        JOIN shows p ON p.city = s.city AND p.show_day = s.show_day + 7
+        WHERE p.starts_at <= DATEADD(day, 7, s.starts_at) AND p.on_sale_at < s.on_sale_at
+    ) AS near_shows
+    GROUP BY concert_id
 ),
 totals AS (
     SELECT concert_id,
@@ -118,9 +116,9 @@ totals AS (
            SUM(CASE WHEN history = 'city' AND kind = 0 THEN shows
                     WHEN history = 'city' THEN -shows ELSE 0 END) AS city_shows,
            SUM(CASE WHEN history = 'city' AND kind = 0 THEN sell_through
-                    WHEN history = 'city' THEN -sell_through END) AS city_sell_through,
-           SUM(CASE WHEN history = 'competition' THEN shows ELSE 0 END) AS competition
-    FROM answers
+                    WHEN history = 'city' THEN -sell_through END) AS city_sell_through
+    FROM so_far
+    WHERE kind < 2
     GROUP BY concert_id
 )
 SELECT s.concert_id, s.artist_id, s.venue_id, s.starts_at, s.on_sale_at, s.status,
@@ -140,9 +138,10 @@ SELECT s.concert_id, s.artist_id, s.venue_id, s.starts_at, s.on_sale_at, s.statu
            AS venue_prior_sell_through,
        CAST(t.city_sell_through AS DOUBLE PRECISION) / NULLIF(t.city_shows, 0)
            AS city_prior_sell_through,
-       CAST(t.competition AS INTEGER) AS city_competition
+       CAST(k.shows AS INTEGER) AS city_competition
 FROM shows s
 JOIN concert_dw.artists a ON a.artist_id = s.artist_id
 JOIN totals t ON t.concert_id = s.concert_id
+JOIN competition k ON k.concert_id = s.concert_id
 WHERE s.capacity IS NOT NULL
 ORDER BY s.starts_at, s.concert_id;

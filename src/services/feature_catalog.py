@@ -138,8 +138,7 @@ class SalesEncoder:
             "artist_prior_to_capacity": rows.numbers("artist_prior_log_tickets") - log_capacity,
         }
         return {
-            name: derived[name] if name in derived else rows.numbers(name)
-            for name in self.numbers
+            name: derived[name] if name in derived else rows.numbers(name) for name in self.numbers
         }
 
 

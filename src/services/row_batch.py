@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -131,14 +132,12 @@ Rows: TypeAlias = "RowBatch | pd.DataFrame | Sequence[Mapping[str, Any]]"
 
 def _is_absent(value: Any) -> bool:
     """Tell whether a value is None, NaN, NaT or NA: what is absent does not equal itself."""
-    return value is None or not bool(_equals_itself(value))
-
-
-def _equals_itself(value: Any) -> Any:
+    if value is None:
+        return True
     try:
-        return bool(value == value)
+        return bool(operator.ne(value, value))
     except TypeError:  # pandas' NA has no truth
-        return False
+        return True
 
 
 def _moment(value: Any) -> np.datetime64:

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from src.errors import ModelError, UsageError
 from src.services.feature_catalog import SALES_FEATURES, SalesEncoder, refuse_late
-from src.services.row_batch import Floats, RowBatch, Rows
+from src.services.row_batch import Floats, RowBatch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +55,7 @@ class TicketSalesPredictionService:
     hit_: Any = field(default=None, repr=False)
     scores_: Floats | None = field(default=None, repr=False)
     hit_knots_: tuple[Floats, Floats] | None = field(default=None, repr=False)
+    trained_until_: str | None = None  # the newest show that it learned or was calibrated from
 
     def fit(self, rows: pd.DataFrame, extra: tuple[str, ...] = ()) -> TicketSalesPredictionService:
         """Fit the point model, and by cross-fitting how far off it is where.
@@ -92,11 +93,9 @@ class TicketSalesPredictionService:
         """Fit the encoder and the point model alone."""
         refuse_late(SALES_FEATURES)
         if np.ptp(rows["tickets_sold"].to_numpy(dtype=np.float64)) == 0:
-            raise ModelError(
-                "every concert of the training rows sold the same number of tickets",
-                hint="python run_demo_pipeline.py",
-            )
+            raise ModelError("every concert of the training rows sold the same number of tickets")
         self.encoder_ = SalesEncoder.fit(rows, extra)
+        self.trained_until_ = _later(None, rows)
         sold, capacity, matrix = self._training_arrays(rows)
         self.model_ = self._point_model(300).fit(matrix, sold / capacity, capacity)
 
@@ -128,6 +127,7 @@ class TicketSalesPredictionService:
         hit = np.abs(sold - point) <= HIT_TOLERANCE * point
         isotonic = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(raw, hit)
         self.hit_knots_ = (isotonic.X_thresholds_, isotonic.y_thresholds_)
+        self.trained_until_ = _later(self.trained_until_, rows)
         return self
 
     def predict_points(self, rows: pd.DataFrame) -> Floats:
@@ -226,6 +226,12 @@ def _fitted(learned: Learned | None, method: str) -> Learned:
     if learned is None:
         raise UsageError("the sales model has learned nothing yet", hint=f"call {method} first")
     return learned
+
+
+def _later(moment: str | None, rows: pd.DataFrame) -> str:
+    """Return the later of a moment and the newest show of the rows."""
+    newest = str(RowBatch.of(rows).times("starts_at").max())
+    return newest if moment is None else max(moment, newest)
 
 
 def _with_prediction(matrix: Floats, point: Floats, capacity: Floats) -> Floats:

@@ -146,13 +146,18 @@ def by_hand(show, shows):
     }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow,
-                                                                 HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(world=WORLDS)
 def test_history_is_what_counting_by_hand_gives(client, world):
     load(client, world)
     until = None if world["as_of"] is None else pd.Timestamp(world["as_of"])
-    found = {row["concert_id"]: row for row in client.query(read_feature_sql("ticket_sales", until))}
+    found = {
+        row["concert_id"]: row for row in client.query(read_feature_sql("ticket_sales", until))
+    }
     shows = known_shows(world)
     assert set(found) == {show["id"] for show in shows if show["capacity"] is not None}
     for show in shows:

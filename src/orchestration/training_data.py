@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from src.domain.dataset import TRUTH_NAME
@@ -31,9 +30,11 @@ class TimeSplit:
     test: pd.DataFrame
 
 
-def read_feature_sql(name: str) -> str:
-    """Return the text of one extraction."""
-    return (FEATURES_SQL / f"{name}.sql").read_text().rstrip().rstrip(";")
+def read_feature_sql(name: str, until: pd.Timestamp | None = None) -> str:
+    """Return the text of one extraction; `until` is how far the data reaches."""
+    text = (FEATURES_SQL / f"{name}.sql").read_text().rstrip().rstrip(";")
+    moment = "NULL" if until is None else f"'{until:%Y-%m-%d %H:%M:%S.%f}'"
+    return text.replace("CAST(:newest_sale AS TIMESTAMP)", f"CAST({moment} AS TIMESTAMP)")
 
 
 def known_until(environment: DemoEnvironment, load: LoadFacts | None) -> pd.Timestamp | None:
@@ -49,18 +50,26 @@ def known_until(environment: DemoEnvironment, load: LoadFacts | None) -> pd.Time
 def extract_concerts(
     environment: DemoEnvironment, run_id: str, until: pd.Timestamp | None
 ) -> pd.DataFrame:
-    """Return one row per concert, oldest first, decimals as floats.
+    """Return one row per concert of a venue with a known capacity, oldest first.
 
-    Where the data does not say whether a concert is over, it is if it started before `until`.
+    Where the data does not say whether a concert is over, it is if it started by `until`.
     """
-    frame = environment.read_frame(read_feature_sql("ticket_sales"), f"ticket_sales-{run_id}")
+    query = read_feature_sql("ticket_sales", until)
+    frame = environment.read_frame(query, f"ticket_sales-{run_id}")
     frame = frame.sort_values(["starts_at", "concert_id"]).reset_index(drop=True)
     for name in _NUMBERS:
         frame[name] = pd.to_numeric(frame[name]).astype(float)
-    if until is not None:
-        by_date = np.where(frame["starts_at"] <= until, "completed", "on_sale")
-        frame["status"] = frame["status"].where(frame["status"].notna(), by_date)
     return frame
+
+
+def concerts_of_unknown_capacity(environment: DemoEnvironment) -> int:
+    """Return how many concerts the models leave out because no capacity is known."""
+    return int(
+        environment.redshift.query_value(
+            "SELECT COUNT(*) FROM concert_dw.concerts c "
+            "JOIN concert_dw.venues v ON v.venue_id = c.venue_id WHERE v.capacity IS NULL"
+        )
+    )
 
 
 def extract_venue_quarters(environment: DemoEnvironment, run_id: str) -> pd.DataFrame:

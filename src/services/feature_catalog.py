@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from src.errors import ModelError
+from src.services.row_batch import Floats, RowBatch, Rows
 
 KnownAt = Literal["on_sale", "show", "after_show"]
-_PRIOR = "artist_prior_log_tickets"
 _COUNTS = frozenset({"artist_prior_shows", "venue_prior_shows", "city_competition"})
 _ORDER: dict[str, int] = {"on_sale": 0, "show": 1, "after_show": 2}
 
@@ -64,16 +61,13 @@ def refuse_late(features: Iterable[Feature], *, prediction_at: KnownAt = "on_sal
         )
 
 
-def _number(record: Mapping[str, Any], name: str, absent: float = math.nan) -> float:
-    value = record.get(name)
-    return absent if value is None else float(value)
-
-
 @dataclass(frozen=True)
 class SalesEncoder:
-    """Turns extracted rows into the sales model's matrix; learned on training rows only.
+    """Turns rows into the sales model's matrix; learned on training rows only.
 
-    Unknown genres and cities have all their columns 0; absent numbers get the training median.
+    Records and frames are encoded by the same formulas. Columns stand in the order of
+    SALES_FEATURES; `medians` is only looked up by name. Unknown genres and cities have all their
+    columns 0, an absent count is 0, and any other absent number is the training median.
     """
 
     medians: Mapping[str, float]
@@ -83,96 +77,71 @@ class SalesEncoder:
     extra: tuple[str, ...] = ()  # further numeric columns of the rows, for experiments
 
     @classmethod
-    def fit(cls, rows: pd.DataFrame, extra: tuple[str, ...] = ()) -> SalesEncoder:
+    def fit(cls, rows: Rows, extra: tuple[str, ...] = ()) -> SalesEncoder:
         """Learn medians, categories and the start of time."""
-        first = str(rows["starts_at"].min())
-        blank = cls({}, (), (), first, extra)
-        medians = blank._numbers(rows).median().fillna(0.0)
+        batch = RowBatch.of(rows)
+        first = batch.times("starts_at").min()
+        blank = cls({}, (), (), str(first), extra)
         return cls(
-            {str(k): float(v) for k, v in medians.items()},
-            tuple(sorted(rows["genre"].dropna().unique())),
-            tuple(sorted(rows["city"].dropna().unique())),
-            first,
+            {name: _median(values) for name, values in blank._numbers(batch).items()},
+            batch.categories("genre"),
+            batch.categories("city"),
+            str(first),
             extra,
         )
 
     @property
+    def numbers(self) -> tuple[str, ...]:
+        """Return the numeric columns' names in order."""
+        plain = (f.name for f in SALES_FEATURES if f.name not in ("genre", "city"))
+        return (*plain, *self.extra)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Return the matrix's column names in order."""
-        plain = [f.name for f in SALES_FEATURES if f.name not in ("genre", "city")]
         return (
-            *plain,
-            *self.extra,
+            *self.numbers,
             *(f"genre={g}" for g in self.genres),
             *(f"city={c}" for c in self.cities),
         )
 
-    def matrix(self, rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def matrix(self, rows: Rows) -> Floats:
         """Return the matrix, shape (rows, len(names))."""
-        numbers = self._numbers(rows)
-        for name, median in self.medians.items():
-            numbers[name] = numbers[name].fillna(median)
-        genre = rows["genre"].to_numpy()[:, None] == np.array(self.genres, dtype=object)[None, :]
-        city = rows["city"].to_numpy()[:, None] == np.array(self.cities, dtype=object)[None, :]
-        parts = [numbers.to_numpy(dtype=np.float64), genre, city]
-        return np.hstack([np.asarray(part, dtype=np.float64) for part in parts])
+        batch = RowBatch.of(rows)
+        columns = [
+            np.where(np.isnan(values), 0.0 if name in _COUNTS else self.medians[name], values)
+            for name, values in self._numbers(batch).items()
+        ]
+        for name, known in (("genre", self.genres), ("city", self.cities)):
+            words = batch.words(name)
+            columns += [(words == word).astype(np.float64) for word in known]
+        return np.column_stack(columns)
 
     def row(self, record: Mapping[str, Any]) -> list[float]:
-        """Return one line of the matrix for a plain record, without pandas."""
-        values = self._own_numbers(record)
-        line = [
-            self.medians[name] if math.isnan(values[name]) else values[name]
-            for name in self.medians
-        ]
-        line += [float(record.get("genre") == genre) for genre in self.genres]
-        return line + [float(record.get("city") == city) for city in self.cities]
+        """Return one line of the matrix, for a plain record."""
+        return [float(value) for value in self.matrix([record])[0]]
 
-    def _own_numbers(self, record: Mapping[str, Any]) -> dict[str, float]:
-        starts_at = record["starts_at"]
-        if isinstance(starts_at, str):
-            starts_at = datetime.fromisoformat(starts_at)
-        elif isinstance(starts_at, date) and not isinstance(starts_at, datetime):
-            starts_at = datetime(starts_at.year, starts_at.month, starts_at.day)
-        starts_at = starts_at.replace(tzinfo=None)
-        first = datetime.fromisoformat(self.first_show)
-        capacity, price = math.log(float(record["capacity"])), _number(record, "base_price")
-        popularity, prior = _number(record, "popularity"), _number(record, _PRIOR)
-        known = {
-            "log_capacity": capacity,
+    def _numbers(self, rows: RowBatch) -> dict[str, Floats]:
+        """Return the numeric columns in order, NaN where a number is absent."""
+        log_capacity, price = np.log(rows.numbers("capacity")), rows.numbers("base_price")
+        popularity, starts_at = rows.numbers("popularity"), rows.times("starts_at")
+        days, months = starts_at.astype("datetime64[D]"), starts_at.astype("datetime64[M]")
+        since_first = starts_at - np.datetime64(self.first_show, "us")
+        derived = {
+            "log_capacity": log_capacity,
             "popularity": popularity,
-            "log_price": math.log(price) if price > 0 else math.nan,
-            "month": float(starts_at.month),
-            "weekday": float((starts_at.weekday() + 1) % 7),
-            "years": (starts_at - first).days / 365.25,
-            "demand_to_capacity": 0.062 * popularity - capacity,
-            "artist_prior_to_capacity": prior - capacity,
+            "log_price": np.log(np.where(price > 0, price, np.nan)),
+            "month": (months.astype(np.int64) % 12 + 1).astype(np.float64),
+            "weekday": ((days.astype(np.int64) + 4) % 7).astype(np.float64),
+            "years": (since_first // np.timedelta64(1, "D")) / 365.25,
+            "demand_to_capacity": 0.062 * popularity - log_capacity,
+            "artist_prior_to_capacity": rows.numbers("artist_prior_log_tickets") - log_capacity,
         }
-        for name in self.medians:
-            if name not in known:
-                absent = 0.0 if name in _COUNTS else math.nan
-                known[name] = _number(record, name, absent)
-        return known
+        return {
+            name: derived[name] if name in derived else rows.numbers(name) for name in self.numbers
+        }
 
-    def _numbers(self, rows: pd.DataFrame) -> pd.DataFrame:
-        capacity = np.log(rows["capacity"].astype(float))
-        popularity = rows["popularity"].astype(float)
-        price = rows["base_price"].astype(float)
-        starts_at = pd.to_datetime(rows["starts_at"])
-        prior = rows["artist_prior_log_tickets"].astype(float)
-        columns = {
-            "log_capacity": capacity,
-            "popularity": popularity,
-            "log_price": np.log(price.where(price > 0)),
-            "lead_days": rows["lead_days"].astype(float),
-            "month": starts_at.dt.month.astype(float),
-            "weekday": (starts_at.dt.day_of_week.astype(float) + 1) % 7,
-            "years": (starts_at - pd.Timestamp(self.first_show)).dt.days / 365.25,
-            "demand_to_capacity": 0.062 * popularity - capacity,
-            "artist_prior_to_capacity": prior - capacity,
-        }
-        order = [f.name for f in SALES_FEATURES if f.name not in ("genre", "city")]
-        found = {
-            name: columns[name] if name in columns else rows[name].astype(float) for name in order
-        }
-        found.update({name: rows[name].astype(float) for name in self.extra})
-        return pd.DataFrame(found, index=rows.index)
+
+def _median(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else 0.0

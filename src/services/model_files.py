@@ -1,34 +1,33 @@
-"""Models as files that hold data only: skops with our own allow-list, and JSON."""
+"""Models as files that hold data only: skops with an allow-list of this program, and JSON."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sklearn
 
-from src.errors import SavedModelError
+from src.errors import SavedModelError, UsageError
 from src.services.feature_catalog import SalesEncoder
+from src.services.row_batch import Floats
+from src.services.saved_trees import load_trees
 from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
-from src.services.venue_popularity_service import ScoreScale, VenuePopularityService
+from src.services.venue_popularity_service import LAGS, ScoreScale, VenuePopularityService
 
 SCHEMA_VERSION = 1
-# Hard-coded on purpose: a list taken from the file would let the file trust itself.
-ALLOWED_TYPES = frozenset(
-    {
-        "sklearn.tree._tree.Tree",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    }
-)
+RETRAIN = "python train_demo_models.py"
 
 
 def sales_files(service: TicketSalesPredictionService) -> dict[str, bytes]:
     """Return the files of a calibrated sales model."""
     encoder, knots = service.encoder_, service.hit_knots_
-    assert encoder is not None and knots is not None and service.scores_ is not None
+    if encoder is None or knots is None or service.scores_ is None:
+        raise UsageError("the sales model is not calibrated yet", hint="call fit and calibrate")
     state = {
         "schema_version": SCHEMA_VERSION,
         "sklearn": sklearn.__version__,
@@ -43,6 +42,7 @@ def sales_files(service: TicketSalesPredictionService) -> dict[str, bytes]:
         "features": list(encoder.names),
         "scores": service.scores_.tolist(),
         "hit_knots": [knots[0].tolist(), knots[1].tolist()],
+        "trained_until": service.trained_until_,
     }
     return {
         "point.skops": _dump(service.model_),
@@ -54,36 +54,33 @@ def sales_files(service: TicketSalesPredictionService) -> dict[str, bytes]:
 
 def sales_service(files: dict[str, bytes]) -> TicketSalesPredictionService:
     """Return the service of saved files; raises SavedModelError where they do not fit."""
-    state = _state(files, "ticket_sales")
-    encoder = state["encoder"]
-    service = TicketSalesPredictionService(
-        state["random_state"],
-        state["coverage"],
-        encoder_=SalesEncoder(
-            encoder["medians"],
-            tuple(encoder["genres"]),
-            tuple(encoder["cities"]),
-            encoder["first_show"],
-        ),
-        model_=_load(files, "point.skops"),
-        difficulty_=_load(files, "difficulty.skops"),
-        hit_=_load(files, "hit.skops"),
-        scores_=np.array(state["scores"]),
-        hit_knots_=(np.array(state["hit_knots"][0]), np.array(state["hit_knots"][1])),
-    )
-    assert service.encoder_ is not None
-    if list(service.encoder_.names) != state["features"]:
-        raise SavedModelError(
-            "the saved ticket_sales model was trained on other features",
-            cause=f"{len(state['features'])} then, {len(service.encoder_.names)} now",
-            hint="python train_demo_models.py",
+    with _reading("ticket_sales"):
+        state = _state(files, "ticket_sales")
+        encoder = _sales_encoder(state["encoder"])
+        _check_features("ticket_sales", state, encoder.names)
+        columns = len(encoder.names)
+        service = TicketSalesPredictionService(
+            int(state["random_state"]),
+            _share(state, "coverage"),
+            encoder_=encoder,
+            model_=load_trees(files, "point.skops", "GradientBoostingRegressor", columns),
+            difficulty_=load_trees(
+                files, "difficulty.skops", "HistGradientBoostingRegressor", columns + 2
+            ),
+            hit_=load_trees(files, "hit.skops", "HistGradientBoostingClassifier", columns + 2),
+            scores_=_rising(state["scores"], "scores"),
+            hit_knots_=_knots(state["hit_knots"]),
+            trained_until_=state.get("trained_until"),  # models of earlier programs hold none
         )
-    return service
+        (show,) = service.predict([{"capacity": 100, "starts_at": encoder.first_show}])
+        _check_answer(show.low, show.tickets, show.high, show.confidence)
+        return service
 
 
 def venue_files(service: VenuePopularityService) -> dict[str, bytes]:
     """Return the files of a calibrated venue model."""
-    assert service.scale_ is not None and service.scores_ is not None
+    if service.scale_ is None or service.scores_ is None:
+        raise UsageError("the venue model is not calibrated yet", hint="call fit and calibrate")
     state = {
         "schema_version": SCHEMA_VERSION,
         "sklearn": sklearn.__version__,
@@ -93,28 +90,34 @@ def venue_files(service: VenuePopularityService) -> dict[str, bytes]:
         "types": list(service.types_),
         "features": list(service.names_),
         "scores": service.scores_.tolist(),
+        "trained_until": service.trained_until_,
     }
     return {"forest.skops": _dump(service.model_), "state.json": _json(state)}
 
 
 def venue_service(files: dict[str, bytes]) -> VenuePopularityService:
     """Return the service of saved files; raises SavedModelError where they do not fit."""
-    state = _state(files, "venue_popularity")
-    service = VenuePopularityService(
-        state["random_state"],
-        state["coverage"],
-        scale_=ScoreScale(**state["scale"]),
-        types_=tuple(state["types"]),
-        model_=_load(files, "forest.skops"),
-        scores_=np.array(state["scores"]),
-    )
-    service.names_ = service.feature_names()
-    if list(service.names_) != state["features"]:
-        raise SavedModelError(
-            "the saved venue_popularity model was trained on other features",
-            hint="python train_demo_models.py",
+    with _reading("venue_popularity"):
+        state = _state(files, "venue_popularity")
+        scale = state["scale"]
+        service = VenuePopularityService(
+            int(state["random_state"]),
+            _share(state, "coverage"),
+            scale_=ScoreScale(_number(scale["revenue"]), _number(scale["bookings"])),
+            types_=_words(state["types"]),
+            scores_=_rising(state["scores"], "scores"),
+            trained_until_=state.get("trained_until"),
         )
-    return service
+        service.names_ = service.feature_names()
+        _check_features("venue_popularity", state, service.names_)
+        service.model_ = load_trees(
+            files, "forest.skops", "RandomForestRegressor", len(service.names_)
+        )
+        record = dict.fromkeys((f"score_{lag}" for lag in LAGS), 50.0)
+        record.update(dict.fromkeys(service.names_, 1.0), capacity=100.0)
+        (venue,) = service.predict([record])
+        _check_answer(venue.low, venue.score, venue.high, venue.confidence)
+        return service
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -124,74 +127,127 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     """
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
-        files = {name: (folder / name).read_bytes() for name in manifest["files"]}
-    except (OSError, ValueError, KeyError) as error:
+        hashes = {str(name): facts["sha256"] for name, facts in manifest["files"].items()}
+        files = {name: (folder / name).read_bytes() for name in hashes}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SavedModelError(
             "there is no whole saved model here",
             where=str(folder),
-            cause=str(error),
-            hint="python train_demo_models.py",
+            cause=f"{type(error).__name__}: {str(error)[:200]}",
+            hint=RETRAIN,
         ) from error
     for name, body in files.items():
-        if hashlib.sha256(body).hexdigest() != manifest["files"][name]["sha256"]:
+        if hashlib.sha256(body).hexdigest() != hashes[name]:
             raise SavedModelError(
-                f"{name} has changed since it was saved",
-                where=str(folder),
-                hint="python train_demo_models.py",
+                f"{name} has changed since it was saved", where=str(folder), hint=RETRAIN
             )
     return files
 
 
-def _state(files: dict[str, bytes], name: str) -> dict[str, Any]:
-    state: dict[str, Any] = json.loads(files["state.json"])
+def saved_json(files: dict[str, bytes], model: str, name: str) -> dict[str, Any]:
+    """Return a JSON object among a model's files; raises SavedModelError."""
+    with _reading(model):
+        if name not in files:
+            raise ValueError(f"{name} is missing")
+        try:
+            found = json.loads(files[name])
+        except ValueError as error:
+            raise ValueError(f"{name} is no JSON: {error}") from error
+        if not isinstance(found, dict):
+            raise TypeError(f"{name} is no JSON object")
+        return found
+
+
+@contextmanager
+def _reading(model: str) -> Iterator[None]:
+    """Turn whatever wrong content raises into a SavedModelError that names the model."""
+    try:
+        yield
+    except SavedModelError:
+        raise
+    except Exception as error:  # content with a right hash can be wrong in any way
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise SavedModelError(
+            f"the saved {model} model cannot be used",
+            where="state.json and the other files of this version",
+            cause=f"{type(error).__name__}: {what[:200]}",
+            hint=RETRAIN,
+        ) from error
+
+
+def _state(files: dict[str, bytes], model: str) -> dict[str, Any]:
+    state = saved_json(files, model, "state.json")
     if state.get("schema_version") != SCHEMA_VERSION:
         raise SavedModelError(
-            f"the saved {name} model has schema version {state.get('schema_version')}; "
+            f"the saved {model} model has schema version {state.get('schema_version')}; "
             f"this program reads {SCHEMA_VERSION}",
-            hint="python train_demo_models.py",
+            hint=RETRAIN,
         )
     return state
+
+
+def _sales_encoder(state: dict[str, Any]) -> SalesEncoder:
+    medians = {str(name): _number(value) for name, value in state["medians"].items()}
+    first_show = str(np.datetime64(str(state["first_show"]), "us"))
+    encoder = SalesEncoder(medians, _words(state["genres"]), _words(state["cities"]), first_show)
+    absent = [name for name in encoder.numbers if name not in medians]
+    if absent or first_show == "NaT":
+        raise ValueError(f"no median of {', '.join(absent)}" if absent else "no first_show")
+    return encoder
+
+
+def _check_features(model: str, state: dict[str, Any], names: tuple[str, ...]) -> None:
+    if list(names) != state["features"]:
+        raise SavedModelError(
+            f"the saved {model} model was trained on other features",
+            cause=f"{len(state['features'])} then, {len(names)} now",
+            hint=RETRAIN,
+        )
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise ValueError(f"{value!r:.40} is no finite number")
+    return float(value)
+
+
+def _share(state: dict[str, Any], name: str) -> float:
+    value = _number(state[name])
+    if not 0 < value < 1:
+        raise ValueError(f"{name} is {value}, not between 0 and 1")
+    return value
+
+
+def _words(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{values!r:.40} is no list of words")
+    return tuple(values)
+
+
+def _rising(values: Any, name: str) -> Floats:
+    """Return numbers that never fall, at least one."""
+    found = np.array([_number(value) for value in values], dtype=np.float64)
+    if len(found) == 0 or (np.diff(found) < 0).any():
+        raise ValueError(f"{name} are {len(found)} numbers, not in rising order")
+    return found
+
+
+def _knots(state: Any) -> tuple[Floats, Floats]:
+    raw, share = (_rising(values, "hit_knots") for values in state)
+    if len(raw) != len(share) or share[0] < 0 or share[-1] > 1:
+        raise ValueError("hit_knots are no curve of probabilities")
+    return raw, share
+
+
+def _check_answer(low: float, point: float, high: float, confidence: float) -> None:
+    if not (low <= point <= high and 0 <= confidence <= 1):
+        raise ValueError(f"a trial predicts {point} in {low} to {high}, confidence {confidence}")
 
 
 def _dump(estimator: Any) -> bytes:
     from skops.io import dumps
 
     return bytes(dumps(estimator))
-
-
-def _load(files: dict[str, bytes], name: str) -> Any:
-    """Load one estimator; types beyond the allow-list and broken trees are refused."""
-    from skops.io import get_untrusted_types, loads
-
-    try:
-        found = set(get_untrusted_types(data=files[name]))
-        strangers = sorted(found - ALLOWED_TYPES)
-        if strangers:
-            raise SavedModelError(
-                f"{name} holds types that are not allowed: {', '.join(strangers)}",
-                hint="python train_demo_models.py",
-            )
-        estimator = loads(files[name], trusted=sorted(found))
-    except SavedModelError:
-        raise
-    except Exception as error:  # whatever a damaged archive raises
-        raise SavedModelError(
-            f"{name} cannot be read",
-            cause=f"{type(error).__name__}: {str(error)[:200]}",
-            hint="python train_demo_models.py",
-        ) from error
-    _check_trees(estimator, name)
-    return estimator
-
-
-def _check_trees(estimator: Any, name: str) -> None:
-    """Refuse trees whose child indices lead outside: predicting with them can crash."""
-    members = getattr(estimator, "estimators_", None)
-    for member in np.ravel(np.array(members, dtype=object)) if members is not None else ():
-        tree = member.tree_
-        children = np.concatenate([tree.children_left, tree.children_right])
-        if children.max(initial=-1) >= tree.node_count or children.min(initial=-1) < -1:
-            raise SavedModelError(f"{name} holds a broken tree", hint="python train_demo_models.py")
 
 
 def _json(value: Any) -> bytes:

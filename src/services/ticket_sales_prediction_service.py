@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from src.errors import ModelError, UsageError
 from src.services.feature_catalog import SALES_FEATURES, SalesEncoder, refuse_late
+from src.services.row_batch import Floats, RowBatch
 
-Floats = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import pandas as pd
+
 # How far off, for learning where it is hard: sold-out shows (never off) and tiny ones (off by
 # multiples) would otherwise drive the log-linked model to intervals of zero or everything.
 _MISS_RANGE = (0.02, 1.0)
+PREDICTED = ("tickets", "low", "high", "confidence")
 HIT_TOLERANCE = 0.20  # a prediction is right if the actual is within 20 % of it
+Learned = TypeVar("Learned")
 _LABELS = ((0.7, "high"), (0.4, "medium"), (0.0, "low"))
 _RANGES = {"capacity": (1, 500_000), "popularity": (0, 100), "base_price": (0, 100_000),
            "lead_days": (0, 1_000)}  # fmt: skip
@@ -52,6 +55,7 @@ class TicketSalesPredictionService:
     hit_: Any = field(default=None, repr=False)
     scores_: Floats | None = field(default=None, repr=False)
     hit_knots_: tuple[Floats, Floats] | None = field(default=None, repr=False)
+    trained_until_: str | None = None  # the newest show that it learned or was calibrated from
 
     def fit(self, rows: pd.DataFrame, extra: tuple[str, ...] = ()) -> TicketSalesPredictionService:
         """Fit the point model, and by cross-fitting how far off it is where.
@@ -89,18 +93,16 @@ class TicketSalesPredictionService:
         """Fit the encoder and the point model alone."""
         refuse_late(SALES_FEATURES)
         if np.ptp(rows["tickets_sold"].to_numpy(dtype=np.float64)) == 0:
-            raise ModelError(
-                "every concert of the training rows sold the same number of tickets",
-                hint="python run_demo_pipeline.py",
-            )
+            raise ModelError("every concert of the training rows sold the same number of tickets")
         self.encoder_ = SalesEncoder.fit(rows, extra)
+        self.trained_until_ = _later(None, rows)
         sold, capacity, matrix = self._training_arrays(rows)
         self.model_ = self._point_model(300).fit(matrix, sold / capacity, capacity)
 
     def _training_arrays(self, rows: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
-        assert self.encoder_ is not None
         sold = rows["tickets_sold"].to_numpy(dtype=np.float64)
-        return sold, rows["capacity"].to_numpy(dtype=np.float64), self.encoder_.matrix(rows)
+        capacity = rows["capacity"].to_numpy(dtype=np.float64)
+        return sold, capacity, _fitted(self.encoder_, "fit").matrix(rows)
 
     def _point_model(self, trees: int) -> Any:
         from sklearn.ensemble import GradientBoostingRegressor
@@ -119,20 +121,18 @@ class TicketSalesPredictionService:
         """Learn from later rows how wide the intervals must be and what confidence means."""
         from sklearn.isotonic import IsotonicRegression
 
-        sold = rows["tickets_sold"].to_numpy(dtype=np.float64)
-        assert self.encoder_ is not None
-        capacity = rows["capacity"].to_numpy(dtype=np.float64)
-        point, spread, raw = self._parts(self.encoder_.matrix(rows), capacity)
+        sold, capacity, matrix = self._training_arrays(rows)
+        point, spread, raw = self._parts(matrix, capacity)
         self.scores_ = np.sort(np.abs(sold - point) / (point * spread))
         hit = np.abs(sold - point) <= HIT_TOLERANCE * point
         isotonic = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(raw, hit)
         self.hit_knots_ = (isotonic.X_thresholds_, isotonic.y_thresholds_)
+        self.trained_until_ = _later(self.trained_until_, rows)
         return self
 
     def predict_points(self, rows: pd.DataFrame) -> Floats:
         """Return expected final tickets, one per row."""
-        assert self.encoder_ is not None
-        return self.points_of(self.encoder_.matrix(rows), rows)
+        return self.points_of(_fitted(self.encoder_, "fit").matrix(rows), rows)
 
     def points_of(self, matrix: Floats, rows: pd.DataFrame) -> Floats:
         """Return expected tickets for an encoded matrix of these rows."""
@@ -143,23 +143,26 @@ class TicketSalesPredictionService:
 
     def predict_frame(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return tickets, low, high and confidence, one line per row."""
-        assert self.encoder_ is not None
-        capacity = rows["capacity"].to_numpy(dtype=np.float64)
-        columns = self._predict(self.encoder_.matrix(rows), capacity)
-        names = ("tickets", "low", "high", "confidence")
-        return pd.DataFrame(dict(zip(names, columns, strict=True)), index=rows.index)
+        import pandas as pd
 
-    def _predict(self, matrix: Floats, capacity: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        assert self.scores_ is not None and self.hit_knots_ is not None
-        point, spread, raw = self._parts(matrix, capacity)
-        n = len(self.scores_)
+        found = dict(zip(PREDICTED, self._predict(RowBatch.of(rows)), strict=True))
+        return pd.DataFrame(found, index=rows.index)
+
+    def _predict(self, rows: RowBatch) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return the columns of PREDICTED: the one way from rows to predictions."""
+        encoder = _fitted(self.encoder_, "fit")
+        scores = _fitted(self.scores_, "calibrate")
+        knots = _fitted(self.hit_knots_, "calibrate")
+        capacity = rows.needed("capacity")
+        point, spread, raw = self._parts(encoder.matrix(rows), capacity)
+        n = len(scores)
         rank = min(int(np.ceil((n + 1) * self.coverage)), n) - 1
-        half = self.scores_[rank] * spread * point
+        half = scores[rank] * spread * point
         return (
             point,
             np.clip(point - half, 0.0, capacity),
             np.clip(point + half, 0.0, capacity),
-            np.interp(raw, *self.hit_knots_),
+            np.interp(raw, *knots),
         )
 
     def predict(self, records: Sequence[Mapping[str, Any]]) -> list[SalesPrediction]:
@@ -180,37 +183,29 @@ class TicketSalesPredictionService:
         """
         if not records:
             return []
-        assert self.encoder_ is not None
-        notes = [self._notes(record) for record in records]
-        matrix = np.array([self.encoder_.row(record) for record in records])
-        capacity = np.array([float(record["capacity"]) for record in records])
-        columns = self._predict(matrix, capacity)
+        rows = RowBatch.of_records(records)
+        rows.check_ranges(_RANGES)
+        columns = self._predict(rows)
         return [
             SalesPrediction(
                 float(tickets), float(low), float(high), float(sure), _label(sure), tuple(note)
             )
-            for tickets, low, high, sure, note in zip(*columns, notes, strict=True)
+            for tickets, low, high, sure, note in zip(*columns, self._notes(rows), strict=True)
         ]
 
-    def _notes(self, record: Mapping[str, Any]) -> list[str]:
-        assert self.encoder_ is not None
-        for name in ("capacity", "starts_at"):
-            if record.get(name) is None:
-                raise UsageError(f"a prediction needs {name}", hint=f"give {name}")
-        for name, (low, high) in _RANGES.items():
-            value = record.get(name)
-            if value is not None and not low <= float(value) <= high:
-                raise UsageError(
-                    f"{name} is {value}; it must be between {low:,} and {high:,}",
-                    hint=f"give {name} within its range",
-                )
-        notes = []
-        for name, known in (("genre", self.encoder_.genres), ("city", self.encoder_.cities)):
-            if record.get(name) is not None and record[name] not in known:
-                notes.append(f"{name} {record[name]!r} was not in the training data")
-        absent = [n for n in _OPTIONAL if record.get(n) is None]
-        if absent:
-            notes.append(f"not given, typical values used: {', '.join(absent)}")
+    def _notes(self, rows: RowBatch) -> list[list[str]]:
+        """Return for each row what is unknown to the model and what is absent."""
+        encoder = _fitted(self.encoder_, "fit")
+        notes: list[list[str]] = [[] for _ in range(rows.rows)]
+        for name, known in (("genre", encoder.genres), ("city", encoder.cities)):
+            for found, word in zip(notes, rows.words(name), strict=True):
+                if word is not None and word not in known:
+                    found.append(f"{name} {word!r} was not in the training data")
+        absent = {name: rows.is_absent(name) for name in _OPTIONAL}
+        for index, found in enumerate(notes):
+            names = [name for name in _OPTIONAL if absent[name][index]]
+            if names:
+                found.append(f"not given, typical values used: {', '.join(names)}")
         return notes
 
     def _parts(self, matrix: Floats, capacity: Floats) -> tuple[Floats, Floats, Floats]:
@@ -224,6 +219,19 @@ class TicketSalesPredictionService:
 
 
 _OPTIONAL = ("popularity", "base_price", "genre", "city")
+
+
+def _fitted(learned: Learned | None, method: str) -> Learned:
+    """Return what `method` learns; raises UsageError where it was not called."""
+    if learned is None:
+        raise UsageError("the sales model has learned nothing yet", hint=f"call {method} first")
+    return learned
+
+
+def _later(moment: str | None, rows: pd.DataFrame) -> str:
+    """Return the later of a moment and the newest show of the rows."""
+    newest = str(RowBatch.of(rows).times("starts_at").max())
+    return newest if moment is None else max(moment, newest)
 
 
 def _with_prediction(matrix: Floats, point: Floats, capacity: Floats) -> Floats:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
-from src.errors import ModelError
+from src.errors import ModelError, UsageError
+from src.services.row_batch import Floats, RowBatch, Rows
 
-Floats = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import pandas as pd
+
 WEIGHTS = {"utilisation": 0.4, "revenue": 0.3, "bookings": 0.3}
 LAGS = (1, 2, 3, 4)
 MIN_QUARTERS = 4
 _BOOKED = ("booked", "booked_popularity", "booked_price")
+FORECAST = ("score", "low", "high", "confidence")
 HIT_POINTS = 10.0  # a forecast is right if the score is within 10 points
 
 
@@ -48,6 +50,16 @@ def popularity_score(panel: pd.DataFrame, scale: ScoreScale) -> Floats:
     return np.asarray(100.0 * weighted)
 
 
+@dataclass(frozen=True)
+class VenueForecast:
+    """The next quarter's score of one venue, its interval, and how sure it is."""
+
+    score: float
+    low: float
+    high: float
+    confidence: float  # probability that the actual is within 10 points
+
+
 @dataclass
 class VenuePopularityService:
     """A random forest that forecasts the next quarter's score from earlier quarters.
@@ -63,6 +75,7 @@ class VenuePopularityService:
     types_: tuple[str, ...] = ()
     model_: Any = field(default=None, repr=False)
     scores_: Floats | None = field(default=None, repr=False)
+    trained_until_: str | None = None  # the newest quarter whose forecast it learned from
 
     @staticmethod
     def complete(quarters: pd.DataFrame, *, last_quarter: pd.Timestamp) -> pd.DataFrame:
@@ -70,6 +83,8 @@ class VenuePopularityService:
 
         `next_booked...` is what was on sale for the following quarter when the row's ended.
         """
+        import pandas as pd
+
         frame = quarters.copy()
         frame["quarter"] = pd.to_datetime(frame["quarter"])
         coming = frame[["venue_id", "quarter", *_BOOKED]].copy()
@@ -82,7 +97,6 @@ class VenuePopularityService:
                 "too little history for the venue model",
                 cause=f"{frame['venue_id'].nunique()} venues and {frame['quarter'].nunique()} "
                 f"finished quarters; it needs 2 and {MIN_QUARTERS + 2}",
-                hint="python run_demo_pipeline.py",
             )
         fixed = ["name", "city", "venue_type", "capacity"]
         venues = frame.drop_duplicates("venue_id").set_index("venue_id")[fixed]
@@ -143,13 +157,11 @@ class VenuePopularityService:
         self.names_ = self.feature_names()
         target = examples["target"].to_numpy(float)
         if len(target) == 0 or np.ptp(target) == 0:
-            raise ModelError(
-                "every venue-quarter has the same score", hint="python run_demo_pipeline.py"
-            )
+            raise ModelError("every venue-quarter has the same score")
         forest = RandomForestRegressor(
             300, min_samples_leaf=8, max_features=0.5, n_jobs=2, random_state=self.random_state
         )
-        self.model_ = forest.fit(examples[list(self.names_)].to_numpy(float), target)
+        self.model_ = forest.fit(self._matrix(examples), target)
         self.model_.n_jobs = 1  # a single prediction is faster without the pool
         return self
 
@@ -157,27 +169,66 @@ class VenuePopularityService:
         """Learn from later quarters how far forecasts are off."""
         miss = np.abs(examples["target"].to_numpy(float) - self.forecast_points(examples))
         self.scores_ = np.sort(miss)
+        self.trained_until_ = str(examples["quarter"].max())
         return self
 
     def forecast_points(self, examples: pd.DataFrame) -> Floats:
         """Return the forecast score of the next quarter, one per example."""
-        return np.asarray(self.model_.predict(examples[list(self.names_)].to_numpy(float)))
+        return self._points(RowBatch.of(examples))
 
     def forecast(self, examples: pd.DataFrame) -> pd.DataFrame:
         """Return score, low, high and confidence (of being within 10 points)."""
-        assert self.scores_ is not None
-        point, n = self.forecast_points(examples), len(self.scores_)
+        import pandas as pd
+
+        found = dict(zip(FORECAST, self._forecast(RowBatch.of(examples)), strict=True))
+        return pd.DataFrame(found, index=examples.index)
+
+    def predict(self, records: Sequence[Mapping[str, Any]]) -> list[VenueForecast]:
+        """Forecast for plain records that hold what a row of `examples` holds.
+
+        Each needs capacity and the venue's past scores; what is on sale for the next quarter
+        (`next_booked...`) counts as nothing where it is absent, an unknown type as no type.
+        """
+        if not records:
+            return []
+        columns = self._forecast(RowBatch.of_records(records))
+        return [VenueForecast(*map(float, values)) for values in zip(*columns, strict=True)]
+
+    def _forecast(self, rows: RowBatch) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return the columns of FORECAST: the one way from rows to forecasts."""
+        point = self._points(rows)
+        if self.scores_ is None:
+            raise UsageError("the venue model is not calibrated yet", hint="call calibrate first")
+        n = len(self.scores_)
         half = self.scores_[min(int(np.ceil((n + 1) * self.coverage)), n) - 1]
         confidence = float(np.searchsorted(self.scores_, HIT_POINTS, "right") / n)
-        return pd.DataFrame(
-            {
-                "score": point,
-                "low": np.clip(point - half, 0.0, 100.0),
-                "high": np.clip(point + half, 0.0, 100.0),
-                "confidence": confidence,
-            },
-            index=examples.index,
+        return (
+            point,
+            np.clip(point - half, 0.0, 100.0),
+            np.clip(point + half, 0.0, 100.0),
+            np.full(len(point), confidence),
         )
+
+    def _points(self, rows: RowBatch) -> Floats:
+        if self.model_ is None:
+            raise UsageError("the venue model has learned nothing yet", hint="call fit first")
+        return np.asarray(self.model_.predict(self._matrix(rows)))
+
+    def _matrix(self, rows: Rows) -> Floats:
+        """Return the model's matrix; its columns stand in the order of `names_`."""
+        batch = RowBatch.of(rows)
+        kinds = batch.words("venue_type")
+        columns = []
+        for name in self.names_:
+            if name.startswith("type="):
+                columns.append((kinds == name.removeprefix("type=")).astype(np.float64))
+            elif name == "log_capacity":
+                columns.append(np.log(batch.needed("capacity")))
+            elif name.startswith("next_booked"):
+                columns.append(np.nan_to_num(batch.numbers(name), nan=0.0))
+            else:
+                columns.append(batch.needed(name))
+        return np.column_stack(columns)
 
     def rank(self, panel: pd.DataFrame, *, by: str = "score") -> pd.DataFrame:
         """Rank all venues after the panel's last quarter: by "score" (mean of the last four

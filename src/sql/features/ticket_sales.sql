@@ -1,70 +1,147 @@
--- One row per concert: what is known when its tickets go on sale, and what it sold in the end.
--- History counts only shows that had started before this concert's own on-sale time.
-WITH shows AS (
-    SELECT c.concert_id, c.artist_id, c.venue_id, c.starts_at, c.status, c.base_price,
+-- One row per concert of a venue whose capacity is known: what is known when its tickets go on
+-- sale, and what it sold in the end. :newest_sale is the as-of date of the data, or else its newest
+-- sale: a concert without a status is over if it had started by then.
+-- History counts only shows that are over and had started before this concert's own on-sale time.
+--
+-- Each history is a stream of events in time order: a show that is over adds itself (kind 2), and a
+-- concert asks at its on-sale time what there is so far (kind 0). At the same moment the questions
+-- come first. The city's last year is what there is less what there was a year before (kind 1). The
+-- sums are decimals: exact, and so the same in any order of addition. Competition is counted the same
+-- way by day: a show adds itself to the six days around it; only shows seven days away are compared
+-- by their hour.
+WITH sold AS (
+    SELECT concert_id, SUM(quantity) AS tickets
+    FROM concert_dw.ticket_sales
+    GROUP BY concert_id
+),
+shows AS (
+    SELECT c.concert_id, c.artist_id, c.venue_id, v.city, v.venue_type, v.capacity, c.base_price,
+           c.starts_at,
            COALESCE(c.on_sale_at, DATEADD(day, -60, c.starts_at)) AS on_sale_at,
-           COALESCE(c.tickets_sold, sold.tickets, 0) AS tickets_sold,
-           a.genre, a.popularity, v.capacity, v.venue_type, v.city,
-           COALESCE(c.tickets_sold, sold.tickets, 0) / CAST(v.capacity AS DOUBLE PRECISION)
-               AS sell_through
+           DATEDIFF(day, CAST('2000-01-01' AS TIMESTAMP), c.starts_at) AS show_day,
+           COALESCE(c.status, CASE WHEN c.starts_at <= CAST(:newest_sale AS TIMESTAMP)
+                                   THEN 'completed' ELSE 'on_sale' END) AS status,
+           COALESCE(c.tickets_sold, sold.tickets, 0) AS tickets_sold
     FROM concert_dw.concerts c
-    JOIN concert_dw.artists a ON a.artist_id = c.artist_id
     JOIN concert_dw.venues v ON v.venue_id = c.venue_id
-    LEFT JOIN (
-        SELECT concert_id, SUM(quantity) AS tickets
-        FROM concert_dw.ticket_sales
-        GROUP BY concert_id
-    ) AS sold ON sold.concert_id = c.concert_id
+    LEFT JOIN sold ON sold.concert_id = c.concert_id
 ),
-artist_history AS (
-    SELECT s.concert_id,
-           COUNT(*) AS shows,
-           AVG(p.sell_through) AS sell_through,
-           AVG(LN(p.tickets_sold + 1.0)) AS log_tickets,
-           AVG(LN(p.capacity)) AS log_capacity,
-           AVG(CASE WHEN p.tickets_sold >= p.capacity THEN 1.0 ELSE 0.0 END) AS sold_out
-    FROM shows s
-    JOIN shows p ON p.artist_id = s.artist_id AND p.starts_at < s.on_sale_at
-    GROUP BY s.concert_id
+roles AS (
+    SELECT 'artist' AS history, 0 AS kind
+    UNION ALL SELECT 'artist', 2
+    UNION ALL SELECT 'venue', 0
+    UNION ALL SELECT 'venue', 2
+    UNION ALL SELECT 'city', 0
+    UNION ALL SELECT 'city', 1
+    UNION ALL SELECT 'city', 2
 ),
-venue_history AS (
-    SELECT s.concert_id,
-           COUNT(*) AS shows,
-           AVG(p.sell_through) AS sell_through
+events AS (
+    SELECT r.history, r.kind, s.concert_id,
+           CASE r.history WHEN 'artist' THEN s.artist_id WHEN 'venue' THEN s.venue_id
+                          ELSE s.city END AS owner,
+           CASE r.kind WHEN 0 THEN s.on_sale_at WHEN 1 THEN DATEADD(day, -365, s.on_sale_at)
+                       ELSE s.starts_at END AS happens_at,
+           CASE WHEN r.kind = 2 THEN 1 ELSE 0 END AS shows,
+           CASE WHEN r.kind = 2 THEN CAST(s.tickets_sold / CAST(s.capacity AS DOUBLE PRECISION)
+                                          AS DECIMAL(38,18)) END AS sell_through,
+           CASE WHEN r.kind = 2 AND r.history = 'artist'
+                THEN CAST(LN(CAST(s.tickets_sold + 1 AS DOUBLE PRECISION))
+                                          AS DECIMAL(38,18)) END AS log_tickets,
+           CASE WHEN r.kind = 2 AND r.history = 'artist'
+                THEN CAST(LN(CAST(s.capacity AS DOUBLE PRECISION))
+                                          AS DECIMAL(38,18)) END AS log_capacity,
+           CASE WHEN r.kind = 2 AND s.tickets_sold >= s.capacity THEN 1 ELSE 0 END AS sold_out
     FROM shows s
-    JOIN shows p ON p.venue_id = s.venue_id AND p.starts_at < s.on_sale_at
-    GROUP BY s.concert_id
+    CROSS JOIN roles r
+    WHERE s.capacity IS NOT NULL AND (r.kind < 2 OR s.status = 'completed')
 ),
-city_history AS (
-    SELECT s.concert_id, AVG(p.sell_through) AS sell_through
+so_far AS (
+    SELECT history, kind, concert_id,
+           SUM(shows) OVER (PARTITION BY history, owner ORDER BY happens_at, kind
+                            ROWS UNBOUNDED PRECEDING) AS shows,
+           SUM(sell_through) OVER (PARTITION BY history, owner ORDER BY happens_at, kind
+                                   ROWS UNBOUNDED PRECEDING) AS sell_through,
+           SUM(log_tickets) OVER (PARTITION BY history, owner ORDER BY happens_at, kind
+                                  ROWS UNBOUNDED PRECEDING) AS log_tickets,
+           SUM(log_capacity) OVER (PARTITION BY history, owner ORDER BY happens_at, kind
+                                   ROWS UNBOUNDED PRECEDING) AS log_capacity,
+           SUM(sold_out) OVER (PARTITION BY history, owner ORDER BY happens_at, kind
+                               ROWS UNBOUNDED PRECEDING) AS sold_out
+    FROM events
+),
+days AS (
+    SELECT -6 AS away UNION ALL SELECT -5 UNION ALL SELECT -4 UNION ALL SELECT -3
+    UNION ALL SELECT -2 UNION ALL SELECT -1 UNION ALL SELECT 0 UNION ALL SELECT 1
+    UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6
+),
+day_events AS (
+    SELECT s.city, s.show_day + d.away AS show_day, s.on_sale_at, 1 AS kind, s.concert_id, 1 AS shows
     FROM shows s
-    JOIN shows p ON p.city = s.city AND p.starts_at < s.on_sale_at
-        AND p.starts_at >= DATEADD(day, -365, s.on_sale_at)
-    GROUP BY s.concert_id
+    CROSS JOIN days d
+    UNION ALL
+    SELECT city, show_day, on_sale_at, 0, concert_id, 0 FROM shows
+),
+days_so_far AS (
+    SELECT kind, concert_id,
+           SUM(shows) OVER (PARTITION BY city, show_day ORDER BY on_sale_at, kind
+                            ROWS UNBOUNDED PRECEDING) AS shows
+    FROM day_events
 ),
 competition AS (
-    SELECT s.concert_id, COUNT(*) AS shows
-    FROM shows s
-    JOIN shows p ON p.city = s.city AND p.concert_id <> s.concert_id
-        AND p.on_sale_at < s.on_sale_at
-        AND p.starts_at BETWEEN DATEADD(day, -7, s.starts_at) AND DATEADD(day, 7, s.starts_at)
-    GROUP BY s.concert_id
+    SELECT concert_id, SUM(shows) AS shows
+    FROM (
+        SELECT concert_id, shows FROM days_so_far WHERE kind = 0
+        UNION ALL
+        SELECT s.concert_id, 1
+        FROM shows s
+        JOIN shows p ON p.city = s.city AND p.show_day = s.show_day - 7
+        WHERE p.starts_at >= DATEADD(day, -7, s.starts_at) AND p.on_sale_at < s.on_sale_at
+        UNION ALL
+        SELECT s.concert_id, 1
+        FROM shows s
+        JOIN shows p ON p.city = s.city AND p.show_day = s.show_day + 7
+        WHERE p.starts_at <= DATEADD(day, 7, s.starts_at) AND p.on_sale_at < s.on_sale_at
+    ) AS near_shows
+    GROUP BY concert_id
+),
+totals AS (
+    SELECT concert_id,
+           SUM(CASE WHEN history = 'artist' THEN shows ELSE 0 END) AS artist_shows,
+           SUM(CASE WHEN history = 'artist' THEN sell_through END) AS artist_sell_through,
+           SUM(CASE WHEN history = 'artist' THEN log_tickets END) AS artist_log_tickets,
+           SUM(CASE WHEN history = 'artist' THEN log_capacity END) AS artist_log_capacity,
+           SUM(CASE WHEN history = 'artist' THEN sold_out ELSE 0 END) AS artist_sold_out,
+           SUM(CASE WHEN history = 'venue' THEN shows ELSE 0 END) AS venue_shows,
+           SUM(CASE WHEN history = 'venue' THEN sell_through END) AS venue_sell_through,
+           SUM(CASE WHEN history = 'city' AND kind = 0 THEN shows
+                    WHEN history = 'city' THEN -shows ELSE 0 END) AS city_shows,
+           SUM(CASE WHEN history = 'city' AND kind = 0 THEN sell_through
+                    WHEN history = 'city' THEN -sell_through END) AS city_sell_through
+    FROM so_far
+    WHERE kind < 2
+    GROUP BY concert_id
 )
 SELECT s.concert_id, s.artist_id, s.venue_id, s.starts_at, s.on_sale_at, s.status,
-       s.tickets_sold, s.capacity, s.popularity, s.base_price, s.genre, s.venue_type, s.city,
+       s.tickets_sold, s.capacity, a.popularity, s.base_price, a.genre, s.venue_type, s.city,
        DATEDIFF(day, s.on_sale_at, s.starts_at) AS lead_days,
-       COALESCE(ah.shows, 0) AS artist_prior_shows,
-       ah.sell_through AS artist_prior_sell_through,
-       ah.log_tickets AS artist_prior_log_tickets,
-       ah.log_capacity AS artist_prior_log_capacity,
-       ah.sold_out AS artist_prior_sold_out,
-       COALESCE(vh.shows, 0) AS venue_prior_shows,
-       vh.sell_through AS venue_prior_sell_through,
-       ch.sell_through AS city_prior_sell_through,
-       COALESCE(k.shows, 0) AS city_competition
+       CAST(t.artist_shows AS INTEGER) AS artist_prior_shows,
+       CAST(t.artist_sell_through AS DOUBLE PRECISION) / NULLIF(t.artist_shows, 0)
+           AS artist_prior_sell_through,
+       CAST(t.artist_log_tickets AS DOUBLE PRECISION) / NULLIF(t.artist_shows, 0)
+           AS artist_prior_log_tickets,
+       CAST(t.artist_log_capacity AS DOUBLE PRECISION) / NULLIF(t.artist_shows, 0)
+           AS artist_prior_log_capacity,
+       CAST(t.artist_sold_out AS DOUBLE PRECISION) / NULLIF(t.artist_shows, 0)
+           AS artist_prior_sold_out,
+       CAST(t.venue_shows AS INTEGER) AS venue_prior_shows,
+       CAST(t.venue_sell_through AS DOUBLE PRECISION) / NULLIF(t.venue_shows, 0)
+           AS venue_prior_sell_through,
+       CAST(t.city_sell_through AS DOUBLE PRECISION) / NULLIF(t.city_shows, 0)
+           AS city_prior_sell_through,
+       CAST(k.shows AS INTEGER) AS city_competition
 FROM shows s
-LEFT JOIN artist_history ah ON ah.concert_id = s.concert_id
-LEFT JOIN venue_history vh ON vh.concert_id = s.concert_id
-LEFT JOIN city_history ch ON ch.concert_id = s.concert_id
-LEFT JOIN competition k ON k.concert_id = s.concert_id
+JOIN concert_dw.artists a ON a.artist_id = s.artist_id
+JOIN totals t ON t.concert_id = s.concert_id
+JOIN competition k ON k.concert_id = s.concert_id
+WHERE s.capacity IS NOT NULL
 ORDER BY s.starts_at, s.concert_id;

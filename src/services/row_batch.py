@@ -143,7 +143,8 @@ def _is_absent(value: Any) -> bool:
 def _moment(value: Any) -> np.datetime64:
     """Return a moment; text is ISO 8601, a date is its midnight, a zone is converted to UTC."""
     if isinstance(value, np.datetime64):
-        return np.datetime64(value, "us")
+        converted: np.datetime64 = value.astype("datetime64[us]")
+        return converted
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     elif isinstance(value, date) and not isinstance(value, datetime):

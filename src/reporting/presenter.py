@@ -19,8 +19,7 @@ def wait_for_key() -> None:
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     try:
-        tty.setcbreak(descriptor)
-        termios.tcflush(descriptor, termios.TCIFLUSH)  # a key pressed earlier is no answer
+        tty.setcbreak(descriptor)  # and throws away: a key pressed earlier is no answer
         os.read(descriptor, 1)  # unbuffered: no second key is taken along
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

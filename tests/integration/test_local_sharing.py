@@ -1,18 +1,18 @@
 """Servers that one process keeps up are used by the others, and by no two runs at once."""
 
 import json
-import os
 import signal
 import stat
 import subprocess
 import sys
-import time
+from contextlib import closing
 
 import pytest
 
 from src.errors import BusyError
 from src.local_cloud.local_cloud import LocalCloud
-from tests.conftest import ROOT, SMALL
+from tests.conftest import SMALL
+from tests.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -21,15 +21,11 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def local_cloud(folder):
+def local_cloud(script):
     """`python -m src.local_cloud ...` on the folder."""
 
-    def start(*arguments, **pipes):
-        return subprocess.Popen(
-            [sys.executable, "-m", "src.local_cloud", *arguments],
-            cwd=ROOT, env={**os.environ, "DEMO_STATE_DIR": str(folder)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **pipes,
-        )  # fmt: skip
+    def start(*arguments):
+        return script.start_command([sys.executable, "-m", "src.local_cloud", *arguments])
 
     return start
 
@@ -41,19 +37,13 @@ def up(local_cloud):
     while not any("Ctrl-C" in line for line in lines):
         lines.append(process.stdout.readline())
         assert process.poll() is None, process.stderr.read()
-    yield process, lines
-    process.kill()
-    process.communicate()
+    return process, lines
 
 
 def query(cloud, sql):
-    connection = cloud.connect_redshift()
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall()
-    finally:
-        connection.close()
+    with closing(cloud.connect_redshift()) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
 
 
 def test_a_run_uses_the_servers_that_are_up_and_leaves_them_running(folder, script, up):
@@ -72,14 +62,14 @@ def test_runs_take_turns_also_on_servers_that_are_up(folder, up):
 
 def test_servers_are_kept_up_once(local_cloud, up):
     second = local_cloud("up")
-    _, errors = second.communicate(timeout=30)
+    _, errors = second.communicate(timeout=PATIENCE_S)
     assert second.returncode == 2 and f"process {up[0].pid} holds it" in errors
 
 
 def test_a_visitor_looks_in_during_a_run(folder, local_cloud):
     with LocalCloud(folder):
         psql = local_cloud("psql", "-Atc", "SELECT 6 * 7")
-        assert psql.communicate(timeout=30)[0].strip() == "42"
+        assert psql.communicate(timeout=PATIENCE_S)[0].strip() == "42"
 
 
 def test_a_visitor_that_starts_the_servers_keeps_runs_out(folder):
@@ -91,7 +81,7 @@ def test_a_visitor_that_starts_the_servers_keeps_runs_out(folder):
 
 def test_data_is_not_deleted_under_running_servers(folder, local_cloud, up):
     reset = local_cloud("reset")
-    _, errors = reset.communicate(timeout=30)
+    _, errors = reset.communicate(timeout=PATIENCE_S)
     assert reset.returncode == 2 and "holds it" in errors
     assert (folder / "servers.json").exists()
 
@@ -99,24 +89,18 @@ def test_data_is_not_deleted_under_running_servers(folder, local_cloud, up):
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_however_the_host_ends_the_next_run_works(folder, up, ending):
     up[0].send_signal(ending)
-    up[0].wait(30)
+    up[0].wait(PATIENCE_S)
     with LocalCloud(folder) as cloud:
         assert query(cloud, "SELECT 1") == [(1,)]
 
 
 def test_a_run_waits_for_servers_that_are_starting(folder, local_cloud):
-    process = local_cloud("up")
-    try:
-        deadline, lock = time.monotonic() + 30, folder / "servers.lock"
-        # The lock's holder writes its process id: from then on it starts its servers.
-        while not (lock.exists() and lock.read_text()) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        with LocalCloud(folder) as cloud:
-            assert query(cloud, "SELECT 1") == [(1,)]
-        assert process.poll() is None
-    finally:
-        process.kill()
-        process.communicate()
+    process, lock = local_cloud("up"), folder / "servers.lock"
+    # The lock's holder writes its process id: from then on it starts its servers.
+    wait_until(lambda: lock.exists() and lock.read_text(), "the servers are starting")
+    with LocalCloud(folder) as cloud:
+        assert query(cloud, "SELECT 1") == [(1,)]
+    assert process.poll() is None
 
 
 def test_the_address_file_is_private_and_holds_no_secret(folder, up):

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from src.local_cloud.redshift import copy_direct, copy_plain, copy_text
@@ -106,11 +106,7 @@ OPTIONS = [
     "CSV ACCEPTANYDATE", "CSV IGNOREHEADER 1", "CSV QUOTE AS ''''", "DELIMITER ','",
     "DELIMITER ',' EMPTYASNULL",
 ]  # fmt: skip
-SETTINGS = {
-    "deadline": None,
-    "max_examples": 100,
-    "suppress_health_check": [HealthCheck.function_scoped_fixture],
-}
+SETTINGS = {"max_examples": 100}
 
 
 @conforms(

@@ -4,13 +4,14 @@ import gzip
 import io
 import json
 import uuid
+from contextlib import closing
 from decimal import Decimal
 
 import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.infrastructure.redshift_client import RedshiftClient
@@ -216,8 +217,14 @@ def test_what_is_refused(unload, options, query, words):
 
 
 def test_large_extracts_of_the_product_work_on_it(cloud, bucket):
-    client = RedshiftClient(cloud.connect_redshift)
-    unloader = RedshiftUnloader(client, S3Storage(bucket, BUCKET), iam_role="")
+    with closing(RedshiftClient(cloud.connect_redshift)) as client:
+        extract_and_compare(
+            client, RedshiftUnloader(client, S3Storage(bucket, BUCKET), iam_role="")
+        )
+    assert not bucket.list_objects_v2(Bucket=BUCKET, Prefix="unload/some").get("Contents")
+
+
+def extract_and_compare(client, unloader):
     client.execute("CREATE TEMP TABLE extract (id INT, name VARCHAR(5))")
     assert list(unloader.dataframe("SELECT id, name FROM extract", "empty").columns) == [
         "id", "name"
@@ -225,8 +232,6 @@ def test_large_extracts_of_the_product_work_on_it(cloud, bucket):
     client.execute("INSERT INTO extract VALUES (1, 'a'), (2, NULL), (3, 'c')")
     frame = unloader.dataframe("SELECT id, name FROM extract WHERE name <> 'it''s'", "some")
     assert sorted(frame["id"]) == [1, 3]
-    assert not bucket.list_objects_v2(Bucket=BUCKET, Prefix="unload/some").get("Contents")
-    client.close()
 
 
 TEXT = st.text(
@@ -253,8 +258,7 @@ FORMATS = {
     "UNLOAD", "what UNLOAD writes COPY reads (random tables)", "r_UNLOAD, r_COPY", cases="written"
 )
 @pytest.mark.parametrize("written", FORMATS)
-@settings(max_examples=10, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@settings(max_examples=10)
 @given(rows=ROWS)
 def test_what_unload_writes_copy_reads(bucket, connection, written, rows):
     unload = Unload(connection, bucket)

@@ -58,6 +58,7 @@ def sales_service(files: dict[str, bytes]) -> TicketSalesPredictionService:
         state = _state(files, "ticket_sales")
         encoder = _sales_encoder(state["encoder"])
         _check_features("ticket_sales", state, encoder.names)
+        scores, knots = _rising(state["scores"], "scores"), _knots(state["hit_knots"])
         columns = len(encoder.names)
         service = TicketSalesPredictionService(
             int(state["random_state"]),
@@ -68,8 +69,8 @@ def sales_service(files: dict[str, bytes]) -> TicketSalesPredictionService:
                 files, "difficulty.skops", "HistGradientBoostingRegressor", columns + 2
             ),
             hit_=load_trees(files, "hit.skops", "HistGradientBoostingClassifier", columns + 2),
-            scores_=_rising(state["scores"], "scores"),
-            hit_knots_=_knots(state["hit_knots"]),
+            scores_=scores,
+            hit_knots_=knots,
             trained_until_=state.get("trained_until"),  # models of earlier programs hold none
         )
         (show,) = service.predict([{"capacity": 100, "starts_at": encoder.first_show}])

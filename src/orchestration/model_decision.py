@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
 
 GATED_COVERAGE = 0.9  # the calibration gates are stated for 90 % intervals
 
@@ -28,7 +31,9 @@ class Decision:
     failed: tuple[ModelCheck, ...] = ()
 
 
-def model_checks(facts: dict[str, Any], coverage: float, *, is_unseen: bool = True) -> list[ModelCheck]:
+def model_checks(
+    facts: dict[str, Any], coverage: float, *, is_unseen: bool = True
+) -> list[ModelCheck]:
     """Return the checks of what was measured: gates, baselines, and R2 above 0.
 
     A new model and a saved one are judged by these alike. On rows that the model has seen
@@ -46,7 +51,10 @@ def model_checks(facts: dict[str, Any], coverage: float, *, is_unseen: bool = Tr
     r2 = facts["test_metrics"]["r2"]
     checks = [
         *gates,
-        *(_against(name, found["model_is"]["verdict"]) for name, found in facts["baselines"].items()),
+        *(
+            _against(name, found["model_is"]["verdict"])
+            for name, found in facts["baselines"].items()
+        ),
         ModelCheck("R2", "above 0", f"{r2:.3f}", "passed" if r2 > 0 else "failed"),
     ]
     if is_unseen:
@@ -97,4 +105,29 @@ def decide(checks: list[ModelCheck], compared: dict[str, Any] | None) -> Decisio
         return Decision(False, f"worse than version {version} on {rows:,} rows new to both")
     if verdict == "not compared":
         return Decision(True, f"no rows that are new to it and to version {version}")
-    return Decision(True, f"{verdict}{' than' if verdict == 'better' else ' from'} version {version}")
+    word = "than" if verdict == "better" else "from"
+    return Decision(True, f"{verdict} {word} version {version}")
+
+
+def raise_failed(checks: Mapping[str, list[ModelCheck]], what: str, hint: str) -> None:
+    """Raise ModelError naming every check of the `what` models that failed, if one did."""
+    wrong = [(key, check) for key, found in checks.items() for check in failed(found)]
+    if not wrong:
+        return
+    key, first = wrong[0]
+    count = sum(len(found) for found in checks.values())
+    is_new = what == "new models"
+    raise ModelError(
+        f"{len(wrong)} of {count} checks of the {what} failed"
+        + ("; a model that fails is saved as a candidate, not as the champion" if is_new else ""),
+        where=", ".join(f"{key}: {check.name}" for key, check in wrong),
+        cause=f"{key}: {first.name}: expected {first.expected}, found {first.found}",
+        hint=hint,
+    )
+
+
+def hint_after_failure(load: LoadFacts | None) -> str:
+    """Return what to do after a failed check; never replaces the user's own data by other."""
+    if load is None or load.is_generated:
+        return "use the predictions as a candidate's, or: python run_demo_pipeline.py --seed 42"
+    return f"use the predictions as a candidate's, or {load.hint_for_more()}"

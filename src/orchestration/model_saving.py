@@ -10,6 +10,7 @@ from src.errors import SavedModelError
 from src.infrastructure.model_registry import ModelRegistry
 from src.orchestration.model_decision import Decision, failed
 from src.orchestration.sales_training import TrainedSalesModel
+from src.orchestration.sample_predictions import Predictor
 from src.orchestration.saved_model_checks import golden_of, loaded_sales, loaded_venues
 from src.orchestration.training_data import LoadFacts, TimeSplit
 from src.orchestration.venue_training import TrainedVenueModel
@@ -47,15 +48,16 @@ def save_both(
     reference = profile(encoder.matrix(split.train), encoder.names)
     examples = venue.service.examples(venue.panel)
     names = [n for n in examples.columns if not n.startswith("type=") and n != "target"]
+    venue_needs = tuple(n for n in names if not n.startswith("next_b") and n != "venue_type")
     bundles = {
         "ticket_sales": (
             model_files.sales_files(sales.service),
-            golden_of(split.test, sales.service.predict_frame),
+            golden_of(split.test, sales.service.predict_frame, ("capacity", "starts_at")),
             sales.facts,
         ),
         "venue_popularity": (
             model_files.venue_files(venue.service),
-            golden_of(examples[names].tail(5), venue.service.forecast),
+            golden_of(examples[names].tail(5), venue.service.forecast, venue_needs),
             venue.facts,
         ),
     }
@@ -90,6 +92,28 @@ def promote_or_hold(
         decision = decisions[name]
         act = registry.promote if decision.is_promoted else registry.hold
         act(name, version, decision.reason)
+
+
+def predictors(
+    versions: Mapping[str, int],
+    decisions: Mapping[str, Decision],
+    champions: Mapping[str, tuple[Any, dict[str, Any] | None]],
+    services: Mapping[str, Any],
+) -> dict[str, Predictor]:
+    """Return which version predicts: the new one, or the champion where that is better.
+
+    A new version that failed its own checks predicts as a candidate.
+    """
+    found = {}
+    for name, version in versions.items():
+        champion, compared = champions[name]
+        if decisions[name].is_promoted:
+            found[name] = Predictor(services[name], version, "champion")
+        elif decisions[name].failed or compared is None:
+            found[name] = Predictor(services[name], version, "candidate")
+        else:
+            found[name] = Predictor(champion, compared["version"], "champion")
+    return found
 
 
 def _json(value: Any) -> bytes:

@@ -28,10 +28,12 @@ GOLDEN_TOLERANCE = 1e-6
 MIN_UNSEEN = 30  # fewer rows judge nothing
 
 
-def golden_of(rows: pd.DataFrame, predict_frame: Callable[[Any], Any]) -> dict[str, Any]:
+def golden_of(
+    rows: pd.DataFrame, predict_frame: Callable[[Any], Any], needed: tuple[str, ...]
+) -> dict[str, Any]:
     """Return a few rows as plain records, and what the model predicts for them.
 
-    Beside real rows there is one of which all that may be absent is absent.
+    Beside real rows there is one that holds only what a prediction needs.
     """
     few = rows.head(5).copy()
     for name in few.columns:
@@ -39,6 +41,7 @@ def golden_of(rows: pd.DataFrame, predict_frame: Callable[[Any], Any]) -> dict[s
             few[name] = few[name].astype(str)
     records = few.astype(object).where(few.notna(), None).to_dict("records")
     plain = [{name: _plain(value) for name, value in record.items()} for record in records]
+    plain.append({name: value if name in needed else None for name, value in plain[-1].items()})
     predicted = predict_frame(pd.DataFrame(plain))
     first, *more = predicted.columns
     return {

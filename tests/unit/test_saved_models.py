@@ -183,9 +183,7 @@ VENUE_RECORDS = st.lists(
 
 @settings(max_examples=15, deadline=None)
 @given(records=VENUE_RECORDS)
-def test_a_loaded_venue_model_forecasts_records_as_rows_bit_for_bit(
-    venues, loaded_venues, records
-):
+def test_a_loaded_venue_model_forecasts_records_as_rows_bit_for_bit(venues, loaded_venues, records):
     expected = of_frame(venues[0].forecast(pd.DataFrame(records)), FORECAST)
     assert of_records(loaded_venues.predict(records), FORECAST) == expected
     assert of_frame(loaded_venues.forecast(pd.DataFrame(records)), FORECAST) == expected
@@ -235,7 +233,9 @@ def test_a_fresh_process_without_pandas_predicts_the_same(sales, venues, registr
     assert done.returncode == 0, done.stderr
     expected = sales.predict_frame(rows)
     found = json.loads(done.stdout)
-    assert found == [[float(v).hex() for v in line] for line in expected[list(PREDICTED)].to_numpy()]
+    assert found == [
+        [float(v).hex() for v in line] for line in expected[list(PREDICTED)].to_numpy()
+    ]
 
 
 def test_a_profile_of_drift_says_the_same_after_loading(sales):

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from src.errors import ModelError
+
 if TYPE_CHECKING:
-    pass
+    from src.orchestration.training_data import LoadFacts
 
 GATED_COVERAGE = 0.9  # the calibration gates are stated for 90 % intervals
 

@@ -81,7 +81,7 @@ def _rename_superuser(client: dict[str, Any], superuser: dict[str, Any]) -> None
             cursor.execute(
                 f"CREATE ROLE {_HELPER} LOGIN SUPERUSER PASSWORD %s", (superuser["password"],)
             )
-    with closing(psycopg2.connect(**{**superuser, "user": _HELPER})) as connection:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(f"ALTER ROLE {client['user']} RENAME TO {superuser['user']}")
-            cursor.execute(f"ALTER ROLE {superuser['user']} PASSWORD %s", (superuser["password"],))
+    helper = psycopg2.connect(**{**superuser, "user": _HELPER})
+    with closing(helper), helper, helper.cursor() as cursor:
+        cursor.execute(f"ALTER ROLE {client['user']} RENAME TO {superuser['user']}")
+        cursor.execute(f"ALTER ROLE {superuser['user']} PASSWORD %s", (superuser["password"],))

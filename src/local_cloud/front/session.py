@@ -286,15 +286,16 @@ class Session:
                 prepared.run(prepared.statement, cursor)
                 rows = cursor.rowcount
             finally:
-                self._pass_notices()
+                self._pass_notices(prepared.statement.leading_word)
         word = prepared.statement.leading_word
         tag = _TAGS.get(word, word) + (f" {max(rows, 0)}" if word == "MERGE" else "")
         self._client.send(Message(b"C", messages.text(tag)))
 
-    def _pass_notices(self) -> None:
+    def _pass_notices(self, word: str) -> None:
+        """Pass on what the server notes; of COPY's inner tables the client knows nothing."""
         for line in self._connection.notices:
             found = _INFO.match(line.strip())
-            if found:
+            if found and (found[1] == "INFO" or word not in ("COPY", "UNLOAD")):
                 self._client.send(messages.notice(found[1], found[2]))
         del self._connection.notices[:]
 

@@ -38,9 +38,7 @@ def _of_options(options: str) -> list[tuple[str, str]]:
         word = words.pop(0)
         if word == "-c" and words:
             word = words.pop(0)
-        elif word.startswith("-c"):
-            word = word[2:]
-        elif word.startswith("--"):
+        elif word.startswith(("-c", "--")):
             word = word[2:]
         else:
             raise Refusal(f"invalid command-line argument for server process: {word}", SYNTAX)

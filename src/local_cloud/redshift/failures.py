@@ -12,7 +12,7 @@ SYNTAX = "42601"
 PERMISSION = "42501"
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 (the name that DESIGN gives it)
     """A statement that will not run; raised by what reads it, without a server at hand."""
 
     def __init__(self, message: str, code: str = INTERNAL, detail: str = "") -> None:

@@ -51,7 +51,7 @@ CATALOG_FUNCTIONS = frozenset(
         "pg_get_publication_tables", "pg_get_ruledef", "pg_get_serial_sequence",
         "pg_get_statisticsobjdef_columns", "pg_get_triggerdef", "pg_get_userbyid", "pg_get_viewdef",
         "pg_has_role", "pg_indexes_size", "pg_is_other_temp_schema", "pg_my_temp_schema",
-        "pg_opclass_is_visible", "pg_operator_is_visible", "pg_opfamily_is_visible",
+        "pg_opclass_is_visible", "pg_operator_is_visible", "pg_partition_ancestors", "pg_opfamily_is_visible",
         "pg_relation_is_publishable", "pg_relation_size", "pg_size_pretty",
         "pg_statistics_obj_is_visible", "pg_table_is_visible", "pg_table_size",
         "pg_tablespace_location", "pg_total_relation_size", "pg_ts_config_is_visible",

@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import UnreachableError
+from src.local_cloud import postgres_roles as roles
 from src.local_cloud import processes
 from src.local_cloud.processes import Account
 from src.local_cloud.server_folder import can_reach, reachable_folder, running_server
 
 START_TIMEOUT_S = 30.0
-USER = "demo"
+USER = "demo"  # the clients' role: no superuser
+SUPERUSER = "rdsdb"  # as on Redshift: owns the system's own objects; no client gets its password
 DATABASE = "dev"
 
 # Killing the server loses nothing (the system keeps written pages); only a power cut could.
@@ -37,7 +39,7 @@ _OPTIONS = {
     "checkpoint_timeout": "30min",
     "autovacuum_naptime": "10min",
     "timezone": "UTC",
-    "datestyle": "ISO, YMD",
+    "datestyle": "ISO, MDY",
     "log_min_messages": "fatal",
     "unix_socket_directories": "",
     "listen_addresses": "127.0.0.1",
@@ -57,8 +59,13 @@ class PostgresServer:
         self.port = 0
 
     def address(self) -> dict[str, Any]:
-        """Return psycopg2.connect's keyword arguments."""
+        """Return psycopg2.connect's keyword arguments for a client."""
         return connect_arguments(self.port, self._password)
+
+    def superuser_address(self) -> dict[str, Any]:
+        """Return psycopg2.connect's keyword arguments for the superuser."""
+        password = roles.superuser_password(self._folder)
+        return {**self.address(), "user": SUPERUSER, "password": password}
 
     @property
     def psql(self) -> str:
@@ -85,12 +92,12 @@ class PostgresServer:
         new.mkdir(mode=0o700)
         password_file = self._folder / f"pw-{secrets.token_hex(4)}"
         password_file.touch(mode=0o600)
-        password_file.write_text(self._password)
+        password_file.write_text(roles.superuser_password(self._folder))
         for path in (new, password_file):
             if self._account:
                 os.chown(path, self._account.uid, self._account.gid)
         command = [
-            str(binaries / "initdb"), "-D", str(new), "-U", USER, "--auth=scram-sha-256",
+            str(binaries / "initdb"), "-D", str(new), "-U", SUPERUSER, "--auth=scram-sha-256",
             f"--pwfile={password_file}", "--encoding=UTF8", "--no-locale", "--no-sync",
             "--no-instructions",
         ]  # fmt: skip
@@ -130,7 +137,7 @@ class PostgresServer:
         deadline = time.monotonic() + START_TIMEOUT_S
         while process.poll() is None and time.monotonic() < deadline:
             try:
-                self._ensure_database()
+                roles.ensure(self.address(), self.superuser_address())
             except psycopg2.OperationalError as error:
                 if "authentication failed" in str(error):
                     raise self._refused() from error
@@ -139,17 +146,6 @@ class PostgresServer:
                 return True
         self.stop()
         return False
-
-    def _ensure_database(self) -> None:
-        import psycopg2
-
-        connection = psycopg2.connect(**{**self.address(), "dbname": "postgres"})
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
-            if cursor.fetchone() is None:
-                cursor.execute(f"CREATE DATABASE {DATABASE}")
-        connection.close()
 
     def _refused(self) -> UnreachableError:
         self.stop()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import CannotRunError
-from src.local_cloud.postgres_server import PostgresServer
+from src.local_cloud.postgres_server import USER, PostgresServer
 from src.local_cloud.s3_server import S3Credentials, S3Server
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Servers:
         deadline = time.monotonic() + PREPARE_TIMEOUT_S
         while True:
             try:
-                return prepare(postgres.address())
+                return prepare(postgres.superuser_address(), USER)
             except psycopg2.OperationalError as error:
                 if time.monotonic() > deadline:
                     raise postgres.failed("the local warehouse does not stay up") from error

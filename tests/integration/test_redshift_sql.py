@@ -131,6 +131,7 @@ def test_what_is_refused_by_name(run, connection, statement, words):
     "Tables",
     "VARCHAR(n) holds n bytes",
     "r_Character_types; pipelinewise-target-redshift#59",
+    partly="values that differ in trailing blanks are not equal, and blanks too many are not cut",
 )
 @pytest.mark.parametrize("value", ["abcdef", "\u20ac\u20ac"], ids=["characters", "bytes"])
 def test_a_value_too_long_in_bytes_is_redshifts_error(run, connection, value):
@@ -138,6 +139,24 @@ def test_a_value_too_long_in_bytes_is_redshifts_error(run, connection, value):
         run("INSERT INTO sqltest.t (id, name) VALUES (3, %s)", (value,))
     connection.rollback()
     run("INSERT INTO sqltest.t (id, name) VALUES (3, NULL)")
+
+
+@conforms(
+    "Tables",
+    "NUMERIC and DECIMAL alone are NUMERIC(18,0): columns, casts, CREATE TABLE AS, ADD COLUMN",
+    "r_Numeric_types201",
+)
+def test_numeric_alone_has_no_decimals(run):
+    run("SET search_path TO sqltest; DROP TABLE IF EXISTS whole; DROP TABLE IF EXISTS cast_whole")
+    run("CREATE TABLE whole (a NUMERIC, b DECIMAL)")
+    run("ALTER TABLE whole ADD COLUMN c NUMERIC")
+    run("INSERT INTO whole VALUES (1.567, 2.5, 3.5)")
+    run("CREATE TABLE cast_whole AS SELECT '1.567'::NUMERIC AS a, CAST(1.567 AS DECIMAL) AS b")
+    assert run("SELECT a, b, c FROM whole") == [(2, 3, 4)]
+    shown = run(
+        "SELECT DISTINCT type FROM pg_table_def WHERE tablename IN ('whole', 'cast_whole')"
+    )
+    assert shown == [("numeric(18,0)",)]
 
 
 @conforms(

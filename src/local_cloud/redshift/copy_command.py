@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from src.local_cloud.redshift.copy_moments import EPOCHS, is_known_format
 from src.local_cloud.redshift.failures import SYNTAX, fail, not_emulated
+from src.local_cloud.redshift.scanning import Statement
 from src.local_cloud.redshift.statement_tokens import OptionTokens, character
 
 CopyFormat = Literal["text", "csv", "json", "parquet"]
@@ -114,7 +115,7 @@ class CopyCommand:
         return bucket, key
 
 
-def parse_copy(statement: str, execute: Any) -> CopyCommand:
+def parse_copy(statement: Statement | str, execute: Any) -> CopyCommand:
     """Parse a COPY statement; errors are raised through the server."""
     return _Parser(statement, execute).parse()
 

@@ -104,8 +104,10 @@ class RedshiftDataLoader:
         except DemoError as kept:
             reason = f"the rows could not be kept in {STAGING_SCHEMA}: {kept.cause or kept.message}"
             error.cause = "; ".join(filter(None, (error.cause, reason)))
+            error.hint = f"let schema {STAGING_SCHEMA} be written, then run the same command again"
             error.facts["failed_rows"] = None
         else:
+            error.where = f"{error.where}; the rows are kept in schema {STAGING_SCHEMA}"
             error.facts["failed_rows"] = STAGING_SCHEMA
 
     def newest_load(self, run_id: str) -> dict[str, TableLoad] | None:

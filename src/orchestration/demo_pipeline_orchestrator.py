@@ -182,7 +182,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             known = {k: v for k, v in done.steps["glue_etl"].items() if k not in _OF_A_STAGE}
             self.etl_counts, self._cleaned = known["counts"], manifest
             return StepOutcome("skipped", done.summary("glue_etl"), known)
-        stage = EtlStage(self.environment, self.settings)
+        stage = EtlStage(self.environment, self.settings, self.workflow.run_id)
         counts, facts = stage.run(manifest, lambda text: _note(progress, text))
         self.etl_counts, self._cleaned = counts, manifest
         summary = f"{facts['job']} {facts['job_run_state']}, {facts['rejected_rows']:,} rejected"

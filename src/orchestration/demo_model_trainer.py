@@ -129,7 +129,7 @@ class DemoModelTrainer(WorkflowOwner):
         """Split the completed concerts by time."""
         from src.orchestration import training_data
 
-        self.completed = training_data.completed(self.concerts)
+        self.completed = training_data.completed(self.concerts, self.load, self.until)
         self.split = training_data.split_by_time(self.completed, self.settings.test_size)
         sizes = {
             "train": len(self.split.train),

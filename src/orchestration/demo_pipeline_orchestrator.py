@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from src.domain.dataset import DatasetManifest
@@ -125,8 +124,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
 
     def generate_and_upload_data(self, progress: StageProgress | None = None) -> StepOutcome:
         """Generate (or read, or find) the raw data set; its manifest is written last."""
-        if not self._has_buckets:
-            raise _call_first("the buckets are not verified yet", "ensure_s3_buckets")
+        self._need_buckets()
         datasets = self.environment.raw_datasets
         done = self._was_done("data_generation")
         if done is not None:
@@ -194,9 +192,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
 
         Raises QualityError where a check fails; the warehouse is then as it was.
         """
-        manifest = self._need_manifest()
-        if self.settings.etl == "glue" and self._cleaned is not manifest:
-            raise _call_first("this raw data set is not cleaned yet", "run_glue_etl_jobs")
+        manifest = self._need_cleaned()
         try:
             return self._load.run(
                 self.environment, manifest, self.etl_counts, lambda text: _note(progress, text)
@@ -215,7 +211,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
 
         Raises QualityError if one failed.
         """
-        manifest = self._need_manifest()
+        manifest = self._need_cleaned()
         if not self._load.has(manifest):
             raise _call_first("this raw data set is not loaded yet", "load_data_to_redshift")
         return self._load.verify(self.environment, manifest)
@@ -245,8 +241,19 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         workers = s.workers or cores()
         return generator.export(sink, s.raw_format, run_id, on_rows, workers=workers)
 
+    def _need_buckets(self) -> None:
+        if not self._has_buckets:
+            raise _call_first("the buckets are not verified yet", "ensure_s3_buckets")
+
+    def _need_cleaned(self) -> DatasetManifest:
+        manifest = self._need_manifest()
+        if self.settings.etl == "glue" and self._cleaned is not manifest:
+            raise _call_first("this raw data set is not cleaned yet", "run_glue_etl_jobs")
+        return manifest
+
     def _need_manifest(self) -> DatasetManifest:
         if self.manifest is None:
+            self._need_buckets()
             raise _call_first("there is no raw data set yet", "generate_and_upload_data")
         return self.manifest
 

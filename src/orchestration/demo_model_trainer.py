@@ -148,7 +148,7 @@ class DemoModelTrainer(TrainingResults):
         concerts = needed(self.concerts, "extract_ticket_sales_training_data")
         self._check_unchanged()
         self._forget("sales_model", "versions", "predictors")
-        self.completed = training_data.completed(concerts, self.until)
+        self.completed = training_data.completed(concerts, self.load, self.until)
         self.split = training_data.split_by_time(self.completed, self.settings.test_size)
         sizes = {
             "train": len(self.split.train),

@@ -201,6 +201,16 @@ def test_a_load_of_fewer_rows_than_promised_is_no_load(client, loader, storage):
     assert counts(client) == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("mode", ["replace", "merge"])
+def test_a_table_without_a_file_gets_no_row(client, loader, storage, mode):
+    loader.load(plan(storage))
+    empty = plan(storage, "r2", mode)
+    empty.tables["ticket_sales"] = LoadSource((), "parquet", 0)
+    loads = loader.load(empty)
+    assert loads["ticket_sales"].source_rows == 0
+    assert counts(client) == [1, 1, 1, 0 if mode == "replace" else 1]
+
+
 def test_a_lost_file_is_named(client, loader, storage):
     lost = plan(storage)
     storage.delete(["r1/concerts.csv"])

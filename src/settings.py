@@ -213,7 +213,7 @@ def load_settings(
         if name in given:
             option = "--" + name.replace("_", "-")
             values[name] = parse(option, given[name], spec)
-        elif variables.get(env, "") != "" and (
+        elif variables.get(env, "").strip() and (
             env.startswith("DEMO_") or values.get("target") == "aws"
         ):
             values[name] = parse(env, variables[env], spec)
@@ -235,7 +235,7 @@ def state_folder() -> Path:
     spec = next(spec for spec in fields(Settings) if spec.name == "state_dir")
     variables = {**(read_env_file(Path(".env")) if Path(".env").is_file() else {}), **os.environ}
     env = spec.metadata["env"]
-    return Path(parse(env, variables.get(env) or spec.default, spec)).absolute()
+    return Path(parse(env, variables.get(env, "").strip() or spec.default, spec)).absolute()
 
 
 def missing_for_aws(settings: Settings) -> list[str]:

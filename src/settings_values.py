@@ -74,6 +74,8 @@ def parse(source: str, raw: Any, spec: Any) -> Any:
             ) from None
     if kind is str:
         value = str(raw).strip()
+        if not value and spec.default:
+            raise SettingsError(f"{source} is empty", hint=f"set {source} to {spec.default}")
         _check_text(source, value, spec)
     if meta["choices"] and value not in meta["choices"]:
         raise SettingsError(

@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("command", choices=("up", "psql", "reset"))
+    parser.add_argument("command", choices=("up", "psql", "reset"), nargs="?")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
 
@@ -49,9 +49,12 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         chosen = build_parser().parse_args(argv)
+        if chosen.command is None:
+            raise UsageError("a command is missing: up, psql or reset",
+                             hint="python -m src.local_cloud --help")  # fmt: skip
         if chosen.arguments and chosen.command != "psql":
             text = f"{chosen.command} takes no arguments: {' '.join(chosen.arguments)}"
-            raise UsageError(text, hint=f"python -m src.local_cloud {chosen.command}")
+            raise UsageError(text, hint="python -m src.local_cloud --help")
         folder = state_folder()
         if chosen.command == "reset":
             return _reset(folder)

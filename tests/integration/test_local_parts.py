@@ -8,6 +8,7 @@ import stat
 import tempfile
 import textwrap
 import time
+from contextlib import suppress
 
 import boto3
 import psutil
@@ -325,3 +326,13 @@ def test_a_leftover_server_that_goes_or_stays_is_no_internal_error(tmp_path, mon
     monkeypatch.setattr(postgres_server, "running_server", lambda data: Leftover())
     with LocalCloud(tmp_path / ".demo") as cloud:
         cloud.connect_redshift().close()
+
+
+@pytest.mark.parametrize("key", ["a" * 256, "a//b", "/a", "folder/"], ids=lambda key: key[:8])
+def test_a_key_that_is_no_path_of_files_is_refused(s3, key):
+    """The README's row of what the S3 server does not have; S3 itself takes these keys."""
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket="odd-keys")
+    with pytest.raises(ClientError) as caught:
+        s3.put_object(Bucket="odd-keys", Key=key, Body=b"x")
+    print(caught.value.response["Error"])

@@ -8,7 +8,7 @@ import stat
 import tempfile
 import textwrap
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import boto3
 import psutil
@@ -339,7 +339,7 @@ def test_only_keys_that_are_paths_of_files_are_taken(s3, key, code):
     """The README's row of what the S3 server does not have; S3 itself takes them all."""
     with suppress(s3.exceptions.BucketAlreadyExists, s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket="odd-keys")
-    refused = suppress() if code is None else pytest.raises(ClientError, match=code)
+    refused = nullcontext() if code is None else pytest.raises(ClientError, match=code)
     with refused:
         s3.put_object(Bucket="odd-keys", Key=key, Body=b"x")
         assert s3.get_object(Bucket="odd-keys", Key=key)["Body"].read() == b"x"

@@ -9,8 +9,9 @@ from src.errors import UsageError
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.etl_stage import EtlStage
 from src.orchestration.load_stage import LoadStage
+from src.orchestration.option_rules import check_format
 from src.orchestration.own_files import ignored_words, open_input
-from src.orchestration.preflight import check_sizes
+from src.orchestration.preflight import check_source
 from src.orchestration.run_progress import UnfinishedRun, forget_progress, save_progress
 from src.orchestration.workflow import Stage, StepOutcome
 from src.orchestration.workflow_owner import WorkflowOwner
@@ -71,8 +72,9 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             Stage("data_verification", "verify quality", self.verify_data_quality),
         ]
         s = self.settings
-        if not (self.skip_generation or s.input_dir or self._was_done("data_generation")):
-            check_sizes(s)
+        if not (self.skip_generation or self._was_done("data_generation")):
+            check_format(s.etl, s.raw_format)
+            check_source(s)
         header = f"Concert demo  run {self.workflow.run_id}  target {s.target}  seed {s.seed}"
         if self.resumed is not None:
             header += f"  resumes {self.resumed.run_id}"
@@ -88,8 +90,9 @@ class DemoPipelineOrchestrator(WorkflowOwner):
     def after_stage(self) -> None:
         """Write what is finished, for a later run with --resume."""
         save_progress(
-            self.workflow.folder, self.workflow.run_id, self.settings, self.workflow.steps
-        )
+            self.workflow.folder, self.workflow.run_id, self.settings, self.workflow.steps,
+            skip_generation=self.skip_generation,
+        )  # fmt: skip
 
     def report_facts(self) -> dict[str, Any]:
         """Return the data set, its rows on their way, and what the data pictures show."""
@@ -169,11 +172,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         """Clean the raw data with the Glue job; skipped where Redshift does the cleaning."""
         manifest = self._need_manifest()
         if self.settings.etl == "direct":
-            if manifest.format == "parquet":
-                raise UsageError(
-                    "--etl direct cannot COPY raw Parquet: its timestamps are text",
-                    hint="--etl glue, or --raw-format json",
-                )
+            check_format(self.settings.etl, manifest.format)
             return StepOutcome("skipped", "Redshift cleans the raw rows itself")
         done = self._was_done("glue_etl")
         if done is not None:

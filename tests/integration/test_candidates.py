@@ -41,8 +41,12 @@ def roles(script):
     """Return the roles and versions that SQL users see in both tables."""
     with DemoModelTrainer(Settings(state_dir=str(script.state))) as trainer:
         return [
-            {(row["model_version"], row["model_role"]) for row in trainer.environment.redshift.query(
-                f"SELECT model_version, model_role FROM concert_dw.{table}")}
+            {
+                (row["model_version"], row["model_role"])
+                for row in trainer.environment.redshift.query(
+                    f"SELECT model_version, model_role FROM concert_dw.{table}"
+                )
+            }
             for table in ("concert_predictions", "venue_rankings")
         ]  # fmt: skip
 

@@ -8,7 +8,7 @@ import stat
 import tempfile
 import textwrap
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext, suppress
 
 import boto3
 import psutil
@@ -322,3 +322,20 @@ def test_a_leftover_server_that_goes_or_stays_is_no_internal_error(tmp_path, mon
     monkeypatch.setattr(postgres_server, "running_server", lambda data: Leftover())
     with LocalCloud(tmp_path / ".demo") as cloud:
         cloud.connect_redshift().close()
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [("a" * 256, "InternalError"), ("\u00e9" * 128, "InternalError"), ("a//b", "InvalidArgument"),
+     ("/a", "InvalidArgument"), ("a/../b", "InvalidArgument"), ("a/./b", "InvalidArgument"),
+     ("a" * 255, None), ("x/" * 200 + "y", None), ("a\\b ", None)],
+    ids=lambda value: str(value)[:8],
+)  # fmt: skip
+def test_only_keys_that_are_paths_of_files_are_taken(s3, key, code):
+    """The README's row of what the S3 server does not have; S3 itself takes them all."""
+    with suppress(s3.exceptions.BucketAlreadyExists, s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket="odd-keys")
+    refused = nullcontext() if code is None else pytest.raises(ClientError, match=code)
+    with refused:
+        s3.put_object(Bucket="odd-keys", Key=key, Body=b"x")
+        assert s3.get_object(Bucket="odd-keys", Key=key)["Body"].read() == b"x"

@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 import psutil
 import pytest
 
-from src.errors import WarehouseError
+from src.errors import CannotRunError, UnreachableError, WarehouseError
 from src.infrastructure.load_plan import LoadPlan, LoadSource, SourceFile
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
 from src.infrastructure.s3_storage import S3Storage
+from src.local_cloud import postgres_server, processes
 from src.local_cloud.local_cloud import LocalCloud
+from src.local_cloud.postgres_server import PostgresServer, may_pass
 from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.settings import Settings
 from tests.integration.test_loader import ROWS
@@ -178,3 +180,56 @@ def test_a_warehouse_that_restarts_in_the_middle_of_a_copy_has_each_row_once(tmp
         assert client.query_value(distinct) == SALES
         history = "SELECT COUNT(*) FROM concert_dw.load_history WHERE run_id = 'r1'"
         assert client.query_value(history) == len(ROWS)
+
+
+# -- what waiting does not change ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        ('connection to server at "127.0.0.1", port 5 failed: Connection refused', True),
+        ("FATAL:  the database system is starting up", True),
+        ("FATAL:  the database system is shutting down", True),
+        ("FATAL:  the database system is in recovery mode", True),
+        ("server closed the connection unexpectedly", True),
+        ("server does not support SSL, but SSL was required", False),
+        ('definition of service "nowhere" not found', False),
+        ('invalid value for parameter "client_encoding": "x"', False),
+        ('could not open certificate file "/nowhere"', False),
+    ],
+)
+def test_only_what_passes_is_waited_for(text, passes):
+    assert may_pass(Exception(text)) == passes
+
+
+def test_an_error_that_stays_ends_the_start_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("PGSSLMODE", "require")  # here nothing hides it
+    server = PostgresServer(tmp_path / "redshift", tmp_path / "redshift.log", "secret")
+    started = []
+    spawn = processes.spawn
+    monkeypatch.setattr(processes, "spawn", lambda *a, **k: started.append(a) or spawn(*a, **k))
+    with pytest.raises(UnreachableError, match="does not answer") as caught:
+        server.start()
+    assert "SSL" in caught.value.cause and "df -h" not in caught.value.hint
+    assert len(started) == 2  # initdb, and one attempt of the server
+    assert server.end is None  # it was stopped
+
+
+def test_the_disk_is_only_named_where_it_is_full(tmp_path, monkeypatch):
+    server = PostgresServer(tmp_path / "redshift", tmp_path / "redshift.log", "secret")
+    assert server.failed("x", "FATAL: out of file handles").hint.startswith("cat ")
+    assert server.failed("x", "No space left on device").hint.startswith("df -h ")
+    monkeypatch.setattr(postgres_server, "NEEDED_BYTES", 1 << 62)
+    assert server.failed("x", "").hint.startswith("df -h ")
+
+
+def test_a_user_without_a_name_is_told_what_is_missing(tmp_path, monkeypatch):
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(postgres_server.pwd, "getpwuid", unknown)
+    server = PostgresServer(tmp_path / "redshift", tmp_path / "redshift.log", "secret")
+    with pytest.raises(CannotRunError, match="which has no name") as caught:
+        server.start()
+    assert caught.value.where == "/etc/passwd" and "df -h" not in caught.value.hint

@@ -153,9 +153,7 @@ def test_numeric_alone_has_no_decimals(run):
     run("INSERT INTO whole VALUES (1.567, 2.5, 3.5)")
     run("CREATE TABLE cast_whole AS SELECT '1.567'::NUMERIC AS a, CAST(1.567 AS DECIMAL) AS b")
     assert run("SELECT a, b, c FROM whole") == [(2, 3, 4)]
-    shown = run(
-        "SELECT DISTINCT type FROM pg_table_def WHERE tablename IN ('whole', 'cast_whole')"
-    )
+    shown = run("SELECT DISTINCT type FROM pg_table_def WHERE tablename IN ('whole', 'cast_whole')")
     assert shown == [("numeric(18,0)",)]
 
 

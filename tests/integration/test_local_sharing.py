@@ -154,9 +154,9 @@ def test_a_server_of_the_host_that_is_killed_is_started_again(folder, up, name):
         before[name].kill()
         wait_until(
             lambda: servers_of(up[0]).get(name) not in (None, before[name]),
-            "what this test waits for",
+            f"{name} is started again",
         )
-        wait_until(is_well)
+        wait_until(is_well, "both servers answer")
     with LocalCloud(folder) as cloud:
         assert works(cloud)
     up[0].send_signal(signal.SIGINT)

@@ -14,7 +14,7 @@ from src.settings import Settings
 # pandas and scikit-learn are imported inside the stages: the first line comes at once.
 if TYPE_CHECKING:
     from src.infrastructure.model_registry import ModelRegistry
-    from src.orchestration.model_decision import Decision, ModelCheck
+    from src.orchestration.model_decision import ModelCheck
 
 _SALES, _VENUES = "ticket_sales_prediction", "venue_popularity"
 
@@ -39,7 +39,6 @@ class DemoModelTrainer(TrainingResults):
         super().__init__(settings, console, environment, present=present)
         self.validate_only = validate_only
         self.with_challengers = with_challengers
-        self.models: dict[str, dict[str, Any]] = {}
         self.samples: list[dict[str, Any]] = []
         self.plots: list[str] = []
 
@@ -148,7 +147,7 @@ class DemoModelTrainer(TrainingResults):
         concerts = needed(self.concerts, "extract_ticket_sales_training_data")
         self._check_unchanged()
         self._forget("sales_model", "versions", "predictors")
-        self.completed = training_data.completed(concerts, self.load, self.until)
+        self.completed = training_data.completed(concerts, self.until)
         self.split = training_data.split_by_time(self.completed, self.settings.test_size)
         sizes = {
             "train": len(self.split.train),
@@ -309,55 +308,8 @@ class DemoModelTrainer(TrainingResults):
 
     # -- pieces --------------------------------------------------------------------------
 
-    def _trained(self, key: str, facts: dict[str, Any], unit: str) -> StepOutcome:
-        from src.orchestration.model_decision import failed, model_checks
-
-        checks = model_checks(facts, self.settings.coverage)
-        wrong = failed(checks)
-        self.models[key] = {**facts, "saved": False, **self._judged(key, checks)}
-        more = f"; {len(wrong)} of {len(checks)} checks failed" if wrong else ""
-        return StepOutcome("success", _headline(facts, unit) + more)
-
-    def _validated(
-        self, key: str, saved: Any, facts: dict[str, Any], checks: list[ModelCheck]
-    ) -> None:
-        self.models[key] = {
-            **facts, "saved": True, "version": saved.version, "role": "champion",
-            **self._judged(key, checks),
-        }  # fmt: skip
-
-    def _judged(self, key: str, checks: list[ModelCheck]) -> dict[str, Any]:
-        """Return what the report says of checks; what they warn of is shown after the stage."""
-        from src.orchestration.model_decision import failed, warnings_of
-
-        warnings = warnings_of(checks)
-        self._unsaid += [f"{key}: {warning}" for warning in warnings]
-        status = "failed" if failed(checks) else "success"
-        return {"status": status, "checks": checks, "warnings": warnings}
-
-    def _decided(self, name: str, key: str, compared: dict[str, Any] | None) -> Decision:
-        from src.orchestration.model_decision import decide
-
-        entry = self.models[key]
-        decision = decide(entry["checks"], compared)
-        entry["against_previous_champion"] = compared
-        entry["role"] = "champion" if decision.is_promoted else "candidate"
-        entry["decision"] = decision.reason
-        if not decision.is_promoted:
-            self._unsaid.append(f"{name}: not promoted: {decision.reason}")
-        return decision
-
     def _registry(self) -> ModelRegistry:
         from src.infrastructure.model_registry import ModelRegistry
 
         folder = None if self.validate_only else Path(self.settings.output_dir)
         return ModelRegistry(self.environment.processed_storage, folder)
-
-
-def _headline(facts: dict[str, Any], unit: str) -> str:
-    test = facts["test_metrics"]
-    text = f"R2 {test['r2']:.3f}, MAE {test['mae']:,.1f} {unit}"
-    ceiling = facts.get("ceiling")
-    if ceiling:
-        text += f" (ceiling {ceiling['r2_columns_expected']:.3f})"
-    return text

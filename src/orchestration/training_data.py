@@ -82,24 +82,17 @@ def extract_venue_quarters(environment: DemoEnvironment, run_id: str) -> pd.Data
     return frame
 
 
-def completed(
-    concerts: pd.DataFrame, load: LoadFacts | None = None, until: pd.Timestamp | None = None
-) -> pd.DataFrame:
+def completed(concerts: pd.DataFrame, until: pd.Timestamp | None = None) -> pd.DataFrame:
     """Return the concerts whose final tickets are known, oldest first.
 
-    Raises ModelError where there are too few, with what the load and the data's end say of it.
+    Raises ModelError where there are too few, with what the data's end says of it.
     """
     done = concerts[concerts["status"] == "completed"]
     if len(done) < MIN_CONCERTS:
-        is_own = load is not None and not load.is_generated
         raise ModelError(
             f"{len(done)} completed concerts in the warehouse; training needs {MIN_CONCERTS}",
             where="concert_dw.concerts",
             cause=_why_few(concerts, until),
-            hint="load more of your data: python run_demo_pipeline.py --load-mode merge "
-            "--input-dir DIR"
-            if is_own
-            else "python run_demo_pipeline.py",
         )
     return done.sort_values(["starts_at", "concert_id"]).reset_index(drop=True)
 
@@ -109,8 +102,8 @@ def _why_few(concerts: pd.DataFrame, until: pd.Timestamp | None) -> str:
         return "no sale is loaded, so nothing says which concerts are over: ticket_sales is missing"
     later = int((concerts["starts_at"] > until).sum())
     return (
-        f"the data reaches to {until:%Y-%m-%d %H:%M}: of {len(concerts):,} concerts "
-        f"{later:,} start after it and are not over"
+        f"the data reaches to {until:%Y-%m-%d %H:%M}, its as-of date or else its newest "
+        f"purchased_at: of {len(concerts):,} concerts {later:,} start after it and are not over"
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from src.errors import ModelError, UsageError
 from src.orchestration.environment import DemoEnvironment
+from src.orchestration.workflow import StepOutcome
 from src.orchestration.workflow_owner import WorkflowOwner
 from src.reporting.console import Console
 from src.settings import Settings
@@ -15,6 +16,7 @@ from src.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from src.orchestration.model_decision import Decision, ModelCheck
     from src.orchestration.sales_training import TrainedSalesModel
     from src.orchestration.sample_predictions import Predictor
     from src.orchestration.training_data import LoadFacts, TimeSplit
@@ -76,6 +78,7 @@ class TrainingResults(WorkflowOwner):
         self.sales_model: TrainedSalesModel | None = None
         self.versions: dict[str, int] | None = None
         self.predictors: dict[str, Predictor] | None = None
+        self.models: dict[str, dict[str, Any]] = {}  # the report's entries
         self._extracted_with: Settings | None = None
         self._unsaid: list[str] = []  # warnings that the console has not shown yet
 
@@ -104,3 +107,52 @@ class TrainingResults(WorkflowOwner):
                 f"{what} since extract_venue_training_data()",
                 hint="call extract_venue_training_data() and what follows it again",
             )
+
+    # -- what is judged ------------------------------------------------------------------
+
+    def _trained(self, key: str, facts: dict[str, Any], unit: str) -> StepOutcome:
+        from src.orchestration.model_decision import failed, model_checks
+
+        checks = model_checks(facts, self.settings.coverage)
+        wrong = failed(checks)
+        self.models[key] = {**facts, "saved": False, **self._judged(key, checks)}
+        more = f"; {len(wrong)} of {len(checks)} checks failed" if wrong else ""
+        return StepOutcome("success", _headline(facts, unit) + more)
+
+    def _validated(
+        self, key: str, saved: Any, facts: dict[str, Any], checks: list[ModelCheck]
+    ) -> None:
+        self.models[key] = {
+            **facts, "saved": True, "version": saved.version, "role": "champion",
+            **self._judged(key, checks),
+        }  # fmt: skip
+
+    def _judged(self, key: str, checks: list[ModelCheck]) -> dict[str, Any]:
+        """Return what the report says of checks; what they warn of is shown after the stage."""
+        from src.orchestration.model_decision import failed, warnings_of
+
+        warnings = warnings_of(checks)
+        self._unsaid += [f"{key}: {warning}" for warning in warnings]
+        status = "failed" if failed(checks) else "success"
+        return {"status": status, "checks": checks, "warnings": warnings}
+
+    def _decided(self, name: str, key: str, compared: dict[str, Any] | None) -> Decision:
+        from src.orchestration.model_decision import decide
+
+        entry = self.models[key]
+        decision = decide(entry["checks"], compared)
+        entry["against_previous_champion"] = compared
+        entry["role"] = "champion" if decision.is_promoted else "candidate"
+        entry["decision"] = decision.reason
+        if not decision.is_promoted:
+            self._unsaid.append(f"{name}: not promoted: {decision.reason}")
+        return decision
+
+
+def _headline(facts: dict[str, Any], unit: str) -> str:
+    test = facts["test_metrics"]
+    text = f"R2 {test['r2']:.3f}, MAE {test['mae']:,.1f} {unit}"
+    ceiling = facts.get("ceiling")
+    if ceiling:
+        text += f" (ceiling {ceiling['r2_columns_expected']:.3f})"
+    return text

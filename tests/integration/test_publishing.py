@@ -384,7 +384,7 @@ def test_what_belongs_to_other_data_is_no_stage_done(warehouse):
         assert orchestrator.verify_data_quality().status == "success"
         orchestrator.generate_and_upload_data()
         for method, first in (
-            ("verify_data_quality", "load_data_to_redshift"),
+            ("verify_data_quality", "run_glue_etl_jobs"),
             ("load_data_to_redshift", "run_glue_etl_jobs"),
         ):
             with pytest.raises(UsageError) as caught:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from src.local_cloud.redshift import copy_direct, copy_plain, copy_text
+from src.local_cloud.redshift import copy_direct, copy_lines, copy_text
 from tests.conformance import conforms
 from tests.integration.conftest import BUCKET
 
@@ -196,7 +196,7 @@ def test_plain_files_need_no_staging(loads, monkeypatch, body, options):
 
 @pytest.mark.parametrize("size", [16, 100, 1 << 20])
 def test_blocks_of_any_size_load_alike(loads, monkeypatch, size):
-    monkeypatch.setattr(copy_plain, "BLOCK_BYTES", size)
+    monkeypatch.setattr(copy_lines, "BLOCK_BYTES", size)
     rows = [{**PLAIN, "n": str(n), "w": f'"line {n}\nand ""more"", quoted"'} for n in range(50)]
     mixed, staged = loads("".join(",".join(r.values()) + "\n" for r in rows).encode(), "CSV")
     assert mixed == staged
@@ -261,7 +261,7 @@ def test_decimals_and_moments_of_any_scale(loads, scale, unit):
 
 
 def test_a_bad_row_behind_plain_blocks_leaves_nothing_twice(loads, monkeypatch):
-    monkeypatch.setattr(copy_plain, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(copy_lines, "BLOCK_BYTES", 256)
     lines = [",".join({**PLAIN, "n": str(n)}.values()) for n in range(200)]
     lines[150] = lines[150].replace("150", "x", 1)
     mixed, staged = loads("\n".join(lines).encode(), "CSV")

@@ -65,10 +65,12 @@ def read_blocks(stream: IO[bytes], quote: bytes) -> Iterator[bytes]:
 
 
 def _last_end(body: bytes, quote: bytes) -> int:
+    """Return the place behind the last end of line that has an even number of quotes before it."""
     end = len(body)
-    quotes = body.count(quote) if quote else 0
+    before = body.count(quote) if quote else 0
     while (at := body.rfind(b"\n", 0, end)) >= 0:
-        if not quote or (quotes - body.count(quote, at)) % 2 == 0:
+        before -= body.count(quote, at, end) if quote else 0
+        if before % 2 == 0:
             return at + 1
         end = at
     return 0

@@ -36,9 +36,9 @@ _COMPATIBLE: dict[str, _Test] = {
     "real": pa.types.is_floating,
 }
 _LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
-_ROWS_AT_ONCE, _ROWS_PER_BATCH, _BATCH_BYTES = 512, 16_384, 16 << 20
+_ROWS_AT_ONCE, _ROWS_PER_BATCH, _BATCH_BYTES = 512, 16_384, 4 << 20
 _SHORT_DECIMAL = 18  # digits that are stored in 8 bytes; more take 16
-_DAYS = (-2_440_588, 106_751_991)  # of 4713-11-24 BC and of the last day of 294276, from 1970
+_DAYS = (-719_162, 2_932_896)  # of 0001-01-01 and 9999-12-31: what every client can read
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
@@ -97,11 +97,14 @@ def _batches(parquet: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.RecordBa
             values if values.type == field.type else values.cast(field.type)
             for values, field in zip(found.columns, schema, strict=True)
         ]
-        held.append(pa.RecordBatch.from_arrays(arrays, schema.names))
-        rows, size = rows + found.num_rows, size + held[-1].nbytes
-        if rows >= _ROWS_PER_BATCH or size >= _BATCH_BYTES:
-            yield _joined(held)
-            held, rows, size = [], 0, 0
+        batch = pa.RecordBatch.from_arrays(arrays, schema.names)
+        step = max(_ROWS_AT_ONCE * _BATCH_BYTES // max(batch.nbytes, 1), 1)
+        for start in range(0, batch.num_rows, step):
+            held.append(batch.slice(start, step))
+            rows, size = rows + held[-1].num_rows, size + held[-1].nbytes
+            if rows >= _ROWS_PER_BATCH or size >= _BATCH_BYTES:
+                yield _joined(held)
+                held, rows, size = [], 0, 0
     if held:
         yield _joined(held)
 

@@ -132,11 +132,9 @@ def _check_characters(
 # -- lines into fields -----------------------------------------------------------------------
 
 
-def _split(
-    number: int, line: bytes, command: CopyCommand, fields: Any, is_whole: bool = True
-) -> _Row:
+def _split(number: int, line: bytes, command: CopyCommand, fields: Any) -> _Row:
     """Return the row of one record; `fields` splits its text."""
-    if not is_whole or len(line) > LONGEST:
+    if len(line) > LONGEST:
         return _ended_early(number, line[:LONGEST])
     has_nul = b"\0" in line
     if has_nul and command.null_as != "\0":
@@ -173,27 +171,25 @@ def _csv_rows(lines: Iterator[bytes], command: CopyCommand, first: int) -> Itera
 
 def _text_rows(lines: Iterable[bytes], command: CopyCommand, first: int) -> Iterator[_Row]:
     """Yield rows of delimited text; with ESCAPE a backslash keeps what follows, a line end too."""
-    held, start = b"", first
+    held: list[bytes] = []
+    size, start = 0, first
 
     def fields(text: str) -> list[str] | Complaint:
         return _fields(text, command)
 
     for number, part in enumerate(lines, first):
         start = start if held else number
-        line = held + part
-        is_ended = part.endswith(b"\n")
-        body = line.removesuffix(b"\n")
+        body = part.removesuffix(b"\n")
         if body.endswith(b"\r") and not (command.escape and _ends_escaped(body[:-1])):
             body = body[:-1]
-        if command.escape and is_ended and _ends_escaped(body) and len(line) <= LONGEST:
-            held = line
+        if command.escape and part.endswith(b"\n") and _ends_escaped(body) and size <= LONGEST:
+            held.append(part)
+            size += len(part)
             continue
-        held = b""
-        yield _split(
-            start, body, command, lambda text: _fields(text, command), len(line) <= LONGEST
-        )
+        yield _split(start, b"".join([*held, body]), command, fields)
+        held, size = [], 0
     if held:
-        yield _split(start, held, command, lambda text: _fields(text, command))
+        yield _split(start, b"".join(held), command, fields)
 
 
 def _ends_escaped(body: bytes) -> bool:

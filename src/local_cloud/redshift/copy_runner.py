@@ -83,25 +83,18 @@ class CopyRunner:
         self._execute(f"SAVEPOINT redshift_load; SET LOCAL datestyle TO '{_DATE_STYLE}'")
         try:
             result = loader(self._cursor, command, columns, files, self._connection.s3)
-        except psycopg2.Error as error:
-            if self._cursor.connection.closed or not is_about_data(error):
+        except Exception as error:
+            if self._cursor.connection.closed:
+                raise
+            self._execute("ROLLBACK TO SAVEPOINT redshift_load")
+            if not _is_about_a_file(error):
                 raise
             # PostgreSQL's words are not Redshift's, and may name tables of this emulation's own.
-            _log.warning("COPY into %s: PostgreSQL refused: %s", command.shown, error)
-            self._execute("ROLLBACK TO SAVEPOINT redshift_load")
-            raise self._unstorable(files) from error
-        except (ValueError, ArithmeticError, RecursionError, MemoryError) as error:
             _log.warning("COPY into %s: %r", command.shown, error)
-            self._execute("ROLLBACK TO SAVEPOINT redshift_load")
-            raise self._unstorable(files) from error
+            text = f"Load into table '{command.shown}' failed: {_NO_ROOM}"
+            raise LoadError(text, 1000, command.source) from error
         self._execute(f"RELEASE SAVEPOINT redshift_load; SET LOCAL datestyle TO '{style}'")
         return result
-
-    def _unstorable(self, files: list[SourceFile]) -> LoadError:
-        context = f"one of the {len(files)} file(s) of {self._command.source}"
-        return LoadError(
-            f"Load into table '{self._command.shown}' failed: {_NO_ROOM}", 1000, context
-        )
 
     @property
     def _view(self) -> str:
@@ -174,3 +167,10 @@ class CopyRunner:
 
     def _info(self, text: str) -> None:
         self._execute("SELECT redshift_local.info(%s)", (text,))
+
+
+def _is_about_a_file(error: Exception) -> bool:
+    """Tell whether what was raised is for want of a rule about some content."""
+    if isinstance(error, psycopg2.Error):
+        return is_about_data(error)
+    return isinstance(error, (ValueError, ArithmeticError, RecursionError, MemoryError))

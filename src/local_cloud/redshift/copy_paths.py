@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,8 @@ def read_paths(command: CopyCommand, width: int, s3: Any) -> list[JsonPath] | No
     if not command.json.startswith("s3://"):
         return None
     try:
-        content = json.loads(read_object(command.json, s3).read(_LONGEST))
+        with closing(read_object(command.json, s3)) as body:
+            content = json.loads(body.read(_LONGEST))
     except (ValueError, RecursionError) as error:
         raise LoadError("The JSONPaths file is not valid JSON", context=command.json) from error
     if not isinstance(content, dict) or "jsonpaths" not in content:

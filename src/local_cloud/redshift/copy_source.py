@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 
@@ -91,9 +91,14 @@ def _manifest_files(command: CopyCommand, s3: Any, execute: Any) -> list[SourceF
     return found
 
 
-def open_object(file: SourceFile, command: CopyCommand, s3: Any) -> IO[bytes]:
-    """Open an object's content as a stream: decompressed, and in UTF-8 whatever it was."""
-    stream = _decompressed(file, command.compression, s3)
+def open_object(file: SourceFile, command: CopyCommand, s3: Any, *, until: ExitStack) -> IO[bytes]:
+    """Open an object's content as a stream: decompressed, and in UTF-8 whatever it was.
+
+    Its connection is closed with `until`, also where a load ends in the middle of it.
+    """
+    body = read_object(file.uri, s3)
+    until.callback(body.close)
+    stream = _decompressed(body, command.compression)
     if command.encoding == "utf-8":
         return stream
     return io.BufferedReader(_Recoded(stream, command.encoding), _CHUNK)
@@ -127,8 +132,7 @@ def read_object(address: str, s3: Any) -> Any:
         raise LoadError(_service_text(error), context=_being_read(address)) from error
 
 
-def _decompressed(file: SourceFile, compression: str | None, s3: Any) -> IO[bytes]:
-    body = read_object(file.uri, s3)
+def _decompressed(body: Any, compression: str | None) -> IO[bytes]:
     if compression == "gzip":
         return io.BufferedReader(gzip.GzipFile(fileobj=body), _CHUNK)
     if compression == "bzip2":
@@ -144,7 +148,8 @@ def _decompressed(file: SourceFile, compression: str | None, s3: Any) -> IO[byte
 def open_seekable(file: SourceFile, command: CopyCommand, s3: Any) -> Iterator[IO[bytes]]:
     """Open an object's content as a file on disk, for formats that are read out of order."""
     with tempfile.TemporaryFile() as spooled:
-        shutil.copyfileobj(open_object(file, command, s3), spooled, _CHUNK)
+        with ExitStack() as until:
+            shutil.copyfileobj(open_object(file, command, s3, until=until), spooled, _CHUNK)
         spooled.seek(0)
         yield spooled
 

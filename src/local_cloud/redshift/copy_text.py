@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import re
+from contextlib import ExitStack, suppress
 from typing import IO, Any
 
 import psycopg2
@@ -36,7 +37,7 @@ from src.local_cloud.redshift.copy_records import (
 )
 from src.local_cloud.redshift.copy_source import SourceFile, decompression, open_object
 from src.local_cloud.redshift.copy_stage import STAGE, parts
-from src.local_cloud.redshift.copy_values import BadRow, CopyResult, TargetColumn
+from src.local_cloud.redshift.copy_values import BadRow, CopyResult, TargetColumn, TooManyErrors
 
 _MAX_REPORTED = 1_000
 _POSITION = re.compile(r", Pos (\d+), Type")
@@ -45,14 +46,23 @@ _POSITION = re.compile(r", Pos (\d+), Type")
 def load(
     cursor: Any, command: CopyCommand, columns: list[TargetColumn], files: list[SourceFile], s3: Any
 ) -> CopyResult:
-    """Load the files."""
+    """Load the files; ends early where it has failed and enough of its errors are known."""
+    result = CopyResult(errors_allowed=command.errors_allowed)
+    with suppress(TooManyErrors):
+        _load(cursor, command, columns, files, s3, result)
+    return result
+
+
+def _load(
+    cursor: Any, command: CopyCommand, columns: list[TargetColumn], files: list[SourceFile],
+    s3: Any, result: CopyResult,
+) -> None:  # fmt: skip
     stage: JsonStage | _TextStage | None = None
-    result = CopyResult()
     staged = 0
     for number, file in enumerate(files):
-        opened = functools.partial(open_object, file, command, s3)
         refused = result.bad_count
-        with decompression(file, command):
+        with decompression(file, command), ExitStack() as until:
+            opened = functools.partial(open_object, file, command, s3, until=until)
             rows = _load_directly(cursor, command, columns, opened)
             if rows is not None:
                 result.rows += rows
@@ -68,7 +78,6 @@ def load(
         _insert(cursor, command, columns, stage.raw_line, staged, result)
         cursor.plain(f"DROP TABLE {STAGE}")
         stage.drop()
-    return result
 
 
 def _load_directly(

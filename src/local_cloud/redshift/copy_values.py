@@ -49,6 +49,10 @@ _MAX_REPORTED = 1_000  # bad rows, and rows with replacements, that are told one
 _RAW_TEXT = 1024  # characters that are kept of a line and of a value
 
 
+class TooManyErrors(Exception):  # noqa: N818
+    """A load has failed already, and no more of its errors would be kept."""
+
+
 @dataclass
 class CopyResult:
     """What a COPY did."""
@@ -58,13 +62,19 @@ class CopyResult:
     bad: list[BadRow] = field(default_factory=list)
     bad_count: int = 0
     replaced: list[tuple[int, int, str]] = field(default_factory=list)  # ACCEPTINVCHARS
+    errors_allowed: float = float("inf")
 
     def refuse(self, row: BadRow) -> None:
-        """Count a row that cannot be loaded, and keep the first of them."""
+        """Count a row that cannot be loaded, and keep the first of them.
+
+        Raises TooManyErrors where the load has failed and nothing more is to be found out.
+        """
         self.bad_count += 1
         if len(self.bad) < _MAX_REPORTED:
             raw, value = row.raw_line[:_RAW_TEXT], row.raw_value[:_RAW_TEXT]
             self.bad.append(replace(row, raw_line=raw, raw_value=value))
+        elif self.bad_count >= self.errors_allowed:
+            raise TooManyErrors
 
     def replace(self, file: int, line: int, raw: str) -> None:
         """Note a row in which characters were replaced."""

@@ -366,7 +366,7 @@ def test_a_text_that_a_dictionary_holds_once_takes_no_large_memory(texts):
 # -- types and options ---------------------------------------------------------------------------
 
 
-@conforms("COPY: what loads", "NUMERIC says (18,0)", "r_Numeric_types201")
+@conforms("COPY: what loads", "NUMERIC without precision is NUMERIC(18,0)", "r_Numeric_types201")
 def test_numeric_without_precision(bucket, connection):
     table = Table(bucket, connection)
     table.run(f"CREATE TABLE {table.name}_n (a NUMERIC, b DECIMAL)")
@@ -454,7 +454,7 @@ def test_quotes_that_are_removed(texts):
         (r"CSV NULL AS '\n'", "NULL AS must not"),
     ],
 )  # fmt: skip
-def test_marks_that_cannot_be_told_apart(table, options, words):
+def test_marks_that_are_not_distinct(table, options, words):
     table.put("a,1,,\n")
     with pytest.raises(psycopg2.errors.SyntaxError, match=words):
         table.copy(options)

@@ -252,7 +252,7 @@ class _Parser(OptionTokens):
                 fail(self.execute, f"invalid {word} '{chosen}'", SYNTAX)
 
     def _check_marks(self, command: CopyCommand) -> None:
-        """Refuse marks that cannot be told from each other, or from the end of a line."""
+        """Refuse marks that cannot be distinguished from each other, or from the end of a line."""
         quote, delimiter = command.quote, command.delimiter
         if len(quote) != 1 or not quote.isascii() or quote in "\r\n\0":
             fail(self.execute, "QUOTE must be one ASCII character", SYNTAX)

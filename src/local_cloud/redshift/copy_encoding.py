@@ -1,4 +1,4 @@
-"""What is wrong with bytes that are no UTF-8, as COPY says it; and what ACCEPTINVCHARS replaces.
+"""What is wrong with bytes that are no UTF-8, in COPY's words; what ACCEPTINVCHARS replaces.
 
 The numbers are those of AWS's page "Multibyte character load errors". Code points that are valid
 UTF-8 and no characters (U+FDD0 and the like) load, but for ACCEPTINVCHARS, which replaces them.

@@ -169,7 +169,7 @@ def _being_read(address: str) -> str:
 
 @contextmanager
 def decompression(file: SourceFile, command: CopyCommand) -> Iterator[None]:
-    """Turn what a broken archive raises into what COPY says of it."""
+    """Turn what a broken archive raises into the error of COPY."""
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:

@@ -24,7 +24,7 @@ _PG_NAMES = {
     "boolean": "bool",
     "date": "date",
 }
-_DEFAULT_NUMERIC = (18, 0)  # of a NUMERIC that says neither precision nor scale
+_DEFAULT_NUMERIC = (18, 0)  # of a NUMERIC without precision and scale
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 
 
@@ -45,7 +45,7 @@ class BadRow:
     fields: tuple[tuple[str, str, str, str | None], ...] = ()  # (column, type, length, value)
 
 
-_MAX_REPORTED = 1_000  # bad rows, and rows with replacements, that are told one by one
+_MAX_REPORTED = 1_000  # bad rows, and rows with replacements, that are kept one by one
 _RAW_TEXT = 1024  # characters that are kept of a line and of a value
 
 
@@ -238,7 +238,7 @@ class TargetColumn:
         return self.type == "date" or self.type.startswith("timestamp")
 
     def no_multibyte(self, sequence: str) -> str:
-        """Return what is said of bytes that are no character of one byte."""
+        """Return the reason for bytes that are no character of one byte."""
         hint = "(Hint: Try using VARCHAR)"
         return f"Multibyte character not supported for CHAR {hint}. Invalid char: {sequence}"
 

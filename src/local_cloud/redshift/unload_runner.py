@@ -42,9 +42,7 @@ class UnloadRunner:
         try:
             self._make_room()
             with tempfile.TemporaryFile() as rows:
-                self._cursor.copy_expert(
-                    f"COPY ({query}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, NULL E'\\x02N')", rows
-                )
+                self._cursor.copy_expert(f"COPY ({query}) TO STDOUT", rows)
                 if command.format == "parquet":
                     columns = with_scales(columns, rows)
                 rows.seek(0)

@@ -189,13 +189,10 @@ def test_a_failed_run_keeps_its_own_error_when_the_page_cannot_be_written(script
         raise CannotRunError("no space left")
 
     monkeypatch.setattr(report_pages, "write_pages", full)
-    settings = Settings(
-        input_dir=str(script.folder / "nothing"), state_dir=str(script.state),
-        report_dir=str(script.folder / "r"),
-    )  # fmt: skip
-    with DemoPipelineOrchestrator(settings) as orchestrator:
+    settings = Settings(state_dir=str(script.state), report_dir=str(script.folder / "r"))
+    with DemoPipelineOrchestrator(settings, skip_generation=True) as orchestrator:
         report = orchestrator.run_pipeline()
-    assert "is not a folder" in report["error"]["message"]
+    assert "no complete raw data set" in report["error"]["message"]
     assert orchestrator.workflow.report_path.exists()
 
 

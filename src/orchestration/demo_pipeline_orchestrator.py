@@ -62,6 +62,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         self.load_run_id = self.workflow.run_id  # whose load is in the warehouse
         self.manifest: DatasetManifest | None = None
         self.etl_counts: dict[str, dict[str, int]] = {}
+        self.etl_warnings: dict[str, dict[str, Any]] = {}
         self.data_profile: dict[str, list[dict[str, Any]]] = {}
 
     # -- the whole run -------------------------------------------------------------------
@@ -180,11 +181,11 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         done = self._was_done("glue_etl")
         if done is not None:
             known = {k: v for k, v in done.steps["glue_etl"].items() if k not in _OF_A_STAGE}
-            self.etl_counts = known["counts"]
+            self.etl_counts, self.etl_warnings = known["counts"], known.get("warnings", {})
             return StepOutcome("skipped", done.summary("glue_etl"), known)
         stage = EtlStage(self.environment, self.settings)
         counts, facts = stage.run(manifest, lambda text: _note(progress, text))
-        self.etl_counts = counts
+        self.etl_counts, self.etl_warnings = counts, facts["warnings"]
         summary = f"{facts['job']} {facts['job_run_state']}, {facts['rejected_rows']:,} rejected"
         rows = sum(n for rules in counts.values() for n in rules.values())
         return StepOutcome("success", summary, facts, rows, manifest.bytes)
@@ -202,7 +203,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             summary = f"by {self.resumed.run_id}: {len(loads)} tables, {rows:,} rows"
             return StepOutcome("skipped", summary, self._load_facts(loads))
         planner = LoadPlanner(environment, self.settings, self.workflow.run_id)
-        plan = planner.plan(self._need_manifest(), self.etl_counts)
+        plan = planner.plan(self._need_manifest(), self.etl_counts, self.etl_warnings)
         loads = environment.loader.load(plan, lambda name: _note(progress, f"loading {name}"))
         facts = self._load_facts(loads)
         summary = f"{len(loads)} tables, {facts['rows']:,} rows"

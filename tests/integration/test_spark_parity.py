@@ -9,6 +9,7 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
+from src.domain.cleaning import job_argument
 from src.domain.tables import TABLES
 from src.services.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
@@ -83,7 +84,7 @@ def generated_set(folder, raw_format, sales=2000):
 def arguments_of(inputs, raw_format, out, files=None):
     return [
         str(SCRIPT),
-        "--tables", json.dumps([t.as_job_argument() for t in TABLES]),
+        "--tables", json.dumps(job_argument(TABLES)),
         "--input", json.dumps(inputs), "--format", raw_format, "--output", str(out / "clean"),
         "--quarantine", str(out / "rejected"), "--summary", str(out / "summary"),
         "--files", json.dumps(files or {}), "--JOB_NAME", "concert-etl",

@@ -7,6 +7,9 @@ SQL; here are the steps of a table.
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -85,11 +88,20 @@ class Cleaning:
 
     def _plain(self) -> str:
         columns = [
-            f"{texts.plain(c, f'text__{c.name}')} AS plain__{c.name}"
-            for c in self.spec.columns
-            if c.kind in texts.GRAMMAR
+            f"{texts.plain(column)} AS plain__{column.name}"
+            for column in self.spec.columns
+            if column.kind in texts.GRAMMAR
         ]
-        return f"SELECT t.*, {', '.join(columns)} FROM {self._at('tidy')} AS t"
+        source = self._at("tidy")
+        decimals = [column.name for column in self.spec.columns if column.kind == "decimal"]
+        for parts in (texts.decimal_parts, texts.decimal_digits) if decimals else ():
+            made = ", ".join(part for name in decimals for part in parts(name))
+            source = f"(SELECT t.*, {made} FROM {source} AS t)"
+        kept = ", ".join(f"text__{name}" for name in self.spec.column_names)
+        return (
+            f"SELECT record_number, {self._raws()}, {kept}, {', '.join(columns)} "
+            f"FROM {source} AS t"
+        )
 
     def _typed(self) -> str:
         # The lengths too: to Redshift, texts that differ in blanks at their end are equal.
@@ -217,19 +229,23 @@ def _shortened(text: str) -> str:
 def _record(spec: TableSpec) -> str:
     """Return SQL for the raw record as JSON: its texts as they came.
 
-    An empty text and COPY's NULL are null; rare control characters become their pictures.
+    An empty text and COPY's NULL are null; rare control characters become their pictures. That
+    frees CHR(1), which stands for the quotes around names and values until texts are escaped.
     """
+    absent = ", ".join(map(texts.literal, texts.ABSENT))
     pieces = []
     for index, name in enumerate(spec.column_names):
-        text = _shortened(f"raw__{name}")
-        for character, letter in _ESCAPES.items():
-            replacement = f"CHR(92) || {texts.literal(letter)}"
-            text = f"REPLACE({text}, CHR({ord(character)}), {replacement})"
-        is_null = f"raw__{name} IS NULL OR raw__{name} IN ({', '.join(map(texts.literal, texts.ABSENT))})"
-        shown = f"CASE WHEN {is_null} THEN 'null' ELSE '\"' || {text} || '\"' END"
-        pieces.append(f"'{'{' if index == 0 else ','}\"{name}\":' || {shown}")
+        raw = f"raw__{name}"
+        text = f"REPLACE({_shortened(raw)}, CHR(1), '{_PICTURES[0]}')"
+        shown = f"CASE WHEN {raw} IN ({absent}) THEN 'null' ELSE CHR(1) || {text} || CHR(1) END"
+        before = texts.literal(f"{',' if index else '{'}\x01{name}\x01:")
+        pieces.append(f"{before} || COALESCE({shown}, 'null')")
     record = " || ".join(pieces) + " || '}'"
-    return f"TRANSLATE({record}, {texts.literal(_CONTROLS)}, '{_PICTURES}')"
+    for character, letter in _ESCAPES.items():
+        escape = texts.literal(f"\\{letter}")
+        record = f"REPLACE({record}, CHR({ord(character)}), {escape})"
+    record = f"REPLACE({record}, CHR(1), '\"')"
+    return f"TRANSLATE({record}, {texts.literal(_CONTROLS[1:])}, '{_PICTURES[1:]}')"
 
 
 @dataclass(frozen=True)
@@ -267,9 +283,10 @@ def table_counts(rows: Iterable[Mapping[str, Any]]) -> TableCounts:
     return replace(counts, repaired=repaired, warnings=dict(sorted(counts.warnings.items())))
 
 
-def job_argument(specs: Sequence[TableSpec], null_values: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return the tables as the Glue job's `--tables` argument carries them."""
-    return [_as_argument(spec, (*texts.ABSENT, *null_values)) for spec in specs]
+def job_argument(specs: Sequence[TableSpec], null_values: Sequence[str] = ()) -> str:
+    """Return the tables as the Glue job's `--tables` argument carries them: compressed JSON."""
+    tables = [_as_argument(spec, (*texts.ABSENT, *null_values)) for spec in specs]
+    return base64.b64encode(zlib.compress(json.dumps(tables).encode(), 9)).decode()
 
 
 def _as_argument(spec: TableSpec, absent: Sequence[str]) -> dict[str, Any]:

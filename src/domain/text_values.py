@@ -94,41 +94,60 @@ def tidied(column: Column, text: str, absent: Sequence[str]) -> str:
     return f"CASE {cases} ELSE {otherwise} END"
 
 
-def plain(column: Column, text: str) -> str:
+def plain(column: Column) -> str:
     """Return SQL for the text of a number or time as every engine casts it."""
+    text = f"text__{column.name}"
     if column.kind == "integer":
         digits = f"SPLIT_PART(REPLACE({text}, '+', ''), '.', 1)"
         return f"CASE WHEN {matches(text, INTEGER)} THEN {digits} END"
     if column.kind == "decimal":
         return (
-            f"CASE WHEN {matches(text, _SHORT_DECIMAL)} THEN {text} "
-            f"WHEN {matches(text, DECIMAL)} THEN {_plain_decimal(text)} END"
+            f"CASE WHEN point__{column.name} IS NOT NULL THEN {_plain_decimal(column.name)} "
+            f"WHEN {matches(text, _SHORT_DECIMAL)} THEN {text} END"
         )
-    years = f"SUBSTRING({text}, 1, 4) >= '{FIRST_YEAR}' AND SUBSTRING({text}, 1, 4) <= '{LAST_YEAR}'"
-    return f"CASE WHEN {years} AND {matches(text, TIMESTAMP)} THEN {_plain_time(text)} END"
+    year = f"SUBSTRING({text}, 1, 4)"
+    is_in_range = f"{year} >= '{FIRST_YEAR}' AND {year} <= '{LAST_YEAR}'"
+    return f"CASE WHEN {is_in_range} AND {matches(text, TIMESTAMP)} THEN {_plain_time(text)} END"
 
 
-def _plain_decimal(text: str) -> str:
+def decimal_parts(name: str) -> tuple[str, str]:
+    """Return SQL for the mantissa and the exponent of a decimal in any but the short form."""
+    text = f"text__{name}"
+    is_long = f"NOT {matches(text, _SHORT_DECIMAL)} AND {matches(text, DECIMAL)}"
+    lower = f"LOWER({text})"
+    mantissa = f"CASE WHEN {is_long} THEN SPLIT_PART({lower}, 'e', 1) END AS mantissa__{name}"
+    exponent = f"'0' || REPLACE(REPLACE(SPLIT_PART({lower}, 'e', 2), '+', ''), '-', '')"
+    sign = f"CASE WHEN POSITION('e-' IN {lower}) > 0 THEN -1 ELSE 1 END"
+    return mantissa, (
+        f"CASE WHEN {is_long} THEN {sign} * CAST({exponent} AS INT) END AS exponent__{name}"
+    )
+
+
+def decimal_digits(name: str) -> tuple[str, str]:
+    """Return SQL for all digits between enough zeros, and for how many are before the point."""
+    mantissa = f"mantissa__{name}"
+    digits = f"REPLACE(TRIM(LEADING '+-' FROM {mantissa}), '.', '')"
+    before = f"LENGTH(TRIM(LEADING '+-' FROM SPLIT_PART({mantissa}, '.', 1)))"
+    return (
+        f"REPEAT('0', 100) || {digits} || REPEAT('0', 120) AS digits__{name}",
+        f"100 + {before} + exponent__{name} AS point__{name}",
+    )
+
+
+def _plain_decimal(name: str) -> str:
     """Return SQL that writes sign, up to 12 digits, a point and 18 digits.
 
-    The point is moved within the digits between zeros, which is exact. The last digit is 1
-    where any digit behind it is not 0: enough to round, to compare and to count correctly.
+    The last digit is 1 where any digit behind it is not 0: enough to round, to compare and to
+    count correctly.
     """
-    mantissa = f"SPLIT_PART(LOWER({text}), 'e', 1)"
-    exponent = f"CAST('0' || REPLACE(SPLIT_PART(LOWER({text}), 'e', 2), '+', '') AS INT)"
-    exponent = (
-        f"CASE WHEN POSITION('e-' IN LOWER({text})) > 0 "
-        f"THEN -CAST(SPLIT_PART(LOWER({text}), 'e-', 2) AS INT) ELSE {exponent} END"
-    )
-    before = f"TRIM(LEADING '+-' FROM SPLIT_PART({mantissa}, '.', 1))"
-    digits = f"REPEAT('0', 100) || {before} || SPLIT_PART({mantissa}, '.', 2) || REPEAT('0', 120)"
-    point = f"(100 + LENGTH({before}) + ({exponent}))"
+    digits, point = f"digits__{name}", f"point__{name}"
     whole = f"TRIM(LEADING '0' FROM SUBSTRING({digits}, 1, {point}))"
     rest = f"TRIM(LEADING '0' FROM SUBSTRING({digits}, {point} + 18))"
+    sign = f"CASE WHEN SUBSTRING(mantissa__{name}, 1, 1) = '-' THEN '-0' ELSE '0' END"
     return (
-        f"CASE WHEN LENGTH({whole}) <= {_DIGITS_BEFORE_POINT} "
-        f"THEN CASE WHEN SUBSTRING({text}, 1, 1) = '-' THEN '-0' ELSE '0' END || {whole} || '.' "
-        f"|| SUBSTRING({digits}, {point} + 1, 17) || CASE WHEN {rest} = '' THEN '0' ELSE '1' END END"
+        f"CASE WHEN LENGTH({whole}) <= {_DIGITS_BEFORE_POINT} THEN {sign} || {whole} || '.' "
+        f"|| SUBSTRING({digits}, {point} + 1, 17) || CASE WHEN {rest} = '' THEN '0' ELSE '1' END "
+        "END"
     )
 
 
@@ -156,17 +175,14 @@ def value(column: Column) -> str:
 
 
 def _in_utc(text: str, time: str) -> str:
-    """Return SQL that takes the text's offset from a time."""
-    cases = ""
-    for length in (6, 5, 3):  # +hh:mm, +hhmm, +hh
-        sign = f"SUBSTRING({text}, LENGTH({text}) - {length - 1}, 1)"
-        digits = f"REPLACE(RIGHT({text}, {length - 1}), ':', '') || '00'"
-        minutes = f"CAST(SUBSTRING({digits}, 1, 2) AS INT) * 60 + CAST(SUBSTRING({digits}, 3, 2) AS INT)"
-        for character, step in (("+", f"-({minutes})"), ("-", minutes)):
-            cases += (
-                f" WHEN {sign} = '{character}' THEN DATEADD(MINUTE, {step}, {time})"
-            )
-    return f"CASE WHEN LENGTH({text}) <= 16 THEN {time}{cases} ELSE {time} END"
+    """Return SQL that takes the text's offset, where it has one, from a time."""
+    clock = f"SUBSTRING({text}, 12)"
+    offset = f"REPLACE(SPLIT_PART({clock}, '+', 2) || SPLIT_PART({clock}, '-', 2), ':', '') || '0000'"
+    hours, minutes = (f"CAST(SUBSTRING({offset}, {start}, 2) AS INT)" for start in (1, 3))
+    sign = f"CASE WHEN POSITION('+' IN {text}) > 0 THEN -1 ELSE 1 END"
+    shift = f"{sign} * ({hours} * 60 + {minutes})"
+    is_plain = f"LENGTH({text}) <= 16 OR LENGTH({text}) = 19 AND SUBSTRING({text}, 17, 1) = ':'"
+    return f"CASE WHEN {is_plain} THEN {time} ELSE DATEADD(MINUTE, {shift}, {time}) END"
 
 
 def limits(column: Column) -> tuple[str, str]:

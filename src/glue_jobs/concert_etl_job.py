@@ -1,7 +1,7 @@
 """Clean the raw concert data: a PySpark job for AWS Glue that imports nothing of this project.
 
-    --tables       JSON list of tables, parents first: name, columns and the SQL that cleans it
-                   (src/domain/cleaning.py makes it)
+    --tables       list of tables, parents first: name, columns and the SQL that cleans it, as
+                   JSON, compressed with zlib, in base64 (src/domain/cleaning.py makes it)
     --input        JSON object: table name -> list of raw files or folders
     --format       json, csv or parquet
     --output       folder for the clean tables, one folder of Parquet each
@@ -15,8 +15,10 @@ references. The SQL is the same that cleans raw rows in Redshift with `--etl dir
 """
 
 import argparse
+import base64
 import json
 import sys
+import zlib
 
 from pyspark.sql import SparkSession
 
@@ -82,7 +84,7 @@ def main(argv):
     # A date before 1900 is written as it is; without this it would end the job.
     spark.conf.set("spark.sql.parquet.datetimeRebaseModeInWrite", "CORRECTED")
     counts = []
-    for table in json.loads(arguments["tables"]):
+    for table in json.loads(zlib.decompress(base64.b64decode(arguments["tables"]))):
         counts += clean_table(spark, table, arguments)
     summary = spark.createDataFrame(
         counts,

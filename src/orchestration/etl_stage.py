@@ -85,7 +85,7 @@ class EtlStage:
             )
         }
         return {
-            "--tables": json.dumps(job_argument(TABLES, self._settings.null_texts)),
+            "--tables": job_argument(TABLES, self._settings.null_texts),
             "--input": json.dumps(files),
             "--format": manifest.format,
             "--files": json.dumps(self._files(manifest)),

@@ -39,7 +39,7 @@ def run_job(engine, inputs, manifest, out):
     }
     arguments = [
         str(ROOT / "src/glue_jobs/concert_etl_job.py"),
-        "--tables", json.dumps(job_argument(TABLES)),
+        "--tables", job_argument(TABLES),
         "--input", json.dumps(files), "--format", manifest.format,
         "--output", str(out / "clean"), "--quarantine", str(out / "rejected"),
         "--summary", str(out / "summary"),

@@ -84,7 +84,7 @@ def generated_set(folder, raw_format, sales=2000):
 def arguments_of(inputs, raw_format, out, files=None):
     return [
         str(SCRIPT),
-        "--tables", json.dumps(job_argument(TABLES)),
+        "--tables", job_argument(TABLES),
         "--input", json.dumps(inputs), "--format", raw_format, "--output", str(out / "clean"),
         "--quarantine", str(out / "rejected"), "--summary", str(out / "summary"),
         "--files", json.dumps(files or {}), "--JOB_NAME", "concert-etl",

@@ -195,7 +195,7 @@ def limits(column: Column) -> tuple[str, str]:
 def is_cut(column: Column) -> str:
     """Return SQL that is true where the value is not all that was written."""
     if column.kind == "decimal":
-        return f"exact__{column.name} <> ROUND(exact__{column.name}, 2)"
+        return f"exact__{column.name} <> {column.name}"
     text = f"text__{column.name}"
     digits = f"REGEXP_REPLACE(SUBSTRING({text}, 27), '[^0-9].*$', '')"
     nanoseconds = f"TRIM(BOTH '0' FROM {digits}) <> ''"

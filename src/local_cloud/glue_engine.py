@@ -23,7 +23,6 @@ _DUCKDB_BEHAVIOUR = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
 }
-_NAMES_IN_DUCKDB = {"OCTET_LENGTH": "STRLEN", "BTRIM": "TRIM"}
 _MEMORY: dict[str, Any] = {
     "memory_limit": "2GB"
 }  # what does not fit goes to the folder named at the start
@@ -231,8 +230,14 @@ def _for_duckdb(node: Any) -> Any:
     if isinstance(node, exp.GT) and isinstance(node.this, exp.RegexpCount):
         found = node.this  # REGEXP_COUNT(...) > 0: counting is not needed
         return exp.func("REGEXP_MATCHES", found.this, found.expression)
-    if isinstance(node, exp.Anonymous) and node.name.upper() in _NAMES_IN_DUCKDB:
-        return exp.func(_NAMES_IN_DUCKDB[node.name.upper()], *node.expressions)
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "OCTET_LENGTH":
+        return exp.func("STRLEN", *node.expressions)
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "BTRIM":
+        # DuckDB's TRIM of characters is slow, and hardly any text needs it.
+        text = node.expressions[0].sql("duckdb")
+        trimmed = exp.func("TRIM", *node.expressions).sql("duckdb")
+        bare = f"UNICODE({text}) BETWEEN 33 AND 126 AND RIGHT({text}, 1) BETWEEN '!' AND '~'"
+        return sqlglot.parse_one(f"CASE WHEN {bare} THEN {text} ELSE {trimmed} END", read="duckdb")
     return node
 
 

@@ -170,7 +170,8 @@ def value(column: Column) -> str:
     if column.kind == "decimal":
         return f"CAST({name} AS {EXACT}) AS exact__{column.name}"
     if column.kind == "timestamp":
-        return f"{_in_utc(f'text__{column.name}', f'CAST({name} AS TIMESTAMP)')} AS {column.name}"
+        time = _in_utc(f"text__{column.name}", f"CAST({name} AS TIMESTAMP)")
+        return f"CASE WHEN {name} IS NOT NULL THEN {time} END AS {column.name}"
     return f"text__{column.name} AS {column.name}"
 
 

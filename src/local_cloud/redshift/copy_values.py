@@ -175,7 +175,10 @@ class TargetColumn:
             if self.max_bytes is None:
                 return field
             if command.truncate_columns:
-                return f"redshift_local.truncate_bytes({field}, {self.max_bytes})"
+                return (
+                    f"CASE WHEN octet_length({field}) <= {self.max_bytes} THEN {field} "
+                    f"ELSE redshift_local.truncate_bytes({field}, {self.max_bytes}) END"
+                )
             return (
                 f"CASE WHEN octet_length({field}) > {self.max_bytes} "
                 f"THEN rtrim({field}, ' ') ELSE {field} END"

@@ -176,8 +176,9 @@ class TargetColumn:
                 return field
             if command.truncate_columns:
                 return (
-                    f"CASE WHEN octet_length({field}) <= {self.max_bytes} THEN {field} "
-                    f"ELSE redshift_local.truncate_bytes({field}, {self.max_bytes}) END"
+                    f"CASE WHEN octet_length({field}) > {self.max_bytes} "
+                    f"THEN redshift_local.truncate_bytes({field}, {self.max_bytes}) "
+                    f"ELSE {field} END"
                 )
             return (
                 f"CASE WHEN octet_length({field}) > {self.max_bytes} "

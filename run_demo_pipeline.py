@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.resolve()))  # `python -P` leaves it out
 
 from src.orchestration.command_line import (
     add_setting,
     console_from,
     offer,
+    print_plan,
     print_result,
     run_script,
     script_parser,
@@ -36,24 +40,16 @@ def build_parser() -> Any:
     parser = script_parser("run_demo_pipeline.py", __doc__ or "", EXAMPLES)
     data = parser.add_argument_group("data")
     for name in (
-        "artists",
-        "venues",
-        "concerts",
-        "sales",
-        "seed",
-        "defect_rate",
-        "workers",
-        "raw_format",
-    ):
+        "artists", "venues", "concerts", "sales", "seed", "defect_rate", "workers", "raw_format",
+    ):  # fmt: skip
         add_setting(data, name)
-    source = data.add_mutually_exclusive_group()
-    source.add_argument(
+    data.add_argument(
         "--skip-generation",
         action="store_true",
         help="use the newest complete raw data set that is in S3",
     )
-    add_setting(source, "input_dir", metavar="DIR")
-    source.add_argument(
+    add_setting(data, "input_dir", metavar="DIR")
+    data.add_argument(
         "--resume",
         action="store_true",
         help="go on with the newest run, if it did not succeed, behind its last finished stage",
@@ -76,21 +72,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     settings = settings_from(arguments)
     console = console_from(arguments)
-    resumed = None
+    resumed, skip_generation = None, arguments.skip_generation
     if arguments.resume:
+        from src.orchestration.option_rules import check_options
         from src.orchestration.run_progress import unfinished_run
 
         resumed = unfinished_run(settings)
-        settings = resumed.settings
+        settings, skip_generation = resumed.settings, resumed.skip_generation
+        check_options(arguments, settings, is_resumed=True)
     if arguments.dry_run:
         from src.orchestration.dry_run import describe
 
-        return describe(settings, skip_generation=arguments.skip_generation, console=console)
+        plan = describe(settings, skip_generation=skip_generation, resumed=resumed)
+        return print_plan(arguments, console, plan)
     from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 
     orchestrator = DemoPipelineOrchestrator(
         settings,
-        skip_generation=arguments.skip_generation,
+        skip_generation=skip_generation,
         console=console,
         present=arguments.present,
         resumed=resumed,

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.resolve()))  # `python -P` leaves it out
 
 from src.orchestration.command_line import (
     add_setting,

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.resolve()))  # `python -P` leaves it out
 
 from src.orchestration.command_line import (
     console_from,
     offer,
+    print_answer,
     print_report,
     run_script,
     script_parser,
@@ -58,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from src.orchestration.demo_pipeline_validator import DemoPipelineValidator, all_checks
 
     if arguments.list:
-        for check in all_checks(settings.target):
-            sys.stdout.write(f"{check.name:<16} {check.title}\n")
+        checks = all_checks(settings.target)
+        print_answer("\n".join(f"{check.name:<16} {check.title}" for check in checks))
         return 0
     validator = DemoPipelineValidator(
         settings,

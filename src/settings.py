@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from src.errors import SettingsError
-from src.settings_values import parse, read_env_file, setting
+from src.settings_values import parse, read_env_file, setting, shown
 
 Target = Literal["local", "aws"]
 
@@ -24,7 +24,7 @@ class Settings:
     """Everything a run depends on, besides its data."""
 
     target: Target = setting(
-        "DEMO_TARGET", "local", "Where to run; aws must be said out loud.", choices=("local", "aws")
+        "DEMO_TARGET", "local", "Where to run; aws only when selected.", choices=("local", "aws")
     )
     artists: int = setting("DEMO_ARTISTS", 1000, "Artists to generate.", minimum=1)
     venues: int = setting("DEMO_VENUES", 500, "Venues to generate.", minimum=1)
@@ -67,7 +67,7 @@ class Settings:
         choices=("replace", "merge"),
     )
     input_dir: str = setting(
-        "DEMO_INPUT_DIR", "", "Folder with your own files, instead of generated data."
+        "DEMO_INPUT_DIR", "", "Folder with your own files, instead of generated data.", text="path"
     )
     null_values: str = setting(
         "DEMO_NULL_VALUES",
@@ -81,13 +81,19 @@ class Settings:
         "S3 bucket for Parquet, quarantine and scripts.",
     )
     iam_role: str = setting(
-        "DEMO_IAM_ROLE", "", "Role that Glue and Redshift assume (on aws, this or one for each)."
+        "DEMO_IAM_ROLE",
+        "",
+        "Role that Glue and Redshift assume (on aws, this or one for each).",
+        text="arn",
     )
-    glue_role: str = setting("GLUE_ROLE", "", "Role of the Glue job, if it is not DEMO_IAM_ROLE.")
+    glue_role: str = setting(
+        "GLUE_ROLE", "", "Role of the Glue job, if it is not DEMO_IAM_ROLE.", text="arn"
+    )
     redshift_role: str = setting(
         "REDSHIFT_ROLE",
         "",
         "Role of COPY and UNLOAD, if it is not DEMO_IAM_ROLE; `default` is the warehouse's own.",
+        text="arn",
     )
     expire_days: int = setting(
         "DEMO_EXPIRE_DAYS",
@@ -116,10 +122,14 @@ class Settings:
         minimum=0.5,
         maximum=0.99,
     )
-    output_dir: str = setting("DEMO_OUTPUT_DIR", "models", "Folder for local copies of models.")
-    report_dir: str = setting("DEMO_REPORT_DIR", "reports", "Folder the reports go to.")
+    output_dir: str = setting(
+        "DEMO_OUTPUT_DIR", "models", "Folder for local copies of models.", text="path"
+    )
+    report_dir: str = setting(
+        "DEMO_REPORT_DIR", "reports", "Folder the reports go to.", text="path"
+    )
     state_dir: str = setting(
-        "DEMO_STATE_DIR", ".demo", "Folder of the local servers and their data."
+        "DEMO_STATE_DIR", ".demo", "Folder of the local servers and their data.", text="path"
     )
     aws_region: str = setting("AWS_REGION", "us-east-1", "AWS region.")
     retry_mode: Literal["standard", "adaptive"] = setting(
@@ -154,7 +164,7 @@ class Settings:
     redshift_port: int = setting("REDSHIFT_PORT", 5439, "Redshift port.", minimum=1, maximum=65535)
     redshift_database: str = setting("REDSHIFT_DATABASE", "dev", "Redshift database.")
     redshift_secret: str = setting(
-        "REDSHIFT_SECRET", "", "Secret in Secrets Manager that holds user and password."
+        "REDSHIFT_SECRET", "", "Secret in Secrets Manager that holds user and password.", text="arn"
     )
     redshift_user: str = setting("REDSHIFT_USER", "", "Redshift user, with REDSHIFT_PASSWORD.")
     redshift_password: str = setting(
@@ -176,7 +186,7 @@ class Settings:
         choices=("verify-full", "verify-ca", "require"),
     )
     redshift_ca_file: str = setting(
-        "REDSHIFT_CA_FILE", "", "Root certificates to trust, instead of Amazon's that come along."
+        "REDSHIFT_CA_FILE", "", "Root certificates to trust, instead of Amazon's.", text="path"
     )
 
     @property
@@ -198,8 +208,9 @@ def load_settings(
 ) -> Settings:
     """Build Settings: options win over the environment, which wins over `.env`.
 
-    Raises SettingsError naming the variable, the value and what is allowed; with `may_lack`,
-    settings that the aws target needs may be missing.
+    The local target takes DEMO_* variables only: what other programs are configured with does
+    not change it. Raises SettingsError naming the variable, the value and what is allowed; with
+    `may_lack`, settings that the aws target needs may be missing.
     """
     variables: dict[str, str] = {}
     if env_file is not None and env_file.is_file():
@@ -207,12 +218,14 @@ def load_settings(
     variables.update(os.environ if environ is None else environ)
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     values: dict[str, Any] = {}
-    for spec in fields(Settings):
+    for spec in fields(Settings):  # the target is the first
         name, env = spec.name, spec.metadata["env"]
         if name in given:
             option = "--" + name.replace("_", "-")
             values[name] = parse(option, given[name], spec)
-        elif variables.get(env, "") != "":
+        elif variables.get(env, "").strip() and (
+            env.startswith("DEMO_") or values.get("target") == "aws"
+        ):
             values[name] = parse(env, variables[env], spec)
     settings = Settings(**values)
     _check_names(settings)
@@ -225,6 +238,14 @@ def load_settings(
                 hint=f"cp .env.example .env, then fill in {missing[0]}",
             )
     return settings
+
+
+def state_folder() -> Path:
+    """Return the folder of the local servers, as the scripts have it."""
+    spec = next(spec for spec in fields(Settings) if spec.name == "state_dir")
+    variables = {**(read_env_file(Path(".env")) if Path(".env").is_file() else {}), **os.environ}
+    env = spec.metadata["env"]
+    return Path(parse(env, variables.get(env, "").strip() or spec.default, spec)).absolute()
 
 
 def missing_for_aws(settings: Settings) -> list[str]:
@@ -249,7 +270,7 @@ def _check_names(settings: Settings) -> None:
     ):
         if not _BUCKET.match(bucket) or ".." in bucket:
             raise SettingsError(
-                f"{option} is {bucket!r}; it is not a valid S3 bucket name",
+                f"{option} is {shown(bucket)}; it is not a valid S3 bucket name",
                 cause="3 to 63 lower-case letters, digits, dots and hyphens, "
                 "starting and ending with a letter or digit",
                 hint=f"{option} concert-demo-{option[2:5]}",
@@ -277,7 +298,7 @@ def _check_roles(settings: Settings) -> None:
         is_default = role == "default" and name == "REDSHIFT_ROLE"
         if role and not is_default and not _ROLE.match(role):
             raise SettingsError(
-                f"{name} is {role!r}; it is not a role ARN", hint=f"set {name} to {example}"
+                f"{name} is {shown(role)}; it is not a role ARN", hint=f"set {name} to {example}"
             )
     if settings.redshift_workgroup and settings.redshift_cluster:
         raise SettingsError(

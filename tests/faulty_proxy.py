@@ -1,12 +1,15 @@
 """An HTTP proxy before an S3 server that does to some answers what networks and servers do."""
 
 import http.client
+import select
 import socket
 import struct
 import threading
-import time
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.waiting import PATIENCE_S
 
 
 class FaultyProxy:
@@ -48,7 +51,7 @@ class FaultyProxy:
         if strikes:
             self.struck += 1
         if strikes and self.fault == "reset":
-            # Closed with RST: what was sent is lost, and nobody says so.
+            # Closed with RST: what was sent is lost, and no end is sent.
             linger = struct.pack("ii", 1, 0)
             request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             request.connection.close()
@@ -60,15 +63,16 @@ class FaultyProxy:
             request.end_headers()
             return
         if strikes and self.fault == "slow":
-            time.sleep(1.5)
+            select.select([request.connection], [], [], PATIENCE_S)  # until the client has left
         self._pass_on(request, body, truncate=strikes and self.fault == "truncated")
 
     def _pass_on(self, request, body, *, truncate):
-        connection = http.client.HTTPConnection(self.target.hostname, self.target.port)
-        connection.request(request.command, request.path, body, dict(request.headers))
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
+        with closing(
+            http.client.HTTPConnection(self.target.hostname, self.target.port)
+        ) as connection:
+            connection.request(request.command, request.path, body, dict(request.headers))
+            answer = connection.getresponse()
+            content = answer.read()
         request.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("transfer-encoding", "connection", "content-length", "date"):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from src.errors import WarehouseError
-from src.orchestration.command_line import run_script
+from src.orchestration.command_line import Parser, run_script
 from src.orchestration.environment import DemoEnvironment
 from src.reporting.console import Console
 from src.settings import load_settings
@@ -21,7 +21,7 @@ _DROP = "DROP SCHEMA concert_dw CASCADE"
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(prog="python -m src.aws_cleanup", description=__doc__)
+    parser = Parser(prog="python -m src.aws_cleanup", description=__doc__, allow_abbrev=False)
     parser.add_argument("--yes", action="store_true", help="remove what is shown")
     parser.add_argument(
         "--keep-warehouse", action="store_true", help="leave the schema concert_dw alone"

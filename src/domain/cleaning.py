@@ -50,7 +50,7 @@ class Cleaning:
         return f"SELECT {values} FROM {self._at('checked')} WHERE rule IS NULL"
 
     def rejected(self) -> str:
-        """Return the query for the quarantine: table_name, record_key, rule, raw_record, parent_key."""
+        """Return the query for the quarantine: what is broken, the raw record and its parent."""
         return (
             f"SELECT '{self.spec.name}' AS table_name, {_shortened('record_key')} AS record_key, "
             f"rule, raw_record, {_shortened('parent_key')} AS parent_key "
@@ -99,8 +99,7 @@ class Cleaning:
             source = f"(SELECT t.*, {made} FROM {source} AS t)"
         kept = ", ".join(f"text__{name}" for name in self.spec.column_names)
         return (
-            f"SELECT record_number, {self._raws()}, {kept}, {', '.join(columns)} "
-            f"FROM {source} AS t"
+            f"SELECT record_number, {self._raws()}, {kept}, {', '.join(columns)} FROM {source} AS t"
         )
 
     def _typed(self) -> str:
@@ -146,7 +145,9 @@ class Cleaning:
         joins, cases, parents = "", "", ""
         for column, parent in spec.references:
             alias = f"parent_{column}"
-            joins += f" LEFT JOIN {self.parent_keys(parent)} AS {alias} ON {alias}.{column} = n.{column}"
+            joins += (
+                f" LEFT JOIN {self.parent_keys(parent)} AS {alias} ON {alias}.{column} = n.{column}"
+            )
             cases += f" WHEN {alias}.{column} IS NULL THEN 'orphan:{column}'"
             parents += f" WHEN 'orphan:{column}' THEN {column}"
         parent = f"CASE rule{parents} END" if parents else "CAST(NULL AS VARCHAR(256))"
@@ -223,7 +224,9 @@ def _final(column: Column) -> str:
 
 def _shortened(text: str) -> str:
     n = QUARANTINED_CHARACTERS
-    return f"CASE WHEN LENGTH({text}) > {n} THEN SUBSTRING({text}, 1, {n}) || '{CUT}' ELSE {text} END"
+    return (
+        f"CASE WHEN LENGTH({text}) > {n} THEN SUBSTRING({text}, 1, {n}) || '{CUT}' ELSE {text} END"
+    )
 
 
 def _record(spec: TableSpec) -> str:

@@ -46,7 +46,9 @@ def _letters() -> tuple[str, str]:
     upper = [
         letter
         for letter in (chr(code) for block in blocks for code in block)
-        if letter.lower() != letter and letter.lower().upper() == letter and len(letter.lower()) == 1
+        if letter.lower() != letter
+        and letter.lower().upper() == letter
+        and len(letter.lower()) == 1
     ]
     return "".join(upper), "".join(upper).lower()
 
@@ -178,7 +180,9 @@ def value(column: Column) -> str:
 def _in_utc(text: str, time: str) -> str:
     """Return SQL that takes the text's offset, where it has one, from a time."""
     clock = f"SUBSTRING({text}, 12)"
-    offset = f"REPLACE(SPLIT_PART({clock}, '+', 2) || SPLIT_PART({clock}, '-', 2), ':', '') || '0000'"
+    offset = (
+        f"REPLACE(SPLIT_PART({clock}, '+', 2) || SPLIT_PART({clock}, '-', 2), ':', '') || '0000'"
+    )
     hours, minutes = (f"CAST(SUBSTRING({offset}, {start}, 2) AS INT)" for start in (1, 3))
     sign = f"CASE WHEN POSITION('+' IN {text}) > 0 THEN -1 ELSE 1 END"
     shift = f"{sign} * ({hours} * 60 + {minutes})"

@@ -8,6 +8,8 @@
     --quarantine   folder for rejected rows with their reason
     --summary      folder for the counts per table, rule and warnings, as JSON Lines
     --files        JSON object: table name -> how many files to write, where it is more than one
+    --known        JSON object: table name -> Parquet files with the keys that rows may refer to
+                   besides those of this run's rows: what the warehouse holds before a merge
 
 Every raw row is either written, cleaned, to its table or to the quarantine with the first rule
 it breaks, in this order: its own columns, laws between its columns, its key being taken, its
@@ -60,6 +62,9 @@ def clean_table(spark, table, arguments):
     rejected = spark.sql(table["rejected"])
     rejected.write.mode("overwrite").parquet(f"{arguments['quarantine']}/{name}")
     keys = f"SELECT {table['key']} FROM {table['steps'][-1][0]} WHERE rule IS NULL"
+    if name in arguments["known"]:
+        spark.read.parquet(*arguments["known"][name]).createOrReplaceTempView(f"known_{name}")
+        keys += f" UNION SELECT {table['key']} FROM known_{name}"
     spark.sql(keys).createOrReplaceTempView(f"accepted_{name}")
     return [
         (name, row["rule"], row["warnings"], int(row["n"]), int(row["untidy"]), row["example"])
@@ -72,10 +77,11 @@ def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     for option in ("tables", "input", "format", "output", "quarantine", "summary"):
         parser.add_argument(f"--{option}", required=True)
-    parser.add_argument("--files", default="{}")
+    for option in ("files", "known"):
+        parser.add_argument(f"--{option}", default="{}")
     known, _ = parser.parse_known_args(argv[1:])  # Glue adds arguments of its own
     arguments = vars(known)
-    for option in ("input", "files"):
+    for option in ("input", "files", "known"):
         arguments[option] = json.loads(arguments[option])
 
     spark = SparkSession.builder.appName("concert-etl").getOrCreate()

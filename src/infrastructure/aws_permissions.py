@@ -103,8 +103,8 @@ GLUE = (
     Permission(
         "ReadRaw",
         ("s3:GetObject",),
-        ("{raw}/raw/*", "{processed}/scripts/*"),
-        "read raw data and the script",
+        ("{raw}/raw/*", "{processed}/scripts/*", "{processed}/unload/*"),
+        "read raw data, the script, and the keys that a merge's rows may refer to",
     ),
     Permission("ListBuckets", ("s3:ListBucket",), _BUCKETS, "find files below a prefix"),
     Permission(
@@ -145,7 +145,7 @@ REDSHIFT = (
         "UnloadTo",
         ("s3:PutObject", "s3:GetObject"),
         ("{processed}/unload/*",),
-        "UNLOAD of training data",
+        "UNLOAD of training data, and of the keys that a merge's rows may refer to",
     ),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Saved models in S3: immutable versions, the manifest last, and a champion alias."""
+"""Saved models in S3: immutable versions, the manifest last; a candidate, and a champion."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ class SavedModel:
 
 
 class ModelRegistry:
-    """models/NAME/versions/N/{files, manifest.json} and models/NAME/aliases/champion.json.
+    """models/NAME/versions/N/{files, manifest.json} and models/NAME/aliases/*.json.
 
     A version exists once its manifest is written; files are hashed before anything reads them.
+    Saved is not promoted: a new version is the candidate until `promote` makes it the champion.
     """
 
     def __init__(self, storage: S3Storage, local_folder: Path | None = None) -> None:
@@ -45,7 +46,7 @@ class ModelRegistry:
         return sorted(int(folder) for folder in folders if folder.isdigit())
 
     def save(self, name: str, files: dict[str, bytes], facts: dict[str, Any]) -> int:
-        """Store a new version and make it the champion; returns its number."""
+        """Store a new version, the candidate from now on; returns its number."""
         version = max(self.versions(name), default=0) + 1
         prefix = f"{MODEL_PREFIX}/{name}/versions/{version}/"
         for file, body in files.items():
@@ -61,25 +62,40 @@ class ModelRegistry:
         }
         body = json.dumps(manifest, indent=2, allow_nan=False).encode()
         self._storage.put(prefix + MANIFEST, body, content_type="application/json")
-        alias = {"version": version, "manifest_sha256": hashlib.sha256(body).hexdigest()}
-        self._storage.put(self._alias_key(name), json.dumps(alias).encode())
+        self._write_alias(name, "candidate", version, body, "not decided yet")
         self._copy_locally(name, version, {**files, MANIFEST: body})
         return version
 
+    def promote(self, name: str, version: int, reason: str) -> None:
+        """Make a version the champion; it is no candidate any more."""
+        body = self._storage.get(self._manifest_key(name, version))
+        self._write_alias(name, "champion", version, body, reason)
+        self._storage.delete([self._alias_key(name, "candidate")])
+
+    def hold(self, name: str, version: int, reason: str) -> None:
+        """Leave a version a candidate, and keep why it was not promoted."""
+        body = self._storage.get(self._manifest_key(name, version))
+        self._write_alias(name, "candidate", version, body, reason)
+
     def champion(self, name: str) -> SavedModel:
         """Return the champion; raises SavedModelError where there is none."""
-        body = self._storage.find(self._alias_key(name))
-        if body is None:
+        alias = self._alias(name, "champion")
+        if alias is not None:
+            return self.load(name, *alias[:2])
+        candidate = self._alias(name, "candidate")
+        if candidate is None:
             raise SavedModelError(
                 f"there is no saved {name} model",
-                where=self._storage.uri(self._alias_key(name)),
+                where=self._storage.uri(self._alias_key(name, "champion")),
                 hint="python train_demo_models.py",
             )
-        try:
-            alias = json.loads(body)
-            return self.load(name, int(alias["version"]), str(alias["manifest_sha256"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._damaged(name, 0, "the champion alias is no JSON") from error
+        version, _, reason = candidate
+        raise SavedModelError(
+            f"there is no champion of {name}: version {version} is a candidate only",
+            where=self.uri(name, version),
+            cause=f"it was not promoted: {reason}",
+            hint="python train_demo_models.py, once there are more concerts to learn from",
+        )
 
     def load(self, name: str, version: int, manifest_sha256: str | None = None) -> SavedModel:
         """Return a version, every file's hash verified before anything parses it."""
@@ -89,19 +105,47 @@ class ModelRegistry:
             raise self._damaged(name, version, "its manifest is missing")
         if manifest_sha256 and hashlib.sha256(body).hexdigest() != manifest_sha256:
             raise self._damaged(name, version, "its manifest is not the one that was promoted")
-        manifest: dict[str, Any] = json.loads(body)
+        try:
+            manifest: dict[str, Any] = json.loads(body)
+            hashes = {str(file): facts["sha256"] for file, facts in manifest["files"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged(name, version, "its manifest lists no files") from error
         files: dict[str, bytes] = {}
-        for file, expected in manifest["files"].items():
+        for file, expected in hashes.items():
             try:
                 files[file] = self._storage.get(prefix + file)
             except StorageError as error:
                 raise self._damaged(name, version, f"{file} is missing") from error
-            if hashlib.sha256(files[file]).hexdigest() != expected["sha256"]:
+            if hashlib.sha256(files[file]).hexdigest() != expected:
                 raise self._damaged(name, version, f"{file} has changed since it was saved")
         return SavedModel(name, version, files, manifest)
 
-    def _alias_key(self, name: str) -> str:
-        return f"{MODEL_PREFIX}/{name}/aliases/champion.json"
+    def _manifest_key(self, name: str, version: int) -> str:
+        return f"{MODEL_PREFIX}/{name}/versions/{version}/{MANIFEST}"
+
+    def _write_alias(
+        self, name: str, alias: str, version: int, manifest: bytes, reason: str
+    ) -> None:
+        found = {
+            "version": version,
+            "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
+            "reason": reason,
+        }
+        self._storage.put(self._alias_key(name, alias), json.dumps(found).encode())
+
+    def _alias(self, name: str, alias: str) -> tuple[int, str, str] | None:
+        """Return version, hash of the manifest, and reason; None where there is no such alias."""
+        body = self._storage.find(self._alias_key(name, alias))
+        if body is None:
+            return None
+        try:
+            found = json.loads(body)
+            return int(found["version"]), str(found["manifest_sha256"]), str(found.get("reason"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged(name, 0, f"the {alias} alias cannot be read") from error
+
+    def _alias_key(self, name: str, alias: str) -> str:
+        return f"{MODEL_PREFIX}/{name}/aliases/{alias}.json"
 
     def _damaged(self, name: str, version: int, cause: str) -> SavedModelError:
         return SavedModelError(

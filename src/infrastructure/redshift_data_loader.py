@@ -1,4 +1,4 @@
-"""Loads the four tables: one COPY per table, one transaction for all, and proof of what arrived."""
+"""Loads the four tables: written, audited and published in one transaction."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 
 from src.domain.cleaning import RECORD_NUMBER, TableCounts, table_counts
 from src.domain.tables import SCHEMA, TABLES, TableSpec
-from src.errors import LoadError, WarehouseError
+from src.errors import DemoError, LoadError, QualityError, WarehouseError
 from src.infrastructure import direct_cleaning, load_errors
+from src.infrastructure.failed_load import STAGING_SCHEMA, FailedLoad
+from src.infrastructure.load_ledger import LoadLedger
 from src.infrastructure.load_plan import LoadPlan, LoadSource, TableLoad
 from src.infrastructure.redshift_client import RedshiftClient, quote_identifier, quote_literal
 from src.infrastructure.s3_storage import S3Storage
@@ -22,13 +24,15 @@ from src.infrastructure.staging_names import staging_table
 logger = logging.getLogger(__name__)
 MANIFEST_PREFIX = "manifests"
 ATTEMPTS = 3
+Manifests = Mapping[str, tuple[str, str]]  # by table: address and digest
+Audit = Callable[[Mapping[str, TableLoad]], None]
 
 
 class RedshiftDataLoader:
-    """COPYs from S3 into staging tables, then replaces or merges, all in one transaction.
+    """COPYs from S3, replaces or merges, and has the outcome audited, all in one transaction.
 
-    Nothing is visible until every table is proved; a rerun never doubles a row, because a
-    replace deletes first and a merge deletes by key first.
+    Nothing is visible until every table is proved and the audit has passed; a rerun never doubles
+    a row, because a replace deletes first and a merge deletes by key first.
     """
 
     def __init__(
@@ -45,26 +49,42 @@ class RedshiftDataLoader:
         self._iam_role = iam_role
         self._clock = clock
         self._sleep = sleep
+        self._ledger = LoadLedger(client)
 
     def load(
-        self, plan: LoadPlan, on_table: Callable[[str], None] | None = None
+        self,
+        plan: LoadPlan,
+        on_table: Callable[[str], None] | None = None,
+        audit: Audit | None = None,
     ) -> dict[str, TableLoad]:
-        """Load every table of the plan; `on_table(name)` hears of each as it begins.
+        """Load every table of the plan; `on_table(name)` is called as each begins.
 
-        A transaction that another one, or a lost connection, spoiled is tried again, as a whole,
-        and only if the ledger says that it was not committed: no COPY is ever repeated blindly.
+        `audit(loads)` looks at the tables before they are published, through the same client, and
+        raises QualityError to keep them from it: the warehouse is then as it was, and the rows
+        are in concert_staging.
+
+        A transaction that failed for another one, or for a lost connection, is tried again, as a
+        whole, and only if the ledger says that it was not committed: no COPY is repeated blindly.
         Raises LoadError with the first refused rows; the warehouse is then as it was.
         """
         manifests = {name: self._write_manifest(plan, name) for name in plan.tables}
         for attempt in range(1, ATTEMPTS + 1):
             done: dict[str, TableLoad] = {}
+            loaded_at = datetime.now(UTC).replace(tzinfo=None)
             try:
-                self._load_all(plan, manifests, done, on_table)
+                with self._client.transaction():
+                    self._fill(plan, manifests, done, loaded_at, on_table)
+                    if audit is not None:
+                        audit(done)
+                    FailedLoad(self._client).clear()
                 break
+            except QualityError as error:
+                self._keep(plan, manifests, error)
+                raise
             except WarehouseError as error:
                 if not error.passes:
                     raise
-                if error.is_lost and self._is_recorded(plan):
+                if error.is_lost and self._ledger.has(plan, loaded_at):
                     break  # the answer to COMMIT was lost, not the COMMIT
                 if attempt == ATTEMPTS:
                     raise
@@ -72,58 +92,57 @@ class RedshiftDataLoader:
                 self._sleep(2.0 ** (attempt - 1))
         return done
 
+    def _keep(self, plan: LoadPlan, manifests: Manifests, error: QualityError) -> None:
+        """Do a load that failed its audit once more, in the schema where it can be looked at."""
+        loaded_at = datetime.now(UTC).replace(tzinfo=None)
+
+        def fill(client: RedshiftClient) -> None:
+            loader = RedshiftDataLoader(client, self._storage, iam_role=self._iam_role)
+            loader._fill(plan, manifests, {}, loaded_at)
+
+        try:
+            FailedLoad(self._client).keep(plan.mode, fill)
+        except DemoError as kept:
+            reason = f"the rows could not be kept in {STAGING_SCHEMA}: {kept.cause or kept.message}"
+            error.cause = "; ".join(filter(None, (error.cause, reason)))
+            error.hint = f"let schema {STAGING_SCHEMA} be written, then run the same command again"
+            error.facts["failed_rows"] = None
+        else:
+            error.where = f"{error.where}; the rows are kept in schema {STAGING_SCHEMA}"
+            error.facts["failed_rows"] = STAGING_SCHEMA
+
     def newest_load(self, run_id: str) -> dict[str, TableLoad] | None:
         """Return what a run loaded, if its load is the warehouse's newest; else None."""
-        history = _qualified("load_history")
-        newest = f"SELECT run_id FROM {history} ORDER BY loaded_at DESC, run_id DESC LIMIT 1"
-        if self._client.query_value(newest) != run_id:
-            return None
-        rows = self._client.query(
-            "SELECT table_name, files, bytes, source_rows, rejected_rows, table_rows "
-            f"FROM {history} WHERE run_id = %s",
-            (run_id,),
-        )
-        if len(rows) != len(TABLES):
-            return None
-        return {
-            row["table_name"]: TableLoad(
-                row["files"], row["bytes"], row["source_rows"], row["rejected_rows"],
-                row["table_rows"], 0.0,
-            )
-            for row in rows
-        }  # fmt: skip
+        return self._ledger.newest(run_id)
 
-    def _is_recorded(self, plan: LoadPlan) -> bool:
-        history = _qualified("load_history")
-        query = f"SELECT COUNT(*) FROM {history} WHERE run_id = %s"
-        return int(self._client.query_value(query, (plan.run_id,))) == len(plan.tables)
-
-    def _load_all(
+    def _fill(
         self,
         plan: LoadPlan,
-        manifests: Mapping[str, tuple[str, str]],
+        manifests: Manifests,
         done: dict[str, TableLoad],
-        on_table: Callable[[str], None] | None,
+        loaded_at: datetime,
+        on_table: Callable[[str], None] | None = None,
     ) -> None:
-        with self._client.transaction():
-            self._replace_rejected(plan)
-            for spec in TABLES:
-                if on_table:
-                    on_table(spec.name)
-                started = self._clock()
-                source = plan.tables[spec.name]
-                rows, cleaned = self._load_table(plan, spec, source, manifests[spec.name][0])
-                total = self._client.row_count(SCHEMA, spec.name)
-                done[spec.name] = TableLoad(
-                    len(source.files),
-                    source.size_bytes,
-                    rows,
-                    cleaned.rejected if cleaned else plan.rejected_counts.get(spec.name, 0),
-                    total,
-                    self._clock() - started,
-                    cleaned.warnings if cleaned else plan.warnings.get(spec.name, {}),
-                )
-                self._record(plan, spec.name, done[spec.name], *manifests[spec.name])
+        """Write every table and the ledger; the caller has opened a transaction."""
+        self._ledger.forget(plan.run_id)
+        self._replace_rejected(plan)
+        for spec in TABLES:
+            if on_table:
+                on_table(spec.name)
+            started = self._clock()
+            source = plan.tables[spec.name]
+            rows, cleaned = self._load_table(plan, spec, source, manifests[spec.name][0])
+            total = self._client.row_count(SCHEMA, spec.name)
+            done[spec.name] = TableLoad(
+                len(source.files),
+                source.size_bytes,
+                rows,
+                cleaned.rejected if cleaned else plan.rejected_counts.get(spec.name, 0),
+                total,
+                self._clock() - started,
+                cleaned.warnings if cleaned else plan.warnings.get(spec.name, {}),
+            )
+            self._ledger.record(plan, spec.name, done[spec.name], manifests[spec.name], loaded_at)
 
     def _load_table(
         self, plan: LoadPlan, spec: TableSpec, source: LoadSource, manifest_uri: str
@@ -142,7 +161,7 @@ class RedshiftDataLoader:
         stage = staging_table("stage", spec.name, plan.run_id)
         names = ", ".join(quote_identifier(name) for name in spec.column_names)
         cleaned: TableCounts | None = None
-        if plan.clean_in_warehouse:
+        if plan.clean_in_warehouse and source.files:
             cleaned = self._stage_raw(plan, spec, source, stage, manifest_uri)
             staged = int(self._client.query_value(f"SELECT COUNT(*) FROM {stage}"))
         else:
@@ -193,6 +212,8 @@ class RedshiftDataLoader:
         max_error: int = 0,
     ) -> int:
         """COPY into an empty table; returns its rows, which are those that COPY reported."""
+        if not source.files:
+            return 0  # a manifest without entries is an error to Redshift
         statement = self._copy_statement(table, columns, source, manifest_uri, max_error)
         logger.debug("sql: COPY %s FROM %s", table, manifest_uri)
         try:
@@ -280,17 +301,6 @@ class RedshiftDataLoader:
             (plan.run_id,),
         )
         self._client.execute(f"DROP TABLE {stage}")
-
-    def _record(self, plan: LoadPlan, name: str, load: TableLoad, uri: str, digest: str) -> None:
-        as_of = datetime.fromisoformat(plan.as_of).replace(tzinfo=None) if plan.as_of else None
-        self._client.execute(
-            f"INSERT INTO {_qualified('load_history')} (run_id, table_name, dataset_id, load_mode, "
-            "source, manifest_sha256, files, bytes, source_rows, rejected_rows, table_rows, "
-            "as_of, loaded_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (plan.run_id, name, plan.dataset_id, plan.mode, uri, digest, load.files, load.bytes,
-             load.source_rows, load.rejected_rows, load.table_rows, as_of,
-             datetime.now(UTC).replace(tzinfo=None, microsecond=0)),
-        )  # fmt: skip
 
 
 def _require_rows(name: str, rows: int, source: LoadSource, manifest_uri: str) -> None:

@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from src.infrastructure.redshift_client import RedshiftClient, quote_literal
-from src.infrastructure.s3_storage import S3Storage
+from src.infrastructure.s3_storage import S3Storage, StoredObject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,13 +29,7 @@ class RedshiftUnloader:
         """
         import pandas as pd
 
-        prefix = f"{UNLOAD_PREFIX}/{name}/"
-        role = quote_literal(self._iam_role) if self._iam_role else "default"
-        self._client.execute(
-            f"UNLOAD ({quote_literal(query)}) TO {quote_literal(self._storage.uri(prefix))} "
-            f"IAM_ROLE {role} FORMAT AS PARQUET ALLOWOVERWRITE"
-        )
-        objects = self._storage.list_objects(prefix)
+        objects = self._unload(query, name)
         try:
             parts = [pd.read_parquet(io.BytesIO(self._storage.get(o.key))) for o in objects]
         finally:
@@ -43,3 +37,21 @@ class RedshiftUnloader:
         if not parts:  # no row, no file: the columns are known all the same
             return self._client.query_dataframe(f"SELECT * FROM ({query}) AS no_rows LIMIT 0")
         return pd.concat(parts, ignore_index=True)
+
+    def files(self, query: str, name: str) -> list[str]:
+        """Write the rows of a query as Parquet; returns the files' addresses, none for no row."""
+        return [self._storage.uri(o.key) for o in self._unload(query, name)]
+
+    def delete(self, name: str) -> None:
+        """Delete the files of an extract."""
+        objects = self._storage.list_objects(f"{UNLOAD_PREFIX}/{name}/")
+        self._storage.delete([o.key for o in objects])
+
+    def _unload(self, query: str, name: str) -> list[StoredObject]:
+        prefix = f"{UNLOAD_PREFIX}/{name}/"
+        role = quote_literal(self._iam_role) if self._iam_role else "default"
+        self._client.execute(
+            f"UNLOAD ({quote_literal(query)}) TO {quote_literal(self._storage.uri(prefix))} "
+            f"IAM_ROLE {role} FORMAT AS PARQUET ALLOWOVERWRITE"
+        )
+        return list(self._storage.list_objects(prefix))

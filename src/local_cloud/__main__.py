@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-from src.errors import DemoError, missing_package
-from src.local_cloud.local_cloud import LocalCloud
+from src.errors import DemoError, UsageError, missing_package
+from src.local_cloud.local_cloud import LocalCloud, usable
+from src.reporting.console import Console, printable
+from src.settings import state_folder
 
 DESCRIPTION = """\
 Keep the local cloud up for other programs, or look into its warehouse.
@@ -23,65 +26,84 @@ While `up` runs, the scripts use its servers instead of starting their own.
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"{self.prog} --help")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m src.local_cloud",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument("command", choices=("up", "psql", "reset"))
+    parser.add_argument("command", choices=("up", "psql", "reset"), nargs="?")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    chosen = build_parser().parse_args(argv)
-    folder = Path(os.environ.get("DEMO_STATE_DIR") or ".demo").absolute()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        chosen = build_parser().parse_args(argv)
+        if chosen.command is None:
+            raise UsageError("a command is missing: up, psql or reset",
+                             hint="python -m src.local_cloud --help")  # fmt: skip
+        if chosen.arguments and chosen.command != "psql":
+            text = f"{chosen.command} takes no arguments: {' '.join(chosen.arguments)}"
+            raise UsageError(text, hint="python -m src.local_cloud --help")
+        folder = state_folder()
         if chosen.command == "reset":
             return _reset(folder)
         if chosen.command == "psql":
             with LocalCloud(folder, role="visitor") as cloud:
                 return _psql(folder, cloud.write_client_files()["psql_path"], chosen.arguments)
-        with LocalCloud(folder, role="host") as cloud:
-            lines = cloud.write_client_files()
-            print("The local cloud is up. Look inside, from another shell:\n")
-            print(f"  {lines['psql']}")
-            print(f"  {lines['aws']}\n")
-            print(f"Any other client of Redshift or PostgreSQL: {lines['client']}\n")
-            print("The scripts use these servers too. Ctrl-C stops both.", flush=True)
-            signal.pause()
+        return _up(folder)
     except KeyboardInterrupt:
         return 0
     except DemoError as error:
         return _fail(error)
     except ModuleNotFoundError as error:
         return _fail(missing_package(error))
-    return 0
+    except Exception as error:  # a bug must not look like another outcome
+        text = f"internal error: {type(error).__name__}: {error}"
+        return _fail(UsageError(text, hint="report this, with the command"))
 
 
 def _fail(error: DemoError) -> int:
-    from src.reporting.console import Console
-
     Console().error(error)
     return error.exit_code
 
 
+def _up(folder: Path) -> int:
+    with LocalCloud(folder, role="host") as cloud:
+        lines = {name: printable(line) for name, line in cloud.write_client_files().items()}
+        print("The local cloud is up. Look inside, from another shell:\n")
+        print(f"  {lines['psql']}")
+        print(f"  {lines['aws']}\n")
+        print(f"Any other client of Redshift or PostgreSQL: {lines['client']}\n")
+        print("The scripts use these servers too. Ctrl-C stops both.", flush=True)
+        cloud.watch(Console().line)
+
+
 def _psql(folder: Path, program: str, arguments: list[str]) -> int:
-    environment = {**os.environ, "PGSERVICEFILE": str(folder / "pg_service.conf")}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "AWS_"))}
+    environment = {**kept, "PGSERVICEFILE": str(folder / "pg_service.conf")}
     command = [program, "service=concert_demo", *arguments]
     return subprocess.run(command, env=environment, check=False).returncode
 
 
 def _reset(folder: Path) -> int:
-    if not (folder / "credentials.json").exists():
-        print(f"{folder} holds no local cloud; nothing was deleted.")
+    with usable(folder):
+        is_there = (folder / "credentials.json").exists()
+    if not is_there:
+        print(printable(f"{folder} holds no local cloud; nothing was deleted."))
         return 0
     LocalCloud(folder).delete()
-    print(f"Deleted the local cloud in {folder}.")
+    print(printable(f"Deleted the local cloud in {folder}."))
     return 0
 
 

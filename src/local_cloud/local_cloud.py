@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from src.errors import BusyError, CannotRunError, UnreachableError
 from src.local_cloud.folder_lock import FolderLock
 from src.local_cloud.postgres_server import connect_arguments
+from src.local_cloud.processes import without_libpq_variables
 from src.local_cloud.server_folder import data_folder
 from src.local_cloud.servers import (
     REGION,
@@ -29,6 +33,9 @@ from src.local_cloud.servers import (
 from src.signals import uninterrupted
 
 ATTACH_TIMEOUT_S = 60.0
+WATCH_S = 0.1
+MAX_RESTARTS = 5  # of both servers together, within
+RESTARTS_WITHIN_S = 60.0
 Role = Literal["run", "host", "visitor"]
 
 
@@ -53,16 +60,24 @@ class LocalCloud:
         self._address: Address | None = None
         self._credentials: Credentials | None = None
         self._s3_client: Any = None
+        self._environment = ExitStack()
 
-    def __enter__(self) -> LocalCloud:
-        self._create_folder()
-        try:
+    def claim(self) -> None:
+        """Take the folder for this role; raises BusyError where another process has it."""
+        with usable(self.folder):
+            self._create_folder()
             if self._role == "run":
                 self._take(self._run_lock)
             if self._role == "host":
                 self._take(self._server_lock)
-            self._credentials = read_credentials(self.folder)
-            self._address = self._attach_or_start(self._credentials)
+
+    def __enter__(self) -> LocalCloud:
+        self._environment.enter_context(without_libpq_variables())
+        try:
+            self.claim()
+            with usable(self.folder):
+                self._credentials = read_credentials(self.folder)
+                self._address = self._attach_or_start(self._credentials)
         except BaseException:
             self._stop()
             raise
@@ -124,21 +139,43 @@ class LocalCloud:
             f"aws_secret_access_key = {secret.secret_key}\n",
         )
         return {
-            "psql": f"PGSERVICEFILE={service} {address.psql} service=concert_demo",
+            "psql": f"PGSERVICEFILE={quote(str(service))} {quote(address.psql)} "
+            "service=concert_demo",
             "psql_path": address.psql,
             "client": f"127.0.0.1:{address.front_port}, database dev, user demo, no TLS, "
             f"password in {service}",
-            "aws": f"AWS_CONFIG_FILE={aws} aws --profile concert-demo s3 ls",
+            "aws": f"AWS_CONFIG_FILE={quote(str(aws))} aws --profile concert-demo s3 ls",
         }
 
     def delete(self) -> None:
         """Delete all state, the warehouse's own folder included; raises BusyError in use."""
         try:
-            self._take(self._run_lock)
-            self._take(self._server_lock)
-            _delete_state(self.folder)
+            with usable(self.folder):
+                self._take(self._run_lock)
+                self._take(self._server_lock)
+                for place in _state_folders(self.folder):
+                    shutil.rmtree(place)
         finally:
             self._stop()
+
+    def watch(self, report: Callable[[str], None], pause_s: float = WATCH_S) -> NoReturn:
+        """Restart each server of this host that ends; raises where one does not stay up."""
+        assert self._servers is not None
+        ended: deque[float] = deque(maxlen=MAX_RESTARTS)
+        while True:
+            time.sleep(pause_s)
+            for name, end in self._servers.restart_ended():
+                report(f"{name} ended ({end}) and was started again")
+                ended.append(time.monotonic())
+                if len(ended) == MAX_RESTARTS and ended[-1] - ended[0] < RESTARTS_WITHIN_S:
+                    raise UnreachableError(
+                        f"{name} does not stay up",
+                        where=str(self.folder),
+                        cause=f"the servers ended {MAX_RESTARTS} times "
+                        f"within {RESTARTS_WITHIN_S:.0f} s, at last with {end}",
+                        hint=f"read {quote(str(self.folder))}/*.log, then: "
+                        "python -m src.local_cloud up",
+                    )
 
     # -- keeping the folder --------------------------------------------------------------
 
@@ -147,25 +184,24 @@ class LocalCloud:
         return self._address, self._credentials
 
     def _create_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / ".gitignore").write_text("*\n")
-        except OSError as error:
-            raise CannotRunError(
-                "the local cloud's folder cannot be written",
-                where=str(self.folder),
-                cause=str(error),
-                hint="set DEMO_STATE_DIR to a writable folder, or free some space",
-            ) from error
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / ".gitignore").write_text("*\n")
 
     def _take(self, lock: FolderLock) -> None:
-        if not lock.take():
-            raise BusyError(
-                "another run is using the local cloud",
-                where=str(self.folder),
-                cause=f"process {lock.holder()} holds it",
-                hint=f"wait for it, or: DEMO_STATE_DIR=.demo2 python {Path(sys.argv[0]).name}",
-            )
+        if lock.is_held or lock.take():
+            return
+        holder = lock.holder()
+        hint = "wait until it has ended, then run the same command again"
+        if lock is self._server_lock:
+            hint = "where `python -m src.local_cloud up` runs, press Ctrl-C; " + hint
+        elif Path(sys.argv[0]).name == "run_demo_pipeline.py":
+            hint = "wait for it, or: DEMO_STATE_DIR=.demo2 python run_demo_pipeline.py"
+        raise BusyError(
+            "another run is using the local cloud",
+            where=str(self.folder),
+            cause=f"process {holder} holds it",
+            hint=hint,
+        )
 
     def _attach_or_start(self, credentials: Credentials) -> Address:
         """Return the address of servers that are up or coming up, else of our own."""
@@ -194,11 +230,29 @@ class LocalCloud:
                 self._servers = None
             self._server_lock.release()
             self._run_lock.release()
+            self._environment.close()
 
 
-def _delete_state(folder: Path) -> None:
-    for place in (data_folder(folder / "redshift"), folder):
-        shutil.rmtree(place, ignore_errors=True)
+def _state_folders(folder: Path) -> tuple[Path, Path]:
+    return data_folder(folder / "redshift"), folder
+
+
+@contextmanager
+def usable(folder: Path) -> Iterator[None]:
+    """Turn the system's refusal of a file in the state folder into an error that names it."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder
+        hint = "set DEMO_STATE_DIR to a folder that you may write"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = f"free some space (df -h {quote(str(folder))}), then run the same command again"
+        raise CannotRunError(
+            "the local cloud's folder cannot be written",
+            where=str(place),
+            cause=error.strerror or str(error),
+            hint=hint,
+        ) from error
 
 
 @contextmanager
@@ -208,4 +262,5 @@ def temporary_state_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        _delete_state(folder)
+        for place in _state_folders(folder):
+            shutil.rmtree(place, ignore_errors=True)

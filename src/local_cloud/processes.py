@@ -9,7 +9,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -36,13 +38,57 @@ def unprivileged_account() -> Account | None:
     return Account("nobody", entry.pw_uid, entry.pw_gid)
 
 
+def own_environment(home: Path) -> dict[str, str]:
+    """Return all that a server gets of the environment: none of the caller's settings and keys."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "LC_ALL": "C",
+            "TZ": "UTC"}  # fmt: skip
+
+
+class _LibpqVariables:
+    """The PG* variables of this process, and how many blocks hide them."""
+
+    def __init__(self) -> None:
+        self._hidden: dict[str, str] = {}
+        self._blocks = 0
+        self._lock = threading.Lock()
+
+    def hide(self) -> None:
+        with self._lock:
+            self._blocks += 1
+            for name in [name for name in os.environ if name.startswith("PG")]:
+                self._hidden[name] = os.environ.pop(name)
+
+    def show(self) -> None:
+        with self._lock:
+            self._blocks -= 1
+            if not self._blocks:
+                os.environ.update(self._hidden)
+                self._hidden.clear()
+
+
+_libpq_variables = _LibpqVariables()
+
+
+@contextmanager
+def without_libpq_variables() -> Iterator[None]:
+    """Hide PGSSLMODE, PGSERVICE and the like, which each connection of this process would obey.
+
+    They come back when the last block that hides them ends.
+    """
+    _libpq_variables.hide()
+    try:
+        yield
+    finally:
+        _libpq_variables.show()
+
+
 def spawn(
     command: Sequence[str],
     *,
     log: IO[Any] | int,
     death_signal: signal.Signals = signal.SIGTERM,
     account: Account | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str],
     cwd: Path | None = None,
     stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
@@ -61,7 +107,7 @@ def spawn(
         stderr=subprocess.STDOUT if isinstance(log, int) or log else None,
         start_new_session=True,
         preexec_fn=_die_with_parent(death_signal),  # noqa: PLW1509 (one system call)
-        env=None if env is None else dict(env),
+        env=dict(env),
         cwd=cwd,
         **user,
     )
@@ -90,6 +136,14 @@ def stop(process: subprocess.Popen[bytes], first: signal.Signals, patience_s: fl
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def ending(process: subprocess.Popen[bytes]) -> str | None:
+    """Return how a process ended, in words, or None while it runs."""
+    code = process.poll()
+    if code is None:
+        return None
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def tail(path: Path, lines: int = 3) -> str:

@@ -39,21 +39,26 @@ class S3Server:
         self.endpoint = ""
 
     def start(self) -> None:
-        """Start on a free port; returns when the server listens."""
+        """Start on a free port, again on the same one; returns when the server listens."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._remove_torn_uploads()
         # The key pair goes through the environment: a command line is readable by everyone.
         key = f'"{self._credentials.access_key},{self._credentials.secret_key}"'
         env = {
-            "PATH": os.environ.get("PATH", ""),
-            "HOME": str(self._folder.parent),
+            **processes.own_environment(self._folder.parent),
             "RCLONE_CONFIG": os.devnull,
             "RCLONE_AUTH_KEY": key,
         }
-        command = [_rclone(), "serve", "s3", "--addr", "127.0.0.1:0", str(self._folder)]
+        listen = self.endpoint.removeprefix("http://") or "127.0.0.1:0"
+        command = [_rclone(), "serve", "s3", "--addr", listen, str(self._folder)]
         with self._log.open("wb") as log:
             self._process = processes.spawn(command, log=log, env=env)
         self.endpoint = f"http://{self._wait_for_address()}"
+
+    @property
+    def end(self) -> str | None:
+        """Return how the server ended, or None while it runs."""
+        return processes.ending(self._process) if self._process is not None else None
 
     def stop(self) -> None:
         """Stop the server."""

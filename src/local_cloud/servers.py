@@ -6,12 +6,14 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from src.errors import CannotRunError
-from src.local_cloud.postgres_server import PostgresServer
+from src.local_cloud.postgres_server import USER, PostgresServer, may_pass
 from src.local_cloud.s3_server import S3Credentials, S3Server
 
 if TYPE_CHECKING:
@@ -84,11 +86,24 @@ class Servers:
         deadline = time.monotonic() + PREPARE_TIMEOUT_S
         while True:
             try:
-                return prepare(postgres.address())
+                return prepare(postgres.superuser_address(), USER)
             except psycopg2.OperationalError as error:
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or not may_pass(error):
                     raise postgres.failed("the local warehouse does not stay up") from error
                 time.sleep(0.1)
+
+    def restart_ended(self) -> Iterator[tuple[str, str]]:
+        """Start again what has ended, where it was; yield each one's name, and how it ended."""
+        s3, postgres = self._s3, self._postgres
+        if s3 is not None and s3.end is not None:
+            end = s3.end
+            s3.start()
+            yield "the S3 server", end
+        if postgres is not None and postgres.end is not None:
+            end = postgres.end
+            postgres.restart()
+            self._prepare(postgres)
+            yield "the warehouse", end
 
     def stop(self) -> None:
         """Stop what was started."""
@@ -103,11 +118,22 @@ class Servers:
 
 
 def s3_client(endpoint: str, credentials: Credentials) -> Any:
-    """Return a boto3 S3 client for the local server."""
+    """Return a boto3 S3 client for the local server; what AWS's tools are configured with, in
+    the environment or in ~/.aws, does not reach it.
+    """
     import boto3
+    from botocore import configprovider, session
     from botocore.config import Config
 
-    return boto3.client(
+    own = session.Session()
+    store = own.get_component("config_store")
+    for name, (_, _, default, _) in configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES.items():
+        store.set_config_variable(name, default)
+    for name in ("config_file", "credentials_file"):
+        store.set_config_variable(name, os.devnull)
+    for name in ("s3", "proxies_config"):
+        store.set_config_variable(name, None)
+    return boto3.Session(botocore_session=own).client(
         "s3",
         endpoint_url=endpoint,
         aws_access_key_id=credentials.access_key,
@@ -136,7 +162,7 @@ def read_credentials(folder: Path) -> Credentials:
         raise CannotRunError(
             "the local cloud's credentials cannot be read",
             where=str(file),
-            hint=f"rm -r {folder} (its data can be generated again)",
+            hint=f"rm -r {quote(str(folder))} (its data can be generated again)",
         ) from error
     fresh = Credentials(
         access_key="AKIALOCAL" + secrets.token_hex(6).upper(),

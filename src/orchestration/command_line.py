@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from src import __version__
-from src.errors import DemoError, UsageError, missing_package
-from src.reporting.console import Console
+from src.errors import CannotRunError, DemoError, UsageError, missing_package
+from src.orchestration.option_rules import check_options
+from src.reporting.console import Console, log_formatter, printable
 from src.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -24,23 +25,25 @@ if TYPE_CHECKING:
 EXIT_CODES = """exit codes:
   0    good
   1    it ran, and a stage or check failed
-  2    it could not run: usage, settings, something unreachable, or a bug of ours
+  2    it could not run: usage, settings, something unreachable, or a bug of the program
   130  interrupted by Ctrl-C
 """
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Raises UsageError instead of exiting, so that every error looks the same."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"python {self.prog} --help")
+        """Raise what argparse found."""
+        python = "" if self.prog.startswith("python ") else "python "
+        raise UsageError(message, hint=f"{python}{self.prog} --help")
 
 
 def script_parser(
     prog: str, description: str, examples: str, *, has_stages: bool = True
 ) -> argparse.ArgumentParser:
     """Return a parser with the options every script has."""
-    parser = _Parser(
+    parser = Parser(
         prog=prog,
         description=description,
         epilog=f"examples:\n{examples}\n{EXIT_CODES}",
@@ -51,13 +54,12 @@ def script_parser(
     add_setting(common, "target")
     add_setting(common, "report_dir", metavar="DIR")
     common.add_argument("--json", action="store_true", help="print the report itself on stdout")
-    volume = common.add_mutually_exclusive_group()
-    volume.add_argument("-q", "--quiet", action="store_true", help="print errors only")
-    volume.add_argument(
+    common.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    common.add_argument(
         "-v", "--verbose", action="store_true", help="print the log and tracebacks on stderr"
     )
     if has_stages:
-        volume.add_argument(
+        common.add_argument(
             "--present",
             action="store_true",
             help="show tables after each stage, and on a terminal wait for a key before the next",
@@ -94,10 +96,15 @@ def add_setting(group: Any, name: str, *, metavar: str | None = None) -> None:
 
 
 def settings_from(arguments: argparse.Namespace, *, may_lack: bool = False) -> Settings:
-    """Build Settings from parsed options, the environment and .env."""
+    """Build Settings from parsed options, the environment and .env.
+
+    Raises UsageError where options cannot go together.
+    """
     names = {spec.name for spec in fields(Settings)}
     given = {k: v for k, v in vars(arguments).items() if k in names}
-    return load_settings(given, may_lack=may_lack)
+    settings = load_settings(given, may_lack=may_lack)
+    check_options(arguments, settings)
+    return settings
 
 
 def console_from(arguments: argparse.Namespace) -> Console:
@@ -126,10 +133,39 @@ def print_report(arguments: argparse.Namespace, report: dict[str, Any], path: Pa
     """Print the one thing stdout carries: the report's path, or with --json the report."""
     from src.reporting.run_report import to_json
 
+    print_answer(to_json(report) if arguments.json else str(path), where=str(path))
+
+
+def print_plan(arguments: argparse.Namespace, console: Console, plan: Sequence[str]) -> int:
+    """Print what a dry run found: lines for people, with --json the same as JSON on stdout."""
+    from src.reporting.run_report import to_json
+
+    for line in plan:
+        console.line(line)
+    if arguments.json:
+        print_answer(to_json({"verdict": "not_run", "exit_code": 0, "plan": list(plan)}))
+    return 0
+
+
+def print_answer(text: str, *, where: str | None = None, end: str = "\n") -> None:
+    """Print what stdout carries; raises CannotRunError where it cannot be written."""
     try:
-        print(to_json(report) if arguments.json else path, flush=True)
+        print(text, end=end, flush=True)
     except BrokenPipeError:
-        # The reader has left; the report is on disk. Keep the interpreter's exit quiet too.
+        _discard_stdout()  # the reader has left; the report is on disk
+    except OSError as error:
+        _discard_stdout()
+        raise CannotRunError(
+            "the answer cannot be written to stdout",
+            where=where and f"the report is {where}",
+            cause=str(error),
+            hint="free some space there, or send stdout elsewhere",
+        ) from error
+
+
+def _discard_stdout() -> None:
+    """Let the interpreter's exit find nothing to write, and nothing to complain about."""
+    if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -138,43 +174,57 @@ def run_script(
 ) -> int:
     """Run a script's body; every outcome becomes one of the documented exit codes."""
     signal.signal(signal.SIGTERM, _interrupt)
-    wants_json = "--json" in (sys.argv[1:] if argv is None else argv)
+    words = sys.argv[1:] if argv is None else argv
     try:
-        return body(argv)
-    except DemoError as error:
-        return _end(error, wants_json)
+        return _run(body, argv)
     except KeyboardInterrupt:
         Console().line("\nInterrupted.")
         return 130
-    except ModuleNotFoundError as error:
-        return _end(missing_package(error), wants_json)
-    except Exception as error:  # a bug of ours must not look like a failed check
-        if "-v" in sys.argv or "--verbose" in sys.argv:
-            raise_trace(error)
-        name = type(error).__name__
-        return _end(
-            UsageError(f"internal error: {name}: {error}", hint="run it again with -v"), wants_json
-        )
+    except DemoError as error:
+        return _end(error, words)
     finally:
         if argv is None:
-            # The outcome stands: while Python winds up, a signal must not turn it into another.
+            # The outcome stands: while Python ends, a signal must not turn it into another.
             for late in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(late, signal.SIG_IGN)
 
 
-def _end(error: DemoError, wants_json: bool) -> int:
-    Console(color=not os.environ.get("NO_COLOR") and "--no-color" not in sys.argv).error(error)
-    if wants_json:  # `... --json | jq` works also when nothing could start
-        print(json.dumps({"verdict": "failed", "exit_code": error.exit_code,
-                          "error": error.as_dict()}, indent=2))  # fmt: skip
+def _run(body: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
+    """Run the body; whatever it raises becomes an error with an exit code."""
+    try:
+        try:
+            return body(argv)
+        except SystemExit as ended:  # --help and --version
+            print_answer("", end="")
+            return ended.code if isinstance(ended.code, int) else 2
+    except (DemoError, KeyboardInterrupt):
+        raise
+    except ModuleNotFoundError as error:
+        raise missing_package(error) from error
+    except Exception as error:  # a bug of ours must not look like a failed check
+        if {"-v", "--verbose"} & set(sys.argv):
+            print_trace(error)
+        text = f"internal error: {type(error).__name__}: {error}"
+        raise UsageError(text, hint="run the same command again with -v") from error
+
+
+def _end(error: DemoError, words: Sequence[str]) -> int:
+    color = not os.environ.get("NO_COLOR") and "--no-color" not in words
+    Console(color=color).error(error)
+    if "--json" in words:  # `... --json | jq` works also when nothing could start
+        from src.reporting.run_report import to_json
+
+        answer = {"verdict": "failed", "exit_code": error.exit_code, "error": error.as_dict()}
+        with suppress(CannotRunError):  # stdout itself may be what failed
+            print_answer(to_json(answer))
     return error.exit_code
 
 
-def raise_trace(error: BaseException) -> None:
+def print_trace(error: BaseException) -> None:
     """Print a traceback on stderr."""
     import traceback
 
-    traceback.print_exception(error, file=sys.stderr)
+    Console(color=False).line(printable("".join(traceback.format_exception(error))))
 
 
 def _interrupt(signum: int, frame: Any) -> NoReturn:
@@ -185,7 +235,7 @@ def _log_to_stderr() -> None:
     import logging
 
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("    %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(log_formatter("    %(levelname)s %(name)s: %(message)s"))
     ours = logging.getLogger("src")
     ours.setLevel(logging.DEBUG)
     ours.addHandler(handler)

@@ -10,9 +10,9 @@ from src.infrastructure.redshift_client import RedshiftClient
 ANALYSIS_SQL = Path(__file__).parents[1] / "sql" / "analysis"
 
 
-def profile(redshift: RedshiftClient) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of every query of src/sql/analysis, under the file's name."""
+def profile(redshift: RedshiftClient, names: str = "*") -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each query of src/sql/analysis, all or one, under the file's name."""
     return {
         file.stem: redshift.query(file.read_text().strip().rstrip(";"))
-        for file in sorted(ANALYSIS_SQL.glob("*.sql"))
+        for file in sorted(ANALYSIS_SQL.glob(f"{names}.sql"))
     }

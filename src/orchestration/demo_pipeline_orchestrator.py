@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from src.domain.dataset import DatasetManifest
-from src.domain.tables import TABLES
-from src.errors import QualityError, UsageError
+from src.errors import UsageError
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.etl_stage import EtlStage
+from src.orchestration.load_stage import LoadStage
+from src.orchestration.option_rules import check_format
 from src.orchestration.own_files import ignored_words, open_input
-from src.orchestration.preflight import check_sizes
+from src.orchestration.preflight import check_source
 from src.orchestration.run_progress import UnfinishedRun, forget_progress, save_progress
 from src.orchestration.workflow import Stage, StepOutcome
 from src.orchestration.workflow_owner import WorkflowOwner
@@ -25,10 +24,6 @@ from src.reporting.console import (
 )
 from src.settings import Settings
 
-if TYPE_CHECKING:
-    from src.infrastructure.load_plan import TableLoad
-
-ROOT = Path(__file__).parents[2]
 _OF_A_STAGE = (
     "status", "summary", "seconds", "started_at", "error", "rows_per_s", "mb_per_s"
 )  # fmt: skip
@@ -59,11 +54,12 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         super().__init__("pipeline", settings, console, environment, present=present)
         self.skip_generation = skip_generation
         self.resumed = resumed
-        self.load_run_id = self.workflow.run_id  # whose load is in the warehouse
         self.manifest: DatasetManifest | None = None
         self.etl_counts: dict[str, dict[str, int]] = {}
         self.etl_warnings: dict[str, dict[str, Any]] = {}
-        self.data_profile: dict[str, list[dict[str, Any]]] = {}
+        self._has_buckets = False
+        self._cleaned: DatasetManifest | None = None  # the data set that the ETL has cleaned
+        self._load = LoadStage(settings, self.workflow.run_id, resumed)
 
     # -- the whole run -------------------------------------------------------------------
 
@@ -77,8 +73,9 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             Stage("data_verification", "verify quality", self.verify_data_quality),
         ]
         s = self.settings
-        if not (self.skip_generation or s.input_dir or self._was_done("data_generation")):
-            check_sizes(s)
+        if not (self.skip_generation or self._was_done("data_generation")):
+            check_format(s.etl, s.raw_format)
+            check_source(s)
         header = f"Concert demo  run {self.workflow.run_id}  target {s.target}  seed {s.seed}"
         if self.resumed is not None:
             header += f"  resumes {self.resumed.run_id}"
@@ -94,8 +91,9 @@ class DemoPipelineOrchestrator(WorkflowOwner):
     def after_stage(self) -> None:
         """Write what is finished, for a later run with --resume."""
         save_progress(
-            self.workflow.folder, self.workflow.run_id, self.settings, self.workflow.steps
-        )
+            self.workflow.folder, self.workflow.run_id, self.settings, self.workflow.steps,
+            skip_generation=self.skip_generation,
+        )  # fmt: skip
 
     def report_facts(self) -> dict[str, Any]:
         """Return the data set, its rows on their way, and what the data pictures show."""
@@ -109,7 +107,8 @@ class DemoPipelineOrchestrator(WorkflowOwner):
                 "as_of": manifest.as_of,
                 "parameters": dict(manifest.parameters),
             }
-        return {"dataset": dataset, "rows": self._rows_side_by_side(), "data": self.data_profile}
+        rows = self._load.rows_side_by_side(manifest, self.etl_counts)
+        return {"dataset": dataset, "rows": rows, "data": self._load.data_profile}
 
     # -- stages --------------------------------------------------------------------------
 
@@ -123,11 +122,13 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         buckets = {}
         for storage in (self.environment.raw_storage, self.environment.processed_storage):
             buckets[storage.bucket] = "created" if storage.ensure_bucket() else "verified"
+        self._has_buckets = True
         words = sorted(set(buckets.values()))
         return StepOutcome("success", f"2 buckets {' and '.join(words)}", {"buckets": buckets})
 
     def generate_and_upload_data(self, progress: StageProgress | None = None) -> StepOutcome:
         """Generate (or read, or find) the raw data set; its manifest is written last."""
+        self._need_buckets()
         datasets = self.environment.raw_datasets
         done = self._was_done("data_generation")
         if done is not None:
@@ -172,93 +173,54 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         """Clean the raw data with the Glue job; skipped where Redshift does the cleaning."""
         manifest = self._need_manifest()
         if self.settings.etl == "direct":
-            if manifest.format == "parquet":
-                raise UsageError(
-                    "--etl direct cannot COPY raw Parquet: its timestamps are text",
-                    hint="--etl glue, or --raw-format json",
-                )
+            check_format(self.settings.etl, manifest.format)
             return StepOutcome("skipped", "Redshift cleans the raw rows itself")
         done = self._was_done("glue_etl")
         if done is not None:
             known = {k: v for k, v in done.steps["glue_etl"].items() if k not in _OF_A_STAGE}
-            self.etl_counts, self.etl_warnings = known["counts"], known.get("warnings", {})
+            self.etl_counts, self._cleaned = known["counts"], manifest
+            self.etl_warnings = known.get("warnings", {})
             return StepOutcome("skipped", done.summary("glue_etl"), known)
-        stage = EtlStage(self.environment, self.settings)
+        stage = EtlStage(self.environment, self.settings, self.workflow.run_id)
         counts, facts = stage.run(manifest, lambda text: _note(progress, text))
-        self.etl_counts, self.etl_warnings = counts, facts["warnings"]
+        self.etl_counts, self._cleaned = counts, manifest
+        self.etl_warnings = facts["warnings"]
         summary = f"{facts['job']} {facts['job_run_state']}, {facts['rejected_rows']:,} rejected"
         rows = sum(n for rules in counts.values() for n in rules.values())
         return StepOutcome("success", summary, facts, rows, manifest.bytes)
 
     def load_data_to_redshift(self, progress: StageProgress | None = None) -> StepOutcome:
-        """COPY the four tables into concert_dw in one transaction."""
-        from src.orchestration.load_planning import LoadPlanner
+        """COPY the four tables into concert_dw, audit them, and publish them: one transaction.
 
-        environment = self.environment
-        _note(progress, "creating tables")
-        environment.redshift.create_tables()
-        loads = self._earlier_load()
-        if loads is not None and self.resumed is not None:
-            rows = sum(load.source_rows for load in loads.values())
-            summary = f"by {self.resumed.run_id}: {len(loads)} tables, {rows:,} rows"
-            return StepOutcome("skipped", summary, self._load_facts(loads))
-        planner = LoadPlanner(environment, self.settings, self.workflow.run_id)
-        plan = planner.plan(self._need_manifest(), self.etl_counts, self.etl_warnings)
-        loads = environment.loader.load(plan, lambda name: _note(progress, f"loading {name}"))
-        facts = self._load_facts(loads)
-        summary = f"{len(loads)} tables, {facts['rows']:,} rows"
-        if plan.clean_in_warehouse:
-            summary += f", {facts['rejected_rows']:,} rejected"
-        loaded = sum(load.bytes for load in loads.values())
-        return StepOutcome("success", summary, facts, facts["rows"], loaded)
-
-    def _load_facts(self, loads: Mapping[str, TableLoad]) -> dict[str, Any]:
-        return {
-            "load_mode": self.settings.load_mode,
-            "tables": loads,
-            "rows": sum(load.source_rows for load in loads.values()),
-            "rejected_rows": sum(load.rejected_rows for load in loads.values()),
-        }
-
-    def _earlier_load(self) -> dict[str, TableLoad] | None:
-        """Return what the resumed run loaded, if it did and nobody has since."""
-        if self.resumed is None:
-            return None
-        loads = self.environment.loader.newest_load(self.resumed.run_id)
-        if loads is not None:
-            self.load_run_id = self.resumed.run_id
-        return loads
+        Raises QualityError where a check fails; the warehouse is then as it was.
+        """
+        manifest = self._need_cleaned()
+        try:
+            return self._load.run(
+                self.environment,
+                manifest,
+                self.etl_counts,
+                self.etl_warnings,
+                lambda text: _note(progress, text),
+            )
+        finally:
+            if self._load.refused is not None:  # what the checks found is shown as theirs
+                checks = self.workflow.steps.setdefault("data_verification", {"status": "not_run"})
+                checks.update(self._load.refused.facts())
 
     def _was_done(self, stage: str) -> UnfinishedRun | None:
         """Return the resumed run, if it finished a stage."""
         return self.resumed if self.resumed is not None and self.resumed.has(stage) else None
 
     def verify_data_quality(self, progress: StageProgress | None = None) -> StepOutcome:
-        """Run every check against the warehouse; raises QualityError if one fails."""
-        from src.orchestration.data_profile import profile
-        from src.orchestration.verification import verify
+        """Report the checks of the load, those again that say whether all of it was published.
 
-        self.data_profile = profile(self.environment.redshift)
-        load = self.workflow.steps.get("redshift_load", {})
-        results, facts = verify(
-            self.environment, self.settings, self.load_run_id, self._need_manifest(), load
-        )
-        failures = [r for r in results if r.verdict == "failed"]
-        if failures:
-            first = failures[0]
-            error = QualityError(
-                f"{plural(len(failures), 'data-quality check')} of {len(results)} failed",
-                where=", ".join(f.file or f.name for f in failures),
-                cause=f"{first.title}: expected {first.expected}, found {first.found}",
-                hint=self._inspect_hint(first.file),
-            )
-            error.facts = facts
-            raise error
-        tally = facts["tally"]
-        summary = f"{tally['passed']} of {len(results)} checks passed"
-        if tally["skipped"]:
-            summary += f", {tally['skipped']} not applicable"
-        return StepOutcome("success", summary, facts)
+        Raises QualityError if one failed.
+        """
+        manifest = self._need_cleaned()
+        if not self._load.has(manifest):
+            raise _call_first("this raw data set is not loaded yet", "load_data_to_redshift")
+        return self._load.verify(self.environment, manifest)
 
     # -- pieces --------------------------------------------------------------------------
 
@@ -285,43 +247,25 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         workers = s.workers or cores()
         return generator.export(sink, s.raw_format, run_id, on_rows, workers=workers)
 
-    def _inspect_hint(self, file: str) -> str:
-        if self.settings.target != "local":
-            return f"run the SQL of {file or 'docs/reference'} against the warehouse"
-        sql = (ROOT / file).read_text() if file else ""
-        if not sql or ":newest_sale" in sql:
-            return "python -m src.local_cloud psql"
-        run = f" -v run_id=\"'{self.load_run_id}'\"" if ":run_id" in sql else ""
-        return f"python -m src.local_cloud psql{run} -f {file}"
+    def _need_buckets(self) -> None:
+        if not self._has_buckets:
+            raise _call_first("the buckets are not verified yet", "ensure_s3_buckets")
+
+    def _need_cleaned(self) -> DatasetManifest:
+        manifest = self._need_manifest()
+        if self.settings.etl == "glue" and self._cleaned is not manifest:
+            raise _call_first("this raw data set is not cleaned yet", "run_glue_etl_jobs")
+        return manifest
 
     def _need_manifest(self) -> DatasetManifest:
         if self.manifest is None:
-            raise UsageError(
-                "there is no raw data set yet", hint="call generate_and_upload_data() first"
-            )
+            self._need_buckets()
+            raise _call_first("there is no raw data set yet", "generate_and_upload_data")
         return self.manifest
 
-    def _rows_side_by_side(self) -> dict[str, dict[str, int | None]]:
-        """Return the rows of each table at every stop of their way: a lost row shows."""
-        loads = self.workflow.steps.get("redshift_load", {}).get("tables", {})
-        rows: dict[str, dict[str, int | None]] = {}
-        for table in TABLES:
-            entry = self.manifest.tables[table.name] if self.manifest else None
-            counts = self.etl_counts.get(table.name)
-            load = loads.get(table.name)
-            records = entry.records if entry else None
-            rows[table.name] = {
-                "raw_records": records,
-                "etl_read": sum(counts.values()) if counts else None,
-                "etl_accepted": counts["accepted"] if counts else None,
-                "rejected": load.rejected_rows if load else None,
-                "loaded": load.source_rows if load else None,
-                "warehouse": load.table_rows if load else None,
-                "unaccounted": records - load.rejected_rows - load.source_rows
-                if load and records is not None
-                else None,
-            }
-        return rows
+
+def _call_first(missing: str, method: str) -> UsageError:
+    return UsageError(missing, hint=f"call {method}() first")
 
 
 def _note(progress: StageProgress | None, text: str) -> None:

@@ -11,40 +11,48 @@ from pathlib import Path
 
 from src.domain.tables import SCHEMA, TABLES
 from src.orchestration.own_files import describe_input
-from src.orchestration.preflight import check_sizes
-from src.reporting.console import Console
+from src.orchestration.preflight import check_engine, check_sizes
+from src.orchestration.run_progress import UnfinishedRun
 from src.settings import Settings
 
 
-def describe(settings: Settings, *, skip_generation: bool, console: Console) -> int:
-    """Print the plan on stderr; the input folder and the sizes are really checked."""
-    s = settings
-    console.line(f"Concert demo  dry run  target {s.target}  seed {s.seed}")
-    console.line("  1/5  S3 buckets         would create or verify:")
-    console.line(f"         s3://{s.raw_bucket}/  s3://{s.processed_bucket}/")
-    is_aws = s.target == "aws"
-    _lines(console, _bucket_calls(s) if is_aws else [])
-    console.line(f"  2/5  raw data           {_source(s, skip_generation)}")
-    _lines(console, describe_input(s) if s.input_dir and not skip_generation else [])
-    if s.etl == "glue":
-        engine = {"duckdb": "DuckDB", "spark": "Spark"}[s.etl_engine]
-        where = f"on {engine}, here" if s.target == "local" else "on AWS Glue"
-        console.line(f"  3/5  Glue ETL           would run job {s.glue_job_name} {where}")
-        _lines(console, _glue_calls(s) if is_aws else [])
+def describe(
+    settings: Settings, *, skip_generation: bool, resumed: UnfinishedRun | None = None
+) -> list[str]:
+    """Return the plan in lines; the input folder and the sizes are really checked."""
+    s, is_aws = settings, settings.target == "aws"
+    check_engine(s)
+    head = f"Concert demo  dry run  target {s.target}  seed {s.seed}"
+    plan = [head if resumed is None else f"{head}  resumes {resumed.run_id}"]
+    plan.append("  1/5  S3 buckets         would create or verify:")
+    plan.append(f"         s3://{s.raw_bucket}/  s3://{s.processed_bucket}/")
+    plan += _indented(_bucket_calls(s) if is_aws else [])
+    plan.append(f"  2/5  raw data           {_source(s, skip_generation, resumed)}")
+    is_read = bool(s.input_dir) and not skip_generation and not _has_data(resumed)
+    plan += _indented(describe_input(s) if is_read else [])
+    if s.etl == "direct":
+        plan.append("  3/5  Glue ETL           would be skipped (--etl direct)")
+    elif resumed is not None and resumed.has("glue_etl"):
+        plan.append(f"  3/5  Glue ETL           done by {resumed.run_id}")
     else:
-        console.line("  3/5  Glue ETL           would be skipped (--etl direct)")
+        engine = {"duckdb": "DuckDB", "spark": "Spark"}[s.etl_engine]
+        where = "on AWS Glue" if is_aws else f"on {engine}, here"
+        plan.append(f"  3/5  Glue ETL           would run job {s.glue_job_name} {where}")
+        plan += _indented(_glue_calls(s) if is_aws else [])
     tables = ", ".join(f"{SCHEMA}.{table.name}" for table in TABLES)
-    console.line(f"  4/5  load warehouse     would {s.load_mode} the rows of {tables}")
-    _lines(console, _statements(s) if is_aws else [])
-    console.line("  5/5  verify quality     would run the checks of src/sql/checks")
-    _lines(console, [f"SELECT of {name}" for name in _check_files()] if is_aws else [])
-    console.line(f"Nothing was done. A report would go to {s.report_dir}/")
-    return 0
+    plan.append(f"  4/5  load warehouse     would {s.load_mode} the rows of {tables}")
+    plan += _indented(_statements(s) if is_aws else [])
+    plan.append("  5/5  verify quality     would run the checks of src/sql/checks")
+    plan += _indented([f"SELECT of {name}" for name in _check_files()] if is_aws else [])
+    return [*plan, f"Nothing was done. A report would go to {s.report_dir}/"]
 
 
-def _lines(console: Console, lines: list[str]) -> None:
-    for line in lines:
-        console.line(f"         {line}")
+def _has_data(resumed: UnfinishedRun | None) -> bool:
+    return resumed is not None and resumed.has("data_generation")
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"         {line}" for line in lines]
 
 
 def _bucket_calls(settings: Settings) -> list[str]:
@@ -96,8 +104,10 @@ def _check_files() -> list[str]:
     return [f"src/sql/checks/{file.name}" for file in sorted(folder.glob("*.sql"))]
 
 
-def _source(settings: Settings, skip_generation: bool) -> str:
+def _source(settings: Settings, skip_generation: bool, resumed: UnfinishedRun | None) -> str:
     s = settings
+    if resumed is not None and _has_data(resumed):
+        return f"done by {resumed.run_id}"
     if skip_generation:
         return f"would use the newest complete data set below s3://{s.raw_bucket}/raw/"
     if s.input_dir:

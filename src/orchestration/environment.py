@@ -35,7 +35,8 @@ AWS_CONNECT_ATTEMPTS = 7
 class DemoEnvironment:
     """Everything a workflow talks to, for one target; use it as a context manager.
 
-    On entry the local servers start; on exit connections close and the servers stop.
+    `claim` refuses what cannot run, before anything is done; on entry the local servers start;
+    on exit connections close, the servers stop, and others may claim the folder.
     """
 
     def __init__(self, settings: Settings, *, needs_glue: bool = True) -> None:
@@ -44,15 +45,21 @@ class DemoEnvironment:
         self.local_cloud: LocalCloud | None = None
         self.query_group = "concert-demo"
 
-    def __enter__(self) -> DemoEnvironment:
+    def claim(self) -> None:
+        """Keep other runs out; raises CannotRunError where one is going on, or none can."""
         if self._needs_glue:
             check_engine(self.settings)
-        if self.settings.target == "local":
+        if self.settings.target == "local" and self.local_cloud is None:
             from src.local_cloud.local_cloud import LocalCloud
 
             cloud = LocalCloud(Path(self.settings.state_dir).absolute())
-            cloud.__enter__()
+            cloud.claim()
             self.local_cloud = cloud
+
+    def __enter__(self) -> DemoEnvironment:
+        self.claim()
+        if self.local_cloud is not None:
+            self.local_cloud.__enter__()
             if self._needs_glue:
                 self.glue_client.warm_up()
         return self
@@ -71,6 +78,7 @@ class DemoEnvironment:
             self.redshift.close()
         if self.local_cloud is not None:
             self.local_cloud.__exit__(kind, error, trace)
+            self.local_cloud = None
 
     @cached_property
     def account(self) -> AwsAccount:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from src.domain.cleaning import TableCounts, job_argument, table_counts
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
 from src.orchestration.environment import DemoEnvironment
+from src.orchestration.known_keys import known_keys
 from src.settings import Settings
 
 PROCESSED_PREFIX = "processed"
@@ -24,12 +25,14 @@ class EtlStage:
     """Runs the ETL job on one raw data set; outputs lie below the data set's id.
 
     The same data set has the same arguments, so a run of the job outlives the command that
-    started it: a later one finds it and waits for it.
+    started it: a later one finds it and waits for it. A merge's arguments are its own, because
+    what the warehouse holds is among them.
     """
 
-    def __init__(self, environment: DemoEnvironment, settings: Settings) -> None:
+    def __init__(self, environment: DemoEnvironment, settings: Settings, run_id: str) -> None:
         self._environment = environment
         self._settings = settings
+        self._run_id = run_id
 
     def run(
         self, manifest: DatasetManifest, note: Callable[[str], None]
@@ -40,11 +43,12 @@ class EtlStage:
         """
         environment, name = self._environment, self._settings.glue_job_name
         definition = environment.glue.ensure_job(environment.etl_job)
-        run = environment.glue.run(
-            name,
-            self._arguments(manifest),
-            on_state=lambda job_run, state: note(f"{job_run} {state}"),
-        )
+        with known_keys(environment, self._settings, self._run_id) as known:
+            run = environment.glue.run(
+                name,
+                self._arguments(manifest, known),
+                on_state=lambda job_run, state: note(f"{job_run} {state}"),
+            )
         found = self._read_summary(manifest.dataset_id)
         counts = {name: table.rules for name, table in found.items()}
         processed = environment.processed_storage
@@ -66,7 +70,9 @@ class EtlStage:
             "quarantine": processed.uri(f"{QUARANTINE_PREFIX}/{manifest.dataset_id}/"),
         }
 
-    def _arguments(self, manifest: DatasetManifest) -> dict[str, str]:
+    def _arguments(
+        self, manifest: DatasetManifest, known: Mapping[str, list[str]]
+    ) -> dict[str, str]:
         datasets = self._environment.raw_datasets
         prefix, processed = (
             datasets.prefix(manifest.dataset_id),
@@ -89,6 +95,7 @@ class EtlStage:
             "--input": json.dumps(files),
             "--format": manifest.format,
             "--files": json.dumps(self._files(manifest)),
+            "--known": json.dumps(known),
             **outputs,
         }
 

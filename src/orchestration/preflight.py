@@ -31,6 +31,16 @@ def check_engine(settings: Settings) -> None:
         )
 
 
+def check_source(settings: Settings) -> None:
+    """Raise where the data asked for cannot be had: the folder's files, or room for generated."""
+    if settings.input_dir:
+        from src.services.input_folder import find_input
+
+        find_input(Path(settings.input_dir))
+    else:
+        check_sizes(settings)
+
+
 def check_sizes(settings: Settings) -> None:
     """Raise UsageError where the data asked for will not fit disk (local) or memory."""
     disk = sum(getattr(settings, name) * size for name, size in _DISK_BYTES.items())

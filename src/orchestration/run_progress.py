@@ -25,6 +25,7 @@ class UnfinishedRun:
     run_id: str
     settings: Settings
     steps: Mapping[str, Mapping[str, Any]]
+    skip_generation: bool = False
 
     def has(self, stage: str) -> bool:
         """Tell whether the run finished a stage."""
@@ -36,13 +37,19 @@ class UnfinishedRun:
 
 
 def save_progress(
-    folder: Path, run_id: str, settings: Settings, steps: Mapping[str, Mapping[str, Any]]
+    folder: Path,
+    run_id: str,
+    settings: Settings,
+    steps: Mapping[str, Mapping[str, Any]],
+    *,
+    skip_generation: bool = False,
 ) -> None:
     """Write the finished stages of a run, whole or not at all."""
     done = {
         name: step for name, step in steps.items() if step.get("status") in ("success", "skipped")
     }
-    content = {"run_id": run_id, "arguments": settings.public(), "steps": done}
+    content = {"run_id": run_id, "arguments": settings.public(), "steps": done,
+               "skip_generation": skip_generation}  # fmt: skip
     write_atomically(folder / PROGRESS, to_json(content) + "\n")
 
 
@@ -54,13 +61,13 @@ def forget_progress(folder: Path) -> None:
 def unfinished_run(settings: Settings) -> UnfinishedRun:
     """Return the newest run below the report folder, if it is an unfinished one of this target.
 
-    Raises UsageError where there is none to go on from.
+    A run that finished no stage changed nothing, and is looked past. Raises UsageError where
+    there is none to go on from.
     """
     hint = "python run_demo_pipeline.py"
     where = Path(settings.report_dir)
-    newest = max(
-        (f.parent for f in where.glob("*/run.log") if _is_pipeline(f.parent)), default=None
-    )
+    runs = sorted(f.parent for f in where.glob("*/run.log") if _is_pipeline(f.parent))
+    newest = max((run for run in runs if _did_something(run)), default=runs[-1] if runs else None)
     if newest is None or not (newest / PROGRESS).is_file():
         cause = "there is no run" if newest is None else f"the newest run, {_end_of(newest)}"
         raise UsageError(
@@ -71,7 +78,12 @@ def unfinished_run(settings: Settings) -> UnfinishedRun:
         arguments = raw["arguments"]
         known = {spec.name for spec in fields(Settings)}
         given = {name: arguments[name] for name in _DATA if name in known}
-        found = UnfinishedRun(str(raw["run_id"]), replace(settings, **given), raw["steps"])
+        found = UnfinishedRun(
+            str(raw["run_id"]),
+            replace(settings, **given),
+            raw["steps"],
+            raw.get("skip_generation") is True,
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             "the newest run cannot be resumed",
@@ -97,6 +109,11 @@ def _end_of(folder: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return f"{folder.name}, has a report that cannot be read"
     return f"{folder.name}, {'succeeded' if verdict == 'succeeded' else 'finished no stage'}"
+
+
+def _did_something(folder: Path) -> bool:
+    """Tell a run that finished a stage, or has a report that cannot be read, from a refused one."""
+    return (folder / PROGRESS).is_file() or "finished no stage" not in _end_of(folder)
 
 
 def _is_pipeline(folder: Path) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from src.infrastructure.redshift_client import RedshiftClient
@@ -148,39 +148,57 @@ def venue_scenarios(service: VenuePopularityService, panel: pd.DataFrame) -> lis
     ]
 
 
+@dataclass(frozen=True)
+class Predictor:
+    """The version whose predictions are written, and whether it is the champion."""
+
+    service: Any
+    version: int
+    role: Literal["champion", "candidate"]
+
+
 def write_predictions(
     client: RedshiftClient,
     predicted: pd.DataFrame,
     ranking: pd.DataFrame,
-    versions: dict[str, int],
+    sales: Predictor,
+    venue: Predictor,
 ) -> dict[str, int]:
     """Replace the rows of the prediction tables, both in one transaction."""
-    concerts = [
-        (str(r["concert_id"]), versions["ticket_sales"], r["starts_at"].to_pydatetime(),
+    concerts: list[tuple[Any, ...]] = [
+        (str(r["concert_id"]), sales.version, r["starts_at"].to_pydatetime(),
          round(float(r["tickets"]), 1), round(float(r["low"]), 1), round(float(r["high"]), 1),
-         round(float(r["confidence"]), 4))
+         round(float(r["confidence"]), 4), sales.role)
         for _, r in predicted.iterrows()
     ]  # fmt: skip
-    venues = [
-        (str(r["venue_id"]), versions["venue_popularity"], int(r["rank"]),
-         *(round(float(r[name]), 2) for name in ("score", "forecast", "low", "high")))
+    venues: list[tuple[Any, ...]] = [
+        (str(r["venue_id"]), venue.version, int(r["rank"]),
+         *(round(float(r[name]), 2) for name in ("score", "forecast", "low", "high")), venue.role)
         for _, r in ranking.iterrows()
     ]  # fmt: skip
+    tables: dict[str, list[tuple[Any, ...]]] = {
+        "concert_predictions": concerts,
+        "venue_rankings": venues,
+    }
+    old = [table for table in tables if not _has_role(client, table)]
     with client.transaction():
-        for table, rows in (("concert_predictions", concerts), ("venue_rankings", venues)):
+        for table, rows in tables.items():
             client.execute(f"DELETE FROM concert_dw.{table}")
+            if table in old:  # made by an earlier program
+                client.execute(f"ALTER TABLE concert_dw.{table} ADD COLUMN model_role VARCHAR(16)")
             for start in range(0, len(rows), _ROWS_PER_INSERT):
                 part = rows[start : start + _ROWS_PER_INSERT]
                 marks = ", ".join(["(" + ", ".join(["%s"] * len(part[0])) + ")"] * len(part))
                 flat = [value for row in part for value in row]
                 client.execute(f"INSERT INTO concert_dw.{table} VALUES {marks}", flat)
-    return {"concert_predictions": len(concerts), "venue_rankings": len(venues)}
+    return {table: len(rows) for table, rows in tables.items()}
 
 
-def golden_rows(test: pd.DataFrame, predicted: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """Return a few rows and their predictions, for checking a loaded model."""
-    rows = test.head(5).copy()
-    rows["starts_at"] = rows["starts_at"].astype(str)
-    rows["on_sale_at"] = rows["on_sale_at"].astype(str)
-    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
-    return {"rows": records, "predictions": [float(v) for v in predicted[:5]]}
+def _has_role(client: RedshiftClient, table: str) -> bool:
+    return bool(
+        client.query_value(
+            "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'concert_dw' "
+            "AND table_name = %s AND column_name = 'model_role'",
+            (table,),
+        )
+    )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from src.domain.dataset import TRUTH_NAME
+from src.domain.dataset import MANIFEST_NAME, TRUTH_NAME
 from src.errors import ModelError
 from src.orchestration.environment import DemoEnvironment
 
@@ -81,19 +82,29 @@ def extract_venue_quarters(environment: DemoEnvironment, run_id: str) -> pd.Data
     return frame
 
 
-def completed(concerts: pd.DataFrame) -> pd.DataFrame:
+def completed(concerts: pd.DataFrame, until: pd.Timestamp | None = None) -> pd.DataFrame:
     """Return the concerts whose final tickets are known, oldest first.
 
-    Raises ModelError where there are too few.
+    Raises ModelError where there are too few, with what the data's end says of it.
     """
     done = concerts[concerts["status"] == "completed"]
     if len(done) < MIN_CONCERTS:
         raise ModelError(
             f"{len(done)} completed concerts in the warehouse; training needs {MIN_CONCERTS}",
             where="concert_dw.concerts",
-            hint="python run_demo_pipeline.py",
+            cause=_why_few(concerts, until),
         )
     return done.sort_values(["starts_at", "concert_id"]).reset_index(drop=True)
+
+
+def _why_few(concerts: pd.DataFrame, until: pd.Timestamp | None) -> str:
+    if until is None:
+        return "no sale is loaded, so nothing says which concerts are over: ticket_sales is missing"
+    later = int((concerts["starts_at"] > until).sum())
+    return (
+        f"the data reaches to {until:%Y-%m-%d %H:%M}, its as-of date or else its newest "
+        f"purchased_at: of {len(concerts):,} concerts {later:,} start after it and are not over"
+    )
 
 
 def split_by_time(rows: pd.DataFrame, test_size: float) -> TimeSplit:
@@ -119,6 +130,16 @@ class LoadFacts:
     dataset_id: str
     as_of: Any
     is_replaced: bool
+    is_generated: bool = False  # else it is the user's own
+
+    def hint_for_more(self) -> str:
+        """Return how to get more data of this kind; never replaces the user's own by other."""
+        if self.is_generated:
+            return "python run_demo_pipeline.py"
+        return (
+            "add concerts that are over: "
+            "python run_demo_pipeline.py --input-dir DIR --load-mode merge"
+        )
 
 
 def newest_load(environment: DemoEnvironment) -> LoadFacts | None:
@@ -130,7 +151,21 @@ def newest_load(environment: DemoEnvironment) -> LoadFacts | None:
     if not rows:
         return None
     row = rows[0]
-    return LoadFacts(row["dataset_id"], row["as_of"], row["load_mode"] == "replace")
+    return LoadFacts(
+        row["dataset_id"],
+        row["as_of"],
+        row["load_mode"] == "replace",
+        _is_generated(environment, row["dataset_id"]),
+    )
+
+
+def _is_generated(environment: DemoEnvironment, dataset_id: str) -> bool:
+    datasets = environment.raw_datasets
+    body = datasets.storage.find(datasets.prefix(dataset_id) + MANIFEST_NAME)
+    try:
+        return body is not None and json.loads(body)["source"] == "synthetic"
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def ground_truth(environment: DemoEnvironment, load: LoadFacts | None) -> pd.DataFrame | None:

@@ -50,7 +50,6 @@ def train_venue_model(
             "too little history for the venue model",
             cause=f"{len(quarters)} finished quarters; --test-size {test_size} needs "
             f"{MIN_QUARTERS + n_test + n_calibration + 1}",
-            hint="python run_demo_pipeline.py",
         )
     service.fit_scale(panel[panel["quarter"] <= first_calibration])
     examples = service.examples(panel)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import CannotRunError, DemoError, missing_package
-from src.reporting.console import Console, StageProgress
+from src.reporting.console import Console, StageProgress, log_formatter
 from src.reporting.run_report import (
     SCHEMA_VERSION,
     environment_facts,
@@ -224,7 +224,7 @@ class Workflow:
         import logging  # it takes its time: not before the run's first line
 
         handler = logging.FileHandler(self.folder / "run.log", encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        handler.setFormatter(log_formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
         ours = logging.getLogger("src")
         ours.setLevel(logging.DEBUG)
         ours.addHandler(handler)

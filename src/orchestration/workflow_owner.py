@@ -34,7 +34,7 @@ class WorkflowOwner:
         self.workflow = Workflow(report, settings, console=console)
         self._environment = environment
         environment.query_group = f"concert-demo {self.workflow.run_id}"
-        self._entered = False
+        self._entered = self._claimed = False
         color = self.workflow.console.is_colored
         self._presenter = self._new_presenter(color) if present else None
 
@@ -51,6 +51,10 @@ class WorkflowOwner:
             self._entered = True
         return self._environment
 
+    def _claim(self) -> None:
+        self._claimed = True  # also where it fails half-way: there is something to give back
+        self._environment.claim()
+
     def report_facts(self) -> dict[str, Any]:
         """Return what the report holds besides the stages, as far as it is known."""
         raise NotImplementedError
@@ -63,8 +67,12 @@ class WorkflowOwner:
         return self.workflow.write_report(self.report_facts())
 
     def run_stages(self, stages: list[Stage], header: str) -> dict[str, Any]:
-        """Run the stages, write the report and stop what was started; returns the report."""
+        """Run the stages, write the report and stop what was started; returns the report.
+
+        A run that is refused, because another one is going on, leaves no trace.
+        """
         try:
+            self._claim()
             self.workflow.run(stages, header, self._presenter, self.after_stage)
             with uninterrupted():
                 report = self.write_report()
@@ -93,8 +101,8 @@ class WorkflowOwner:
 
     def close(self) -> None:
         """Stop what was started."""
-        if self._entered:
-            self._entered = False
+        if self._entered or self._claimed:
+            self._entered = self._claimed = False
             self._environment.__exit__(None, None, None)
         self.workflow.close()
 

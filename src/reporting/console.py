@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from src.errors import DemoError
+
+if TYPE_CHECKING:
+    import logging
 
 HEARTBEAT_S = 15.0
 _REDRAW_S = 0.1
@@ -22,6 +27,34 @@ _WORDS = {"success": "ok", "interrupted": "stopped", "not_run": "not run"}
 def status_word(status: str) -> str:
     """Return how people see a stage's status on the console and the page."""
     return _WORDS.get(status, status)
+
+
+# What moves a terminal's cursor, colors, hides or turns text: control characters, marks without
+# width, marks of direction, and what is no character at all.
+UNSHOWN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: str, *, line: bool = False) -> str:
+    """Return a text from outside as a terminal may get it: escape codes are written out.
+
+    With `line` it also stays on one line.
+    """
+    safe = UNSHOWN.sub(lambda found: ascii(found[0])[1:-1], text)
+    return safe.replace("\n", "\\n") if line else safe
+
+
+def log_formatter(form: str) -> logging.Formatter:
+    """Return a formatter whose lines a terminal may get: logs are read on one."""
+    import logging  # it takes its time: not before the run's first line
+
+    class Printable(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return printable(super().format(record))
+
+    return Printable(form)
 
 
 class Console:
@@ -39,7 +72,8 @@ class Console:
         color: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._stream = sys.stderr if stream is None else stream
+        # Where stderr is closed, Python has none.
+        self._stream = stream or sys.stderr or io.StringIO()
         self._quiet = quiet
         self._is_terminal = self._stream.isatty()
         self._color = color and self._is_terminal
@@ -49,7 +83,7 @@ class Console:
     def line(self, text: str = "") -> None:
         """Write one line, unless quiet."""
         if not self._quiet:
-            self._write(text + "\n")
+            self._write(printable(text) + "\n")
 
     @contextmanager
     def stage(self, index: int, count: int, name: str) -> Iterator[StageProgress]:
@@ -70,10 +104,11 @@ class Console:
 
     def error(self, error: DemoError) -> None:
         """Write the error block; shown also when quiet."""
-        self._write(f"{self._paint('error', 'error:')} {error.message}\n")
+        message = printable(error.message, line=True)
+        self._write(f"{self._paint('error', 'error:')} {message}\n")
         for label, text in (("where:", error.where), ("cause:", error.cause), ("try:", error.hint)):
             if text:
-                self._write(f"  {label:<6} {text}\n")
+                self._write(f"  {label:<6} {printable(text, line=True)}\n")
 
     def _paint(self, style: str, text: str) -> str:
         code = _COLORS.get(style)
@@ -84,14 +119,14 @@ class Console:
             try:
                 self._stream.write(text)
                 self._stream.flush()
-            except (BrokenPipeError, ValueError):
-                # Whoever read us has left; the run and its report go on.
-                self._quiet = True
+            except (OSError, ValueError):
+                # Nothing more can be written there; the run and its report go on.
+                self._stream, self._quiet = io.StringIO(), True
 
     def show(self, prefix: str, text: str) -> None:
         """Rewrite the running stage's line in place (terminals only)."""
         if self._is_terminal and not self._quiet:
-            self._write(f"\r\x1b[2K{prefix} {text}")
+            self._write(f"\r\x1b[2K{prefix} {printable(text, line=True)}")
 
     def close_stage(self, prefix: str, status: str, text: str, seconds: float) -> None:
         """Write a stage's final line."""
@@ -99,6 +134,7 @@ class Console:
             return
         start = "\r\x1b[2K" if self._is_terminal else ""
         word = self._paint(status, f"{status_word(status):<8}")
+        text = printable(text, line=True)
         self._write(f"{start}{prefix} {word} {text:<46} {seconds:>5.1f}s\n")
 
     @property

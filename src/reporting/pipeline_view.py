@@ -25,7 +25,7 @@ def pipeline_view(facts: dict[str, Any]) -> dict[str, Any]:
         "rows_note": _rows_note(facts),
         "rejections": _rejections(data.get("rejections", [])),
         "rejection_kinds": _rejections(_by_kind(data.get("rejections", []))),
-        "rejections_note": _rejections_note(found),
+        "rejections_note": _rejections_note(found, facts["steps"].get("redshift_load", {})),
         **_pictures(data),
         "checks": checks,
         "checks_words": f"{tally['passed']} of {len(checks)} checks passed",
@@ -119,8 +119,9 @@ def _by_kind(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(kinds.values(), key=lambda entry: -entry["records"])
 
 
-def _rejections_note(found: dict[str, float] | None) -> str:
-    where = "Each one, with its raw record, is in concert_dw.rejected_records."
+def _rejections_note(found: dict[str, float] | None, load: dict[str, Any]) -> str:
+    schema = load.get("failed_rows", "concert_dw")
+    where = f"Each one, with its raw record, is in {schema}.rejected_records." if schema else ""
     if not found:
         return where
     return (

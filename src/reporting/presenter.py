@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
+from src.reporting.console import printable
 from src.reporting.run_report import plain
 from src.reporting.stage_tables import SummaryTable, stage_tables
 
@@ -19,8 +20,7 @@ def wait_for_key() -> None:
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     try:
-        tty.setcbreak(descriptor)
-        termios.tcflush(descriptor, termios.TCIFLUSH)  # a key pressed earlier is no answer
+        tty.setcbreak(descriptor)  # and throws away: a key pressed earlier is no answer
         os.read(descriptor, 1)  # unbuffered: no second key is taken along
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
@@ -76,8 +76,9 @@ class Presenter:
         for index, name in enumerate(table.columns):
             shown.add_column(Text(name), justify="right" if index in table.numbers else "left")
         for row in table.rows:
-            shown.add_row(*map(Text, row))  # Text: what a file holds is not markup
+            # Text: what a file holds is not markup.
+            shown.add_row(*(Text(printable(cell, line=True)) for cell in row))
         width = None if self._stream.isatty() else 100
         console = Console(file=self._stream, no_color=not self._color, width=width, highlight=False)
-        console.print(Text(f"\n  {table.title}", style="bold"))
+        console.print(Text(f"\n  {printable(table.title, line=True)}", style="bold"))
         console.print(shown)

@@ -16,6 +16,7 @@ from typing import Any
 
 from src import __version__
 from src.errors import CannotRunError, DemoError
+from src.reporting.console import UNSHOWN
 
 SCHEMA_VERSION = 3
 
@@ -45,8 +46,12 @@ def _names(folder: Path) -> list[str]:
 
 
 def to_json(value: Any) -> str:
-    """Return strict JSON text; raises TypeError for what has no JSON form."""
-    return json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+    """Return strict JSON text; raises TypeError for what has no JSON form.
+
+    What would move a terminal's cursor is written as \\u escapes, as is what UTF-8 cannot hold.
+    """
+    text = json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+    return UNSHOWN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def plain(value: Any) -> Any:

@@ -26,8 +26,9 @@ class SummaryTable:
 def stage_tables(key: str, step: Facts, facts: Facts) -> list[SummaryTable]:
     """Return the tables of a stage; a failed stage shows its error, and what it found."""
     tables = []
-    if step["status"] in _DONE or key == "data_verification":
-        make = _TABLES.get(key)
+    is_audited = key in ("redshift_load", "data_verification") and "checks" in step
+    if step["status"] in _DONE or is_audited:
+        make = _TABLES.get("data_verification" if is_audited else key)
         tables += make(step, facts) if make else []
     error = step.get("error")
     if error:

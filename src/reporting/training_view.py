@@ -54,6 +54,8 @@ def _model(key: str, model: dict[str, Any], coverage: float) -> dict[str, Any]:
         for gate, found in model.get("gates", {}).items()
     ]
     saved = f"Saved as version {model['version']}" if model["saved"] else "Not saved"
+    if model.get("role") == "candidate":
+        saved += f", a candidate: not promoted ({model['decision']})"
     points = model.get("test_predictions", [])
     return {
         "key": key,
@@ -69,8 +71,13 @@ def _model(key: str, model: dict[str, Any], coverage: float) -> dict[str, Any]:
         **_confidence(model.get("confidence")),
         "importance": _importance(model.get("importance", [])),
         "checks": checks,
-        "checks_title": "Checks of the saved model" if model.get("checks") else "Gates",
+        "checks_title": _checks_title(checks),
     }
+
+
+def _checks_title(checks: list[dict[str, Any]]) -> str:
+    is_saved = any(check["name"].startswith("golden") for check in checks)
+    return "Checks of the saved model" if is_saved else "Gates and checks"
 
 
 def _board(model: dict[str, Any]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 CHECKS_SQL = Path(__file__).parents[1] / "sql" / "checks"
 Verdict = Literal["passed", "failed", "skipped"]
+Judged = Literal["before_commit", "after_commit"]
 
 _HEADER = re.compile(r"-- check: (?P<title>.+)\n-- expect: (?P<operator><=|>=|=) (?P<value>\S+)\n")
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
@@ -35,10 +36,18 @@ class QualityCheck:
         """Return the names of the parameters the check needs."""
         return frozenset(_PARAMETER.findall(f"{self.value} {self.sql}"))
 
+    @property
+    def shows_publication(self) -> bool:
+        """Tell whether the check says that all of a load can be seen: after its COMMIT, too."""
+        return self.name.startswith(("rows_", "fresh_load"))
+
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check expected and found; `file` is its SQL, from the repository's root."""
+    """What one check expected and found; `file` is its SQL, from the repository's root.
+
+    `judged` says whether it looked before the load's COMMIT or after it.
+    """
 
     name: str
     title: str
@@ -46,6 +55,7 @@ class CheckResult:
     expected: str
     found: str
     file: str = ""
+    judged: Judged = "before_commit"
 
 
 def read_checks(folder: Path = CHECKS_SQL) -> list[QualityCheck]:

@@ -58,9 +58,10 @@ def sales_service(files: dict[str, bytes]) -> TicketSalesPredictionService:
         state = _state(files, "ticket_sales")
         encoder = _sales_encoder(state["encoder"])
         _check_features("ticket_sales", state, encoder.names)
+        scores, knots = _rising(state["scores"], "scores"), _knots(state["hit_knots"])
         columns = len(encoder.names)
         service = TicketSalesPredictionService(
-            int(state["random_state"]),
+            _seed(state),
             _share(state, "coverage"),
             encoder_=encoder,
             model_=load_trees(files, "point.skops", "GradientBoostingRegressor", columns),
@@ -68,8 +69,8 @@ def sales_service(files: dict[str, bytes]) -> TicketSalesPredictionService:
                 files, "difficulty.skops", "HistGradientBoostingRegressor", columns + 2
             ),
             hit_=load_trees(files, "hit.skops", "HistGradientBoostingClassifier", columns + 2),
-            scores_=_rising(state["scores"], "scores"),
-            hit_knots_=_knots(state["hit_knots"]),
+            scores_=scores,
+            hit_knots_=knots,
             trained_until_=state.get("trained_until"),  # models of earlier programs hold none
         )
         (show,) = service.predict([{"capacity": 100, "starts_at": encoder.first_show}])
@@ -101,7 +102,7 @@ def venue_service(files: dict[str, bytes]) -> VenuePopularityService:
         state = _state(files, "venue_popularity")
         scale = state["scale"]
         service = VenuePopularityService(
-            int(state["random_state"]),
+            _seed(state),
             _share(state, "coverage"),
             scale_=ScoreScale(_number(scale["revenue"]), _number(scale["bookings"])),
             types_=_words(state["types"]),
@@ -209,6 +210,13 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         raise ValueError(f"{value!r:.40} is no finite number")
     return float(value)
+
+
+def _seed(state: dict[str, Any]) -> int:
+    value = state["random_state"]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"random_state is {value!r:.40}, no whole number")
+    return value
 
 
 def _share(state: dict[str, Any], name: str) -> float:

@@ -42,20 +42,17 @@ def load_trees(files: dict[str, bytes], name: str, kind: str, columns: int) -> A
 
 
 def _load(files: dict[str, bytes], name: str) -> Any:
-    from skops.io import get_untrusted_types, loads
+    from skops.io import loads
+    from skops.io.exceptions import UntrustedTypesFoundException
 
     if name not in files:
         raise SavedModelError(f"{name} is missing", hint=RETRAIN)
     try:
-        found = set(get_untrusted_types(data=files[name]))
-        others = sorted(found - ALLOWED_TYPES)
-        if others:
-            raise SavedModelError(
-                f"{name} holds types that are not allowed: {', '.join(others)}", hint=RETRAIN
-            )
-        return loads(files[name], trusted=sorted(found))
-    except SavedModelError:
-        raise
+        return loads(files[name], trusted=sorted(ALLOWED_TYPES))
+    except UntrustedTypesFoundException as error:
+        raise SavedModelError(
+            f"{name} holds types that are not allowed", cause=str(error)[:200], hint=RETRAIN
+        ) from error
     except Exception as error:  # whatever a damaged archive raises
         raise SavedModelError(
             f"{name} cannot be read",

@@ -3,7 +3,7 @@ Redshift. A started job run writes what the real job wrote once, moved to where 
 """
 
 import json
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import SimpleNamespace
 
 import boto3
@@ -120,17 +120,8 @@ class Scenario:
                 self.s3.put_object(Bucket=bucket, Key=key + name, Body=body)
 
     def _really_work(self, arguments):
-        glue = LocalGlueClient(self.s3, self.folder / "glue")
-        scripts = self.s3.list_objects_v2(Bucket="concert-demo-processed", Prefix="scripts/")
-        (script,) = [o["Key"] for o in scripts["Contents"]]
-        glue.create_job(
-            Name="job", Role="r",
-            Command={"Name": "glueetl",
-                     "ScriptLocation": f"s3://concert-demo-processed/{script}"},
-        )  # fmt: skip
-        run = glue.start_job_run(JobName="job", Arguments=arguments)["JobRunId"]
-        glue._runs[run].thread.join()
-        assert glue.get_job_run(JobName="job", RunId=run)["JobRun"]["JobRunState"] == "SUCCEEDED"
+        with closing(LocalGlueClient(self.s3, self.folder / "glue")) as glue:
+            self._run_the_job(glue, arguments)
         written = {}
         for option in OUTPUTS:
             bucket, _, prefix = arguments[option].removeprefix("s3://").partition("/")
@@ -141,26 +132,33 @@ class Scenario:
                 ].read()
                 for o in found
             }
-        glue.close()
         return written
+
+    def _run_the_job(self, glue, arguments):
+        scripts = self.s3.list_objects_v2(Bucket="concert-demo-processed", Prefix="scripts/")
+        (script,) = [o["Key"] for o in scripts["Contents"]]
+        glue.create_job(
+            Name="job", Role="r",
+            Command={"Name": "glueetl",
+                     "ScriptLocation": f"s3://concert-demo-processed/{script}"},
+        )  # fmt: skip
+        run = glue.start_job_run(JobName="job", Arguments=arguments)["JobRunId"]
+        glue._runs[run].thread.join()
+        assert glue.get_job_run(JobName="job", RunId=run)["JobRun"]["JobRunState"] == "SUCCEEDED"
 
     def rows(self):
         """Return the rows of each table in the warehouse."""
-        connection = self.cloud.connect_redshift()
-        with connection.cursor() as cursor:
-            counts = {}
+        counts = {}
+        with closing(self.cloud.connect_redshift()) as connection, connection.cursor() as cursor:
             for table in ("artists", "venues", "concerts", "ticket_sales"):
                 cursor.execute(f"SELECT COUNT(*) FROM concert_dw.{table}")
                 counts[table] = cursor.fetchone()[0]
-        connection.close()
         return counts
 
     def empty_warehouse(self):
-        connection = self.cloud.connect_redshift()
-        with connection.cursor() as cursor:
+        with closing(self.cloud.connect_redshift()) as connection, connection.cursor() as cursor:
             cursor.execute("DROP SCHEMA IF EXISTS concert_dw CASCADE")
-        connection.commit()
-        connection.close()
+            connection.commit()
 
 
 def answer_with(status, code):

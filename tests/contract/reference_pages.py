@@ -10,6 +10,7 @@ import re
 import sys
 from dataclasses import fields
 
+from src.orchestration.option_rules import EXCLUSIONS, option_text
 from src.orchestration.validation.interface import REQUIRED_CLASSES, SCRIPTS, signatures
 from src.settings import Settings
 from tests.conformance import conformance_list
@@ -34,6 +35,7 @@ def _content(name):
         "settings": settings_table,
         "class": class_block,
         "schema": schema_table,
+        "exclusions": exclusions_table,
         "conformance": lambda _: conformance_list(),
     }[kind](argument)
 
@@ -59,6 +61,14 @@ def options_table(script):
         words += f" Variable `{env[1]}`." if env else ""
         shown = f"`{default}`" if default else ""
         lines.append(f"| `{long[0]}{argument}`{''.join(short)} | {shown} | {words} |")
+    return "\n".join(lines)
+
+
+def exclusions_table(_):
+    lines = ["| option | does not go with | because |", "| --- | --- | --- |"]
+    for rule in EXCLUSIONS:
+        others = ", ".join(f"`{option_text(other)}`" for other in rule.others)
+        lines.append(f"| `{rule.text}` | {others} | {rule.because} |")
     return "\n".join(lines)
 
 

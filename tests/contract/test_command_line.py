@@ -10,6 +10,7 @@ import pytest
 import run_demo_pipeline
 import train_demo_models
 import validate_demo_pipeline
+from src.orchestration.validation.interface import SCRIPTS
 from tests.conftest import ROOT, SMALL
 
 OPTIONS = {
@@ -119,6 +120,10 @@ def test_a_test_size_outside_0_and_1_is_refused(script, value):
         (["--target", "aws"], ["DEMO_IAM_ROLE", "REDSHIFT_WORKGROUP"]),
         (["--skip-generation", "--input-dir", "x"], ["not allowed with"]),
         (["-q", "-v"], ["not allowed with"]),
+        (["--etl", "direct", "--raw-format", "parquet"], ["--etl direct", "--raw-format parquet"]),
+        (["--input-dir", "x" * 300], ["--input-dir has a name of 300 bytes", "at most 255"]),
+        (["--report-dir", "a\x1b[31mb"], [r"--report-dir is 'a\x1b[31mb'", "control character"]),
+        (["--\x1b[31m"], [r"--\x1b[31m"]),
         (["--input-dir", "/nonexistent-folder"], ["is not a folder"]),
     ],
     ids=lambda value: " ".join(value)[:40],
@@ -130,6 +135,8 @@ def test_bad_usage_is_one_error_block_and_exit_code_2(script, arguments, words):
     assert "Traceback" not in done.stderr
     for word in words:
         assert word in done.stderr
+    assert "\x1b" not in done.stderr
+    assert list(script.folder.iterdir()) == []  # refused before anything was done
 
 
 def test_json_is_printed_also_when_nothing_could_start(script):
@@ -145,6 +152,13 @@ def test_a_dry_run_touches_nothing(script):
     assert "would generate 40 artists" in done.stderr
     assert done.stdout == ""
     assert list(script.folder.iterdir()) == []
+
+
+def test_the_plan_of_a_dry_run_is_json_too(script):
+    done = script.run("--dry-run", "--json", *SMALL)
+    plan = json.loads(done.stdout)
+    assert plan["exit_code"] == done.returncode == 0
+    assert [line for line in done.stderr.splitlines() if line] == plan["plan"]
 
 
 def test_a_dry_run_of_missing_input_fails_as_the_run_would(script):
@@ -183,3 +197,58 @@ def test_a_signal_that_comes_while_python_winds_up_changes_no_outcome(kind, outc
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (outcome, b"")
+
+
+# -- how a script is started, and where its answer goes ------------------------------------------
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_runs_also_where_python_leaves_its_folder_out(script, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-P", str(ROOT / script), "--version"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and script in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run_demo_pipeline.py --dry-run --json", "run_demo_pipeline.py --help",
+     "run_demo_pipeline.py --artists 0 --json", "train_demo_models.py --version",
+     "validate_demo_pipeline.py --list"],
+)  # fmt: skip
+def test_an_answer_that_cannot_be_written_is_an_error(command, tmp_path):
+    name, *options = command.split()
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, str(ROOT / name), *options], cwd=tmp_path, stdout=full,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "error:" in done.stderr and "internal" not in done.stderr
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "2>/dev/full", "<&-", ">&- 2>&- <&-"])
+def test_a_closed_stream_ends_no_script(closed, tmp_path):
+    command = f"{sys.executable} {ROOT}/run_demo_pipeline.py --dry-run --json {closed}"
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "up, psql or reset"),
+        (["stat"], "invalid choice"),
+        (["up", "now"], "takes no arguments"),
+    ],
+    ids=["none", "unknown", "too many"],
+)
+def test_the_local_clouds_command_refuses_as_the_scripts_do(script, arguments, words):
+    done = script.run_command([sys.executable, "-m", "src.local_cloud", *arguments])
+    assert done.returncode == 2 and done.stderr.startswith("error:"), done.stderr
+    assert words in done.stderr and "try:" in done.stderr
+    assert not script.state.exists()

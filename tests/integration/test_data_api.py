@@ -1,5 +1,6 @@
 """The loader and the client through a Data API, which has sessions and no driver."""
 
+from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -32,12 +33,12 @@ def client(api):
         return DataApiConnection(api, TARGET, sleep=lambda s: None)
 
     client = RedshiftClient(connect, sleep=lambda s: None, query_group="concert-demo")
-    client.create_tables()
-    with client.transaction():
-        for table in ROWS:
-            client.execute(f"DELETE FROM concert_dw.{table}")
-    yield client
-    client.close()
+    with closing(client):
+        client.create_tables()
+        with client.transaction():
+            for table in ROWS:
+                client.execute(f"DELETE FROM concert_dw.{table}")
+        yield client
 
 
 @pytest.fixture

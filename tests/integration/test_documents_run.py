@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from contextlib import closing
 
 import psycopg2
 import pytest
@@ -20,11 +21,12 @@ OUTPUTS = [fence for fence in FENCES if re.match(r"Concert \w+  (run|dry run)", 
 @pytest.fixture(scope="module")
 def connections(trained):
     """The trained warehouse, as the pipeline's client and as any other meets it."""
-    with LocalCloud(trained[0].state, role="host") as cloud:
-        opened = [cloud.connect_redshift(), psycopg2.connect(**cloud.front_address())]
-        yield opened
-        for connection in opened:
-            connection.close()
+    with (
+        LocalCloud(trained[0].state, role="host") as cloud,
+        closing(cloud.connect_redshift()) as own,
+        closing(psycopg2.connect(**cloud.front_address())) as other,
+    ):
+        yield own, other
 
 
 @pytest.mark.parametrize("fence", SQL, ids=lambda fence: fence.place)

@@ -1,6 +1,7 @@
 """The client and the loader on the local warehouse: all tables or none, and clear errors."""
 
 import logging
+from contextlib import closing
 
 import psycopg2
 import pytest
@@ -26,12 +27,12 @@ ROWS = {
 @pytest.fixture
 def client(cloud):
     client = RedshiftClient(cloud.connect_redshift, sleep=lambda s: None)
-    client.create_tables()
-    with client.transaction():
-        for table in ROWS:
-            client.execute(f"DELETE FROM concert_dw.{table}")
-    yield client
-    client.close()
+    with closing(client):
+        client.create_tables()
+        with client.transaction():
+            for table in ROWS:
+                client.execute(f"DELETE FROM concert_dw.{table}")
+        yield client
 
 
 @pytest.fixture
@@ -100,9 +101,9 @@ def test_on_serverless_the_sys_view_is_asked(cloud, client, storage):
     )
     bad = ROWS["venues"] + "2,H,B,DE,hall,many\n"
     loader = RedshiftDataLoader(serverless, storage, iam_role=ROLE)
-    with pytest.raises(LoadError, match="rejected 1 of 2 rows") as caught:
+    rejected = pytest.raises(LoadError, match="rejected 1 of 2 rows")
+    with closing(serverless), rejected as caught:
         loader.load(plan(storage, venues=bad))
-    serverless.close()
     assert "line 3, column capacity" in caught.value.where
 
 
@@ -129,9 +130,8 @@ def conflict(client):
 def killed(cloud, client):
     """End the session at the server, as a restart of the warehouse does."""
     pid = client.connection.get_backend_pid()
-    other = cloud.connect_redshift()
-    other.cursor().plain(f"SELECT pg_terminate_backend({pid})")
-    other.close()
+    with closing(cloud.connect_redshift()) as other:
+        other.cursor().plain(f"SELECT pg_terminate_backend({pid})")
 
 
 def test_a_conflict_repeats_the_whole_transaction(client, loader, storage, monkeypatch):
@@ -199,6 +199,16 @@ def test_a_load_of_fewer_rows_than_promised_is_no_load(client, loader, storage):
     with pytest.raises(LoadError, match="would get 1 rows; the source has 7"):
         loader.load(plan(storage, expected=7))
     assert counts(client) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("mode", ["replace", "merge"])
+def test_a_table_without_a_file_gets_no_row(client, loader, storage, mode):
+    loader.load(plan(storage))
+    empty = plan(storage, "r2", mode)
+    empty.tables["ticket_sales"] = LoadSource((), "parquet", 0)
+    loads = loader.load(empty)
+    assert loads["ticket_sales"].source_rows == 0
+    assert counts(client) == [1, 1, 1, 0 if mode == "replace" else 1]
 
 
 def test_a_lost_file_is_named(client, loader, storage):

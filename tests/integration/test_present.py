@@ -5,14 +5,13 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 import threading
-import time
 
 import pytest
 
-from tests.conftest import ROOT, SMALL
-
-TIMEOUT_S = 120
+from tests.conftest import LIMIT_S, ROOT, SMALL
+from tests.waiting import wait_until
 
 
 class Terminal:
@@ -41,11 +40,15 @@ class Terminal:
         return self._text.decode(errors="replace")
 
     def wait_for(self, words, count=1):
-        deadline = time.monotonic() + TIMEOUT_S
-        while self.text.count(words) < count:
-            assert time.monotonic() < deadline and self._reader.is_alive(), self.text
-            time.sleep(0.05)
-        time.sleep(0.2)  # keys pressed before the question are thrown away
+        def asks():
+            assert self._reader.is_alive(), self.text
+            return self.text.count(words) >= count and self._takes_keys()
+
+        wait_until(asks, f"{words!r} for the {count}. time", timeout_s=LIMIT_S)
+
+    def _takes_keys(self):
+        """Keys pressed before are thrown away in the moment in which the terminal changes."""
+        return not termios.tcgetattr(self._master)[3] & termios.ICANON
 
     def press(self, key=b" "):
         os.write(self._master, key)
@@ -85,7 +88,7 @@ def test_each_stage_waits_for_a_key_and_the_servers_for_the_last(script, termina
     )  # fmt: skip
     assert psql.stdout.strip() == "200"
     shown.press()
-    output, _ = shown.process.communicate(timeout=60)
+    output, _ = shown.process.communicate(timeout=LIMIT_S)
     assert shown.process.returncode == 0 and output.decode().strip().endswith(".json")
     assert not (script.state / "servers.json").exists()
     for words in ("Every row on its way", "Data quality", "in the warehouse"):
@@ -101,7 +104,7 @@ def test_ctrl_c_at_a_pause(terminal, stage, code):
             shown.press()
     shown.wait_for(stage)
     shown.process.send_signal(signal.SIGINT)
-    shown.process.communicate(timeout=60)
+    shown.process.communicate(timeout=LIMIT_S)
     assert shown.process.returncode == code
     assert "Traceback" not in shown.text
 

@@ -135,7 +135,8 @@ def test_char_that_does_not_load(table, format, value, code, reason):
         ("a,1,,\nb,2\n", "CSV", (2, "", "", "", 1203, "Delimiter not found")),
         ("a,1,,,9\n", "CSV", (1, "", "", "", 1202, "Extra column(s) found")),
         (b"a,1,,\n\xff,1,,\n", "CSV",
-         (2, "", "", "", 1220, "String contains invalid or unsupported UTF-8 codepoints.")),
+         (2, "id", "varchar", "?", 1220, "String contains invalid or unsupported UTF-8 codepoints. "
+          "Bad UTF-8 hex sequence: ff (error 3)")),
         ('{"n":1}\n', "JSON 'auto'",
          (1, "id", "varchar", "", 1213, "Missing data for not-null field")),
         ('{"id":"a"}\n{"id":\n', "JSON 'auto'", (2, "", "", "", 1216, "Invalid input line.")),

@@ -8,12 +8,12 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from src.local_cloud.redshift import copy_direct, copy_plain, copy_text
+from src.local_cloud.redshift import copy_direct, copy_lines, copy_text
 from tests.conformance import conforms
-from tests.integration.conftest import BUCKET
+from tests.integration.conftest import BUCKET, Table, parquet
 
 COLUMNS = {
     "i": "SMALLINT", "n": "INTEGER", "b": "BIGINT", "p": "DECIMAL(6,2)", "f": "FLOAT8", "r": "REAL",
@@ -106,11 +106,7 @@ OPTIONS = [
     "CSV ACCEPTANYDATE", "CSV IGNOREHEADER 1", "CSV QUOTE AS ''''", "DELIMITER ','",
     "DELIMITER ',' EMPTYASNULL",
 ]  # fmt: skip
-SETTINGS = {
-    "deadline": None,
-    "max_examples": 100,
-    "suppress_health_check": [HealthCheck.function_scoped_fixture],
-}
+SETTINGS = {"max_examples": 100}
 
 
 @conforms(
@@ -196,7 +192,7 @@ def test_plain_files_need_no_staging(loads, monkeypatch, body, options):
 
 @pytest.mark.parametrize("size", [16, 100, 1 << 20])
 def test_blocks_of_any_size_load_alike(loads, monkeypatch, size):
-    monkeypatch.setattr(copy_plain, "BLOCK_BYTES", size)
+    monkeypatch.setattr(copy_lines, "BLOCK_BYTES", size)
     rows = [{**PLAIN, "n": str(n), "w": f'"line {n}\nand ""more"", quoted"'} for n in range(50)]
     mixed, staged = loads("".join(",".join(r.values()) + "\n" for r in rows).encode(), "CSV")
     assert mixed == staged
@@ -243,25 +239,29 @@ def test_parquet_loads_alike_in_binary_and_as_text(loads, rows):
 
 @pytest.mark.parametrize("scale", [0, 2, 4, 5, 12])
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_decimals_and_moments_of_any_scale(loads, scale, unit):
+def test_decimals_and_moments_of_any_scale(bucket, connection, scale, unit):
+    table = Table(bucket, connection)
+    table.run(f"CREATE TABLE {table.name}_p (p DECIMAL(18, {scale}), at TIMESTAMP)")
+    connection.commit()
     decimals = [Decimal(n).scaleb(-scale) for n in (0, 1, -1, 10_000, 99_999, 123_456_789_012)]
-    wide = [d if abs(d) < 9999 else Decimal(0) for d in decimals]
     moments = pa.array([0, 1, -1, 999_999_999, -1_000_000_001, 7], pa.timestamp(unit))
-    sink = io.BytesIO()
-    names = list(TYPED)
-    arrays = [pa.nulls(6, kind) for _, kind in TYPED.values()]
-    arrays[names.index("v")] = pa.array(["x"] * 6)
-    arrays[names.index("p")] = pa.array(wide, pa.decimal128(12, scale))
-    arrays[names.index("at")] = moments
-    pq.write_table(pa.table(arrays, names), sink)
-    binary = loads.load(sink.getvalue(), "PARQUET", errors="")
+    url = table.put(parquet(p=pa.array(decimals, pa.decimal128(18, scale)), at=moments))
+
+    def loaded():
+        table.run(f"COPY {table.name}_p FROM '{url}' {ROLE} PARQUET")
+        found = table.run(f"SELECT p, CAST(at AS VARCHAR) FROM {table.name}_p ORDER BY p")
+        connection.rollback()
+        return found
+
+    binary = loaded()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(copy_direct, "can_be_binary", lambda *_: False)
-        assert loads.load(sink.getvalue(), "PARQUET", errors="") == binary
+        assert loaded() == binary
+    assert [row[0] for row in binary] == sorted(decimals)
 
 
 def test_a_bad_row_behind_plain_blocks_leaves_nothing_twice(loads, monkeypatch):
-    monkeypatch.setattr(copy_plain, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(copy_lines, "BLOCK_BYTES", 256)
     lines = [",".join({**PLAIN, "n": str(n)}.values()) for n in range(200)]
     lines[150] = lines[150].replace("150", "x", 1)
     mixed, staged = loads("\n".join(lines).encode(), "CSV")

@@ -1,5 +1,7 @@
 """Tables, MERGE and session statements as Redshift has them. Source: reference 3.2 and 4.10."""
 
+from contextlib import closing
+
 import psycopg2
 import pytest
 
@@ -128,10 +130,9 @@ def test_temporary_tables_by_name(run, cloud):
     run("CREATE TABLE #stage (id INTEGER)")
     run("INSERT INTO #stage VALUES (1)")
     assert run("SELECT id FROM #stage") == [(1,)]
-    other = cloud.connect_redshift()
-    with other.cursor() as cursor, pytest.raises(psycopg2.Error, match="does not exist"):
+    absent = pytest.raises(psycopg2.Error, match="does not exist")
+    with closing(cloud.connect_redshift()) as other, other.cursor() as cursor, absent:
         cursor.execute("SELECT id FROM #stage")
-    other.close()
 
 
 @conforms("Tables", "names are folded also when quoted", "r_names")
@@ -241,22 +242,18 @@ def test_statements_that_pass(run, statement):
 
 @conforms("Sessions and transactions", "DECLARE, FETCH, CLOSE", "declare, fetch, close")
 def test_cursors(cloud):
-    connection = cloud.connect_redshift()
-    with connection.cursor() as cursor:
+    with closing(cloud.connect_redshift()) as connection, connection.cursor() as cursor:
         cursor.execute("DECLARE c CURSOR FOR SELECT NVL(NULL, 7)")
         cursor.execute("FETCH FORWARD 1 FROM c")
         assert cursor.fetchall() == [(7,)]
         cursor.execute("CLOSE c")
-    connection.close()
 
 
 @conforms("Sessions and transactions", "VACUUM in a transaction is refused", "r_VACUUM_command")
 def test_vacuum_in_a_transaction_is_refused(cloud):
-    connection = cloud.connect_redshift()
     refused = pytest.raises(psycopg2.Error, match="cannot run inside a transaction block")
-    with connection.cursor() as cursor, refused:
+    with closing(cloud.connect_redshift()) as connection, connection.cursor() as cursor, refused:
         cursor.execute("VACUUM")
-    connection.close()
 
 
 @conforms(

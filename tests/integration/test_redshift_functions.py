@@ -6,6 +6,7 @@ from decimal import Decimal
 import psycopg2
 import pytest
 
+from src.local_cloud.redshift.rewriting import PARTS
 from tests.conformance import conforms
 
 D = "CAST('{}' AS TIMESTAMP)".format
@@ -47,6 +48,9 @@ ANSWERS = [
     (f"DATEDIFF(week, {D('2009-01-01')}, {D('2009-12-31')})", 52),
     (f"DATEDIFF(day, {D('2024-03-01')}, {D('2024-02-01')})", -29),
     ("DATEDIFF(day, '2024-01-01', '2024-03-01')", 60),
+    (f"DATEDIFF(ms, {D('2023-03-14 01:02:03.004005')}, {D('2024-05-16 07:08:09.010011')})",
+     37087566006),
+    (f"DATEDIFF(usec, {D('2024-01-01')}, {D('2024-01-01 00:00:01.5')})", 1500000),
     (f"DATEADD(month, 1, {D('2024-01-31')})", datetime(2024, 2, 29)),
     (f"DATEADD('qtr', 1, {D('2024-01-31')})", datetime(2024, 4, 30)),
     (f"DATEADD(day, -30, {D('2024-03-01')})", datetime(2024, 1, 31)),
@@ -78,6 +82,15 @@ ANSWERS = [
     ("REVERSE('ab')", "ba"),
     ("REGEXP_SUBSTR('a@b.com', '@[^.]*')", "@b"),
     ("REGEXP_COUNT('abcabc', 'b')", 2),
+    ("REGEXP_REPLACE('abcabc', 'b', 'X')", "aXcaXc"),
+    ("REGEXP_REPLACE('aXbX', 'x', '-', 1, 'i')", "a-b-"),
+    ("REGEXP_REPLACE('abcb', 'b')", "ac"),
+    ("CONCAT('a', 'b')", "ab"),
+    ("CONCAT('a', NULL)", None),
+    ("LAST_DAY('2024-02-01')", date(2024, 2, 29)),
+    ("DATE_TRUNC('week', CAST('2024-02-01' AS DATE))", datetime(2024, 1, 29)),
+    ("CAST(1.567 AS NUMERIC)", Decimal(2)),
+    ("CAST('01-02-2024' AS DATE)", date(2024, 1, 2)),
     ("JSON_EXTRACT_PATH_TEXT('{\"a\":{\"b\":[1,2]}}', 'a', 'b')", "[1,2]"),
     ("JSON_EXTRACT_PATH_TEXT('{\"a\":1}', 'z')", ""),
     ("ROUND(28.05, 1)", Decimal("28.1")),
@@ -116,6 +129,13 @@ def test_an_expression(run, expression, answer):
          "ORDER BY n", [(1,), (4,)]),
         ("SELECT n, RATIO_TO_REPORT(n) OVER () FROM functions.t ORDER BY n",
          [(1, 0.125), (3, 0.375), (4, 0.5)]),
+        ("SELECT AVG(n), AVG(CAST(n AS DECIMAL(5, 2))), AVG(CAST(n AS FLOAT)) FROM functions.t "
+         "WHERE n > 1", [(3, Decimal("3.50"), 3.5)]),
+        ("SELECT AVG(DISTINCT n) FROM functions.t", [(2,)]),
+        ("SELECT n, AVG(n) OVER (PARTITION BY g) FROM functions.t ORDER BY n",
+         [(1, 2), (3, 2), (4, 4)]),
+        ("(SELECT 1)", [(1,)]),
+        ("(SELECT 1) UNION (SELECT 2) ORDER BY 1", [(1,), (2,)]),
         ("SELECT TOP 1 n FROM functions.t ORDER BY n", [(1,)]),
         ("SELECT g FROM functions.t MINUS SELECT 'a'", [("b",)]),
         ("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()", [("dev", "public")]),
@@ -123,6 +143,26 @@ def test_an_expression(run, expression, answer):
 )  # fmt: skip
 def test_a_query(run, query, answer):
     assert run(query) == answer
+
+
+@conforms(
+    "Functions",
+    "date parts in every spelling: DATEDIFF, DATEADD, DATE_PART, EXTRACT, DATE_TRUNC",
+    "r_Dateparts_for_datetime_functions",
+)
+def test_every_spelling_of_a_date_part(run):
+    early, late = D("1998-12-31 23:59:58.999999"), D("2024-05-16 07:08:09.010011")
+    groups = {}
+    for spelling, part in PARTS.items():
+        groups.setdefault(part, []).append(spelling)
+    for part, spellings in groups.items():
+        forms = [f"DATE_PART({{}}, {late})", f"EXTRACT({{}} FROM {late})"]
+        if part not in ("dow", "doy", "epoch"):
+            forms += [f"DATEDIFF({{}}, {early}, {late})", f"DATEADD({{}}, 2, {late})"]
+            forms.append(f"DATE_TRUNC('{{}}', {late})")
+        for form in forms:
+            ((*found,),) = run("SELECT " + ", ".join(form.format(s) for s in spellings))
+            assert len(set(found)) == 1, (form, dict(zip(spellings, found, strict=True)))
 
 
 @conforms("Functions", "GETDATE, SYSDATE", "r_GETDATE, r_SYSDATE")

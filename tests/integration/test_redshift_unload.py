@@ -4,13 +4,14 @@ import gzip
 import io
 import json
 import uuid
+from contextlib import closing
 from decimal import Decimal
 
 import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.infrastructure.redshift_client import RedshiftClient
@@ -216,8 +217,14 @@ def test_what_is_refused(unload, options, query, words):
 
 
 def test_large_extracts_of_the_product_work_on_it(cloud, bucket):
-    client = RedshiftClient(cloud.connect_redshift)
-    unloader = RedshiftUnloader(client, S3Storage(bucket, BUCKET), iam_role="")
+    with closing(RedshiftClient(cloud.connect_redshift)) as client:
+        extract_and_compare(
+            client, RedshiftUnloader(client, S3Storage(bucket, BUCKET), iam_role="")
+        )
+    assert not bucket.list_objects_v2(Bucket=BUCKET, Prefix="unload/some").get("Contents")
+
+
+def extract_and_compare(client, unloader):
     client.execute("CREATE TEMP TABLE extract (id INT, name VARCHAR(5))")
     assert list(unloader.dataframe("SELECT id, name FROM extract", "empty").columns) == [
         "id", "name"
@@ -225,17 +232,17 @@ def test_large_extracts_of_the_product_work_on_it(cloud, bucket):
     client.execute("INSERT INTO extract VALUES (1, 'a'), (2, NULL), (3, 'c')")
     frame = unloader.dataframe("SELECT id, name FROM extract WHERE name <> 'it''s'", "some")
     assert sorted(frame["id"]) == [1, 3]
-    assert not bucket.list_objects_v2(Bucket=BUCKET, Prefix="unload/some").get("Contents")
-    client.close()
 
 
+NULL = "nil@"
 TEXT = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\x00\x02"),
+    st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\x00")
+    | st.sampled_from("\"'\\|,\n\r\t \x01\x02N."),
     max_size=12,
-)
+).filter(lambda text: text != NULL)
 ROWS = st.lists(
     st.tuples(
-        st.integers(-(2**31), 2**31 - 1), TEXT,
+        st.integers(-(2**31), 2**31 - 1), st.none() | TEXT,
         st.none() | st.decimals(-9999, 9999, places=2), st.none() | st.booleans(),
         st.none() | st.datetimes().map(lambda d: d.replace(microsecond=0)),
         st.none() | st.dates(), st.none() | st.floats(allow_nan=False, allow_infinity=False),
@@ -243,9 +250,12 @@ ROWS = st.lists(
     max_size=8,
 )  # fmt: skip
 FORMATS = {
-    "CSV": "CSV", "CSV GZIP PARALLEL OFF": "CSV GZIP", "DELIMITER '|' ADDQUOTES ESCAPE":
-    "DELIMITER '|' REMOVEQUOTES ESCAPE", "FORMAT JSON": "JSON 'auto'",
-    "FORMAT PARQUET": "FORMAT PARQUET",
+    f"CSV NULL AS '{NULL}'": f"CSV NULL AS '{NULL}'",
+    f"CSV GZIP PARALLEL OFF NULL AS '{NULL}'": f"CSV GZIP NULL AS '{NULL}'",
+    f"DELIMITER '|' ADDQUOTES ESCAPE NULL AS '{NULL}'":
+    f"DELIMITER '|' REMOVEQUOTES ESCAPE NULL AS '{NULL}'",
+    f"DELIMITER ',' ESCAPE NULL AS '{NULL}'": f"DELIMITER ',' ESCAPE NULL AS '{NULL}'",
+    "FORMAT JSON": "JSON 'auto'", "FORMAT PARQUET": "FORMAT PARQUET",
 }  # fmt: skip
 
 
@@ -253,8 +263,7 @@ FORMATS = {
     "UNLOAD", "what UNLOAD writes COPY reads (random tables)", "r_UNLOAD, r_COPY", cases="written"
 )
 @pytest.mark.parametrize("written", FORMATS)
-@settings(max_examples=10, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@settings(max_examples=15)
 @given(rows=ROWS)
 def test_what_unload_writes_copy_reads(bucket, connection, written, rows):
     unload = Unload(connection, bucket)
@@ -274,3 +283,13 @@ def test_what_unload_writes_copy_reads(bucket, connection, written, rows):
             )
     finally:
         connection.rollback()
+
+
+@conforms("UNLOAD", "values longer than any column's", "ours", cases="written")
+@pytest.mark.parametrize("written", ["CSV", "FORMAT JSON", "FORMAT PARQUET", "ESCAPE"])
+def test_long_values_are_unloaded(unload, written):
+    unload(f"{written} PARALLEL OFF", "SELECT REPEAT('x', 300000) AS v")
+    (body,) = unload.files().values()
+    if "PARQUET" in written:
+        body = pq.read_table(io.BytesIO(body)).column("v")[0].as_py().encode()
+    assert b"x" * 300_000 in body

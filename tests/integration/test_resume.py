@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from src.local_cloud.local_cloud import LocalCloud
 from src.orchestration import demo_pipeline_orchestrator as orchestrator
 from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.orchestration.run_progress import unfinished_run
@@ -116,3 +117,37 @@ def test_progress_holds_no_secret(tmp_path):
     orchestrator.save_progress(tmp_path, "x", settings, {"a": {"status": "success"}, "b": {}})
     text = Path(tmp_path / "progress.json").read_text()
     assert "hush" not in text and json.loads(text)["steps"] == {"a": {"status": "success"}}
+
+
+def test_a_refused_run_is_no_run(tmp_path, monkeypatch):
+    script = Script(tmp_path)
+    dying(script, monkeypatch, "redshift_load")
+    runs = sorted(path.name for path in (tmp_path / "r").iterdir())
+    with LocalCloud(script.state):
+        for options in (SMALL, ["--skip-generation"], ["--resume"]):
+            refused = script.run(*options)
+            assert refused.returncode == 2 and "holds it" in refused.stderr
+    for usage in (["--sales", "x"], ["--input-dir", "nowhere"], ["--etl-engine", "none"]):
+        assert script.run(*usage).returncode == 2
+    assert sorted(path.name for path in (tmp_path / "r").iterdir()) == runs
+    # One that stopped in its first stage, too, changed nothing.
+    later = tmp_path / "r" / "20990101T000000Z-0000"
+    later.mkdir()
+    (later / "run.log").touch()
+    (later / "pipeline_report.json").write_text(json.dumps({"verdict": "failed"}))
+    assert unfinished_run(settings_of(script)).run_id == runs[-1]
+    for options in (["--sales", "9"], ["--etl", "glue"], ["--raw-bucket", "other"]):
+        own = script.run("--resume", *options)
+        assert own.returncode == 2 and "not allowed with --resume" in own.stderr
+    plan = script.run("--resume", "--dry-run")
+    assert plan.returncode == 0 and f"done by {runs[-1]}" in plan.stderr
+    done = script.run("--resume")
+    assert done.returncode == 0 and f"resumes {runs[-1]}" in done.stderr, done.stderr
+
+
+def test_a_resumed_run_generates_nothing_where_the_first_was_to_find_its_data(tmp_path):
+    script = Script(tmp_path)
+    first = script.run("--skip-generation")
+    assert first.returncode != 0 and "no complete raw data set" in first.stderr
+    again = script.run("--resume")
+    assert again.returncode != 0 and "no complete raw data set" in again.stderr

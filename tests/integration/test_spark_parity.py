@@ -207,7 +207,7 @@ def directly_loaded(cloud, tables):
     try:
         client.create_tables()
         loader = RedshiftDataLoader(client, storage, iam_role="")
-        done = loader.load(LoadPlan("law", "replace", sources, clean_in_warehouse=True))
+        loader.load(LoadPlan("law", "replace", sources, clean_in_warehouse=True))
         found = {}
         for spec in TABLES:
             rows = client.query(f"SELECT * FROM concert_dw.{spec.name} ORDER BY {spec.key}")

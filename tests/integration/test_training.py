@@ -4,6 +4,7 @@ import doctest
 import gzip
 import json
 import shutil
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -143,8 +144,8 @@ def test_sql_users_see_the_predictions(trained):
     script, done = trained
     written = report_of(done)["steps"]["predictions"]["written"]
     with LocalCloud(script.state) as cloud:
-        connection = cloud.connect_redshift()
-        with connection.cursor() as cursor:
+        opened = closing(cloud.connect_redshift())
+        with opened as connection, connection.cursor() as cursor:
             for table, rows in written.items():
                 cursor.execute(f"SELECT COUNT(*) FROM concert_dw.{table}")
                 assert cursor.fetchone() == (rows,)
@@ -154,7 +155,6 @@ def test_sql_users_see_the_predictions(trained):
                 "WHERE c.status = 'completed' OR p.low_tickets > p.high_tickets"
             )
             assert cursor.fetchone() == (0,)
-        connection.close()
 
 
 def test_validate_only_rechecks_and_writes_nothing(trained):

@@ -453,8 +453,9 @@ def test_a_glue_job_that_is_there_already(validate, aws):
     assert "exists" in validate("aws_glue", **AWS)["found"]
 
 
-def test_the_warehouse(validate, monkeypatch):
-    assert validate("aws_warehouse", **AWS)["verdict"] == "failed"  # nobody listens there
+def test_the_warehouse(validate, monkeypatch, closed_port):
+    closed = {**AWS, "redshift_port": closed_port}
+    assert validate("aws_warehouse", **closed)["verdict"] == "failed"
     redshift = "PostgreSQL 8.0.2 on i686-pc-linux-gnu, Redshift 1.0.77467"
     played_redshift(monkeypatch, lambda: Answering(redshift))
     assert validate("aws_warehouse", **AWS)["verdict"] == "passed"

@@ -9,7 +9,6 @@ import argparse
 import gc
 import hashlib
 import json
-import os
 import random
 import shutil
 import signal
@@ -214,5 +213,4 @@ def main():
 
 
 if __name__ == "__main__":
-    os.environ.pop("CI", None)
     sys.exit(main())

@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from src.services import arrow_columns as ac
@@ -43,7 +43,6 @@ def test_values_and_nulls_of_a_slice(values, start):
     assert found == values[start:]
 
 
-@settings(deadline=None)
 @given(st.lists(st.datetimes(datetime(2000, 1, 1), datetime(2049, 12, 31, 23, 59, 59))))
 def test_timestamps(times):
     seconds = [int(time.replace(tzinfo=UTC, microsecond=0).timestamp()) for time in times]

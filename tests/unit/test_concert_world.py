@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.errors import UsageError
@@ -89,7 +89,7 @@ def test_more_rows_than_tickets_is_refused_with_a_size_that_works():
     build_world(WorldSize(5, 3, suggested, 10_000_000), 42)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     st.integers(1, 50),
     st.integers(1, 30),

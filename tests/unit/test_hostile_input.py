@@ -5,7 +5,7 @@ import gzip
 import io
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import run_demo_pipeline
@@ -44,9 +44,7 @@ def nowhere(tmp_path, monkeypatch):
         monkeypatch.delenv(spec, raising=False)
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150)
 @given(arguments=ARGUMENTS)
 def test_any_command_line_ends_with_a_documented_code(nowhere, arguments):
     said = io.StringIO()
@@ -79,9 +77,7 @@ LINES = st.one_of(
 )  # fmt: skip
 
 
-@settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200)
 @given(lines=st.lists(LINES, max_size=6), tail=st.binary(max_size=6))
 def test_any_settings_file_gives_settings_or_one_error(tmp_path, lines, tail):
     file = tmp_path / ".env"

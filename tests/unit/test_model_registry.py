@@ -23,10 +23,11 @@ def storage():
         yield storage
 
 
-def test_versions_count_up_and_the_newest_is_the_champion(storage, tmp_path):
+def test_versions_count_up_and_the_promoted_one_is_the_champion(storage, tmp_path):
     registry = ModelRegistry(storage, tmp_path)
     assert registry.save("m", FILES, {"note": 1}) == 1
     assert registry.save("m", {**FILES, "a.skops": b"two"}, {"note": 2}) == 2
+    registry.promote("m", 2, "better")
     saved = registry.champion("m")
     assert saved.version == 2 and saved.files["a.skops"] == b"two" and saved.facts["note"] == 2
     assert registry.load("m", 1).files == FILES
@@ -38,6 +39,38 @@ def test_no_champion_is_named_with_what_to_type(storage):
     with pytest.raises(SavedModelError, match="no saved m model") as caught:
         ModelRegistry(storage).champion("m")
     assert caught.value.hint == "python train_demo_models.py" and caught.value.exit_code == 2
+
+
+def test_saved_is_not_promoted(storage):
+    registry = ModelRegistry(storage)
+    registry.save("m", FILES, {})
+    with pytest.raises(SavedModelError, match="version 1 is a candidate only"):
+        registry.champion("m")
+    registry.promote("m", 1, "first")
+    registry.hold("m", registry.save("m", FILES, {}), "worse than version 1")
+    assert registry.champion("m").version == 1
+
+
+def test_why_a_candidate_was_not_promoted_is_kept(storage):
+    registry = ModelRegistry(storage)
+    registry.hold("m", registry.save("m", FILES, {}), "gate coverage failed")
+    with pytest.raises(SavedModelError) as caught:
+        registry.champion("m")
+    assert "gate coverage failed" in caught.value.cause
+
+
+@pytest.mark.parametrize("alias", [b"", b"[]", b"{}", b'{"version": "x", "manifest_sha256": ""}'])
+def test_an_alias_that_cannot_be_read_is_a_clear_error(storage, alias):
+    storage.put("models/m/aliases/champion.json", alias)
+    with pytest.raises(SavedModelError, match="cannot be trusted"):
+        ModelRegistry(storage).champion("m")
+
+
+@pytest.mark.parametrize("manifest", [b"x", b"[]", b"{}", b'{"files": 1}', b'{"files": {"a": 1}}'])
+def test_a_manifest_of_wrong_content_is_a_clear_error(storage, manifest):
+    storage.put("models/m/versions/1/manifest.json", manifest)
+    with pytest.raises(SavedModelError, match="cannot be trusted"):
+        ModelRegistry(storage).load("m", 1)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +85,7 @@ def test_no_champion_is_named_with_what_to_type(storage):
 )
 def test_a_version_that_was_touched_is_refused(storage, file, body, words):
     registry = ModelRegistry(storage)
-    registry.save("m", FILES, {})
+    registry.promote("m", registry.save("m", FILES, {}), "first")
     key = f"models/m/versions/1/{file}"
     if body is None:
         storage.delete([key])
@@ -65,7 +98,7 @@ def test_a_version_that_was_touched_is_refused(storage, file, body, words):
 
 def test_an_interrupted_save_is_no_version_and_its_number_is_not_reused(storage):
     registry = ModelRegistry(storage)
-    registry.save("m", FILES, {})
+    registry.promote("m", registry.save("m", FILES, {}), "first")
     storage.put("models/m/versions/2/a.skops", b"half")
     assert registry.champion("m").version == 1
     assert registry.save("m", FILES, {}) == 3

@@ -17,7 +17,6 @@ from src.services.record_encoding import encode_csv, encode_json_lines, part_wri
 ANY_TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(ANY_TEXT, st.none() | st.integers(-(2**63), 2**63 - 1))))
 def test_json_lines_read_back_equal(rows):
     table = pa.Table.from_pylist(
@@ -76,7 +75,7 @@ NUMBERS = st.none() | st.integers(-(2**63), 2**63 - 1) | st.integers(-20_000, 20
 CENTS = st.none() | st.integers(-(10**7), 10**7) | st.integers(-(10**30), 10**30)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(NUMBERS, CENTS, TEXTS, TEXTS), max_size=40), st.integers(0, 5))
 def test_rows_made_as_a_matrix_are_those_that_are_joined(rows, start):
     schema = pa.schema(

@@ -1,17 +1,22 @@
 """Reports are strict JSON, whole or absent; the console is for people."""
 
+import contextlib
 import dataclasses
 import io
 import json
+import logging
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from src.errors import CannotRunError, LoadError
-from src.reporting.console import Console, human_bytes, plural
+from src.errors import CannotRunError, DemoError, LoadError
+from src.reporting.console import Console, human_bytes, log_formatter, plural, printable
 from src.reporting.run_report import new_run_id, to_json, write_atomically
 
 
@@ -128,3 +133,43 @@ def test_sizes_for_people(size, text):
 
 def test_plurals():
     assert plural(1, "file") == "1 file" and plural(1200, "file") == "1,200 files"
+
+
+# -- what a terminal gets ----------------------------------------------------------------------
+
+MOVES = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ud800-\udfff]")
+HOSTILE = (
+    st.text(st.sampled_from("a\u00e9 \x1b\x9b\x07\r\n\x00\u202e\u200b\udcff[31m]8;;")) | st.text()
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(text=HOSTILE)
+def test_no_text_moves_a_terminals_cursor(text):
+    stream = io.StringIO()
+    console = Console(stream=stream)
+    console.line(text)
+    lines = stream.getvalue().count("\n")
+    console.error(DemoError(text, where=text or "-", cause=text or "-", hint=text or "-"))
+    assert stream.getvalue().count("\n") == lines + 4  # an error's parts keep to their lines
+    with console.stage(1, 1, "stage") as progress:
+        progress.done("failed", text)
+    record = logging.LogRecord("a", logging.INFO, "f", 1, "%s", (text,), None)
+    shown = stream.getvalue() + log_formatter("%(message)s").format(record) + to_json({text: text})
+    assert not MOVES.search(shown)
+    assert json.loads(to_json({text: text})) == {text: text}
+    shown.encode()
+
+
+def test_ordinary_text_of_any_language_stays():
+    text = "Beyonc\u00e9 \u2014 \u65e5\u672c\u8a9e \u05e9\u05dc\u05d5\u05dd \U0001f3b5\u00a0x"
+    assert printable(text) == text
+
+
+def test_a_stream_that_is_closed_or_full_ends_nothing(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    Console().line("x")
+    with contextlib.suppress(OSError), Path("/dev/full").open("w") as full:
+        console = Console(stream=full)
+        console.line("x")
+        console.error(DemoError("x"))

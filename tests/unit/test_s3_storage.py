@@ -233,19 +233,19 @@ def test_a_manifest_survives_json():
     assert manifest_from_dict(json.loads(json.dumps(entry.as_dict()))) == entry
 
 
-def test_no_credentials_and_no_server_are_unreachable(monkeypatch, tmp_path):
+def test_no_credentials_and_no_server_are_unreachable(monkeypatch, tmp_path, closed_port):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    config = Config(retries={"max_attempts": 0}, connect_timeout=1)
+    config = Config(retries={"max_attempts": 0}, connect_timeout=60)
     client = boto3.client("s3", region_name="us-east-1", config=config)
     with pytest.raises(UnreachableError, match="no AWS credentials"):
         S3Storage(client, "some-bucket").ensure_bucket()
     client = boto3.client(
-        "s3", endpoint_url="http://127.0.0.1:9", region_name="us-east-1", config=config,
-        aws_access_key_id="x", aws_secret_access_key="x",
+        "s3", endpoint_url=f"http://127.0.0.1:{closed_port}", config=config,
+        region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x",
     )  # fmt: skip
     with pytest.raises(UnreachableError, match="does not answer"):
         S3Storage(client, "some-bucket").ensure_bucket()

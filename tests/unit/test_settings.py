@@ -1,9 +1,16 @@
 """Settings name the variable, the value and what is allowed."""
 
+import re
+from dataclasses import fields
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from src.errors import SettingsError
-from src.settings import Settings, load_settings
+from src.settings import Settings, load_settings, state_folder
+
+TEXTS = [spec for spec in fields(Settings) if isinstance(spec.default, str)]
 
 
 def load(overrides=None, **environ):
@@ -43,6 +50,11 @@ def test_an_empty_variable_is_no_value():
         ({"DEMO_RAW_BUCKET": "Nope"}, ["--raw-bucket", "'Nope'"]),
         ({"DEMO_RAW_BUCKET": "a..b"}, ["--raw-bucket"]),
         ({"DEMO_RAW_BUCKET": "10.0.0.1"}, ["--raw-bucket"]),
+        ({"DEMO_RAW_BUCKET": "b" * 300}, ["DEMO_RAW_BUCKET", "300 bytes", "255"]),
+        ({"DEMO_INPUT_DIR": "x/" + "a" * 300}, ["DEMO_INPUT_DIR", "name of 300 bytes", "255"]),
+        ({"DEMO_REPORT_DIR": "ab/" * 2000}, ["DEMO_REPORT_DIR", "bytes", "3,500"]),
+        ({"DEMO_STATE_DIR": "a\x1b[31mb"}, ["DEMO_STATE_DIR", r"\x1b[31m", "no text"]),
+        ({"DEMO_OUTPUT_DIR": "a\udcff"}, ["DEMO_OUTPUT_DIR", "no text"]),
         ({"DEMO_IAM_ROLE": "me"}, ["--iam-role", "'me'"]),
         ({"DEMO_RAW_BUCKET": "same", "DEMO_PROCESSED_BUCKET": "same"}, ["both", "'same'"]),
         ({"DEMO_SEED": "1.5"}, ["DEMO_SEED", "whole number"]),
@@ -71,3 +83,49 @@ def test_an_unreadable_env_file_is_named(tmp_path):
     env_file.write_bytes(b"DEMO_SEED=\xff\xfe1\n")
     with pytest.raises(SettingsError, match="cannot be read"):
         load_settings({}, environ={}, env_file=env_file)
+
+
+@settings(deadline=None, max_examples=200)
+@given(spec=st.sampled_from(TEXTS), text=st.text(min_size=1) | st.text("ab/", min_size=250))
+@example(spec=TEXTS[-1], text="a" * 255)
+@example(spec=TEXTS[-1], text="\u00e9" * 128)
+def test_any_text_is_a_setting_or_one_line_about_it(spec, text):
+    environ = {"DEMO_TARGET": "aws", spec.metadata["env"]: text}
+    try:
+        value = getattr(load_settings(environ=environ, env_file=None, may_lack=True), spec.name)
+    except SettingsError as error:
+        shown = f"{error.message}{error.where}{error.cause}{error.hint}"
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", shown) and len(shown) < 700
+        assert error.hint
+    else:
+        assert value == (text.strip() or spec.default)
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", value)
+        assert all(len(name.encode()) <= 255 for name in value.split("/"))
+
+
+def test_a_secret_that_is_no_text_is_not_shown():
+    with pytest.raises(SettingsError) as caught:
+        load(DEMO_TARGET="aws", REDSHIFT_PASSWORD="hunter2\x1b")
+    assert "REDSHIFT_PASSWORD" in caught.value.message
+    assert "hunter2" not in str(caught.value.as_dict())
+    with pytest.raises(SettingsError) as caught:
+        load(DEMO_TARGET="aws", REDSHIFT_PASSWORD="hunter2" * 100)
+    assert "hunter2" not in str(caught.value.as_dict())
+
+
+def test_the_local_target_takes_no_variable_of_another_program():
+    foreign = [spec.metadata["env"] for spec in fields(Settings)]
+    foreign = {name: "\x1b nonsense" for name in foreign if not name.startswith("DEMO_")}
+    assert load(**foreign) == load()
+    with pytest.raises(SettingsError):
+        load(DEMO_TARGET="aws", **foreign)
+
+
+def test_the_local_clouds_folder_is_the_scripts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DEMO_STATE_DIR", raising=False)
+    assert state_folder() == tmp_path / ".demo"
+    (tmp_path / ".env").write_text("DEMO_STATE_DIR=there\n")
+    assert state_folder() == tmp_path / "there"
+    monkeypatch.setenv("DEMO_STATE_DIR", "here")
+    assert state_folder() == tmp_path / "here"

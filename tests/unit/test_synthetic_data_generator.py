@@ -6,7 +6,6 @@ import io
 import json
 import multiprocessing
 import threading
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -22,6 +21,7 @@ from src.services.concert_world import WorldSize
 from src.services.generation_checks import GenerationChecks
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from tests.conftest import FolderSink
+from tests.waiting import PATIENCE_S, wait_until
 
 
 def clean(generator, table):
@@ -231,32 +231,37 @@ def test_a_sink_that_fails_leaves_no_worker_behind(tmp_path, monkeypatch):
             raise OSError("no space left on device")
 
     generator = SyntheticDataGenerator(WorldSize(200, 100, 9_000, 150_000))
-    before = threading.active_count()
+    before = set(threading.enumerate())  # some of which may be ending
     with pytest.raises(OSError, match="no space"):
         generator.export(Full(tmp_path), "json", "x", workers=2)
     assert not multiprocessing.active_children()
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_files_are_stored_side_by_side_and_none_after_a_failure():
-    running, most, stored = [0], [0], []
+    stored = []
+    all_at_once = threading.Barrier(side_by_side.AT_ONCE, timeout=PATIENCE_S)
 
-    class Slow:
+    class Meeting:
+        """A sink whose first puts wait for each other: side by side, or never."""
+
         def put(self, path, body):
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-            time.sleep(0.05)
-            running[0] -= 1
+            if int(path) < side_by_side.AT_ONCE:
+                all_at_once.wait()
             if path == "3":
                 raise OSError("gone")
             stored.append(path)
 
-    with pytest.raises(OSError, match="gone"), side_by_side.SideBySide(Slow()) as uploads:
+    with pytest.raises(OSError, match="gone"), side_by_side.SideBySide(Meeting()) as uploads:
         for number in range(40):
             uploads.put(str(number), b"")
-    assert 1 < most[0] <= side_by_side.AT_ONCE and len(stored) < 12
-    with pytest.raises(OSError, match="gone"), side_by_side.SideBySide(Slow()) as uploads:
-        uploads.put("3", b"")  # the last one's failure is heard, too
+            if number == side_by_side.AT_ONCE - 1:
+                wait_until(uploads._begun[-1].done, "the put that fails is over")
+    assert side_by_side.AT_ONCE - 1 <= len(stored) < 2 * side_by_side.AT_ONCE
+    all_at_once.abort()
+    failed = pytest.raises(threading.BrokenBarrierError)
+    with failed, side_by_side.SideBySide(Meeting()) as uploads:
+        uploads.put("3", b"")  # the last one's failure is raised, too
 
 
 def test_a_concert_larger_than_a_block_is_a_block_of_its_own(monkeypatch, small_world):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from typing import Any
 
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
 PROTOCOL_3 = 3
-_MAX_MESSAGE = 1 << 30
+_MAX_MESSAGE = (1 << 30) - 1
+# Of a longer one the body is not kept: a statement of Redshift's ends at 16 MB.
+_MAX_KEPT = (16 << 20) + 4_096
+MAX_BEFORE_AUTHENTICATION = 10_000
 
 
 class ClosedError(Exception):
@@ -23,6 +27,12 @@ class Message:
 
     kind: bytes
     body: bytes = b""
+    left_out: int = 0  # bytes of the body that were too many to be kept
+
+    @property
+    def size(self) -> int:
+        """Return the length of the body as it came."""
+        return len(self.body) + self.left_out
 
     def encoded(self) -> bytes:
         """Return the message as it stands on the wire."""
@@ -32,22 +42,36 @@ class Message:
 class Channel:
     """A socket that may be non-blocking, read and written message by message."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, max_kept: int = _MAX_MESSAGE) -> None:
         self._socket = connected
-        self._held = b""
+        self._held = bytearray()
+        self._deadline: float | None = None
+        self._max_kept = max_kept
 
-    def read(self) -> Message:
-        """Return the next message; raises ClosedError at the end."""
+    @classmethod
+    def to_client(cls, connected: socket.socket) -> Channel:
+        """Return the channel to a client, whose messages are bounded."""
+        return cls(connected, _MAX_KEPT)
+
+    def limit_time(self, seconds: float | None) -> None:
+        """Let reading fail from so many seconds on; None takes the limit away."""
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+
+    def read(self, longest: int = _MAX_MESSAGE) -> Message:
+        """Return the next message; raises ClosedError at the end, or where it is too long."""
         head = self._exactly(5)
-        (length,) = struct.unpack("!I", head[1:])
-        if not 4 <= length < _MAX_MESSAGE:
+        length = struct.unpack("!I", head[1:])[0] - 4
+        if not 0 <= length <= longest:
             raise ClosedError
-        return Message(head[:1], self._exactly(length - 4))
+        left_out = max(length - self._max_kept, 0)
+        body = self._exactly(length - left_out)
+        self._pass_over(left_out)
+        return Message(head[:1], body, left_out)
 
     def read_startup(self) -> tuple[int, bytes]:
         """Return (protocol or request code, body) of a connection's first message."""
         (length,) = struct.unpack("!I", self._exactly(4))
-        if not 8 <= length <= 10_000:
+        if not 8 <= length <= MAX_BEFORE_AUTHENTICATION:
             raise ClosedError
         body = self._exactly(length - 4)
         return struct.unpack("!I", body[:4])[0], body[4:]
@@ -69,6 +93,26 @@ class Channel:
 
     def _exactly(self, count: int) -> bytes:
         while len(self._held) < count:
+            self._held += self._received()
+        found = bytes(self._held[:count])
+        del self._held[:count]
+        return found
+
+    def _pass_over(self, count: int) -> None:
+        while count:
+            if not self._held:
+                self._held += self._received()
+            passed = min(count, len(self._held))
+            del self._held[:passed]
+            count -= passed
+
+    def _received(self) -> bytes:
+        while True:
+            left = None
+            if self._deadline is not None:
+                left = self._deadline - time.monotonic()
+                if left <= 0 or not select.select([self._socket], [], [], left)[0]:
+                    raise TimeoutError
             try:
                 part = self._socket.recv(1 << 16)
             except BlockingIOError:
@@ -78,9 +122,7 @@ class Channel:
                 raise ClosedError from error
             if not part:
                 raise ClosedError
-            self._held += part
-        found, self._held = self._held[:count], self._held[count:]
-        return found
+            return part
 
 
 def text(value: str) -> bytes:
@@ -89,17 +131,20 @@ def text(value: str) -> bytes:
 
 
 def split_text(body: bytes, count: int) -> tuple[list[str], bytes]:
-    """Return the first `count` strings of a body, and what follows them."""
+    """Return the first `count` strings of a body, and what follows them.
+
+    Raises UnicodeDecodeError where a text is not UTF-8.
+    """
     found = []
     for _ in range(count):
         value, _, body = body.partition(b"\x00")
-        found.append(value.decode(errors="replace"))
+        found.append(value.decode())
     return found, body
 
 
 def startup_parameters(body: bytes) -> dict[str, str]:
     """Return the parameters of a startup message."""
-    parts = [part.decode(errors="replace") for part in body.split(b"\x00")]
+    parts = [part.decode() for part in body.split(b"\x00")]
     return dict(zip(parts[::2], parts[1::2], strict=False))
 
 

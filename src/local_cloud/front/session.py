@@ -1,6 +1,6 @@
 """One client of the front: its messages go to PostgreSQL, its SQL is translated on the way.
 
-The server behind is a psycopg2 connection of ours. While it is idle, its socket relays the
+The server behind is a psycopg2 connection of the product. While it is idle, its socket relays the
 client's messages, so types, formats, portals and errors are PostgreSQL's own. A statement that
 takes more than one of PostgreSQL's (COPY, UNLOAD, ...) runs on the connection itself, in the
 client's session and transaction.
@@ -12,6 +12,7 @@ import os
 import re
 import socket
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +20,18 @@ import psycopg2
 
 from src.local_cloud.front import messages
 from src.local_cloud.front.messages import Channel, Message
-from src.local_cloud.redshift import dialect, statements
+from src.local_cloud.redshift import scanning, statements
 from src.local_cloud.redshift.connection import RedshiftConnection
+from src.local_cloud.redshift.failures import SYNTAX, Refusal, raised_by_server
+from src.local_cloud.redshift.scanning import Statement
 
 # The messages by which the server ends its answer to each of the client's.
 _ENDS = {b"P": b"1E", b"B": b"2E", b"D": b"nTE", b"E": b"CIsE", b"C": b"3E"}
+_EXTENDED = frozenset([b"P", b"B", b"D", b"E", b"C", b"H"])
+_COPY_MESSAGES = frozenset([b"d", b"c", b"f"])
 _MAX_WAITING = 200  # answers left unread: a long pipeline must not fill the sockets between us
 _INFO = re.compile(r"^(\w+):\s+(.*)$", re.DOTALL)
-# A parameter, or a string to pass over: sqlglot takes "$1,$" for the start of a quoted text.
-_PARAMETER = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|\$\d+", re.DOTALL)
+_MAX_STATEMENT = 16 * 1024 * 1024  # bytes, as on Redshift
 # A script that has one of these is not a transaction of its own.
 _IN_NO_SCRIPT = frozenset(["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "VACUUM"])
 _TAGS = {"CREATE": "CREATE TABLE", "TRUNCATE": "TRUNCATE TABLE"}
@@ -55,8 +59,8 @@ class FrontConnection(RedshiftConnection):
 class _Prepared:
     """A statement of the extended protocol that PostgreSQL does not run itself."""
 
-    text: str
-    run: Callable[[str, Any], None]
+    statement: Statement
+    run: Callable[[Statement, Any], None]
 
 
 class Session:
@@ -85,30 +89,74 @@ class Session:
             if message.kind == b"S":
                 self._sync(message)
             elif message.kind == b"Q":
-                self._query(messages.split_text(message.body, 1)[0][0])
+                self._query(message)
+            elif message.kind == b"F":
+                self._call(message)
+            elif message.kind in _COPY_MESSAGES:
+                continue  # no COPY is under way: PostgreSQL passes over them too
+            elif message.kind not in _EXTENDED:
+                text = f"invalid frontend message type {message.kind[0]}"
+                self._client.send(messages.error("FATAL", "08P01", text))
+                return
             elif not self._is_skipping:
                 self._extended(message)
 
     # -- the simple protocol ---------------------------------------------------------------
 
-    def _query(self, script: str) -> None:
+    def _query(self, message: Message) -> None:
         """Run a script statement by statement, up to the first error."""
         self._is_skipping = False
         try:
-            found = self._split(script)
-            if not found:
-                self._client.send(Message(b"I"))
-            if len(found) > 1 and _IN_NO_SCRIPT.isdisjoint(map(dialect.leading_word, found)):
-                self._as_one_transaction(found)
-            else:
-                for statement in found:
-                    if not self._one(statement):
-                        break
+            with self._refusing():
+                found = scanning.split(self._texts(message, 1)[0][0])
+                if not found:
+                    self._client.send(Message(b"I"))
+                if len(found) > 1 and _IN_NO_SCRIPT.isdisjoint(s.leading_word for s in found):
+                    self._as_one_transaction(found)
+                else:
+                    for statement in found:
+                        if not self._one(statement):
+                            break
         except psycopg2.Error as error:
             self._fail(error)
         self._client.send(Message(b"Z", self._connection.status_byte))
 
-    def _as_one_transaction(self, script: list[str]) -> None:
+    def _call(self, message: Message) -> None:
+        """Refuse a FunctionCall message."""
+        self._is_skipping = False
+        try:
+            with self._refusing():
+                raise Refusal.fails_on_redshift("a FunctionCall message")
+        except psycopg2.Error as error:
+            self._fail(error)
+        self._client.send(Message(b"Z", self._connection.status_byte))
+
+    def _texts(self, message: Message, count: int) -> tuple[list[str], bytes]:
+        """Return the first strings of a message, and what follows them."""
+        if message.size > _MAX_STATEMENT:
+            raise Refusal(
+                f"Statement is too large. Statement Size: {message.size} bytes. "
+                f"Maximum Allowed: {_MAX_STATEMENT} bytes",
+                SYNTAX,
+            )
+        try:
+            return messages.split_text(message.body, count)
+        except UnicodeDecodeError as error:
+            near = " ".join(f"0x{byte:02x}" for byte in error.object[error.start : error.end])
+            text = f'invalid byte sequence for encoding "UTF8": {near}'
+            raise Refusal(text, "22021") from error
+
+    def _refusing(self) -> AbstractContextManager[None]:
+        """Let the server raise what is refused; answers that are due come first."""
+
+        def execute(*arguments: Any) -> None:
+            self._drain()
+            with self._connection.cursor() as cursor:
+                cursor.plain(*arguments)
+
+        return raised_by_server(execute)
+
+    def _as_one_transaction(self, script: list[Statement]) -> None:
         """Run the statements of a script: all of them or, outside of a transaction, none."""
         is_alone = not self._connection.is_in_transaction
         is_good = False
@@ -116,6 +164,7 @@ class Session:
             for statement in script:
                 if is_alone and not self._connection.is_in_transaction:  # the first, or a TRUNCATE
                     self._silently("BEGIN")
+                is_good = False  # also where the next line raises
                 is_good = self._one(statement)
                 if not is_good:
                     break
@@ -128,13 +177,13 @@ class Session:
             cursor.plain(statement)
         self._connection.status_byte = b"T" if statement == "BEGIN" else b"I"
 
-    def _one(self, statement: str) -> bool:
+    def _one(self, statement: Statement) -> bool:
         """Run one statement; tells whether the next may run."""
         run = statements.runner_of(statement)
         if run is not None:
             self._run(_Prepared(statement, run))
             return True
-        translated = self._translate(statement)
+        translated = statements.postgres_text(statement, self._connection.is_serverless)
         self._server.send(Message(b"Q", messages.text(translated)))
         return self._relay_to_ready()
 
@@ -146,56 +195,66 @@ class Session:
                 self._connection.status_byte = answer.body
                 return is_good
             is_good = is_good and answer.kind != b"E"
+            if answer.kind in b"GW":  # a COPY FROM STDIN, which no translation begins
+                self._server.send(Message(b"f", messages.text("not emulated")))
+                continue
             self._client.send(answer)
 
     # -- the extended protocol -------------------------------------------------------------
 
     def _extended(self, message: Message) -> None:
         try:
-            if message.kind == b"P":
-                message = self._parse(message)
-            elif message.kind == b"B":
-                portal, name = messages.split_text(message.body, 2)[0]
-                self._portals.pop(portal, None)
-                if name in self._prepared:
-                    self._portals[portal] = self._prepared[name]
-            elif message.kind == b"E":
-                (portal,), _ = messages.split_text(message.body, 1)
-                if portal in self._portals:
-                    self._drain()
-                    if not self._is_skipping:
-                        self._run(self._portals[portal])
-                    return
-            elif message.kind == b"H":
-                self._drain()
-                return
+            with self._refusing():
+                passed = self._prepare(message)
         except psycopg2.Error as error:
             self._fail(error)
             self._is_skipping = True
             return
-        self._server.send(message)
-        if message.kind in _ENDS:
-            self._waiting.append(message.kind)
+        if passed is None:
+            return
+        self._server.send(passed)
+        if passed.kind in _ENDS:
+            self._waiting.append(passed.kind)
         if len(self._waiting) >= _MAX_WAITING:
             self._drain()
 
-    def _parse(self, message: Message) -> Message:
-        """Return the message with PostgreSQL's text; what we run ourselves is empty there."""
-        (name, query), rest = messages.split_text(message.body, 2)
-        self._prepared.pop(name, None)
-        found = self._split(_PARAMETER.sub(_spaced, query))
-        if len(found) > 1:
+    def _prepare(self, message: Message) -> Message | None:
+        """Return what the server gets for a message; None where it was answered here."""
+        if message.kind == b"P":
+            return self._parse(message)
+        if message.kind == b"B":
+            portal, name = self._texts(message, 2)[0]
+            self._portals.pop(portal, None)
+            if name in self._prepared:
+                self._portals[portal] = self._prepared[name]
+        elif message.kind == b"E":
+            (portal,), _ = self._texts(message, 1)
+            if portal in self._portals:
+                self._drain()
+                if not self._is_skipping:
+                    self._run(self._portals[portal])
+                return None
+        elif message.kind == b"H":
             self._drain()
-            raise psycopg2.errors.SyntaxError(
-                "cannot insert multiple commands into a prepared statement"
-            )
+            return None
+        else:
+            self._texts(message, 0)
+        return message
+
+    def _parse(self, message: Message) -> Message:
+        """Return the message with PostgreSQL's text; what is run here is empty there."""
+        (name, query), rest = self._texts(message, 2)
+        self._prepared.pop(name, None)
+        found = scanning.split(query)
+        if len(found) > 1:
+            raise Refusal("cannot insert multiple commands into a prepared statement", SYNTAX)
         text = ""
         if found:
             run = statements.runner_of(found[0])
             if run is not None:
                 self._prepared[name] = _Prepared(found[0], run)
             else:
-                text = self._translate(found[0])
+                text = statements.postgres_text(found[0], self._connection.is_serverless)
         return Message(b"P", messages.text(name) + messages.text(text) + rest)
 
     def _drain(self) -> None:
@@ -220,41 +279,23 @@ class Session:
 
     # -- on the connection itself ----------------------------------------------------------
 
-    def _split(self, script: str) -> list[str]:
-        with self._connection.cursor() as cursor:
-            return dialect.split(script, self._executing(cursor))
-
-    def _translate(self, statement: str) -> str:
-        """Return PostgreSQL's text; what has to be refused is refused by the server."""
-        with self._connection.cursor() as cursor:
-            execute = self._executing(cursor)
-            return statements.postgres_text(statement, execute, self._connection.is_serverless)
-
-    def _executing(self, cursor: Any) -> Callable[..., None]:
-        """Return a way to run a statement on the connection, whatever answers are due first."""
-
-        def execute(*arguments: Any) -> None:
-            self._drain()
-            cursor.plain(*arguments)
-
-        return execute
-
     def _run(self, prepared: _Prepared) -> None:
         del self._connection.notices[:]
         with self._connection.cursor() as cursor:
             try:
-                prepared.run(prepared.text, cursor)
+                prepared.run(prepared.statement, cursor)
                 rows = cursor.rowcount
             finally:
-                self._pass_notices()
-        word = dialect.leading_word(prepared.text)
+                self._pass_notices(prepared.statement.leading_word)
+        word = prepared.statement.leading_word
         tag = _TAGS.get(word, word) + (f" {max(rows, 0)}" if word == "MERGE" else "")
         self._client.send(Message(b"C", messages.text(tag)))
 
-    def _pass_notices(self) -> None:
+    def _pass_notices(self, word: str) -> None:
+        """Pass on what the server notes; of COPY's inner tables the client knows nothing."""
         for line in self._connection.notices:
             found = _INFO.match(line.strip())
-            if found:
+            if found and (found[1] == "INFO" or word not in ("COPY", "UNLOAD")):
                 self._client.send(messages.notice(found[1], found[2]))
         del self._connection.notices[:]
 
@@ -272,7 +313,3 @@ class Session:
                 diag.message_hint or "",
             )
         )
-
-
-def _spaced(found: re.Match[str]) -> str:
-    return found[0] + " " if found[0].startswith("$") else found[0]

@@ -1,40 +1,36 @@
-"""Table attributes of CREATE TABLE: taken out of the text, for PostgreSQL knows none of them."""
+"""Table attributes of CREATE TABLE: taken out of the words, for PostgreSQL knows none of them."""
 
 from __future__ import annotations
 
-import re
 from typing import Any, NoReturn
 
-from src.local_cloud.redshift import dialect
-from src.local_cloud.redshift.failures import SYNTAX, fail
+from src.local_cloud.redshift.failures import SYNTAX, Refusal
+from src.local_cloud.redshift.scanning import Statement, Token
 
 _STYLES = ("AUTO", "EVEN", "KEY", "ALL")
 Recorded = list[tuple[str, str]]
 
 
-def take_attributes(statement: str, execute: Any) -> tuple[str, Recorded]:
+def take_attributes(statement: Statement) -> tuple[Statement, Recorded]:
     """Return the statement without its attributes, and what they said: (kind, declaration)."""
-    return _Taker(statement, execute).take()
+    return _Taker(statement).take()
 
 
 class _Taker:
-    def __init__(self, statement: str, execute: Any) -> None:
-        self._statement = statement
-        self._execute = execute
-        self._tokens = dialect.tokens(statement)
+    def __init__(self, statement: Statement) -> None:
+        self._tokens = statement.tokens
         self._at = 0
         self._depth = 0
         self._taken: Recorded = []
-        self._kept: list[str] = []
-        self._position = 0
+        self._kept: list[Token] = []
         self._column = ""  # whose definition is being read
 
-    def take(self) -> tuple[str, Recorded]:
-        """Walk the tokens up to a top-level AS; the query behind it is not ours."""
+    def take(self) -> tuple[Statement, Recorded]:
+        """Walk the tokens up to a top-level AS; the query behind it has no attributes."""
         while self._at < len(self._tokens):
             word = self._word()
             if self._depth == 1 and self._word(-1) in ("(", ","):
-                self._column = self._tokens[self._at].text.lower()
+                self._column = self._tokens[self._at].name
             if word == "(":
                 self._depth += 1
             elif word == ")":
@@ -47,21 +43,18 @@ class _Taker:
             elif self._depth == 1 and word in ("DISTKEY", "SORTKEY"):
                 self._cut(type(self)._column_key)
                 continue
+            self._kept.append(self._tokens[self._at])
             self._at += 1
-        self._kept.append(self._statement[self._position :])
-        return " ".join(part.strip() for part in self._kept), self._taken
+        return Statement((*self._kept, *self._tokens[self._at :])), self._taken
 
     def _word(self, ahead: int = 0) -> str:
         at = self._at + ahead
-        return str(self._tokens[at].text).upper() if 0 <= at < len(self._tokens) else ""
+        return self._tokens[at].word if 0 <= at < len(self._tokens) else ""
 
     def _cut(self, handler: Any) -> None:
-        first = self._tokens[self._at]
+        first = self._at
         kind = handler(self)
-        last = self._tokens[self._at - 1]
-        self._kept.append(self._statement[self._position : first.start])
-        self._position = last.end + 1
-        said = self._statement[first.start : self._position]
+        said = Statement(self._tokens[first : self._at]).code
         self._taken.append((kind, f"{said}({self._column})" if self._depth else said))
 
     def _style(self) -> str:
@@ -97,14 +90,14 @@ class _Taker:
     def _choice(self) -> str:
         """BACKUP YES | NO, ENCODE AUTO."""
         kind = self._word().lower()
-        if not re.fullmatch("YES|NO|AUTO", self._word(1)):
+        if self._word(1) not in ("YES", "NO", "AUTO"):
             self._syntax(1)
         self._at += 2
         return kind
 
     def _syntax(self, ahead: int) -> NoReturn:
         near = self._word(ahead) or "end of statement"
-        fail(self._execute, f'syntax error at or near "{near}"', SYNTAX)
+        raise Refusal(f'syntax error at or near "{near}"', SYNTAX)
 
 
 _TABLE = {

@@ -10,9 +10,24 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from src.local_cloud.redshift import dialect, statements
+from src.local_cloud.redshift import scanning, statements
+from src.local_cloud.redshift.failures import raised_by_server
 
 _SYSTEM_SQL = Path(__file__).with_name("system.sql")
+# What would give the clients' schemas and relations to their owner. An identity's sequence follows
+# its table.
+_FOREIGN = """
+SELECT format('ALTER SCHEMA %%I OWNER TO %%I', nspname, %(owner)s::text) FROM pg_namespace
+ WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'redshift_local')
+   AND nspowner <> %(owner)s::regrole
+UNION ALL
+SELECT format('ALTER TABLE %%I.%%I OWNER TO %%I', nspname, relname, %(owner)s::text)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+ WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'redshift_local')
+   AND relowner <> %(owner)s::regrole AND relkind IN ('r', 'p', 'v', 'm', 'S')
+   AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid
+                   AND deptype IN ('a', 'i'))
+"""
 
 
 def connect(*, s3: Any, serverless: bool = False, **address: Any) -> psycopg2.extensions.connection:
@@ -29,8 +44,11 @@ def connect(*, s3: Any, serverless: bool = False, **address: Any) -> psycopg2.ex
     return connection
 
 
-def prepare(address: dict[str, Any]) -> None:
-    """Create or renew the system views and functions of the server at `address`."""
+def prepare(address: dict[str, Any], owner: str) -> None:
+    """Create or renew the system views and functions of the server; `address` is a superuser's.
+
+    What clients made belongs to `owner`, also where an earlier version gave it to the superuser.
+    """
     script = _SYSTEM_SQL.read_text()
     digest = hashlib.sha256(script.encode()).hexdigest()
     connection = psycopg2.connect(**address)
@@ -43,6 +61,9 @@ def prepare(address: dict[str, Any]) -> None:
         cursor.execute(
             "TRUNCATE redshift_local.sessions, redshift_local.unload_sessions"
         )  # pids of an earlier server
+        cursor.execute(_FOREIGN, {"owner": owner})
+        for (change,) in cursor.fetchall():
+            cursor.execute(change)
     _vacuum(connection)
     connection.close()
 
@@ -70,13 +91,25 @@ class RedshiftConnection(psycopg2.extensions.connection):
     address: dict[str, Any]
     _log_connection: Any = None
 
-    def log(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
-        """Write to the system tables in a transaction of their own."""
+    def log(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+        """Write rows of a system table, in a transaction of their own."""
         if self._log_connection is None:
             self._log_connection = psycopg2.connect(**self.address)
             self._log_connection.autocommit = True
         with self._log_connection.cursor() as cursor:
-            cursor.executemany(statement, rows)
+            for row in rows:
+                marks = ", ".join(["%s"] * len(row))
+                cursor.execute(
+                    f"SELECT redshift_local.record(ROW({marks})::redshift_local.{table})", row
+                )
+
+    def set_client_encoding(self, encoding: str) -> None:
+        """Refuse every encoding but UTF-8: the texts of statements are read as that."""
+        if encoding.upper().replace("-", "").replace("_", "") not in ("UTF8", "UNICODE"):
+            raise psycopg2.NotSupportedError(
+                f"client_encoding {encoding} is not emulated by the local Redshift (UTF8 is)"
+            )
+        super().set_client_encoding(encoding)
 
     @property
     def is_in_transaction(self) -> bool:
@@ -107,14 +140,14 @@ class RedshiftCursor(psycopg2.extensions.cursor):
         super().execute(statement, arguments)
 
     def execute(self, query: Any, vars: Any = None) -> None:
-        """Execute one Redshift statement; refuses by name what is not emulated."""
+        """Execute Redshift statements; refuses by name what is not emulated."""
         text = self.mogrify(query, _escaped(vars)).decode()
-        found = dialect.split(text, self.plain)
+        with raised_by_server(self.plain):
+            found = scanning.split(text)
+            for statement in found:
+                statements.run(statement, self)
         if not found:
-            return self.plain(text)
-        for statement in found:
-            statements.run(statement, self)
-        return None
+            self.plain("")
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         """Execute one statement for each set of arguments."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from src.local_cloud.redshift.copy_moments import EPOCHS, is_known_format
 from src.local_cloud.redshift.failures import SYNTAX, fail, not_emulated
+from src.local_cloud.redshift.scanning import Statement
 from src.local_cloud.redshift.statement_tokens import OptionTokens, character
 
 CopyFormat = Literal["text", "csv", "json", "parquet"]
@@ -114,7 +115,7 @@ class CopyCommand:
         return bucket, key
 
 
-def parse_copy(statement: str, execute: Any) -> CopyCommand:
+def parse_copy(statement: Statement | str, execute: Any) -> CopyCommand:
     """Parse a COPY statement; errors are raised through the server."""
     return _Parser(statement, execute).parse()
 
@@ -162,7 +163,7 @@ class _Parser(OptionTokens):
         command.format = "csv"
         if self.take("QUOTE"):
             self.take("AS")
-            command.quote = self.string()
+            command.quote = character(self.string())
 
     def _option_json(self, command: CopyCommand) -> None:
         command.format = "json"
@@ -245,7 +246,20 @@ class _Parser(OptionTokens):
             fail(self.execute, "MAXERROR is not supported with IGNOREALLERRORS", SYNTAX)
         if command.serialize_to_json and command.format != "parquet":
             fail(self.execute, "SERIALIZETOJSON is for columnar formats only", SYNTAX)
+        self._check_marks(command)
         for word, chosen in (("DATEFORMAT", command.date_format),
                              ("TIMEFORMAT", command.time_format)):  # fmt: skip
             if not is_known_format(chosen) or (word == "DATEFORMAT" and chosen in EPOCHS):
                 fail(self.execute, f"invalid {word} '{chosen}'", SYNTAX)
+
+    def _check_marks(self, command: CopyCommand) -> None:
+        """Refuse marks that cannot be distinguished from each other, or from the end of a line."""
+        quote, delimiter = command.quote, command.delimiter
+        if len(quote) != 1 or not quote.isascii() or quote in "\r\n\0":
+            fail(self.execute, "QUOTE must be one ASCII character", SYNTAX)
+        if "DELIMITER" in command.given and (not delimiter or set(delimiter) & set("\r\n\0")):
+            fail(self.execute, "DELIMITER must be a character that ends no line", SYNTAX)
+        if command.format == "csv" and quote in (delimiter or ","):
+            fail(self.execute, "DELIMITER and QUOTE must not be the same", SYNTAX)
+        if set(command.null_as) & set("\r\n"):
+            fail(self.execute, "NULL AS must not contain the end of a line", SYNTAX)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -15,7 +15,6 @@ import pyarrow.csv as pa_csv
 from src.local_cloud.redshift.copy_binary import HEAD, TAIL, as_binary, can_be_binary
 from src.local_cloud.redshift.copy_values import TargetColumn
 
-_PART_BYTES = 1 << 18
 _MAKERS = 2
 _Block = TypeVar("_Block")
 
@@ -41,13 +40,6 @@ def copy_typed(
     )
 
 
-def copy_stream(
-    cursor: Any, statement: str, stream: IO[bytes], check: Callable[[bytes], bytes] = bytes
-) -> int:
-    """Run a COPY ... FROM STDIN over a stream as it is; otherwise as `copy_made`."""
-    return copy_made(cursor, statement, iter(lambda: stream.read(_PART_BYTES), b""), check)
-
-
 def copy_made(
     cursor: Any, statement: str, blocks: Iterator[_Block], make: Callable[[_Block], bytes],
     head: bytes = b"", tail: bytes = b"",
@@ -68,7 +60,9 @@ def copy_made(
             if feed.error is not None:  # the driver knows only that it was stopped
                 raise feed.error from None
             raise
-    return int(cursor.rowcount)
+    rows = int(cursor.rowcount)
+    cursor.plain("RELEASE SAVEPOINT redshift_rows")
+    return rows
 
 
 def _as_csv(rows: pa.RecordBatch) -> bytes:

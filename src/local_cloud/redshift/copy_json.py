@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import IO, Any
 
 import psycopg2
 
 from src.local_cloud.redshift.copy_command import CopyCommand
-from src.local_cloud.redshift.copy_direct import copy_stream
+from src.local_cloud.redshift.copy_direct import copy_made
 from src.local_cloud.redshift.copy_documents import read_documents
-from src.local_cloud.redshift.copy_paths import NO_ARRAY, read_paths, sql_text
+from src.local_cloud.redshift.copy_encoding import shown
+from src.local_cloud.redshift.copy_failures import is_about_data
+from src.local_cloud.redshift.copy_lines import NotPlainError, ends_alike, read_blocks, require
+from src.local_cloud.redshift.copy_paths import NO_ARRAY, read_paths
+from src.local_cloud.redshift.copy_records import RAW_BYTES, as_copy_lines
 from src.local_cloud.redshift.copy_stage import LINES, STAGE, parts
-from src.local_cloud.redshift.copy_values import BadRow, TargetColumn
+from src.local_cloud.redshift.copy_values import BadRow, CopyResult, TargetColumn
+
+NO_OBJECT = "Invalid input line."
 
 
 class JsonStage:
@@ -23,69 +27,79 @@ class JsonStage:
     raw_line = f"(SELECT l.doc FROM {LINES} l WHERE l.doc_no = redshift_copy_stage.doc_no)"
 
     def __init__(
-        self, cursor: Any, command: CopyCommand, columns: list[TargetColumn], s3: Any
-    ) -> None:
+        self, cursor: Any, command: CopyCommand, columns: list[TargetColumn], s3: Any,
+        result: CopyResult,
+    ) -> None:  # fmt: skip
         self._cursor = cursor
         self._command = command
         self._names = [c.name for c in columns]
         self._fold = command.json == "auto ignorecase"
-        self._paths = read_paths(command, len(columns), s3, cursor.plain)
-        self.replaced: list[tuple[int, int, str]] = []
+        self._paths = read_paths(command, len(columns), s3)
+        self._result = result
         cursor.plain(
-            f"DROP TABLE IF EXISTS {LINES}; CREATE TEMP TABLE redshift_copy_lines "
+            "CREATE TEMP TABLE redshift_copy_lines "
             "(doc_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, line bigint, doc text)"
         )
 
-    def add(self, number: int, opened: Any) -> list[BadRow]:
-        """Stage one file; returns the records that are no JSON objects."""
+    def drop(self) -> None:
+        """Remove the table of documents."""
+        self._cursor.plain(f"DROP TABLE {LINES}")
+
+    def add(self, number: int, opened: Any) -> None:
+        """Stage one file; records that are no JSON objects are refused."""
         cursor = self._cursor
         cursor.plain(f"SELECT coalesce(max(doc_no), 0) FROM {LINES}")
         before = int(cursor.fetchone()[0])
         cursor.plain("SAVEPOINT redshift_copy")
-        try:
-            # Neither byte can stand in JSON text, so every line arrives as it is.
-            copy_stream(
-                cursor,
-                f"COPY {LINES} (doc) FROM STDIN "
-                "(FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02', ESCAPE E'\\x02')",
-                opened(),
-            )
-            cursor.plain(
-                # What PostgreSQL calls JSON, though no text can hold it: NUL, half a character.
-                "SELECT bool_and(doc IS JSON OBJECT AND doc !~* '\\\\u(0000|d[89a-f])') "
-                f"FROM {LINES} WHERE doc IS NOT NULL AND doc_no > {before}"
-            )
-            plain_lines = cursor.fetchone()[0] is not False
-        except psycopg2.DataError:
-            plain_lines = False
-        refused: list[BadRow] = []
-        if not plain_lines or self._fold:
+        if not self._line_by_line(opened(), before) or self._fold:
             cursor.plain("ROLLBACK TO SAVEPOINT redshift_copy")
-            refused = self._document_by_document(number, opened())
+            self._document_by_document(number, opened())
+        cursor.plain("RELEASE SAVEPOINT redshift_copy")
         cursor.plain(f"SELECT coalesce(min(doc_no), 1) - 1 FROM {LINES} WHERE doc_no > {before}")
         base = int(cursor.fetchone()[0])  # numbers lost to a rollback are passed over
-        refused += self._unreachable(number, before, base)
+        self._refuse_unreachable(number, before, base)
         names = ", ".join(f'"{n}"' for n in self._names)
         cursor.plain(
             f"INSERT INTO {STAGE} (file_no, line, doc_no, {names}) "
             f"SELECT {number}, coalesce(l.line, l.doc_no - {base}), l.doc_no, {self._record()} "
             f"WHERE l.doc IS NOT NULL AND l.doc_no > {before}"
         )
-        return refused
+
+    def _line_by_line(self, stream: IO[bytes], before: int) -> bool:
+        """Take every line for a document; returns whether they all are."""
+        cursor = self._cursor
+        try:
+            copy_made(
+                cursor,
+                f"COPY {LINES} (doc) FROM STDIN "
+                "(FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02', ESCAPE E'\\x02')",
+                read_blocks(stream, b""),
+                _readable,
+            )
+            cursor.plain(
+                # What PostgreSQL calls JSON, though no text can hold it: NUL, half a character.
+                "SELECT bool_and(doc IS JSON OBJECT AND doc !~* '\\\\u(0000|d[89a-f])') "
+                f"FROM {LINES} WHERE doc IS NOT NULL AND doc_no > {before}"
+            )
+        except NotPlainError:
+            return False
+        except psycopg2.Error as error:
+            if not is_about_data(error):
+                raise
+            return False
+        return bool(cursor.fetchone()[0] is not False)
 
     def _record(self) -> str:
         """Return the SQL of a document's fields, and of where they come from."""
-        null_text = sql_text(self._command.null_as)
         if self._paths is None:
             fields = ", ".join(f'"{n}" text' for n in self._names)
-            record = ", ".join(f'NULLIF(r."{n}", {null_text})' for n in self._names)
+            record = ", ".join(f'r."{n}"' for n in self._names)
             return f"{record} FROM {LINES} l, json_to_record(l.doc::json) AS r({fields})"
-        found = ", ".join(f"NULLIF(l.doc::json #>> {p.sql}, {null_text})" for p in self._paths)
+        found = ", ".join(f"l.doc::json #>> {p.sql}" for p in self._paths)
         return f"{found} FROM {LINES} l"
 
-    def _unreachable(self, number: int, before: int, base: int) -> list[BadRow]:
+    def _refuse_unreachable(self, number: int, before: int, base: int) -> None:
         """Refuse documents in which a path's array is too short, or no array."""
-        refused: list[BadRow] = []
         for path in self._paths or ():
             for parent, index in path.arrays:
                 at = f"l.doc::json #> {parent}"
@@ -95,28 +109,34 @@ class JsonStage:
                 )
                 self._cursor.plain(
                     f"DELETE FROM {LINES} l WHERE l.doc IS NOT NULL AND l.doc_no > {before} "
-                    f"AND {test} RETURNING coalesce(l.line, l.doc_no - {base}), l.doc"
+                    f"AND {test} RETURNING coalesce(l.line, l.doc_no - {base}), "
+                    f"left(l.doc, {RAW_BYTES})"
                 )
-                refused += [
-                    BadRow(number, line, "", "", "", 0, doc, "", 1216, NO_ARRAY)
-                    for line, doc in self._cursor.fetchall()
-                ]
-        return refused
+                for line, doc in self._cursor.fetchall():
+                    self._result.refuse(
+                        BadRow(number, line, "", "", "", 0, doc, "", 1216, NO_ARRAY)
+                    )
 
-    def _document_by_document(self, number: int, stream: IO[bytes]) -> list[BadRow]:
-        refused: list[BadRow] = []
-        for part in parts(read_documents(stream)):
-            buffer = io.StringIO()
-            writer = csv.writer(buffer, lineterminator="\n")
-            for line, document, raw in part:
-                if document is None:
-                    clean = raw.encode(errors="replace").decode().replace("\x00", ".")
-                    refused.append(
-                        BadRow(number, line, "", "", "", 0, clean, "", 1216, "Invalid input line.")
+    def _document_by_document(self, number: int, stream: IO[bytes]) -> None:
+        for part in parts(read_documents(stream), lambda document: len(document.raw)):
+            good = []
+            for document in part:
+                if document.content is None:
+                    raw = shown(document.raw[:RAW_BYTES])
+                    self._result.refuse(
+                        BadRow(number, document.line, "", "", "", 0, raw, "", 1216, NO_OBJECT)
                     )
                     continue
-                folded = {k.lower() if self._fold else k: v for k, v in document.items()}
-                writer.writerow([line, json.dumps(folded)])
-            buffer.seek(0)
-            self._cursor.copy_expert(f"COPY {LINES} (line, doc) FROM STDIN (FORMAT csv)", buffer)
-        return refused
+                content = document.content
+                if self._fold:
+                    content = {key.lower(): value for key, value in content.items()}
+                good.append([document.line, json.dumps(content)])
+            self._cursor.copy_expert(
+                f"COPY {LINES} (line, doc) FROM STDIN (FORMAT csv)", as_copy_lines(good)
+            )
+
+
+def _readable(body: bytes) -> bytes:
+    """Return a block in which no byte means something to PostgreSQL's parser but line ends."""
+    require(not any(byte in body for byte in (b"\0", b"\x01", b"\x02")) and ends_alike(body))
+    return body

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 
 _DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-_TIME = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
+_TIME = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
 _STRICT = rf"^\s*{_DATE}( {_TIME}([+-][0-9]{{2}}(:?[0-9]{{2}})?)?)?\s*$"
 _OFFSET = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?|[ ](UTC|GMT|[ECMP][SD]T))$"
-# 'auto' is what PostgreSQL reads, less its words ("today") and what could be an epoch.
-_NOT_AUTO = r"^[0-9]{9,13}$|^[0-9]{15,}$|now|today|tomorrow|yesterday|infinity|epoch|allballs"
+# 'auto' is what PostgreSQL reads, less its words ("today"), what could be an epoch, and what is
+# finer than a microsecond: Redshift refuses that, PostgreSQL rounds it.
+_NOT_AUTO = (
+    r"^[0-9]{9,13}$|^[0-9]{15,}$|now|today|tomorrow|yesterday|infinity|epoch|allballs"
+    r"|:[0-9]{2}\.[0-9]{7}"
+)
 EPOCHS = {"epochsecs": 1, "epochmillisecs": 1000}
 
 # What a letter group of a format matches, and where it stands in YYYY-MM-DD HH:MI:SS.
@@ -19,7 +23,7 @@ _PARTS = {
     "MM": ("([0-9]{1,2})", "month"), "DD": ("([0-9]{1,2})", "day"),
     "HH24": ("([0-9]{1,2})", "hour"), "HH12": ("([0-9]{1,2})", "hour"),
     "HH": ("([0-9]{1,2})", "hour"), "MI": ("([0-9]{1,2})", "minute"),
-    "SS": (r"([0-9]{1,2}(?:\.[0-9]+)?)", "second"),
+    "SS": (r"([0-9]{1,2}(?:\.[0-9]{1,6})?)", "second"),
     "AM": ("([AaPp][Mm])", "half"), "PM": ("([AaPp][Mm])", "half"),
     "OF": ("([+-][0-9]{2}(?::?[0-9]{2})?)", "zone"), "TZ": ("([A-Za-z]{3,4})", "zone"),
 }  # fmt: skip

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, NoReturn
-
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import Any
 
 from src.local_cloud.redshift.copy_command import CopyCommand
-from src.local_cloud.redshift.copy_source import s3_error
-from src.local_cloud.redshift.failures import INTERNAL, detail_block, fail
+from src.local_cloud.redshift.copy_failures import LoadError
+from src.local_cloud.redshift.copy_source import read_object
 
+_LONGEST = 1 << 20  # bytes of a jsonpaths file
 NO_ARRAY = "Invalid JSONPath format: Not an array or index out of range."
 _DOTS = re.compile(r"^\$(\.[^.\[\]'\"]+(\[[0-9]+\])*)+$")
 _BRACKETS = re.compile(r"^\$(\[('[^']*'|\"[^\"]*\"|[0-9]+)\])+$")
@@ -40,39 +40,34 @@ class JsonPath:
         ]
 
 
-def read_paths(command: CopyCommand, width: int, s3: Any, execute: Any) -> list[JsonPath] | None:
+def read_paths(command: CopyCommand, width: int, s3: Any) -> list[JsonPath] | None:
     """Return the paths of the command's file, or None where documents are read by key.
 
     A file whose top key is not "jsonpaths" means 'auto', as on Redshift.
     """
     if not command.json.startswith("s3://"):
         return None
-    bucket, _, key = command.json.removeprefix("s3://").partition("/")
     try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except (ClientError, BotoCoreError) as error:
-        s3_error(execute, error, command.json)
-    try:
-        content = json.loads(body)
-    except ValueError:
-        _refuse(execute, "The JSONPaths file is not valid JSON", command.json)
+        with closing(read_object(command.json, s3)) as body:
+            content = json.loads(body.read(_LONGEST))
+    except (ValueError, RecursionError) as error:
+        raise LoadError("The JSONPaths file is not valid JSON", context=command.json) from error
     if not isinstance(content, dict) or "jsonpaths" not in content:
         return None
-    paths = [_parsed(text, execute) for text in content["jsonpaths"]]
+    found = content["jsonpaths"]
+    paths = [_parsed(text) for text in (found if isinstance(found, list) else [found])]
     if len(paths) != width:
-        _refuse(
-            execute,
+        raise LoadError(
             "Number of jsonpaths and the number of columns should match. "
             f"JSONPath size: {len(paths)}, Number of columns in table or column list: {width}",
-            command.json,
+            context=command.json,
         )
     return paths
 
 
-def _parsed(text: Any, execute: Any) -> JsonPath:
+def _parsed(text: Any) -> JsonPath:
     if not isinstance(text, str) or not (_DOTS.match(text) or _BRACKETS.match(text)):
-        _refuse(
-            execute,
+        raise LoadError(
             "Invalid JSONPath format. Supported notations are 'dot-notation' and "
             f"'bracket-notation': {text}",
         )
@@ -80,10 +75,6 @@ def _parsed(text: Any, execute: Any) -> JsonPath:
     for dotted, single, double, index in _STEP.findall(text):
         steps.append(int(index) if index else dotted or single or double)
     return JsonPath(tuple(steps))
-
-
-def _refuse(execute: Any, text: str, context: str = "") -> NoReturn:
-    fail(execute, text, INTERNAL, detail_block(text, 8001, context))
 
 
 def _sql_array(steps: tuple[str | int, ...]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from functools import cache
 from typing import IO, Any
 
@@ -21,11 +20,16 @@ import pyarrow.json as pa_json
 
 from src.local_cloud.redshift.copy_command import CopyCommand
 from src.local_cloud.redshift.copy_direct import copy_made, copy_typed
+from src.local_cloud.redshift.copy_lines import (
+    NotPlainError,
+    ends_alike,
+    read_blocks,
+    require,
+    skip_lines,
+)
 from src.local_cloud.redshift.copy_records import needs_records
 from src.local_cloud.redshift.copy_values import TargetColumn
 
-BLOCK_BYTES = 1 << 20
-_LONGEST_RECORD = 16 << 20  # without an end in so many bytes there is something wrong
 _DIGITS = b"0123456789"
 _CHARACTERS = {
     "smallint": _DIGITS + b"-", "integer": _DIGITS + b"-", "bigint": _DIGITS + b"-",
@@ -51,10 +55,6 @@ def _truths() -> pa.Array:
     return pa.array(["t", "f", "true", "false", "1", "0"])  # imports pandas: not at the start
 
 
-class NotPlainError(Exception):
-    """Something in a file needs Redshift's own rules."""
-
-
 def load_plain(
     cursor: Any, command: CopyCommand, columns: list[TargetColumn], stream: IO[bytes]
 ) -> int:
@@ -65,15 +65,14 @@ def load_plain(
     if command.format == "json":
         types = [_json_type(column) for column in columns]
         return copy_typed(
-            cursor, command.table, columns, types, _blocks(stream, b""),
+            cursor, command.table, columns, types, read_blocks(stream, b""),
             lambda body: _typed_json(body, command, columns, types),
         )  # fmt: skip
-    for _ in range(command.ignore_header):
-        stream.readline()
+    skip_lines(stream, command.ignore_header)
     return copy_made(
         cursor,
         _statement(command, columns),
-        _blocks(stream, command.quote.encode() if command.format == "csv" else b""),
+        read_blocks(stream, command.quote.encode() if command.format == "csv" else b""),
         lambda body: _plain_text(body, command, columns),
     )
 
@@ -123,54 +122,21 @@ def _empty_is_null(command: CopyCommand) -> bool:
     return command.empty_as_null or command.null_as == ""
 
 
-def _require(condition: Any) -> None:
-    if not condition:
-        raise NotPlainError
-
-
-# -- whole records -------------------------------------------------------------------------------
-
-
-def _blocks(stream: IO[bytes], quote: bytes) -> Iterator[bytes]:
-    """Yield a stream in blocks of whole records; an end of line inside quotes ends none."""
-    held = b""
-    while chunk := stream.read(BLOCK_BYTES):
-        held += chunk
-        end = _last_end(held, quote)
-        if end:
-            yield held[:end]
-            held = held[end:]
-        _require(len(held) <= _LONGEST_RECORD)
-    if held:
-        yield held
-
-
-def _last_end(body: bytes, quote: bytes) -> int:
-    end = len(body)
-    quotes = body.count(quote) if quote else 0
-    while (at := body.rfind(b"\n", 0, end)) >= 0:
-        if not quote or (quotes - body.count(quote, at)) % 2 == 0:
-            return at + 1
-        end = at
-    return 0
-
-
 # -- delimited text ------------------------------------------------------------------------------
 
 
 def _plain_text(body: bytes, command: CopyCommand, columns: list[TargetColumn]) -> bytes:
     """Return the block itself, if every field is plain."""
     null_as = command.null_as.encode()
-    _require(b"\0" not in body and not (null_as and null_as in body))
-    if b"\r" in body:  # every line must end alike
-        _require(body.count(b"\r") == body.count(b"\n") == body.count(b"\r\n"))
+    require(b"\0" not in body and not (null_as and null_as in body))
+    require(ends_alike(body))
     quote = command.quote.encode()
     if command.format == "csv":
         has_quotes = quote in body
-        _require(not has_quotes or _quotes_whole_fields(body, quote, command.delimiter.encode()))
+        require(not has_quotes or _quotes_whole_fields(body, quote, command.delimiter.encode()))
     else:
         has_quotes = False
-        _require(NO_QUOTE not in body)
+        require(NO_QUOTE not in body)
     names = [str(index) for index in range(len(columns))]
     try:
         table = pa_csv.read_csv(
@@ -212,12 +178,12 @@ def _check_field(values: Any, column: TargetColumn, command: CopyCommand) -> Non
     lengths, content = _lengths_and_content(values)
     if column.is_text:
         if column.max_bytes is not None:
-            _require(lengths.max() <= column.max_bytes)
-        _require(not column.is_single_byte or not len(content) or content.max() < 128)
-        _require(not (column.not_null and _empty_is_null(command)) or lengths.min() > 0)
+            require(lengths.max() <= column.max_bytes)
+        require(not column.is_single_byte or not len(content) or content.max() < 128)
+        require(not (column.not_null and _empty_is_null(command)) or lengths.min() > 0)
         return
     if lengths.min() == 0:
-        _require(not column.not_null)
+        require(not column.not_null)
         values = values.filter(pa.array(lengths > 0))
         if len(values) == 0:
             return
@@ -227,25 +193,25 @@ def _check_field(values: Any, column: TargetColumn, command: CopyCommand) -> Non
 def _check_value(values: Any, lengths: Any, content: Any, column: TargetColumn) -> None:
     """Require that texts are values of a type, in the form that leaves nothing to interpret."""
     if column.type == "boolean":
-        _require(pc.all(pc.is_in(values, _truths())).as_py())
+        require(pc.all(pc.is_in(values, _truths())).as_py())
         return
-    _require(_allowed(column.type)[content].all())
+    require(_allowed(column.type)[content].all())
     if column.is_moment:
-        _require(_LENGTHS.get(column.type, _MOMENT_LENGTHS).issuperset(np.unique(lengths).tolist()))
+        require(_LENGTHS.get(column.type, _MOMENT_LENGTHS).issuperset(np.unique(lengths).tolist()))
     if column.type == "numeric":
         pc.cast(values, pa.decimal128(column.precision, column.scale))
         return
     typed = pc.cast(values, _ARROW[column.type])
     if column.is_moment:
-        _require(typed.to_numpy(zero_copy_only=False).min() >= _FIRST_MOMENT)
+        require(typed.to_numpy(zero_copy_only=False).min() >= _FIRST_MOMENT)
     elif column.type in _SMALLEST_FLOAT:
         _check_floats(typed, column)
 
 
 def _check_floats(typed: Any, column: TargetColumn) -> None:
     sizes = np.abs(typed.to_numpy(zero_copy_only=False))
-    _require(np.isfinite(sizes).all())
-    _require(((sizes == 0) | (sizes >= _SMALLEST_FLOAT[column.type])).all())
+    require(np.isfinite(sizes).all())
+    require(((sizes == 0) | (sizes >= _SMALLEST_FLOAT[column.type])).all())
 
 
 def _lengths_and_content(values: Any) -> tuple[Any, Any]:
@@ -271,9 +237,8 @@ def _typed_json(
 ) -> pa.RecordBatch:
     """Return the rows of a block, if every document is an object and every value plain."""
     # Arrow's reader crashes where the first document is null; it forgives NaN and a BOM.
-    _require(body.startswith(b"{") and b"\\u0000" not in body)
-    _require(not ((b"NaN" in body or b"Inf" in body) and _NO_NUMBER.search(body)))
-    _require(command.null_as.encode().replace(b"\\", b"\\\\") not in body)
+    require(body.startswith(b"{") and b"\\u0000" not in body)
+    require(not ((b"NaN" in body or b"Inf" in body) and _NO_NUMBER.search(body)))
     try:
         sample, _ = json.JSONDecoder().raw_decode(body.decode())
         schema = pa.schema([(c.name, _read_type(c, sample.get(c.name))) for c in columns])
@@ -310,10 +275,10 @@ def _read_type(column: TargetColumn, sample: Any) -> pa.DataType:
 def _checked_json(values: Any, column: TargetColumn, command: CopyCommand) -> Any:
     """Return a column's values, all of them plain; whole numbers in a text become text."""
     if column.is_text and pa.types.is_integer(values.type):
-        _require(not pc.any(pc.equal(values, 0)).as_py())  # it may have been written -0
+        require(not pc.any(pc.equal(values, 0)).as_py())  # it may have been written -0
         values = values.cast(pa.string())
     present = values.drop_null()
-    _require(not column.not_null or len(present) == len(values))
+    require(not column.not_null or len(present) == len(values))
     if len(present) == 0:
         return values
     if column.type in _SMALLEST_FLOAT:
@@ -322,5 +287,5 @@ def _checked_json(values: Any, column: TargetColumn, command: CopyCommand) -> An
         _check_value(present, *_lengths_and_content(present), column)
     elif column.is_text:
         _check_field(present, column, command)
-        _require(not _empty_is_null(command) or _lengths_and_content(present)[0].min() > 0)
+        require(not _empty_is_null(command) or _lengths_and_content(present)[0].min() > 0)
     return values

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
+
+import psycopg2
 
 from src.local_cloud.redshift import copy_parquet, copy_text
 from src.local_cloud.redshift.copy_command import CopyCommand
-from src.local_cloud.redshift.copy_source import source_files
+from src.local_cloud.redshift.copy_failures import LoadError, is_about_data
+from src.local_cloud.redshift.copy_source import SourceFile, source_files
 from src.local_cloud.redshift.copy_values import CopyResult, TargetColumn
 from src.local_cloud.redshift.failures import INTERNAL, SYNTAX, detail_block, fail
 from src.local_cloud.redshift.load_log import LoadLog
 
+_log = logging.getLogger(__name__)
+_DATE_STYLE = "ISO, MDY"  # Redshift's: 'auto' reads 10-MAR-25 as the tenth of March
+_NO_ROOM = "a row is none that the local warehouse can store"
 _COLUMNS_OF = """
 SELECT a.attname, format_type(a.atttypid, NULL), a.attnotnull, a.atthasdef, a.atttypmod,
        (SELECT substring(pg_get_constraintdef(c.oid) FROM '<= ([0-9]+)')::int
@@ -49,13 +56,13 @@ class CopyRunner:
         files = source_files(command, self._connection.s3, self._execute)
         log = self._begin_load()
         log.files = files
-        loader = copy_parquet.load if command.format == "parquet" else copy_text.load
         try:
-            result = loader(self._cursor, command, columns, files, self._connection.s3)
-        except copy_parquet.ScanError as error:
+            result = self._loaded(columns, files)
+        except LoadError as error:
             log.history("aborted", 0, 0)
-            block = detail_block("Spectrum Scan Error", error.code, str(error), log.query)
-            fail(self._execute, "Spectrum Scan Error", INTERNAL, block)
+            text = str(error)
+            block = detail_block(text, error.code, error.context, log.query)
+            fail(self._execute, text, INTERNAL, block)
         log.errors(result.bad)
         log.replaced(result.replaced)
         if result.bad_count >= command.errors_allowed:
@@ -67,6 +74,28 @@ class CopyRunner:
             fail(self._execute, text, INTERNAL, detail_block(text, 8001, query=log.query))
         self._finish(log, result)
 
+    def _loaded(self, columns: list[TargetColumn], files: list[SourceFile]) -> CopyResult:
+        """Load the files. Raises LoadError, and the transaction goes on then."""
+        command = self._command
+        loader = copy_parquet.load if command.format == "parquet" else copy_text.load
+        self._execute("SELECT current_setting('datestyle')")
+        style = self._cursor.fetchone()[0]
+        self._execute(f"SAVEPOINT redshift_load; SET LOCAL datestyle TO '{_DATE_STYLE}'")
+        try:
+            result = loader(self._cursor, command, columns, files, self._connection.s3)
+        except Exception as error:
+            if self._cursor.connection.closed:
+                raise
+            self._execute("ROLLBACK TO SAVEPOINT redshift_load")
+            if not _is_about_a_file(error):
+                raise
+            # PostgreSQL's words are not Redshift's, and may name tables of this emulation's own.
+            _log.warning("COPY into %s: %r", command.shown, error)
+            text = f"Load into table '{command.shown}' failed: {_NO_ROOM}"
+            raise LoadError(text, 1000, command.source) from error
+        self._execute(f"RELEASE SAVEPOINT redshift_load; SET LOCAL datestyle TO '{style}'")
+        return result
+
     @property
     def _view(self) -> str:
         """Return the view that messages send their reader to."""
@@ -76,6 +105,9 @@ class CopyRunner:
         command = self._command
         self._execute(_COLUMNS_OF, (command.table,))
         declared = [TargetColumn.from_catalog(*row) for row in self._cursor.fetchall()]
+        self._execute("SELECT relkind FROM pg_class WHERE oid = to_regclass(%s)", (command.table,))
+        if declared and self._cursor.fetchone()[0] not in ("r", "p"):
+            fail(self._execute, f'cannot copy to view "{command.shown}"', "42809")
         if not declared:
             text = f"Cannot COPY into nonexistent table {command.shown}"
             fail(self._execute, text, INTERNAL)
@@ -135,3 +167,10 @@ class CopyRunner:
 
     def _info(self, text: str) -> None:
         self._execute("SELECT redshift_local.info(%s)", (text,))
+
+
+def _is_about_a_file(error: Exception) -> bool:
+    """Tell whether what was raised is for want of a rule about some content."""
+    if isinstance(error, psycopg2.Error):
+        return is_about_data(error)
+    return isinstance(error, (ValueError, ArithmeticError, RecursionError, MemoryError))

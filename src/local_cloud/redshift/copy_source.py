@@ -8,14 +8,16 @@ import io
 import json
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from src.local_cloud.redshift.copy_command import CopyCommand
+from src.local_cloud.redshift.copy_failures import LoadError
 from src.local_cloud.redshift.failures import INTERNAL, detail_block, fail
 
 _CHUNK = 1 << 18
@@ -89,9 +91,14 @@ def _manifest_files(command: CopyCommand, s3: Any, execute: Any) -> list[SourceF
     return found
 
 
-def open_object(file: SourceFile, command: CopyCommand, s3: Any, execute: Any) -> IO[bytes]:
-    """Open an object's content as a stream: decompressed, and in UTF-8 whatever it was."""
-    stream = _decompressed(file, command.compression, s3, execute)
+def open_object(file: SourceFile, command: CopyCommand, s3: Any, *, until: ExitStack) -> IO[bytes]:
+    """Open an object's content as a stream: decompressed, and in UTF-8 whatever it was.
+
+    Its connection is closed with `until`, also where a load ends in the middle of it.
+    """
+    body = read_object(file.uri, s3)
+    until.callback(body.close)
+    stream = _decompressed(body, command.compression)
     if command.encoding == "utf-8":
         return stream
     return io.BufferedReader(_Recoded(stream, command.encoding), _CHUNK)
@@ -116,11 +123,16 @@ class _Recoded(io.RawIOBase):
         return count
 
 
-def _decompressed(file: SourceFile, compression: str | None, s3: Any, execute: Any) -> IO[bytes]:
+def read_object(address: str, s3: Any) -> Any:
+    """Return the body of an object; raises LoadError where S3 refuses."""
+    bucket, _, key = address.removeprefix("s3://").partition("/")
     try:
-        body = s3.get_object(Bucket=file.bucket, Key=file.key)["Body"]
+        return s3.get_object(Bucket=bucket, Key=key)["Body"]
     except (ClientError, BotoCoreError) as error:
-        s3_error(execute, error, file.uri)
+        raise LoadError(_service_text(error), context=_being_read(address)) from error
+
+
+def _decompressed(body: Any, compression: str | None) -> IO[bytes]:
     if compression == "gzip":
         return io.BufferedReader(gzip.GzipFile(fileobj=body), _CHUNK)
     if compression == "bzip2":
@@ -133,12 +145,11 @@ def _decompressed(file: SourceFile, compression: str | None, s3: Any, execute: A
 
 
 @contextmanager
-def open_seekable(
-    file: SourceFile, command: CopyCommand, s3: Any, execute: Any
-) -> Iterator[IO[bytes]]:
+def open_seekable(file: SourceFile, command: CopyCommand, s3: Any) -> Iterator[IO[bytes]]:
     """Open an object's content as a file on disk, for formats that are read out of order."""
     with tempfile.TemporaryFile() as spooled:
-        shutil.copyfileobj(open_object(file, command, s3, execute), spooled, _CHUNK)
+        with ExitStack() as until:
+            shutil.copyfileobj(open_object(file, command, s3, until=until), spooled, _CHUNK)
         spooled.seek(0)
         yield spooled
 
@@ -149,7 +160,21 @@ def _pre_load_error(execute: Any, text: str, code: int = 8001, context: str = ""
 
 def s3_error(execute: Any, error: Exception, address: str) -> NoReturn:
     """Raise what COPY says when S3 refuses."""
-    _pre_load_error(execute, _service_text(error), context=f"S3 key being read : {address}")
+    _pre_load_error(execute, _service_text(error), context=_being_read(address))
+
+
+def _being_read(address: str) -> str:
+    return f"S3 key being read : {address}"
+
+
+@contextmanager
+def decompression(file: SourceFile, command: CopyCommand) -> Iterator[None]:
+    """Turn what a broken archive raises into the error of COPY."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        text = f"failed to inflate with {command.compression}: {error}"
+        raise LoadError(text, 9001, _being_read(file.uri)) from error
 
 
 def _service_text(error: Exception) -> str:

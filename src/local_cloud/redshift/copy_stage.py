@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 STAGE = "pg_temp.redshift_copy_stage"
 LINES = "pg_temp.redshift_copy_lines"
 _PER_PART = 20_000
+_PART_SIZE = 4 << 20
 _T = TypeVar("_T")
 
 
-def parts(records: Iterator[_T]) -> Iterator[list[_T]]:
+def parts(records: Iterator[_T], size: Callable[[_T], int]) -> Iterator[list[_T]]:
     """Yield what Python reads in parts to be passed on one by one: memory stays flat."""
-    while part := list(itertools.islice(records, _PER_PART)):
+    part: list[_T] = []
+    total = 0
+    for record in records:
+        part.append(record)
+        total += size(record)
+        if total >= _PART_SIZE or len(part) >= _PER_PART:
+            yield part
+            part, total = [], 0
+    if part:
         yield part

@@ -5,31 +5,39 @@ from __future__ import annotations
 
 import functools
 import re
-import zlib
+from contextlib import ExitStack, suppress
 from typing import IO, Any
 
 import psycopg2
 
 from src.local_cloud.redshift.copy_command import CopyCommand
-from src.local_cloud.redshift.copy_direct import copy_stream
+from src.local_cloud.redshift.copy_direct import copy_made
+from src.local_cloud.redshift.copy_failures import is_about_data
 from src.local_cloud.redshift.copy_json import JsonStage
+from src.local_cloud.redshift.copy_lines import (
+    NotPlainError,
+    ends_alike,
+    read_blocks,
+    require,
+    skip_lines,
+)
 from src.local_cloud.redshift.copy_plain import (
     NO_QUOTE,
-    NotPlainError,
     literal,
     load_plain,
     may_be_plain,
     parser_options,
 )
 from src.local_cloud.redshift.copy_records import (
+    Complaint,
+    Record,
     as_copy_lines,
     needs_records,
     read_records,
 )
-from src.local_cloud.redshift.copy_source import SourceFile, open_object
-from src.local_cloud.redshift.copy_stage import LINES, STAGE, parts
-from src.local_cloud.redshift.copy_values import BadRow, CopyResult, TargetColumn
-from src.local_cloud.redshift.failures import INTERNAL, detail_block, fail
+from src.local_cloud.redshift.copy_source import SourceFile, decompression, open_object
+from src.local_cloud.redshift.copy_stage import STAGE, parts
+from src.local_cloud.redshift.copy_values import BadRow, CopyResult, TargetColumn, TooManyErrors
 
 _MAX_REPORTED = 1_000
 _POSITION = re.compile(r", Pos (\d+), Type")
@@ -38,39 +46,38 @@ _POSITION = re.compile(r", Pos (\d+), Type")
 def load(
     cursor: Any, command: CopyCommand, columns: list[TargetColumn], files: list[SourceFile], s3: Any
 ) -> CopyResult:
-    """Load the files."""
-    execute = cursor.plain
+    """Load the files; ends early where it has failed and enough of its errors are known."""
+    result = CopyResult(errors_allowed=command.errors_allowed)
+    with suppress(TooManyErrors):
+        _load(cursor, command, columns, files, s3, result)
+    return result
+
+
+def _load(
+    cursor: Any, command: CopyCommand, columns: list[TargetColumn], files: list[SourceFile],
+    s3: Any, result: CopyResult,
+) -> None:  # fmt: skip
     stage: JsonStage | _TextStage | None = None
-    bad: list[BadRow] = []
-    scanned: list[int] = []
-    direct = staged = 0
+    staged = 0
     for number, file in enumerate(files):
-        opened = functools.partial(open_object, file, command, s3, execute)
-        try:
+        refused = result.bad_count
+        with decompression(file, command), ExitStack() as until:
+            opened = functools.partial(open_object, file, command, s3, until=until)
             rows = _load_directly(cursor, command, columns, opened)
             if rows is not None:
-                direct += rows
-                scanned.append(rows)
+                result.rows += rows
+                result.scanned.append(rows)
                 continue
-            stage = stage or _new_stage(cursor, command, columns, s3)
-            refused = stage.add(number, opened)
-        except (OSError, EOFError, zlib.error) as error:
-            text = f"The file {file.uri} cannot be decompressed: {error}"
-            fail(execute, text, INTERNAL, detail_block(text, 8001))
-        bad += refused
-        execute(f"SELECT count(*) FROM {STAGE} WHERE file_no = %s", (number,))
+            stage = stage or _new_stage(cursor, command, columns, s3, result)
+            stage.add(number, opened)
+        cursor.plain(f"SELECT count(*) FROM {STAGE} WHERE file_no = %s", (number,))
         found = int(cursor.fetchone()[0])
         staged += found
-        scanned.append(found + len(refused))
-    result = CopyResult(scanned=scanned)
+        result.scanned.append(found + result.bad_count - refused)
     if stage is not None:
         _insert(cursor, command, columns, stage.raw_line, staged, result)
-        execute(f"DROP TABLE {STAGE}; DROP TABLE IF EXISTS {LINES}")
-        result.replaced = stage.replaced
-    result.rows += direct
-    result.bad[:0] = bad
-    result.bad_count += len(bad)
-    return result
+        cursor.plain(f"DROP TABLE {STAGE}")
+        stage.drop()
 
 
 def _load_directly(
@@ -81,20 +88,25 @@ def _load_directly(
         return None
     try:
         return load_plain(cursor, command, columns, opened())
-    except (NotPlainError, psycopg2.DataError):
+    except NotPlainError:
+        return None
+    except psycopg2.Error as error:
+        if not is_about_data(error):
+            raise
         return None
 
 
 def _new_stage(
-    cursor: Any, command: CopyCommand, columns: list[TargetColumn], s3: Any
+    cursor: Any, command: CopyCommand, columns: list[TargetColumn], s3: Any, result: CopyResult
 ) -> JsonStage | _TextStage:
     fields = ", ".join(f'"{c.name}" text' for c in columns)
     cursor.plain(
-        f"DROP TABLE IF EXISTS {STAGE}; CREATE TEMP TABLE redshift_copy_stage "
-        f"(file_no int, line bigint GENERATED BY DEFAULT AS IDENTITY, doc_no bigint, {fields})"
+        "CREATE TEMP TABLE redshift_copy_stage (file_no int, "
+        f"line bigint GENERATED BY DEFAULT AS IDENTITY, doc_no bigint, raw text, {fields})"
     )
-    kind = JsonStage if command.format == "json" else _TextStage
-    return kind(cursor, command, columns, s3)
+    if command.format == "json":
+        return JsonStage(cursor, command, columns, s3, result)
+    return _TextStage(cursor, command, columns, result)
 
 
 def _insert(
@@ -123,7 +135,7 @@ def _insert(
             f"SELECT {values} FROM {stage} WHERE {valid}"
         )
         inserted = int(cursor.rowcount)
-    result.rows, result.bad_count = inserted, staged - inserted
+    result.rows += inserted
     if inserted != staged:
         tests = ", ".join(
             f"coalesce({c.valid(f'f{i}', command)}, false)" for i, c in enumerate(columns)
@@ -132,7 +144,10 @@ def _insert(
             f"SELECT file_no, line, {raw_line}, {names}, {tests} FROM {stage} "
             f"WHERE NOT coalesce({valid}, false) ORDER BY file_no, line LIMIT {_MAX_REPORTED}"
         )
-        result.bad = [_explain(row, columns, command) for row in cursor.fetchall()]
+        found = cursor.fetchall()
+        for row in found:
+            result.refuse(_explain(row, columns, command))
+        result.bad_count += staged - inserted - len(found)
 
 
 def _explain(row: Any, columns: list[TargetColumn], command: CopyCommand) -> BadRow:
@@ -144,7 +159,7 @@ def _explain(row: Any, columns: list[TargetColumn], command: CopyCommand) -> Bad
     wrong = _POSITION.search(reason)
     position = int(wrong[1]) if wrong else 0
     if raw is None:
-        raw = command.delimiter.join("" if v is None else str(v) for v in values)
+        raw = command.delimiter.join(command.null_as if v is None else v for v in values)
     shown = "" if value is None else str(value)
     before = tuple(
         (c.name, c.pg_name, c.length, None if v is None else str(v))
@@ -159,65 +174,79 @@ def _explain(row: Any, columns: list[TargetColumn], command: CopyCommand) -> Bad
 class _TextStage:
     """Stages delimited files: PostgreSQL's own parser first, Python's where it does not serve."""
 
-    raw_line = "NULL"  # put together from the fields
+    raw_line = "raw"  # where it is NULL, the line is put together from the fields
 
     def __init__(
-        self, cursor: Any, command: CopyCommand, columns: list[TargetColumn], s3: Any
+        self, cursor: Any, command: CopyCommand, columns: list[TargetColumn], result: CopyResult
     ) -> None:
         self._cursor = cursor
         self._command = command
-        self._names = [c.name for c in columns]
-        self.replaced: list[tuple[int, int, str]] = []  # file, line, raw line: ACCEPTINVCHARS
+        self._columns = columns
+        self._names = ", ".join(f'"{c.name}"' for c in columns)
+        self._result = result
 
-    def add(self, number: int, opened: Any) -> list[BadRow]:
-        """Stage one file; returns the rows that have no place in the table at all."""
-        if needs_records(self._command):
-            return self._by_records(number, opened())
-        cursor = self._cursor
-        cursor.plain(
+    def add(self, number: int, opened: Any) -> None:
+        """Stage one file; rows that have no place in the table at all are refused."""
+        if not needs_records(self._command):
+            try:
+                self._as_it_is(number, opened())
+            except NotPlainError:
+                pass
+            except psycopg2.Error as error:
+                if not is_about_data(error):
+                    raise
+            else:
+                return
+        self._by_records(number, opened())
+
+    def drop(self) -> None:
+        """Do nothing: there is only the common table."""
+
+    def _as_it_is(self, number: int, stream: IO[bytes]) -> None:
+        command = self._command
+        self._cursor.plain(
             f"ALTER TABLE {STAGE} ALTER file_no SET DEFAULT {number}, "
-            f"ALTER line RESTART WITH {self._command.ignore_header + 1}"
+            f"ALTER line RESTART WITH {command.ignore_header + 1}"
         )
-        names = ", ".join(f'"{name}"' for name in self._names)
-        statement = (
-            f"COPY {STAGE} ({names}) FROM STDIN (FORMAT csv, {parser_options(self._command)}, "
-            f"NULL {literal(self._command.null_as)}, FORCE_NULL ({names}))"
+        skip_lines(stream, command.ignore_header)
+        copy_made(
+            self._cursor,
+            f"COPY {STAGE} ({self._names}) FROM STDIN (FORMAT csv, {parser_options(command)}, "
+            f"NULL {literal(command.null_as)}, FORCE_NULL ({self._names}))",
+            read_blocks(stream, b""),
+            self._readable,
         )
-        try:
-            copy_stream(cursor, statement, self._without_header(opened()), self._readable)
-        except (NotPlainError, psycopg2.DataError):
-            return self._by_records(number, opened())
-        return []
 
-    def _readable(self, part: bytes) -> bytes:
-        if self._command.format == "text" and NO_QUOTE in part:
-            raise NotPlainError
-        return part
+    def _readable(self, body: bytes) -> bytes:
+        """Return a block that PostgreSQL's parser reads as COPY does: one without quotes."""
+        command = self._command
+        quote = command.quote.encode() if command.format == "csv" else NO_QUOTE
+        require(quote not in body and b"\0" not in body and ends_alike(body))
+        return body
 
-    def _without_header(self, stream: IO[bytes]) -> IO[bytes]:
-        for _ in range(self._command.ignore_header):
-            stream.readline()
-        return stream
-
-    def _by_records(self, number: int, stream: IO[bytes]) -> list[BadRow]:
+    def _by_records(self, number: int, stream: IO[bytes]) -> None:
         """Stage the rows that fit, refuse the others."""
-        refused: list[BadRow] = []
-        names = ", ".join(f'"{name}"' for name in ("file_no", "line", *self._names))
-        records = read_records(stream, self._command, len(self._names))
-        for part in parts(records):
+        records = read_records(stream, self._command, self._columns)
+        for part in parts(records, lambda record: record.size):
             good = []
             for record in part:
                 if record.complaint:
-                    refused.append(
-                        BadRow(
-                            number, record.line, "", "", "", 0, record.raw, "", *record.complaint
-                        )
-                    )
+                    self._refuse(number, record, record.complaint)
                 else:
-                    good.append([number, record.line, *record.fields])
+                    good.append([number, record.line, record.raw, *record.fields])
                 if record.was_replaced:
-                    self.replaced.append((number, record.line, record.raw))
+                    self._result.replace(number, record.line, record.raw)
             self._cursor.copy_expert(
-                f"COPY {STAGE} ({names}) FROM STDIN (FORMAT csv)", as_copy_lines(good)
+                f"COPY {STAGE} (file_no, line, raw, {self._names}) FROM STDIN (FORMAT csv)",
+                as_copy_lines(good),
             )
-        return refused
+
+    def _refuse(self, number: int, record: Record, why: Complaint) -> None:
+        column = None if why.field is None else self._columns[why.field : why.field + 1]
+        name, kind, length = (
+            (column[0].name, column[0].pg_name, column[0].length) if column else ("", "", "")
+        )
+        self._result.refuse(
+            BadRow(number, record.line, name, kind, length, why.position, record.raw, why.value,
+                   why.code, why.reason)
+        )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from src.local_cloud.redshift.copy_command import CopyCommand
 from src.local_cloud.redshift.copy_moments import has_offset, moment
@@ -24,6 +24,7 @@ _PG_NAMES = {
     "boolean": "bool",
     "date": "date",
 }
+_DEFAULT_NUMERIC = (18, 0)  # of a NUMERIC without precision and scale
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 
 
@@ -44,6 +45,14 @@ class BadRow:
     fields: tuple[tuple[str, str, str, str | None], ...] = ()  # (column, type, length, value)
 
 
+_MAX_REPORTED = 1_000  # bad rows, and rows with replacements, that are kept one by one
+_RAW_TEXT = 1024  # characters that are kept of a line and of a value
+
+
+class TooManyErrors(Exception):  # noqa: N818
+    """A load has failed already, and no more of its errors would be kept."""
+
+
 @dataclass
 class CopyResult:
     """What a COPY did."""
@@ -53,6 +62,24 @@ class CopyResult:
     bad: list[BadRow] = field(default_factory=list)
     bad_count: int = 0
     replaced: list[tuple[int, int, str]] = field(default_factory=list)  # ACCEPTINVCHARS
+    errors_allowed: float = float("inf")
+
+    def refuse(self, row: BadRow) -> None:
+        """Count a row that cannot be loaded, and keep the first of them.
+
+        Raises TooManyErrors where the load has failed and nothing more is to be found out.
+        """
+        self.bad_count += 1
+        if len(self.bad) < _MAX_REPORTED:
+            raw, value = row.raw_line[:_RAW_TEXT], row.raw_value[:_RAW_TEXT]
+            self.bad.append(replace(row, raw_line=raw, raw_value=value))
+        elif self.bad_count >= self.errors_allowed:
+            raise TooManyErrors
+
+    def replace(self, file: int, line: int, raw: str) -> None:
+        """Note a row in which characters were replaced."""
+        if len(self.replaced) < _MAX_REPORTED:
+            self.replaced.append((file, line, raw))
 
 
 @dataclass(frozen=True)
@@ -74,7 +101,7 @@ class TargetColumn:
         max_bytes: int | None, identity: str,
     ) -> TargetColumn:  # fmt: skip
         """Build from a row of pg_attribute."""
-        precision, scale = 38, 0
+        precision, scale = _DEFAULT_NUMERIC
         if kind == "character":
             max_bytes = typmod - 4
         if kind == "numeric" and typmod >= 4:
@@ -214,6 +241,11 @@ class TargetColumn:
         """Tell whether the column holds dates or times."""
         return self.type == "date" or self.type.startswith("timestamp")
 
+    def no_multibyte(self, sequence: str) -> str:
+        """Return the reason for bytes that are no character of one byte."""
+        hint = "(Hint: Try using VARCHAR)"
+        return f"Multibyte character not supported for CHAR {hint}. Invalid char: {sequence}"
+
     def reason(self, value: str | None, command: CopyCommand) -> tuple[int, str]:
         """Return (err_code, err_reason) of a field that is known not to be valid."""
         text = value if self.is_text or value is None else value.strip() or None
@@ -223,8 +255,7 @@ class TargetColumn:
         assert text is not None
         if self.is_single_byte and not text.isascii():
             found = next(c for c in text if not c.isascii()).encode().hex(" ")
-            hint = "(Hint: Try using VARCHAR)"
-            return 1215, f"Multibyte character not supported for CHAR {hint}. Invalid char: {found}"
+            return 1215, self.no_multibyte(found)
         if self.is_text:
             kind = "Char" if self.is_single_byte else "String"
             return 1204, f"{kind} length exceeds DDL length"
@@ -233,7 +264,8 @@ class TargetColumn:
         if self.type == "numeric":
             return _decimal_complaint(text, self)
         if self.type.startswith("timestamp"):
-            shown = command.time_format or "YYYY-MM-DD HH24:MI:SS"
+            offset = "OF" if self.type.endswith("with time zone") else ""
+            shown = command.time_format or f"YYYY-MM-DD HH24:MI:SS{offset}"
             return 1206, f"Invalid timestamp format or value [{shown}]"
         if self.type == "date":
             return 1205, "Invalid Date Format - length must be 10 or more"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from sqlglot import exp
 
 from src.local_cloud.redshift import dialect
 from src.local_cloud.redshift.attributes import take_attributes
-from src.local_cloud.redshift.failures import fails_on_redshift, not_emulated
-from src.local_cloud.redshift.rewriting import rewrite
+from src.local_cloud.redshift.failures import Refusal
+from src.local_cloud.redshift.scanning import Statement
 
 _DEFAULT_LENGTH = {"VARCHAR": 256, "TEXT": 256, "NVARCHAR": 256, "CHAR": 1, "BPCHAR": 256,
                    "NCHAR": 1}  # fmt: skip
@@ -28,39 +27,39 @@ _KEPT_CONSTRAINTS = (
 )
 
 
-def create_table(statement: str, execute: Any, cursor: Any) -> None:
+def create_table(statement: Statement, execute: Any) -> None:
     """Create a table as Redshift would; keys and attributes go to the side catalog."""
-    plain_text, recorded = take_attributes(statement, execute)
-    tree = dialect.parse(plain_text, execute)
-    dialect.check(tree, execute)
+    plain, recorded = take_attributes(statement)
+    tree = dialect.check(dialect.parse(plain))
     if not isinstance(tree, exp.Create):
-        not_emulated(execute, statement[:60])
-    _check_properties(tree, execute)
+        raise Refusal.not_emulated(statement.code[:60])
+    _check_properties(tree)
     schema = tree.this
     target = schema.this if isinstance(schema, exp.Schema) else schema
     if target.name.startswith("#"):  # a temporary table by its name
         tree.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
     if isinstance(schema, exp.Schema):
-        recorded += _take_columns(schema, plain_text, execute)
+        recorded += _take_columns(schema, _identities_by_default(plain))
     for like in tree.find_all(exp.LikeProperty):
         # Byte-length constraints are part of the type in Redshift: LIKE keeps them.
         like.append("expressions", exp.Property(this="INCLUDING", value=exp.var("CONSTRAINTS")))
-    execute(rewrite(tree).sql(dialect="postgres"))
-    _record(target, recorded, execute, cursor, is_new=True)
+    execute(dialect.render(tree))
+    _record(target, recorded, execute, is_new=True)
 
 
-def alter_table(statement: str, execute: Any, cursor: Any) -> None:
+def alter_table(statement: Statement, execute: Any) -> None:
     """Run ALTER ... ADD | DROP | RENAME; one column at a time, keys recorded, as on Redshift."""
-    if len(re.findall(r"\bADD\s+(?:COLUMN\b)?", statement, re.IGNORECASE)) > 1:
-        fails_on_redshift(execute, "ALTER TABLE with more than one ADD COLUMN")
-    if not re.search(r"\b(ADD|DROP|RENAME)\b", statement, re.IGNORECASE):
-        not_emulated(execute, f"ALTER: {statement[:60]!r}")
-    tree = dialect.parse(statement, execute)
-    dialect.check(tree, execute)
+    words = statement.words()
+    if words.count("ADD") > 1:
+        raise Refusal.fails_on_redshift("ALTER TABLE with more than one ADD COLUMN")
+    tree = dialect.parse(statement)
+    if not {"ADD", "DROP", "RENAME"} & set(words) or not isinstance(tree, exp.Alter):
+        raise Refusal.not_emulated(f"ALTER: {statement.code[:60]!r}")
+    dialect.check(tree)
     recorded: list[tuple[str, str]] = []
     for action in list(tree.args.get("actions") or []):
         if isinstance(action, exp.ColumnDef):
-            recorded += _take_column_keys(action, execute)
+            recorded += _take_column_keys(action)
             check = _character_check(action)
             if check:
                 tree.append("actions", exp.AddConstraint(expressions=[check]))
@@ -68,24 +67,24 @@ def alter_table(statement: str, execute: Any, cursor: Any) -> None:
             recorded.append(("key", action.sql("redshift")))
             action.pop()
     if tree.args.get("actions") or not recorded:
-        execute(rewrite(tree).sql(dialect="postgres"))
-    _record(tree.this, recorded, execute, cursor)
+        execute(dialect.render(tree))
+    _record(tree.this, recorded, execute)
 
 
-def _check_properties(tree: exp.Create, execute: Any) -> None:
+def _check_properties(tree: exp.Create) -> None:
     properties = tree.args.get("properties")
     for item in properties.expressions if properties else []:
         if not isinstance(item, (exp.TemporaryProperty, exp.LikeProperty)):
-            not_emulated(execute, f"CREATE TABLE … {item.sql('redshift')}")
+            raise Refusal.not_emulated(f"CREATE TABLE … {item.sql('redshift')}")
 
 
-def _take_columns(schema: exp.Schema, text: str, execute: Any) -> list[tuple[str, str]]:
+def _take_columns(schema: exp.Schema, by_default: set[str]) -> list[tuple[str, str]]:
     taken: list[tuple[str, str]] = []
     checks: list[exp.Expression] = []
     for item in list(schema.expressions):
         if isinstance(item, exp.ColumnDef):
-            taken += _take_column_keys(item, execute)
-            _set_identity(item, text)
+            taken += _take_column_keys(item)
+            _set_identity(item, by_default)
             check = _character_check(item)
             if check:
                 checks.append(check)
@@ -93,13 +92,13 @@ def _take_columns(schema: exp.Schema, text: str, execute: Any) -> list[tuple[str
             taken.append((type(item).__name__.lower(), item.sql("redshift")))
             item.pop()
         elif not isinstance(item, exp.LikeProperty):
-            not_emulated(execute, f"CREATE TABLE (… {item.sql('redshift')})")
+            raise Refusal.not_emulated(f"CREATE TABLE (… {item.sql('redshift')})")
     for check in checks:
         schema.append("expressions", check)
     return taken
 
 
-def _take_column_keys(column: exp.ColumnDef, execute: Any) -> list[tuple[str, str]]:
+def _take_column_keys(column: exp.ColumnDef) -> list[tuple[str, str]]:
     taken: list[tuple[str, str]] = []
     for constraint in list(column.args.get("constraints") or []):
         kind = constraint.kind
@@ -107,19 +106,29 @@ def _take_column_keys(column: exp.ColumnDef, execute: Any) -> list[tuple[str, st
             taken.append((type(kind).__name__.lower(), column.sql("redshift")))
             constraint.pop()
         elif isinstance(kind, exp.CheckColumnConstraint):
-            fails_on_redshift(execute, "CHECK")
+            raise Refusal.fails_on_redshift("CHECK")
         elif not isinstance(kind, _KEPT_CONSTRAINTS):
-            not_emulated(execute, f"column constraint {constraint.sql('redshift')}")
+            raise Refusal.not_emulated(f"column constraint {constraint.sql('redshift')}")
     return taken
 
 
-def _set_identity(column: exp.ColumnDef, text: str) -> None:
+def _identities_by_default(statement: Statement) -> set[str]:
+    """Return the columns that are GENERATED BY DEFAULT: sqlglot does not keep it."""
+    found, column, depth = set(), "", 0
+    for at, token in enumerate(statement.tokens):
+        if depth == 1 and statement.tokens[at - 1].word in ("(", ","):
+            column = token.name
+        depth += {"(": 1, ")": -1}.get(token.word, 0)
+        if depth == 1 and statement.words(at, 3) == ["GENERATED", "BY", "DEFAULT"]:
+            found.add(column)
+    return found
+
+
+def _set_identity(column: exp.ColumnDef, by_default: set[str]) -> None:
     """IDENTITY(seed, step) takes no value of the user's; GENERATED BY DEFAULT does."""
-    by_default = rf"\b{re.escape(column.name)}\b[^,()]*GENERATED\s+BY\s+DEFAULT"
     for constraint in column.args.get("constraints") or []:
         if isinstance(constraint.kind, exp.GeneratedAsIdentityColumnConstraint):
-            is_default = re.search(by_default, text, re.IGNORECASE) is not None
-            constraint.kind.set("this", not is_default)
+            constraint.kind.set("this", column.name not in by_default)
 
 
 def _character_check(column: exp.ColumnDef) -> exp.Expression | None:
@@ -129,25 +138,19 @@ def _character_check(column: exp.ColumnDef) -> exp.Expression | None:
     """
     kind = column.kind
     assert isinstance(kind, exp.DataType)
-    name = kind.this.name
-    if name not in _DEFAULT_LENGTH:
+    type_name = kind.this.name
+    if type_name not in _DEFAULT_LENGTH:
         return None
+    name = exp.to_identifier(column.name, quoted=True).sql("postgres")
     given = kind.expressions[0].name if kind.expressions else ""
-    if given.upper() == "MAX":
-        limit = 65_535
-    else:
-        limit = int(given) if given else _DEFAULT_LENGTH[name]
-    if name in _BLANK_PADDED:
+    limit = int(given) if given else _DEFAULT_LENGTH[type_name]
+    if type_name in _BLANK_PADDED:
         column.set("kind", exp.DataType.build(f"char({limit})", dialect="postgres"))
-        test = f'octet_length("{column.name}") = {limit}'
-        return _check(
-            f"{column.name}_single", f'{test} OR redshift_local.multibyte("{column.name}")'
-        )
+        test = f"octet_length({name}) = {limit}"
+        return _check(f"{column.name}_single", f"{test} OR redshift_local.multibyte({name})")
     column.set("kind", exp.DataType.build("varchar", dialect="postgres"))
-    test = f'octet_length("{column.name}") <= {limit}'
-    return _check(
-        f"{column.name}_bytes", f'{test} OR redshift_local.too_long("{column.name}", {limit})'
-    )
+    test = f"octet_length({name}) <= {limit}"
+    return _check(f"{column.name}_bytes", f"{test} OR redshift_local.too_long({name}, {limit})")
 
 
 def _check(name: str, condition: str) -> exp.Expression:
@@ -158,19 +161,12 @@ def _check(name: str, condition: str) -> exp.Expression:
 
 
 def _record(
-    target: exp.Expression, recorded: list[tuple[str, str]], execute: Any, cursor: Any,
-    is_new: bool = False,
-) -> None:  # fmt: skip
-    if not recorded:
-        return
-    name = target.sql(dialect="postgres")
-    execute("SELECT to_regclass(%s)::oid", (name,))
-    oid = cursor.fetchone()[0]
-    execute("SELECT 1 FROM redshift_local.declared_keys WHERE tbl = %s", (oid,))
-    if is_new and cursor.fetchone() is not None:
-        return  # IF NOT EXISTS met a table that is recorded already
-    for kind, declaration in recorded:
+    target: exp.Expression, recorded: list[tuple[str, str]], execute: Any, is_new: bool = False
+) -> None:
+    """Note what was declared; of IF NOT EXISTS that met a table it is known already."""
+    if recorded:
+        kinds, declarations = zip(*recorded, strict=True)
         execute(
-            "INSERT INTO redshift_local.declared_keys VALUES (%s, %s, %s)",
-            (oid, kind, declaration),
+            "SELECT redshift_local.declare_keys(to_regclass(%s), %s, %s, %s)",
+            (target.sql(dialect="postgres"), list(kinds), list(declarations), is_new),
         )

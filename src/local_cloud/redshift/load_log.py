@@ -27,11 +27,7 @@ class LoadLog:
 
     def session(self, rows: int) -> None:
         """Note what pg_last_copy_id() and pg_last_copy_count() answer from now on."""
-        self._connection.log(
-            "INSERT INTO redshift_local.sessions VALUES (%s, %s, %s) ON CONFLICT (pid) DO UPDATE "
-            "SET last_copy_id = excluded.last_copy_id, last_copy_count = excluded.last_copy_count",
-            [(self._session, self.query, rows)],
-        )
+        self._connection.log("sessions", [(self._session, self.query, rows)])
 
     def scanned(self, lines: list[int]) -> None:
         """Note the files that were read, and their lines."""
@@ -89,8 +85,7 @@ class LoadLog:
 
     def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
-            marks = ", ".join(["%s"] * len(rows[0]))
-            self._connection.log(f"INSERT INTO redshift_local.{table} VALUES ({marks})", rows)
+            self._connection.log(table, rows)
 
 
 def now() -> datetime:

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import psycopg2
 from sqlglot import exp
 
 from src.local_cloud.redshift import dialect
-from src.local_cloud.redshift.failures import SYNTAX, fail, not_emulated
-from src.local_cloud.redshift.rewriting import rewrite
+from src.local_cloud.redshift.failures import SYNTAX, Refusal
+from src.local_cloud.redshift.scanning import Statement
 
-_SIMPLIFIED = re.compile(
-    r"^\s*MERGE\s+INTO\s+(?P<target>\S+)\s+USING\s+(?P<source>\S+)(\s+(AS\s+)?(?P<alias>(?!ON\b)\w+))?"
-    r"\s+ON\s+(?P<condition>.+?)\s+REMOVE\s+DUPLICATES\s*$",
-    re.IGNORECASE | re.DOTALL,
-)
 _COLUMNS = (
     "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 "
     "AND NOT attisdropped ORDER BY attnum"
 )
 
 
-def merge(statement: str, cursor: Any) -> None:
+def merge(statement: Statement, cursor: Any) -> None:
     """Run a MERGE statement."""
-    simplified = _SIMPLIFIED.match(statement)
-    if simplified:
-        _replace(simplified, cursor)
+    if statement.words(len(statement.tokens) - 2) == ["REMOVE", "DUPLICATES"]:
+        _replace(statement.since(0, -2), cursor)
         return
-    tree = dialect.parse(statement, cursor.plain)
-    dialect.check(tree, cursor.plain)
+    tree = dialect.check(dialect.parse(statement))
     if not isinstance(tree, exp.Merge):
-        not_emulated(cursor.plain, "this form of MERGE")
+        raise Refusal.not_emulated("this form of MERGE")
     if tree.this.args.get("alias"):
-        fail(cursor.plain, "MERGE: the target table cannot have an alias", SYNTAX)
+        raise Refusal("MERGE: the target table cannot have an alias", SYNTAX)
     if not isinstance(tree.args["using"], exp.Table):
-        fail(cursor.plain, "MERGE: the source must be a table", SYNTAX)
+        raise Refusal("MERGE: the source must be a table", SYNTAX)
     for when in tree.args["whens"].expressions:
         _name_columns(when.args["then"], tree.this, cursor)
-    _run(rewrite(tree).sql(dialect="postgres"), cursor)
+    _run(dialect.render(tree), cursor)
 
 
 def _run(statement: str, cursor: Any) -> None:
@@ -52,7 +44,7 @@ def _run(statement: str, cursor: Any) -> None:
     except psycopg2.errors.CardinalityViolation:
         if in_transaction:
             cursor.plain("ROLLBACK TO SAVEPOINT redshift_merge")
-        fail(cursor.plain, "Found multiple matches to update the same tuple.")
+        raise Refusal("Found multiple matches to update the same tuple.") from None
 
 
 def _name_columns(then: Any, target: exp.Expression, cursor: Any) -> None:
@@ -66,12 +58,24 @@ def _name_columns(then: Any, target: exp.Expression, cursor: Any) -> None:
     then.set("this", exp.Tuple(expressions=names))
 
 
-def _replace(found: re.Match[str], cursor: Any) -> None:
+def _replace(statement: Statement, cursor: Any) -> None:
     """Delete what matches, insert every source row once; table aliases are the source's only."""
-    source = f"{found['source']} {found['alias'] or ''}".strip()
-    name = found["alias"] or found["source"]
+    words = statement.words()
+    if words[:2] != ["MERGE", "INTO"] or "USING" not in words or "ON" not in words:
+        raise Refusal("syntax error in MERGE", SYNTAX)
+    using, on = words.index("USING"), words.index("ON")
+    target = statement.since(2, using).code
+    source = statement.since(using + 1, on)
+    name = source.tokens[-1].text if _has_alias(source) else source.code
+    condition = statement.since(on + 1).code
     for text in (
-        f"DELETE FROM {found['target']} USING {source} WHERE {found['condition']}",
-        f"INSERT INTO {found['target']} SELECT DISTINCT {name}.* FROM {source}",
+        f"DELETE FROM {target} USING {source.code} WHERE {condition}",
+        f"INSERT INTO {target} SELECT DISTINCT {name}.* FROM {source.code}",
     ):
-        cursor.plain(dialect.translate(text, cursor.plain))
+        cursor.plain(dialect.translate(text))
+
+
+def _has_alias(source: Statement) -> bool:
+    """Tell whether a table's name is followed by another."""
+    words = source.words()
+    return len(words) > 1 and words[-2] != "."

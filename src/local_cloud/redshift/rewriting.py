@@ -7,28 +7,43 @@ from typing import Any
 
 from sqlglot import exp
 
-# Redshift's names of date parts, where PostgreSQL has another.
-PARTS = {
-    "Y": "year", "YR": "year", "YRS": "year", "YEARS": "year", "QTR": "quarter", "QTRS": "quarter",
-    "MON": "month", "MONS": "month", "MONTHS": "month", "W": "week", "WEEKS": "week", "D": "day",
-    "DAYS": "day", "H": "hour", "HR": "hour", "HRS": "hour", "HOURS": "hour", "M": "minute",
-    "MIN": "minute", "MINS": "minute", "MINUTES": "minute", "S": "second", "SEC": "second",
-    "SECS": "second", "SECONDS": "second", "MS": "milliseconds", "MSEC": "milliseconds",
-    "US": "microseconds", "USEC": "microseconds", "C": "century", "DEC": "decade",
-    "DW": "dow", "DAYOFWEEK": "dow", "WEEKDAY": "dow", "DY": "doy", "DAYOFYEAR": "doy",
-    "YEARDAY": "doy",
+from src.local_cloud.redshift.failures import Refusal
+
+# Date parts as PostgreSQL names them, and Redshift's other spellings of each.
+_SPELLINGS = {
+    "millennium": "millennia mil mils", "century": "centuries c cent cents",
+    "decade": "decades dec decs", "year": "years y yr yrs", "quarter": "quarters qtr qtrs",
+    "month": "months mon mons", "week": "weeks w", "day": "days d", "hour": "hours h hr hrs",
+    "minute": "minutes m min mins", "second": "seconds s sec secs",
+    "milliseconds": "millisecond ms msec msecs msecond mseconds millisec millisecs millisecon",
+    "microseconds": "microsecond microsec microsecs us usec usecs usecond useconds",
+    "dow": "dayofweek dw weekday", "doy": "dayofyear dy yearday", "epoch": "",
 }  # fmt: skip
+PARTS = {
+    spelling.upper(): part
+    for part, others in _SPELLINGS.items()
+    for spelling in (part, *others.split())
+}
 
 
 def rewrite(tree: exp.Expression) -> exp.Expression:
-    """Return a tree that PostgreSQL understands as Redshift would have understood it."""
-    result: exp.Expression = tree.transform(_rewritten)
-    return result
+    """Return a tree that PostgreSQL understands as Redshift would have understood it.
 
-
-def _rewritten(node: Any) -> Any:
-    change = _CHANGES.get(type(node))
-    return change(node) if change else node
+    Inner nodes come first: what a change takes over of its node is rewritten already.
+    """
+    for node in reversed(list(tree.bfs())):
+        change = _CHANGES.get(type(node))
+        if change is None:
+            continue
+        parent, key, index = node.parent, node.arg_key, node.index
+        changed = change(node)
+        if changed is node:
+            continue
+        if parent is None or key is None:
+            tree, changed.parent = changed, None
+        else:
+            parent.set(key, changed, index)
+    return tree
 
 
 def _call(name: str, *arguments: Any) -> exp.Expression:
@@ -40,10 +55,15 @@ def _part(node: Any, otherwise: str = "day") -> str:
     return PARTS.get(name, name.lower())
 
 
+def _timestamp(node: Any) -> exp.Expression:
+    return exp.cast(node, "timestamp")
+
+
 def _datediff(node: Any) -> exp.Expression:
     """Count the boundaries between two moments, as Redshift does; PostgreSQL's AGE does not."""
     unit = exp.Literal.string(_part(node.args.get("unit")))
-    return _call("redshift_local.datediff", unit, node.expression, node.this)
+    early, late = _timestamp(node.expression), _timestamp(node.this)
+    return _call("redshift_local.datediff", unit, early, late)
 
 
 def _dateadd(node: Any) -> exp.Expression:
@@ -66,7 +86,15 @@ def _extract(node: Any) -> exp.Expression:
 
 
 def _date_trunc(node: Any) -> exp.Expression:
-    return _call("DATE_TRUNC", exp.Literal.string(_part(node.args.get("unit"))), node.this)
+    unit, moment = exp.Literal.string(_part(node.args.get("unit"))), node.this
+    if isinstance(moment, exp.Literal):
+        moment = _timestamp(moment)
+    return _call("DATE_TRUNC", unit, moment)
+
+
+def _months_between(node: Any) -> exp.Expression:
+    late, early = _timestamp(node.this), _timestamp(node.expression)
+    return _call("pg_catalog.months_between", late, early)
 
 
 def _listagg(node: Any) -> Any:
@@ -76,6 +104,8 @@ def _listagg(node: Any) -> Any:
         if not isinstance(node.this, exp.GroupConcat):
             return node
         node, order = node.this, node.expression
+    elif isinstance(node.parent, exp.WithinGroup):
+        return node  # its parent's turn comes
     what, separator = node.this, node.args.get("separator")
     if isinstance(what, exp.Distinct):
         parts = what.expressions
@@ -90,15 +120,58 @@ def _listagg(node: Any) -> Any:
 
 
 def _window(node: Any) -> Any:
-    """RATIO_TO_REPORT(x) OVER w is x / SUM(x) OVER w."""
+    """RATIO_TO_REPORT(x) OVER w is x / SUM(x) OVER w; AVG OVER w as AVG."""
     called = node.this
+    if isinstance(called, exp.Avg):
+        return _average(called, lambda aggregate: _with_this(node, aggregate))
     if not (isinstance(called, exp.Anonymous) and str(called.this).upper() == "RATIO_TO_REPORT"):
         return node
     value = called.expressions[0]
-    total = node.copy()
-    total.set("this", exp.Sum(this=value.copy()))
+    total = _with_this(node, exp.Sum(this=value.copy()))
     divisor = exp.Nullif(this=total, expression=exp.Literal.number(0))
     return exp.Div(this=exp.cast(value, "double"), expression=divisor)
+
+
+def _with_this(window: Any, called: exp.Expression) -> exp.Expression:
+    found: exp.Expression = window.copy()
+    found.set("this", called)
+    return found
+
+
+def _avg(node: Any) -> Any:
+    if isinstance(node.parent, exp.Window) and node.arg_key == "this":
+        return node  # its parent's turn comes
+    return _average(node, lambda aggregate: aggregate)
+
+
+def _average(node: Any, placed: Callable[[Any], Any]) -> exp.Expression:
+    """AVG has its argument's type (integers: BIGINT), which MAX shows PostgreSQL."""
+    argument = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+    sample = exp.Max(this=argument.copy())
+    return _call("redshift_local.avg", placed(node.copy()), placed(sample))
+
+
+def _concat(node: Any) -> exp.Expression:
+    """CONCAT of two texts is NULL where one is."""
+    if len(node.expressions) != 2:
+        raise Refusal.fails_on_redshift("CONCAT of other than two values")
+    return _call("redshift_local.concat", *(exp.cast(e, "text") for e in node.expressions))
+
+
+def _regexp_replace(node: Any) -> exp.Expression:
+    """REGEXP_REPLACE(text, pattern [, replacement [, position [, flags]]]), every match."""
+    flags = node.args.get("modifiers")
+    if flags is not None and (not flags.is_string or not set(flags.name) <= set("ice")):
+        raise Refusal.not_emulated("REGEXP_REPLACE with other parameters than i, c and e")
+    return _call(
+        "REGEXP_REPLACE",
+        node.this,
+        node.expression,
+        node.args.get("replacement") or exp.Literal.string(""),
+        node.args.get("position") or exp.Literal.number(1),
+        exp.Literal.number(0),
+        exp.Literal.string(flags.name.replace("e", "") if flags is not None else ""),
+    )
 
 
 def _anonymous(node: Any) -> Any:
@@ -119,6 +192,19 @@ def _temporary(node: Any) -> Any:
     return node
 
 
+def _counted(*names: str) -> Callable[[Any], Any]:
+    """Take a BIGINT for a position or a length: PostgreSQL's functions want an INTEGER."""
+
+    def change(node: Any) -> Any:
+        for name in names:
+            value = node.args.get(name)
+            if value is not None and not isinstance(value, exp.Literal):
+                node.set(name, exp.cast(value, "int"))
+        return node
+
+    return change
+
+
 _CHANGES: dict[type, Callable[[Any], Any]] = {
     exp.TsOrDsDiff: _datediff,
     exp.DateDiff: _datediff,
@@ -132,7 +218,17 @@ _CHANGES: dict[type, Callable[[Any], Any]] = {
     exp.GroupConcat: _listagg,
     exp.ApproxDistinct: lambda n: exp.Count(this=exp.Distinct(expressions=[n.this])),
     exp.FromBase: lambda n: _call("pg_catalog.strtol", n.this, n.expression),
-    exp.MonthsBetween: lambda n: _call("pg_catalog.months_between", n.this, n.expression),
+    exp.MonthsBetween: _months_between,
+    exp.LastDay: lambda n: _call("redshift_local.last_day", _timestamp(n.this)),
+    exp.SplitPart: _counted("part_index"),
+    exp.Pad: _counted("expression"),
+    exp.Left: _counted("expression"),
+    exp.Right: _counted("expression"),
+    exp.Substring: _counted("start", "length"),
+    exp.Repeat: _counted("times"),
+    exp.Avg: _avg,
+    exp.Concat: _concat,
+    exp.RegexpReplace: _regexp_replace,
     exp.RegexpExtract: lambda n: _call("REGEXP_SUBSTR", n.this, n.expression),
     exp.JSONExtractScalar: _json_text,
     exp.Window: _window,

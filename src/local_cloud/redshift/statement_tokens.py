@@ -5,30 +5,18 @@ from __future__ import annotations
 import re
 from typing import Any, NoReturn
 
-from src.local_cloud.redshift.failures import SYNTAX, fail
-
-_TOKEN = re.compile(
-    r"""\s*(?:--[^\n]*\n|/\*.*?\*/)*\s*
-    (?:(?P<string>'(?:[^']|'')*') | (?P<quoted>"(?:[^"]|"")*") | (?P<word>[\w$#]+)
-     | (?P<mark>[().,=-]))""",
-    re.VERBOSE | re.DOTALL,
-)
+from src.local_cloud.redshift import scanning
+from src.local_cloud.redshift.failures import SYNTAX, Refusal, fail
+from src.local_cloud.redshift.scanning import Statement, Token
 
 
 class StatementTokens:
-    """Reads a statement front to back; errors are raised through the server."""
+    """Reads a statement front to back."""
 
-    def __init__(self, statement: str, execute: Any) -> None:
+    def __init__(self, statement: Statement | str, execute: Any) -> None:
         self.execute = execute
-        self._tokens: list[tuple[str, str]] = []
-        position, end = 0, len(statement.rstrip().rstrip(";"))
-        while position < end:
-            match = _TOKEN.match(statement, position)
-            if match is None:
-                self.syntax(statement[position : position + 20])
-            kind = match.lastgroup or ""
-            self._tokens.append((kind, match[kind]))
-            position = match.end()
+        found = scanning.read(statement) if isinstance(statement, str) else statement
+        self._tokens = found.tokens
         self._at = 0
 
     @property
@@ -38,18 +26,25 @@ class StatementTokens:
 
     def next(self) -> str:
         """Return the next token's text, and step over it."""
+        return self._next().text
+
+    def _next(self) -> Token:
         if self._at >= len(self._tokens):
             self.syntax("end of statement")
         self._at += 1
-        return self._tokens[self._at - 1][1]
+        return self._tokens[self._at - 1]
 
     def peek_kind(self) -> str:
         """Return the kind of the next token: string, quoted, word, mark, or nothing."""
-        return self._tokens[self._at][0] if self._at < len(self._tokens) else ""
+        return self._tokens[self._at].kind if self._at < len(self._tokens) else ""
+
+    def peek_is(self, *texts: str) -> bool:
+        """Tell whether the next token is one of some words."""
+        return self._at < len(self._tokens) and self._tokens[self._at].word in texts
 
     def take(self, text: str) -> bool:
         """Step over a word, if it is the next one; tells whether it was."""
-        if self._at < len(self._tokens) and self._tokens[self._at][1].upper() == text:
+        if self.peek_is(text):
             self._at += 1
             return True
         return False
@@ -61,24 +56,22 @@ class StatementTokens:
     def expect(self, text: str) -> None:
         """Step over a word that must be there."""
         if not self.take(text):
-            found = self._tokens[self._at][1] if self._at < len(self._tokens) else "end"
+            found = self._tokens[self._at].text if self._at < len(self._tokens) else "end"
             self.syntax(found)
 
     def identifier(self) -> str:
         """Return a name, folded to lower case also when quoted."""
-        kind, text = self.peek_kind(), self.next()
-        if kind == "quoted":
-            return text[1:-1].replace('""', '"').lower()
-        if kind != "word":
-            self.syntax(text)
-        return text.lower()
+        token = self._next()
+        if token.kind not in ("word", "quoted"):
+            self.syntax(token.text)
+        return token.name
 
     def string(self) -> str:
         """Return the text of a string literal."""
-        kind, text = self.peek_kind(), self.next()
-        if kind != "string":
-            self.syntax(text)
-        return text[1:-1].replace("''", "'")
+        token = self._next()
+        if token.kind != "string":
+            self.syntax(token.text)
+        return token.value
 
     def number(self, low: int, high: int, word: str) -> int:
         """Return a whole number within its limits."""
@@ -89,7 +82,7 @@ class StatementTokens:
 
     def syntax(self, near: str) -> NoReturn:
         """Raise a syntax error."""
-        fail(self.execute, f'syntax error at or near "{near}"', SYNTAX)
+        raise Refusal(f'syntax error at or near "{near}"', SYNTAX)
 
 
 class OptionTokens(StatementTokens):

@@ -92,19 +92,19 @@ CREATE OR REPLACE VIEW pg_catalog.stl_load_commits AS SELECT
     FROM redshift_local.load_files;
 
 CREATE OR REPLACE FUNCTION pg_catalog.pg_last_copy_count() RETURNS bigint LANGUAGE sql STABLE
-    AS 'SELECT coalesce((SELECT last_copy_count FROM redshift_local.sessions
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT coalesce((SELECT last_copy_count FROM redshift_local.sessions
         WHERE pid = pg_backend_pid()), 0)';
 
 CREATE OR REPLACE FUNCTION pg_catalog.pg_last_copy_id() RETURNS bigint LANGUAGE sql STABLE
-    AS 'SELECT coalesce((SELECT last_copy_id FROM redshift_local.sessions
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT coalesce((SELECT last_copy_id FROM redshift_local.sessions
         WHERE pid = pg_backend_pid()), -1)';
 
 CREATE OR REPLACE FUNCTION pg_catalog.pg_last_unload_id() RETURNS bigint LANGUAGE sql STABLE
-    AS 'SELECT coalesce((SELECT last_id FROM redshift_local.unload_sessions
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT coalesce((SELECT last_id FROM redshift_local.unload_sessions
         WHERE pid = pg_backend_pid()), -1)';
 
 CREATE OR REPLACE FUNCTION pg_catalog.pg_last_unload_count() RETURNS bigint LANGUAGE sql STABLE
-    AS 'SELECT coalesce((SELECT last_count FROM redshift_local.unload_sessions
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT coalesce((SELECT last_count FROM redshift_local.unload_sessions
         WHERE pid = pg_backend_pid()), 0)';
 
 CREATE OR REPLACE FUNCTION pg_catalog.pg_last_query_id() RETURNS bigint LANGUAGE sql STABLE
@@ -226,6 +226,34 @@ CREATE OR REPLACE FUNCTION pg_catalog.months_between(late timestamp, early times
                 THEN 0 ELSE (extract(day FROM late) - extract(day FROM early)) / 31.0 END
 $$;
 
+CREATE OR REPLACE FUNCTION redshift_local.last_day(moment timestamp) RETURNS date
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT (date_trunc('month', moment) + interval '1 month - 1 day')::date
+$$;
+
+-- DATE_TRUNC of a date has no time zone.
+CREATE OR REPLACE FUNCTION pg_catalog.date_trunc(part text, day date) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE AS 'SELECT pg_catalog.date_trunc(part, day::timestamp)';
+
+CREATE OR REPLACE FUNCTION redshift_local.concat(early text, late text) RETURNS text
+    LANGUAGE sql IMMUTABLE AS 'SELECT early || late';
+
+-- AVG: an average in its argument's own type; `sample` is a value of the argument.
+CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample smallint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average)::bigint';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample integer) RETURNS bigint
+    LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average)::bigint';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average)::bigint';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample numeric) RETURNS numeric
+    LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average, scale(sample))';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average double precision, sample real)
+    RETURNS double precision LANGUAGE sql IMMUTABLE AS 'SELECT average';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average double precision, sample double precision)
+    RETURNS double precision LANGUAGE sql IMMUTABLE AS 'SELECT average';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average interval, sample interval) RETURNS interval
+    LANGUAGE sql IMMUTABLE AS 'SELECT average';
+
 -- DATEDIFF counts the boundaries of the part that lie between two moments.
 CREATE OR REPLACE FUNCTION redshift_local.datediff(part text, early timestamp, late timestamp)
     RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
@@ -239,6 +267,7 @@ CREATE OR REPLACE FUNCTION redshift_local.datediff(part text, early timestamp, l
         WHEN 'day' THEN late::date - early::date
         WHEN 'decade' THEN extract(decade FROM late) - extract(decade FROM early)
         WHEN 'century' THEN extract(century FROM late) - extract(century FROM early)
+        WHEN 'millennium' THEN extract(millennium FROM late) - extract(millennium FROM early)
         WHEN 'milliseconds' THEN floor(extract(epoch FROM late) * 1000)
             - floor(extract(epoch FROM early) * 1000)
         WHEN 'microseconds' THEN floor(extract(epoch FROM late) * 1000000)
@@ -286,3 +315,64 @@ CREATE OR REPLACE FUNCTION redshift_local.truncate_bytes(value text, max_bytes i
         SELECT left(value, n) FROM generate_series(max_bytes, 0, -1) AS n
          WHERE octet_length(left(value, n)) <= max_bytes LIMIT 1) END
 $$;
+
+-- Clients are no superusers (decision 0014). What they may change here they change through these.
+DO $$
+DECLARE
+    kind text;
+BEGIN
+    FOREACH kind IN ARRAY ARRAY['load_errors', 'load_error_fields', 'replacements',
+                                'load_history', 'load_files', 'unload_files'] LOOP
+        EXECUTE format('CREATE OR REPLACE FUNCTION redshift_local.record(entry redshift_local.%1$I)
+            RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+            AS $f$INSERT INTO redshift_local.%1$I SELECT (entry).*$f$', kind);
+    END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION redshift_local.record(entry redshift_local.sessions) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO redshift_local.sessions SELECT (entry).* ON CONFLICT (pid) DO UPDATE SET
+        last_copy_id = excluded.last_copy_id, last_copy_count = excluded.last_copy_count
+$$;
+
+CREATE OR REPLACE FUNCTION redshift_local.record(entry redshift_local.unload_sessions) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO redshift_local.unload_sessions SELECT (entry).* ON CONFLICT (pid) DO UPDATE SET
+        last_id = excluded.last_id, last_count = excluded.last_count
+$$;
+
+-- What CREATE and ALTER TABLE declare of the client's own table.
+CREATE OR REPLACE FUNCTION redshift_local.declare_keys(
+    named oid, kinds text[], declarations text[], is_new boolean)
+    RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO redshift_local.declared_keys
+    SELECT c.oid, d.kind, d.declaration
+      FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner AND r.rolname = session_user
+     CROSS JOIN unnest(kinds, declarations) AS d(kind, declaration)
+     WHERE c.oid = named
+       AND NOT (is_new AND EXISTS (SELECT 1 FROM redshift_local.declared_keys WHERE tbl = named))
+$$;
+
+-- Every client may see the system views; the tables behind them are their owner's alone. What
+-- shows the server behind, or keeps objects outside of tables, is closed.
+DO $$
+DECLARE
+    entry record;
+BEGIN
+    REVOKE ALL ON ALL TABLES IN SCHEMA redshift_local FROM PUBLIC;
+    GRANT USAGE ON SCHEMA redshift_local TO PUBLIC;
+    GRANT USAGE ON SEQUENCE redshift_local.query_ids TO PUBLIC;
+    GRANT SELECT ON redshift_local.declared_keys TO PUBLIC;
+    FOR entry IN SELECT oid::regclass AS name FROM pg_class
+                  WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind = 'v'
+                    AND oid >= 16384 LOOP
+        EXECUTE format('GRANT SELECT ON %s TO PUBLIC', entry.name);
+    END LOOP;
+    REVOKE SELECT ON pg_catalog.pg_settings FROM PUBLIC;
+    FOR entry IN SELECT oid::regprocedure AS name FROM pg_proc
+                  WHERE pronamespace = 'pg_catalog'::regnamespace
+                    AND (proname ~ '^lo_' OR proname IN ('loread', 'lowrite', 'inet_server_addr',
+                         'inet_server_port', 'pg_show_all_settings', 'pg_notify')) LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', entry.name);
+    END LOOP;
+END $$;

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from src.local_cloud.redshift import dialect
 from src.local_cloud.redshift.failures import INTERNAL, SYNTAX, fail, not_emulated
+from src.local_cloud.redshift.scanning import Statement
 from src.local_cloud.redshift.statement_tokens import OptionTokens, character
 
 UnloadFormat = Literal["text", "csv", "json", "parquet"]
@@ -44,7 +45,7 @@ class UnloadCommand:
         return bucket, key
 
 
-def parse_unload(statement: str, execute: Any) -> UnloadCommand:
+def parse_unload(statement: Statement | str, execute: Any) -> UnloadCommand:
     """Parse an UNLOAD statement; errors are raised through the server."""
     return _Parser(statement, execute).parse()
 

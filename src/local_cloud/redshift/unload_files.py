@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import bz2
-import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from src.local_cloud.redshift.unload_command import UnloadCommand
 
-_NULL = "\x02N"  # no text of Redshift's holds this byte
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
+_ESCAPED = re.compile(r"\\([bfnrtv\\])")
 _ARROW = {
     16: pa.bool_(), 20: pa.int64(), 21: pa.int16(), 23: pa.int32(), 700: pa.float32(),
     701: pa.float64(), 1082: pa.date32(), 1114: pa.timestamp("us"),
@@ -125,20 +126,26 @@ class _ParquetSink:
         self._writer.close()
 
     def _flush(self) -> None:
-        buffer = io.StringIO()
-        csv.writer(buffer).writerows([_NULL if v is None else v for v in r] for r in self._held)
-        options = pa_csv.ConvertOptions(
-            column_types=self._schema, null_values=[_NULL], strings_can_be_null=True,
-            true_values=["t"], false_values=["f"],
-        )  # fmt: skip
-        table = pa_csv.read_csv(
-            io.BytesIO(buffer.getvalue().encode()),
-            read_options=pa_csv.ReadOptions(column_names=self._schema.names),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-            convert_options=options,
-        )
-        self._writer.write_table(table)
+        columns = zip(self._schema, zip(*self._held, strict=True), strict=True)
+        arrays = [_as_array(field.type, values) for field, values in columns]
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
         self._held = []
+
+
+def _as_array(kind: pa.DataType, values: Sequence[str | None]) -> pa.Array:
+    """Return PostgreSQL's texts as values of a type."""
+    if pa.types.is_string(kind):
+        return pa.array(values, kind)
+    lines = "".join(f"{'' if value is None else value}\n" for value in values)
+    table = pa_csv.read_csv(
+        io.BytesIO(lines.encode()),
+        read_options=pa_csv.ReadOptions(column_names=["value"]),
+        parse_options=pa_csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+        convert_options=pa_csv.ConvertOptions(
+            column_types={"value": kind}, null_values=[""], true_values=["t"], false_values=["f"]
+        ),
+    )
+    return table.column("value").combine_chunks()
 
 
 @dataclass(frozen=True)
@@ -170,13 +177,15 @@ def with_scales(columns: list[Any], rows: IO[bytes]) -> list[Any]:
 
 
 def text_rows(rows: IO[bytes]) -> Iterator[list[str | None]]:
-    """Yield the rows that PostgreSQL wrote; NULL is None."""
-    text = io.TextIOWrapper(rows, encoding="utf-8", newline="")
-    try:
-        for row in csv.reader(text):
-            yield [None if value == _NULL else value for value in row]
-    finally:
-        text.detach()  # the file is the caller's to close
+    """Yield the rows that PostgreSQL wrote in its text format; NULL is None."""
+    for line in rows:
+        yield [_unescaped(value) for value in line.decode().removesuffix("\n").split("\t")]
+
+
+def _unescaped(value: str) -> str | None:
+    if "\\" not in value:
+        return value
+    return None if value == "\\N" else _ESCAPED.sub(lambda found: _ESCAPES[found[1]], value)
 
 
 def _compressing(target: IO[bytes], compression: str | None) -> Any:

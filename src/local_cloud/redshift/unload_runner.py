@@ -34,7 +34,7 @@ class UnloadRunner:
     def run(self) -> None:
         """Write the files, or raise; without ALLOWOVERWRITE nothing there is touched."""
         command, started = self.command, now()
-        query = dialect.translate(command.query, self._cursor.plain)
+        query = dialect.translate(command.query)
         self._cursor.plain("SELECT nextval('redshift_local.query_ids')")
         number = int(self._cursor.fetchone()[0])
         self._cursor.plain(f"SELECT * FROM ({query}) AS unloaded LIMIT 0")
@@ -42,9 +42,7 @@ class UnloadRunner:
         try:
             self._make_room()
             with tempfile.TemporaryFile() as rows:
-                self._cursor.copy_expert(
-                    f"COPY ({query}) TO STDOUT (FORMAT csv, FORCE_QUOTE *, NULL E'\\x02N')", rows
-                )
+                self._cursor.copy_expert(f"COPY ({query}) TO STDOUT", rows)
                 if command.format == "parquet":
                     columns = with_scales(columns, rows)
                 rows.seek(0)
@@ -114,14 +112,12 @@ class UnloadRunner:
             body = json.dumps({"entries": entries}, indent=2).encode()
             self.put("manifest", io.BytesIO(body), len(body))
         self._connection.log(
-            "INSERT INTO redshift_local.unload_files VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            "unload_files",
             [(number, uri, size, count, started, now(), command.format.upper())
              for uri, size, count in files],
         )  # fmt: skip
         self._connection.log(
-            "INSERT INTO redshift_local.unload_sessions VALUES (%s, %s, %s) ON CONFLICT (pid) DO "
-            "UPDATE SET last_id = excluded.last_id, last_count = excluded.last_count",
-            [(self._connection.get_backend_pid(), number, rows)],
+            "unload_sessions", [(self._connection.get_backend_pid(), number, rows)]
         )
         words = f"UNLOAD completed, {rows} record(s) unloaded successfully."
         self._cursor.plain("SELECT redshift_local.info(%s)", (words,))

@@ -13,6 +13,7 @@ from src.orchestration.validation.structure import schema_problems
 # Small, but enough history for both models: 200 completed concerts and several quarters.
 DATA = ("--artists", "60", "--venues", "30", "--concerts", "400", "--sales", "2000")
 TIMEOUT_S = 300
+GOLDEN = ("golden predictions", "golden records as rows")
 RUNS: dict[str, tuple[str, ...]] = {
     "run_demo_pipeline.py": DATA,
     "train_demo_models.py": (),
@@ -53,7 +54,7 @@ def _run(context: Context, run: str, options: tuple[str, ...], folder: Path) -> 
 def _report_problems(report: dict[str, Any], folder: Path) -> list[str]:
     """Return what is wrong with a report that its schema cannot see."""
     run = folder / report["run_id"]
-    problems = []
+    problems = _golden_problems(report)
     if report["verdict"] != "succeeded":
         problems.append(f"the verdict is {report['verdict']}")
     if not (run / "index.html").is_file():
@@ -62,6 +63,18 @@ def _report_problems(report: dict[str, Any], folder: Path) -> list[str]:
     if written != report:
         problems.append("the report on stdout is not the report on disk")
     return problems
+
+
+def _golden_problems(report: dict[str, Any]) -> list[str]:
+    """Return which saved model did not predict, from records and from rows, what it had."""
+    if report.get("mode") != "validate":
+        return []
+    return [
+        f"{key}: {name} was not passed"
+        for key, model in report["models"].items()
+        for name in GOLDEN
+        if not any(c["name"] == name and c["verdict"] == "passed" for c in model["checks"])
+    ]
 
 
 CHECKS = (Check("smoke", "tiny runs of the scripts, in a temporary folder", smoke),)

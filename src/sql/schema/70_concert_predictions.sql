@@ -7,5 +7,6 @@ CREATE TABLE IF NOT EXISTS concert_dw.concert_predictions (
     low_tickets      DECIMAL(12,1) NOT NULL,
     high_tickets     DECIMAL(12,1) NOT NULL,
     confidence       DECIMAL(5,4)  NOT NULL,
+    model_role       VARCHAR(16),
     PRIMARY KEY (concert_id)
 ) DISTSTYLE ALL SORTKEY (starts_at);

@@ -7,5 +7,6 @@ CREATE TABLE IF NOT EXISTS concert_dw.venue_rankings (
     forecast       DECIMAL(6,2) NOT NULL,
     forecast_low   DECIMAL(6,2) NOT NULL,
     forecast_high  DECIMAL(6,2) NOT NULL,
+    model_role     VARCHAR(16),
     PRIMARY KEY (venue_id)
 ) DISTSTYLE ALL SORTKEY (venue_rank);

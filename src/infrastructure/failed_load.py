@@ -1,0 +1,117 @@
+"""Keeps the rows of a load that failed its audit where they can be looked at: concert_staging.
+
+The audit runs before COMMIT, so its ROLLBACK takes the rows away. The same load is then done
+once more with this schema in place of concert_dw: the statements are the same, word for word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from src.domain.tables import SCHEMA, TABLES
+from src.errors import WarehouseError
+from src.infrastructure.load_plan import LoadMode
+from src.infrastructure.redshift_client import RedshiftClient
+
+STAGING_SCHEMA = "concert_staging"
+_TABLES = (*(spec.name for spec in TABLES), "rejected_records", "load_history")
+_MARKS = {"rejected_records", "load_history"}  # where these are, the other tables are the demo's
+_NAMED = re.compile(rf"'(?:[^'\\]|''|\\.)*'|\b{SCHEMA}(?=\.)")
+_OWN_TABLES = (
+    f"SELECT tablename FROM pg_tables WHERE schemaname = '{STAGING_SCHEMA}' "
+    "AND tableowner = current_user"
+)
+_ANY_TABLES = f"SELECT COUNT(*) FROM pg_tables WHERE schemaname = '{STAGING_SCHEMA}'"
+
+
+class FailedLoad:
+    """The schema with the rows of the newest load that failed; empty after one that did not."""
+
+    def __init__(self, client: RedshiftClient) -> None:
+        self._client = client
+
+    def keep(self, mode: LoadMode, fill: Callable[[RedshiftClient], None]) -> None:
+        """Do a load in the staging schema: `fill(client)` writes it, to concert_dw as it believes.
+
+        Raises WarehouseError where the schema holds tables that no failed load left.
+        """
+        client = self._client
+        with client.transaction():
+            self._prepare(mode)
+            fill(
+                RedshiftClient(
+                    lambda: _Redirected(client.connection), is_serverless=client.is_serverless
+                )
+            )
+
+    def _prepare(self, mode: LoadMode) -> None:
+        """Make the tables: empty, or for a merge with the warehouse's rows."""
+        self._client.execute(f"CREATE SCHEMA IF NOT EXISTS {STAGING_SCHEMA}")
+        if not self._own() and int(self._client.query_value(_ANY_TABLES)):
+            raise WarehouseError(
+                f"the schema {STAGING_SCHEMA} holds tables that the demo did not make",
+                cause=f"schema {STAGING_SCHEMA} holds other tables",
+            )
+        for name in _TABLES:
+            copy = f"{STAGING_SCHEMA}.{name}"
+            self._client.execute(f"CREATE TABLE IF NOT EXISTS {copy} (LIKE {SCHEMA}.{name})")
+            self._client.execute(f"DELETE FROM {copy}")
+        for spec in TABLES if mode == "merge" else ():
+            names = ", ".join(spec.column_names)
+            self._client.execute(
+                f"INSERT INTO {STAGING_SCHEMA}.{spec.name} ({names}) "
+                f"SELECT {names} FROM {SCHEMA}.{spec.name}"
+            )
+
+    def clear(self) -> None:
+        """Delete what an earlier failed load left; readers are not waited for, as DROP would."""
+        own = self._own()
+        history = f"SELECT COUNT(*) FROM {STAGING_SCHEMA}.load_history"
+        if own and int(self._client.query_value(history)):
+            for name in own:
+                self._client.execute(f"DELETE FROM {STAGING_SCHEMA}.{name}")
+
+    def _own(self) -> list[str]:
+        """Return the tables that an earlier failed load made."""
+        there = {row["tablename"] for row in self._client.query(_OWN_TABLES)}
+        return [name for name in _TABLES if name in there] if there >= _MARKS else []
+
+
+def redirect(statement: str) -> str:
+    """Return a statement with concert_staging for concert_dw, quoted texts left alone."""
+    return _NAMED.sub(lambda m: m[0] if m[0][0] == "'" else STAGING_SCHEMA, statement)
+
+
+class _Redirected:
+    """A connection whose cursors redirect."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def cursor(self) -> _RedirectedCursor:
+        """Return a cursor."""
+        return _RedirectedCursor(self._connection.cursor())
+
+
+class _RedirectedCursor:
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def __enter__(self) -> _RedirectedCursor:
+        self._cursor.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._cursor.__exit__(*error)
+
+    def execute(self, statement: str, arguments: Any = None) -> None:
+        """Run a statement."""
+        self._cursor.execute(redirect(statement), arguments)

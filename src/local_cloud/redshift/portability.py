@@ -1,0 +1,122 @@
+"""The lists of what a statement may use: a name that is on none of them is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+
+FUNCTIONS = frozenset(
+    [
+        "abs", "and", "any", "approx_distinct", "ascii", "avg", "bit_length", "bool_and",
+        "bool_or", "btrim", "byte_length", "case", "cast", "ceil", "chr", "coalesce", "concat",
+        "convert_timezone", "cos", "count", "cume_dist", "current_database", "current_date",
+        "current_schema", "current_timestamp", "current_user", "current_version", "date_add",
+        "date_diff", "date_part", "date_trunc", "dateadd", "datediff", "decode_case", "degrees",
+        "dense_rank", "distinct_fn", "exists", "exp", "extract", "filter", "first_value",
+        "floor", "from_base", "getdate", "greatest", "group_concat", "hex", "if", "initcap",
+        "isnull", "json_extract_scalar", "lag", "last_day", "last_value", "lead", "least",
+        "left", "len", "length", "length_b", "ln", "log", "logical_and", "logical_or", "lower",
+        "ltrim", "max", "md5", "median", "min", "mod", "months_between", "not", "nth_value",
+        "ntile", "nullif", "nvl2", "octet_length", "or", "pad", "percent_rank",
+        "percentile_cont", "pg_backend_pid", "pg_last_copy_count", "pg_last_copy_id",
+        "pg_last_query_id", "pg_last_unload_count", "pg_last_unload_id", "pi", "pow", "power",
+        "quantile", "radians", "rand", "random", "rank", "ratio_to_report", "regexp_count",
+        "regexp_extract", "regexp_like", "regexp_replace", "regexp_substr", "repeat", "replace",
+        "reverse", "right", "round", "row_number", "rtrim", "safe_divide", "sign", "sin",
+        "split_part", "sqrt", "stddev", "stddev_pop", "stddev_samp", "str_position",
+        "str_to_date", "str_to_time", "strpos", "substring", "sum", "tan", "to_char", "to_date",
+        "to_timestamp",
+        "timestamp_add", "timestamp_diff", "timestamp_trunc", "to_hex", "to_number", "translate",
+        "trim", "trunc", "try_cast", "ts_or_ds_add", "ts_or_ds_diff", "ts_or_ds_to_date",
+        "upper", "values", "variance", "variance_pop", "xor",
+    ]
+)  # fmt: skip
+# What clients ask PostgreSQL's catalog with; allowed where a query reads system relations only.
+CATALOG_FUNCTIONS = frozenset(
+    [
+        "acldefault", "aclexplode", "any_value", "array", "array_agg", "array_concat",
+        "array_length", "array_lower", "array_position", "array_remove", "array_size",
+        "array_to_string", "array_upper", "bool", "cardinality", "col_description", "collate",
+        "concat_ws", "current_database", "current_schemas", "explode", "exploding_generate_series",
+        "format", "format_type", "generate_series", "getdatabaseencoding",
+        "has_any_column_privilege", "has_column_privilege", "has_database_privilege",
+        "has_function_privilege", "has_schema_privilege", "has_sequence_privilege",
+        "has_table_privilege", "information_schema._pg_expandarray", "json_agg", "obj_description",
+        "pg_available_extensions", "pg_char_to_encoding", "pg_collation_is_visible",
+        "pg_conversion_is_visible", "pg_encoding_to_char", "pg_function_is_visible",
+        "pg_get_constraintdef", "pg_get_expr", "pg_get_function_arguments",
+        "pg_get_function_identity_arguments", "pg_get_function_result", "pg_get_function_sqlbody",
+        "pg_get_functiondef", "pg_get_indexdef", "pg_get_keywords", "pg_get_partkeydef",
+        "pg_get_publication_tables", "pg_get_ruledef", "pg_get_serial_sequence",
+        "pg_get_statisticsobjdef_columns", "pg_get_triggerdef", "pg_get_userbyid", "pg_get_viewdef",
+        "pg_has_role", "pg_indexes_size", "pg_is_other_temp_schema", "pg_my_temp_schema",
+        "pg_opclass_is_visible", "pg_operator_is_visible", "pg_partition_ancestors",
+        "pg_opfamily_is_visible",
+        "pg_relation_is_publishable", "pg_relation_size", "pg_size_pretty",
+        "pg_statistics_obj_is_visible", "pg_table_is_visible", "pg_table_size",
+        "pg_tablespace_location", "pg_total_relation_size", "pg_ts_config_is_visible",
+        "pg_ts_dict_is_visible", "pg_ts_parser_is_visible", "pg_ts_template_is_visible",
+        "pg_type_is_visible", "posexplode", "quote_ident", "quote_literal", "regexp_matches",
+        "regexp_split", "session_user", "shobj_description", "split", "starts_with", "string_agg",
+        "string_to_array", "to_json", "to_regclass", "txid_current", "typeof", "unnest", "version",
+    ]
+)  # fmt: skip
+# The relations of pg_catalog that show a client nothing but what it may know.
+CATALOG = frozenset(
+    [
+        "aggregate", "am", "attrdef", "attribute", "auth_members", "cast", "class", "collation",
+        "constraint", "conversion", "database", "default_acl", "depend", "description", "enum",
+        "event_trigger", "extension", "foreign_data_wrapper", "foreign_server", "foreign_table",
+        "group", "index", "indexes", "inherits", "language", "largeobject_metadata", "matviews",
+        "namespace", "opclass", "operator", "opfamily", "partitioned_table", "policies", "policy",
+        "proc", "publication", "publication_namespace", "publication_rel", "publication_tables",
+        "range", "rewrite", "roles", "rules", "seclabel", "seclabels", "sequence", "sequences",
+        "shdescription", "statistic_ext", "stats_ext", "subscription", "table_def", "tables",
+        "tablespace", "timezone_names", "trigger", "ts_config", "ts_dict", "ts_parser",
+        "ts_template", "type", "user", "user_mapping", "user_mappings", "views",
+    ]
+)  # fmt: skip
+# Redshift's own system relations begin so; those that are not here PostgreSQL does not find.
+SYSTEM_PREFIXES = ("pg_", "stl_", "stv_", "svl_", "svv_", "svcs_", "sys_")
+SYSTEM_SCHEMAS = frozenset(["pg_catalog", "information_schema", "redshift_local", "pg_toast"])
+# sqlglot gives LISTAGG and STRING_AGG one name: these are refused by their own.
+POSTGRES_WORDS = frozenset(["STRING_AGG", "ARRAY_AGG", "JSON_AGG", "JSONB_AGG", "FORMAT"])
+POSTGRES_ONLY = frozenset(
+    [
+        "array", "array_agg", "array_to_string", "explode", "exploding_generate_series",
+        "gen_random_uuid", "generate_series", "json_agg", "json_build_object", "jsonb_agg",
+        "jsonb_build_object", "pg_input_is_valid", "pg_sleep", "regexp_matches", "row_to_json",
+        "string_agg", "to_json", "unnest", "uuid",
+    ]
+)  # fmt: skip
+TYPES = frozenset(
+    [
+        "VARCHAR", "CHAR", "TEXT", "NVARCHAR", "NCHAR", "BPCHAR", "SMALLINT", "INT", "BIGINT",
+        "DECIMAL", "FLOAT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL",
+        "TIMESTAMPNTZ", "TIME",
+    ]
+)  # fmt: skip
+# Redshift has these; this emulation has not.
+OTHER_TYPES = frozenset(["SUPER", "VARBINARY", "GEOMETRY", "GEOGRAPHY", "HLLSKETCH", "TIMETZ"])
+
+
+# What PostgreSQL can create and Redshift cannot.
+POSTGRES_KINDS = frozenset(
+    ["SEQUENCE", "TRIGGER", "TYPE", "DOMAIN", "RULE", "EXTENSION", "AGGREGATE", "OPERATOR", "CAST",
+     "INDEX", "TABLESPACE"]
+)  # fmt: skip
+POSTGRES_CLAUSES: dict[type[Any], str] = {
+    exp.Returning: "RETURNING",
+    exp.OnConflict: "ON CONFLICT",
+    exp.NullSafeEQ: "IS DISTINCT FROM",
+    exp.NullSafeNEQ: "IS DISTINCT FROM",
+    exp.Index: "CREATE INDEX",
+    exp.TableSample: "TABLESAMPLE",
+    exp.Filter: "FILTER of an aggregate",
+    exp.Lateral: "LATERAL",
+    exp.Lock: "SELECT ... FOR UPDATE",
+    exp.InheritsProperty: "INHERITS",
+    exp.UnloggedProperty: "UNLOGGED",
+    exp.PartitionedByProperty: "PARTITION BY",
+}

@@ -1,0 +1,102 @@
+"""Which options and settings cannot go together: one table, asked before anything is done."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from src.errors import UsageError
+from src.settings import Settings
+
+_SIZES = ("artists", "venues", "concerts", "sales", "seed", "defect_rate", "workers")
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """An option, or a setting of one value, that leaves no effect to each of `others`.
+
+    `wanted` is a setting's value, wherever it was set; without it the option itself must be
+    given. The others count where they are given as options: in the environment they are there
+    for every run.
+    """
+
+    name: str
+    others: tuple[str, ...]
+    because: str
+    wanted: str | None = None
+
+    def applies(self, given: Mapping[str, Any], settings: Settings) -> bool:
+        """Tell whether the first of the two is there."""
+        if self.wanted is not None:
+            return str(getattr(settings, self.name)) == self.wanted
+        return self.name in given or bool(getattr(settings, self.name, ""))
+
+    @property
+    def text(self) -> str:
+        """Return the first of the two as it is typed."""
+        return option_text(self.name) + (f" {self.wanted}" if self.wanted else "")
+
+
+EXCLUSIONS = (
+    Exclusion("skip_generation", (*_SIZES, "raw_format", "input_dir", "resume"),
+              "it takes the data set that is in S3 as it is"),
+    Exclusion("resume", (*(n for n in _SIZES if n != "workers"), "raw_format", "input_dir", "etl",
+                         "load_mode", "raw_bucket", "processed_bucket"),
+              "a run that goes on keeps its data and how it is loaded"),
+    Exclusion("input_dir", _SIZES, "the data is in the folder: none is generated"),
+    Exclusion("etl", ("etl_engine",), "no Glue job runs", wanted="direct"),
+    Exclusion("target", ("etl_engine",), "AWS Glue runs the job on its own Spark", wanted="aws"),
+    Exclusion("validate_only", ("with_challengers", "coverage"), "nothing is trained"),
+    Exclusion("quiet", ("verbose", "present"), "it prints errors only"),
+    Exclusion("verbose", ("present",), "the log would run through the tables"),
+    Exclusion("dry_run", ("present",), "no stage runs"),
+    Exclusion("list", ("only", "smoke", "strict", "json"), "no check runs"),
+)  # fmt: skip
+
+
+def check_options(
+    arguments: argparse.Namespace, settings: Settings, *, is_resumed: bool = False
+) -> None:
+    """Raise UsageError for options that cannot go together.
+
+    `is_resumed` says that the settings are those of the run that goes on.
+    """
+    given = {name: value for name, value in vars(arguments).items() if value not in (None, False)
+             and value != []}  # fmt: skip
+    for rule in EXCLUSIONS:
+        if not hasattr(arguments, rule.name) or not rule.applies(given, settings):
+            continue
+        if rule.name not in given and "resume" in given and not is_resumed:
+            continue  # what was set for other runs
+        for other in rule.others:
+            if other in given:
+                raise UsageError(
+                    f"{option_text(other)} is not allowed with {_source(rule, given)}",
+                    cause=rule.because,
+                    hint=f"leave out {option_text(other)}, or {_source(rule, given)}",
+                )
+    if not {"skip_generation", "resume"} & set(given):
+        check_format(settings.etl, settings.raw_format)
+
+
+def check_format(etl: str, raw_format: str) -> None:
+    """Raise UsageError for raw files that the way of cleaning cannot load."""
+    if etl == "direct" and raw_format == "parquet":
+        raise UsageError(
+            "--etl direct cannot load --raw-format parquet",
+            cause="COPY takes a timestamp from Parquet as it is; raw timestamps are text",
+            hint="--etl glue, or --raw-format json",
+        )
+
+
+def option_text(name: str) -> str:
+    """Return an option as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
+def _source(rule: Exclusion, given: Mapping[str, Any]) -> str:
+    if rule.name in given:
+        return rule.text
+    return f"DEMO_{rule.name.upper()}" + (f"={rule.wanted}" if rule.wanted else "")

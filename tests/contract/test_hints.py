@@ -1,0 +1,121 @@
+"""Every command that the program proposes exists, with every option that it names."""
+
+import ast
+import importlib
+import re
+import shlex
+
+import pytest
+
+from src.errors import UsageError
+from tests.conftest import ROOT
+
+FILES = [*sorted((ROOT / "src").rglob("*.py")), *sorted(ROOT.glob("*_demo_*.py"))]
+SCRIPTS = ("run_demo_pipeline", "train_demo_models", "validate_demo_pipeline")
+MODULES = ("src.local_cloud", "src.aws_cleanup")
+# A command ends where the sentence goes on.
+COMMAND = re.compile(r"python3? (?:-m )?[\w./]+[^,;`()|&\n]*")
+FOREIGN = ("pip", "venv")
+HINTS = {"hint", "following", "follow_up", "_HINT"}
+
+
+def texts():
+    """Yield (place, text, whether it is a hint) of every text of the program but docstrings."""
+    for file in FILES:
+        tree = ast.parse(file.read_text())
+        nodes = list(ast.walk(tree))
+        parts = {id(p) for n in nodes if isinstance(n, ast.JoinedStr) for p in ast.walk(n)
+                 if p is not n}  # fmt: skip
+        hints = {id(p) for n in nodes for name, value in named(n) if name in HINTS
+                 for p in ast.walk(value)}  # fmt: skip
+        documents = {id(n.value) for n in nodes if isinstance(n, ast.Expr)}
+        for node in nodes:
+            if id(node) in parts or id(node) in documents:
+                continue
+            text = text_of(node)
+            if text is not None:
+                yield f"{file.relative_to(ROOT)}:{node.lineno}", text, id(node) in hints
+
+
+def named(node):
+    if isinstance(node, ast.Call):
+        yield from ((k.arg, k.value) for k in node.keywords)
+    elif isinstance(node, ast.Assign):
+        yield from ((t.id, node.value) for t in node.targets if isinstance(t, ast.Name))
+    elif isinstance(node, ast.Return) and node.value is not None:
+        yield "return", node.value
+
+
+def text_of(node):
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(v.value if isinstance(v, ast.Constant) else "\0" for v in node.values)
+    return None
+
+
+def commands():
+    for place, text, _ in texts():
+        for found in COMMAND.findall(text):
+            yield place, found.strip(" .")
+
+
+def options_of(parser):
+    return {o for action in parser._actions for o in action.option_strings}
+
+
+def parser_of(name):
+    return importlib.import_module(name).build_parser()
+
+
+def check(command):
+    """Raise unless a command can be typed as it is written."""
+    command = command.split(" or ")[0].split(" -- ")[0]
+    filled = re.sub(r"(?<=\S)\0", "", command).replace("\0", "X")  # what an f-string puts there
+    words = [word for word in shlex.split(filled)[1:] if word != "--help"]
+    if words[0] == "-m" and words[1].split(".")[0] in FOREIGN:
+        return
+    if words[0] == "-m":
+        name, words = words[1], words[2:]
+        module = name if name not in MODULES else f"{name}.__main__"
+        assert importlib.util.find_spec(module), f"there is no module {name}"
+        if name in MODULES and words:
+            parser_of(module).parse_args(words)
+        return
+    script = words[0].removesuffix(".py")
+    assert script in SCRIPTS, f"there is no script {words[0]}"
+    parser_of(script).parse_args(words[1:])
+
+
+def test_commands_are_found():
+    found = [command for _, command in commands()]
+    assert len(found) > 30 and any("local_cloud psql" in command for command in found)
+
+
+@pytest.mark.parametrize(("place", "command"), sorted(set(commands())), ids=lambda v: v[:60])
+def test_each_command_that_is_proposed_can_be_typed(place, command):
+    try:
+        check(command)
+    except UsageError as error:
+        pytest.fail(f"{place}: {command}: {error}")
+
+
+def test_each_option_that_a_hint_names_is_one_of_a_script():
+    known = set().union(*(options_of(parser_of(name)) for name in SCRIPTS))
+    unknown = [
+        (place, option)
+        for place, text, is_hint in texts()
+        if is_hint and not re.search(r"\b(aws|docker|pip) ", text)
+        for option in re.findall(r"(?<![\w-])--[a-z][\w-]+(?![\w\0-])", text)
+        if option not in known
+    ]
+    assert not unknown
+
+
+@pytest.mark.parametrize(
+    "command", ["python __main__.py", "python run_demo_pipeline.py --nope",
+                "python -m src.local_cloud stat", "python -m src.nowhere"]
+)  # fmt: skip
+def test_a_command_that_does_not_exist_is_found(command):
+    with pytest.raises((AssertionError, UsageError, ModuleNotFoundError)):
+        check(command)

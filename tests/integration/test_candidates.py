@@ -1,0 +1,110 @@
+"""Saved is not promoted: what a failed gate, a worse model and other data leave behind."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from src.orchestration import sales_training
+from src.orchestration.demo_model_trainer import DemoModelTrainer
+from src.settings import Settings
+from tests.conftest import ROOT, Trainer
+
+SCHEMA = json.loads((ROOT / "docs/reference/training_report.schema.json").read_text())
+SALES, VENUES = "ticket_sales_prediction", "venue_popularity"
+SIZE = ("--artists", "60", "--venues", "30", "--concerts", "400", "--sales", "2000")
+
+
+@pytest.fixture(scope="module")
+def loaded_small(tmp_path_factory):
+    script = Trainer(tmp_path_factory.mktemp("candidates"))
+    done = script.run(*SIZE)
+    assert done.returncode == 0, done.stderr
+    return script
+
+
+def train(script, **options):
+    chosen = {name: options.pop(name) for name in ("test_size",) if name in options}
+    settings = Settings(
+        state_dir=str(script.state), report_dir=str(script.folder / "r"),
+        output_dir=str(script.folder / "models"), **chosen,
+    )  # fmt: skip
+    trainer = DemoModelTrainer(settings, **options)
+    report = trainer.run_training_pipeline()
+    written = json.loads(Path(trainer.workflow.report_path).read_text())
+    jsonschema.validate(written, SCHEMA, format_checker=jsonschema.FormatChecker())
+    return report, Path(trainer.workflow.page_path).read_text()
+
+
+def roles(script):
+    """Return the roles and versions that SQL users see in both tables."""
+    with DemoModelTrainer(Settings(state_dir=str(script.state))) as trainer:
+        return [
+            {
+                (row["model_version"], row["model_role"])
+                for row in trainer.environment.redshift.query(
+                    f"SELECT model_version, model_role FROM concert_dw.{table}"
+                )
+            }
+            for table in ("concert_predictions", "venue_rankings")
+        ]  # fmt: skip
+
+
+def test_a_failed_gate_leaves_a_candidate_and_its_marked_predictions(loaded_small, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(sales_training, "MIN_GATED_ROWS", 1)
+        patch.setitem(sales_training.GATES, "coverage_high", 0.5)
+        report, page = train(loaded_small)
+    assert report["exit_code"] == 1 and report["verdict"] == "failed"
+    assert report["steps"]["predictions"]["status"] == "success"
+    sales, venues = report["models"][SALES], report["models"][VENUES]
+    assert (sales["status"], sales["saved"], sales["role"]) == ("failed", True, "candidate")
+    assert (venues["status"], venues["saved"], venues["role"]) == ("success", True, "champion")
+    assert "gate: coverage" in report["error"]["where"]
+    assert {s["model_role"] for s in report["sample_predictions"]} == {"candidate", "champion"}
+    assert roles(loaded_small) == [{(1, "candidate")}, {(1, "champion")}]
+    assert "candidate" in page
+    again, _ = train(loaded_small, validate_only=True)
+    assert again["exit_code"] == 2
+    assert "version 1 is a candidate only" in again["error"]["message"]
+    assert "gate: coverage" in again["error"]["cause"]
+
+
+def test_a_good_model_is_promoted_and_rechecked_both_ways(loaded_small):
+    report, _ = train(loaded_small)
+    assert report["exit_code"] == 0, report["error"]
+    assert report["models"][SALES]["role"] == "champion"
+    assert roles(loaded_small) == [{(2, "champion")}, {(2, "champion")}]
+    again, _ = train(loaded_small, validate_only=True)
+    assert again["exit_code"] == 0, again["error"]
+    for model in again["models"].values():
+        checks = {check["name"]: check["verdict"] for check in model["checks"]}
+        assert checks["golden predictions"] == checks["golden records as rows"] == "passed"
+        assert checks["rows the model has not seen"] == "passed"
+
+
+def test_a_model_worse_than_the_champion_is_not_promoted(loaded_small, monkeypatch):
+    """It is worse on rows that neither model learned from; the champion still predicts."""
+    point_model = sales_training.TicketSalesPredictionService._point_model
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            sales_training.TicketSalesPredictionService, "_point_model",
+            lambda self, trees: point_model(self, 2),
+        )  # fmt: skip
+        patch.setattr(sales_training, "baselines", lambda train, test: {})
+        report, _ = train(loaded_small)
+    compared = report["models"][SALES]["against_previous_champion"]
+    assert compared["verdict"] == "worse" and compared["rows"] >= 30
+    assert report["models"][SALES]["role"] == "candidate"
+    assert "worse than version" in report["models"][SALES]["decision"]
+    assert report["exit_code"] == 0
+    assert (2, "champion") in roles(loaded_small)[0] and len(roles(loaded_small)[0]) == 1
+
+
+def test_rows_that_a_champion_learned_from_do_not_judge_it(loaded_small):
+    again, _ = train(loaded_small, validate_only=True, test_size=0.6)
+    checks = {c["name"]: c for c in again["models"][SALES]["checks"]}
+    found = checks["rows the model has not seen"]["found"].split(" of ")
+    assert int(found[0]) < int(found[1])
+    assert again["models"][SALES]["test_metrics"]["rows"] == int(found[0])

@@ -1,0 +1,89 @@
+"""The trainer's stages called in any order: an error that says what to call first."""
+
+from dataclasses import replace
+
+import pytest
+
+from src.errors import UsageError
+from src.orchestration import training_data
+from src.orchestration.demo_model_trainer import DemoModelTrainer
+from src.orchestration.environment import DemoEnvironment
+from src.settings import Settings
+
+NEEDS = {
+    "prepare_venue_features": "extract_venue_training_data",
+    "extract_ticket_sales_training_data": "extract_venue_training_data",
+    "prepare_ticket_sales_features": "extract_ticket_sales_training_data",
+    "train_venue_popularity_model": "prepare_venue_features",
+    "train_ticket_sales_model": "prepare_ticket_sales_features",
+    "save_models": "train_venue_popularity_model",
+    "generate_sample_predictions": "save_models",
+    "judge_models": "save_models",
+    "validate_saved_models": "prepare_ticket_sales_features",
+}
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    settings = Settings(state_dir=str(tmp_path / ".demo"), report_dir=str(tmp_path / "r"))
+    trainer = DemoModelTrainer(settings, environment=DemoEnvironment(settings, needs_glue=False))
+    yield trainer
+    trainer.close()
+
+
+@pytest.mark.parametrize(("method", "first"), NEEDS.items())
+def test_a_stage_too_early_names_what_to_call_first(trainer, method, first):
+    with pytest.raises(UsageError) as caught:
+        getattr(trainer, method)()
+    assert f"call {first}() first" == caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "prepare_venue_features",
+        "prepare_ticket_sales_features",
+        "train_venue_popularity_model",
+        "train_ticket_sales_model",
+    ],
+)
+def test_settings_that_changed_between_stages_are_an_error(trainer, method):  # fmt: skip
+    trainer._extracted_with = trainer.settings
+    trainer.quarters = trainer.panel = trainer.concerts = trainer.split = object()
+    trainer.settings = replace(trainer.settings, test_size=0.4)
+    with pytest.raises(UsageError, match="the settings have changed"):
+        getattr(trainer, method)()
+
+
+@pytest.mark.parametrize("method", ["extract_ticket_sales_training_data", "save_models"])
+def test_a_load_between_stages_is_an_error(trainer, monkeypatch, method):
+    trainer._extracted_with = trainer.settings
+    trainer.quarters = trainer.split = trainer.venue_model = trainer.sales_model = object()
+    trainer.load = training_data.LoadFacts("first", None, True)
+    later = training_data.LoadFacts("second", None, True)
+    monkeypatch.setattr(training_data, "newest_load", lambda environment: later)
+    trainer._entered = True  # no server is needed for this
+    try:
+        with pytest.raises(UsageError, match="the warehouse was loaded again"):
+            getattr(trainer, method)()
+    finally:
+        trainer._entered = False
+
+
+def test_a_stage_that_runs_again_forgets_what_followed_from_it(trainer, monkeypatch):
+    import pandas as pd
+
+    trainer._extracted_with = trainer.settings
+    trainer.concerts = pd.DataFrame()
+    trainer.sales_model = trainer.versions = trainer.predictors = object()
+    monkeypatch.setattr(training_data, "completed", lambda rows, until: rows)
+    monkeypatch.setattr(training_data, "split_by_time", lambda rows, size: _split(pd))
+    trainer.prepare_ticket_sales_features()
+    assert trainer.sales_model is None and trainer.versions is None
+    with pytest.raises(UsageError, match=r"save_models\(\) has not run"):
+        trainer.generate_sample_predictions()
+
+
+def _split(pd):
+    rows = pd.DataFrame({"starts_at": [pd.Timestamp("2025-01-01")]})
+    return training_data.TimeSplit(rows, rows, rows)

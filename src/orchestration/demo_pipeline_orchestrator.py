@@ -15,6 +15,7 @@ from src.orchestration.preflight import check_source
 from src.orchestration.run_progress import UnfinishedRun, forget_progress, save_progress
 from src.orchestration.workflow import Stage, StepOutcome
 from src.orchestration.workflow_owner import WorkflowOwner
+from src.reporting.changed_values import in_words
 from src.reporting.console import (
     Console,
     StageProgress,
@@ -186,6 +187,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         self.etl_counts, self._cleaned = counts, manifest
         self.etl_warnings = facts["warnings"]
         summary = f"{facts['job']} {facts['job_run_state']}, {facts['rejected_rows']:,} rejected"
+        summary += in_words(self.etl_warnings)
         rows = sum(n for rules in counts.values() for n in rules.values())
         return StepOutcome("success", summary, facts, rows, manifest.bytes)
 

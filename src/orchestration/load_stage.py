@@ -10,6 +10,7 @@ from src.domain.tables import TABLES
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.run_progress import UnfinishedRun
 from src.orchestration.workflow import StepOutcome
+from src.reporting.changed_values import in_words
 from src.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class LoadStage:
         summary = f"{len(loads)} tables, {facts['rows']:,} rows"
         if plan.clean_in_warehouse:
             summary += f", {facts['rejected_rows']:,} rejected"
+            summary += in_words({name: load.warnings for name, load in loads.items()})
         loaded = sum(load.bytes for load in loads.values())
         return StepOutcome("success", summary, facts, facts["rows"], loaded)
 
@@ -130,7 +132,7 @@ class LoadStage:
         found = self._verifier(environment, manifest, written, self.own_run_id).audit()
         if found.failures:
             self.refused = found
-            self.data_profile = profile(environment.redshift, "rejections")
+            self.data_profile = profile(environment.redshift, "*reject*")
             raise quality_error(found, self._settings, self.own_run_id, is_published=False)
         return found
 

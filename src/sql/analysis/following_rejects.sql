@@ -1,4 +1,4 @@
--- Rejected rows that follow from another one: their parent was rejected, at the root for its own fault.
+-- Rejected rows whose parent was rejected too, and how many rows they all follow from.
 WITH orphans AS (
     SELECT r.table_name, r.record_key, p.table_name AS parent_table, r.parent_key
     FROM concert_dw.rejected_records r

@@ -189,13 +189,16 @@ def test_a_failed_run_keeps_its_own_error_when_the_page_cannot_be_written(script
         raise CannotRunError("no space left")
 
     monkeypatch.setattr(report_pages, "write_pages", full)
+    (script.folder / "own").mkdir()
+    for table in ("artists", "venues", "concerts", "ticket_sales"):
+        (script.folder / "own" / f"{table}.csv").write_text("no_column\n1\n")
     settings = Settings(
-        input_dir=str(script.folder / "nothing"), state_dir=str(script.state),
+        input_dir=str(script.folder / "own"), state_dir=str(script.state),
         report_dir=str(script.folder / "r"),
     )  # fmt: skip
     with DemoPipelineOrchestrator(settings) as orchestrator:
         report = orchestrator.run_pipeline()
-    assert "is not a folder" in report["error"]["message"]
+    assert "artist_id" in report["error"]["message"]
     assert orchestrator.workflow.report_path.exists()
 
 

@@ -40,7 +40,7 @@ def upgrade_tables(client: RedshiftClient, schema_sql: Path) -> list[str]:
             client.execute(f"ALTER TABLE {SCHEMA}.{table} ADD COLUMN {column} {kind}")
             done.append(f"{table}.{column}")
     for table, column in NOW_OPTIONAL:
-        if columns[table, column] == "NO":
+        if columns.get((table, column)) == "NO":
             names = ", ".join(name for owner, name in columns if owner == table)
             _rebuild(client, next(schema_sql.glob(f"*_{table}.sql")), table, names)
             done.append(f"{table}.{column}")

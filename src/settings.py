@@ -69,6 +69,11 @@ class Settings:
     input_dir: str = setting(
         "DEMO_INPUT_DIR", "", "Folder with your own files, instead of generated data.", text="path"
     )
+    null_values: str = setting(
+        "DEMO_NULL_VALUES",
+        "",
+        "Texts that mean no value, besides an empty one and \\N; with commas: NULL,N/A,nan.",
+    )
     raw_bucket: str = setting("DEMO_RAW_BUCKET", "concert-demo-raw", "S3 bucket for raw data.")
     processed_bucket: str = setting(
         "DEMO_PROCESSED_BUCKET",
@@ -183,6 +188,11 @@ class Settings:
     redshift_ca_file: str = setting(
         "REDSHIFT_CA_FILE", "", "Root certificates to trust, instead of Amazon's.", text="path"
     )
+
+    @property
+    def null_texts(self) -> tuple[str, ...]:
+        """Return the texts of DEMO_NULL_VALUES."""
+        return tuple(filter(None, (text.strip() for text in self.null_values.split(","))))
 
     def public(self) -> dict[str, Any]:
         """Return the settings a report may show: all but the secrets."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 SCHEMA = "concert_dw"
 KEY_MAX_BYTES = 64
+# Of the price as it was written, before it is rounded to the column's scale; half a cent up.
+_AMOUNT = "ROUND(CAST(quantity AS DECIMAL(6,0)) * CAST(exact__unit_price AS DECIMAL(24,18)), 2)"
 
 Kind = Literal["key", "text", "integer", "decimal", "timestamp"]
 
@@ -79,29 +81,6 @@ class TableSpec:
         """Return (column, parent table) for every reference."""
         return tuple((c.name, c.references) for c in self.columns if c.references)
 
-    def as_job_argument(self) -> dict[str, Any]:
-        """Return the table as the Glue job's `--tables` argument carries it."""
-        return {
-            "name": self.name,
-            "key": self.key,
-            "columns": [
-                {
-                    "name": c.name,
-                    "kind": c.kind,
-                    "required": c.required,
-                    "max_bytes": c.max_bytes,
-                    "precision": c.precision,
-                    "minimum": c.minimum,
-                    "maximum": c.maximum,
-                    "case": c.case,
-                    "references": c.references,
-                    "fill": c.fill,
-                }
-                for c in self.columns
-            ],
-            "rules": [{"name": r.name, "violated": r.violated} for r in self.rules],
-        }
-
 
 def _key(name: str, doc: str) -> Column:
     return Column(name, "key", doc, required=True)
@@ -148,8 +127,7 @@ VENUES = TableSpec(
         Column(
             "capacity",
             "integer",
-            "Most tickets that can be sold for one concert.",
-            required=True,
+            "Most tickets that can be sold for one concert; empty where it is not known.",
             minimum=1,
             maximum=500_000,
         ),
@@ -219,7 +197,7 @@ TICKET_SALES = TableSpec(
             "quantity x unit_price, US dollars; computed where absent.",
             precision=14,
             minimum=0,
-            fill="quantity * unit_price",
+            fill=_AMOUNT,
         ),
         Column(
             "ticket_tier",
@@ -239,7 +217,7 @@ TICKET_SALES = TableSpec(
     (
         RowRule(
             "amount_mismatch",
-            "total_amount <> quantity * unit_price",
+            f"total_amount <> {_AMOUNT}",
             "The amount is quantity x unit price, to the cent.",
         ),
     ),

@@ -23,6 +23,10 @@ _OWN_TABLES = (
     f"SELECT tablename FROM pg_tables WHERE schemaname = '{STAGING_SCHEMA}' "
     "AND tableowner = current_user"
 )
+_COLUMNS = (
+    "SELECT table_schema, table_name, column_name, is_nullable FROM information_schema.columns "
+    f"WHERE table_schema IN ('{SCHEMA}', '{STAGING_SCHEMA}')"
+)
 _ANY_TABLES = f"SELECT COUNT(*) FROM pg_tables WHERE schemaname = '{STAGING_SCHEMA}'"
 
 
@@ -54,6 +58,8 @@ class FailedLoad:
                 f"the schema {STAGING_SCHEMA} holds tables that the demo did not make",
                 cause=f"schema {STAGING_SCHEMA} holds other tables",
             )
+        for name in self._outdated():
+            self._client.execute(f"DROP TABLE {STAGING_SCHEMA}.{name}")
         for name in _TABLES:
             copy = f"{STAGING_SCHEMA}.{name}"
             self._client.execute(f"CREATE TABLE IF NOT EXISTS {copy} (LIKE {SCHEMA}.{name})")
@@ -64,6 +70,18 @@ class FailedLoad:
                 f"INSERT INTO {STAGING_SCHEMA}.{spec.name} ({names}) "
                 f"SELECT {names} FROM {SCHEMA}.{spec.name}"
             )
+
+    def _outdated(self) -> list[str]:
+        """Return the own tables that differ from the warehouse's: an earlier version's."""
+        columns: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        for row in self._client.query(_COLUMNS):
+            table = columns.setdefault((row["table_schema"], row["table_name"]), set())
+            table.add((row["column_name"], row["is_nullable"]))
+        return [
+            name
+            for name in self._own()
+            if columns[STAGING_SCHEMA, name] != columns.get((SCHEMA, name))
+        ]
 
     def clear(self) -> None:
         """Delete what an earlier failed load left; readers are not waited for, as DROP would."""

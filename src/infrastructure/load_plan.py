@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 LoadMode = Literal["replace", "merge"]
 CopyFormat = Literal["parquet", "json", "csv"]
@@ -47,6 +47,7 @@ class TableLoad:
     rejected_rows: int
     table_rows: int
     seconds: float
+    warnings: Mapping[str, Any] = field(default_factory=dict)  # what cleaning changed in its rows
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,5 @@ class LoadPlan:
     as_of: str | None = None
     dataset_id: str = ""
     rejected_counts: Mapping[str, int] = field(default_factory=dict)
+    warnings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    null_values: tuple[str, ...] = ()  # texts that mean no value, besides those that always do

@@ -14,6 +14,7 @@ import psycopg2
 import psycopg2.extensions
 
 from src.errors import UnreachableError, WarehouseError
+from src.infrastructure.schema_upgrades import upgrade_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,13 +245,15 @@ class RedshiftClient:
         return max(int(self.query_value("SELECT COUNT(*) FROM stv_slices")), 1)
 
     def create_tables(self) -> None:
-        """Create the schema and every table that is not there yet."""
+        """Create the schema and every table that is not there yet; upgrade the others."""
 
         def create() -> None:
             with self.transaction():
                 self.execute("CREATE SCHEMA IF NOT EXISTS concert_dw")
                 for file in sorted(SCHEMA_SQL.glob("*.sql")):
                     self.execute(file.read_text())
+                for name in upgrade_tables(self, SCHEMA_SQL):
+                    logger.info("upgraded %s of an earlier version", name)
 
         self._repeatedly(create)
 

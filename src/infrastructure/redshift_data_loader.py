@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from src.domain.cleaning import RECORD_NUMBER, TableCounts, table_counts
 from src.domain.tables import SCHEMA, TABLES, TableSpec
 from src.errors import DemoError, LoadError, QualityError, WarehouseError
 from src.infrastructure import direct_cleaning, load_errors
@@ -130,22 +131,23 @@ class RedshiftDataLoader:
                 on_table(spec.name)
             started = self._clock()
             source = plan.tables[spec.name]
-            rows, rejected = self._load_table(plan, spec, source, manifests[spec.name][0])
+            rows, cleaned = self._load_table(plan, spec, source, manifests[spec.name][0])
             total = self._client.row_count(SCHEMA, spec.name)
             done[spec.name] = TableLoad(
                 len(source.files),
                 source.size_bytes,
                 rows,
-                rejected or plan.rejected_counts.get(spec.name, 0),
+                cleaned.rejected if cleaned else plan.rejected_counts.get(spec.name, 0),
                 total,
                 self._clock() - started,
+                cleaned.warnings if cleaned else plan.warnings.get(spec.name, {}),
             )
             self._ledger.record(plan, spec.name, done[spec.name], manifests[spec.name], loaded_at)
 
     def _load_table(
         self, plan: LoadPlan, spec: TableSpec, source: LoadSource, manifest_uri: str
-    ) -> tuple[int, int]:
-        """COPY one table; returns (rows, rejected rows).
+    ) -> tuple[int, TableCounts | None]:
+        """COPY one table; returns its rows, and what was cleaned, where that was done here.
 
         A replacement goes straight into the table: rows are written once, and the transaction
         keeps what was there. What is cleaned or merged goes by way of a staging table.
@@ -155,12 +157,12 @@ class RedshiftDataLoader:
             self._client.execute(f"DELETE FROM {target}")
             loaded = self._copy(target, spec.column_names, source, manifest_uri, what=spec.name)
             _require_rows(spec.name, loaded, source, manifest_uri)
-            return loaded, 0
+            return loaded, None
         stage = staging_table("stage", spec.name, plan.run_id)
         names = ", ".join(quote_identifier(name) for name in spec.column_names)
-        rejected = 0
+        cleaned: TableCounts | None = None
         if plan.clean_in_warehouse and source.files:
-            rejected = self._stage_raw(plan, spec, source, stage, manifest_uri)
+            cleaned = self._stage_raw(plan, spec, source, stage, manifest_uri)
             staged = int(self._client.query_value(f"SELECT COUNT(*) FROM {stage}"))
         else:
             self._client.execute(f"CREATE TEMP TABLE {stage} (LIKE {target})")
@@ -175,30 +177,29 @@ class RedshiftDataLoader:
             )
         self._client.execute(f"INSERT INTO {target} ({names}) SELECT {names} FROM {stage}")
         self._client.execute(f"DROP TABLE {stage}")
-        return staged, rejected
+        return staged, cleaned
 
     def _stage_raw(
         self, plan: LoadPlan, spec: TableSpec, source: LoadSource, stage: str, manifest_uri: str
-    ) -> int:
-        """COPY raw rows with COPY's own validation, then clean them with SQL."""
+    ) -> TableCounts:
+        """COPY raw rows as text, then clean them with the SQL that the Glue job runs."""
         raw = staging_table("raw", spec.name, plan.run_id)
         self._client.execute(direct_cleaning.raw_table(spec, raw))
-        columns = source.columns or spec.column_names
+        columns = source.columns or (*spec.column_names, RECORD_NUMBER)
         self._copy(raw, columns, source, manifest_uri, what=spec.name, max_error=100_000)
         refused = load_errors.last_copy_errors(self._client)
         for row in refused:
             self._client.execute(
                 direct_cleaning.INSERT_REJECTED,
-                direct_cleaning.refused_record(plan.run_id, spec, columns, row),
+                direct_cleaning.refused_record(plan.run_id, spec, row),
             )
-        for statement, arguments in direct_cleaning.statements(spec, raw, stage, plan.run_id):
+        cleaning = direct_cleaning.DirectCleaning(spec, plan.run_id, plan.null_values)
+        for statement, arguments in cleaning.statements(stage):
             self._client.execute(statement, arguments)
-        return int(
-            self._client.query_value(
-                f"SELECT COUNT(*) FROM {_qualified('rejected_records')} WHERE table_name = %s",
-                (spec.name,),
-            )
-        )
+        counts = table_counts(self._client.query(cleaning.counts))
+        self._client.execute(cleaning.last_statement())
+        counts.rules["unreadable:record"] = len(refused)
+        return counts
 
     def _copy(
         self,
@@ -245,12 +246,13 @@ class RedshiftDataLoader:
         role = quote_literal(self._iam_role) if self._iam_role else "default"
         options = {
             "parquet": "FORMAT AS PARQUET",
-            "json": "FORMAT AS JSON 'auto' TIMEFORMAT 'auto' DATEFORMAT 'auto'",
-            "csv": "FORMAT AS CSV IGNOREHEADER 1 TIMEFORMAT 'auto' DATEFORMAT 'auto'",
+            "json": "FORMAT AS JSON 'auto'",
+            "csv": "FORMAT AS CSV IGNOREHEADER 1",
         }[source.format]
         if source.format != "parquet":  # columnar COPY takes no further options
             options += (" GZIP" if source.compressed else "") + " COMPUPDATE OFF"
-            options += f" MAXERROR {max_error}" if max_error else ""
+            if max_error:  # raw text: what is longer than a column's most is cut, and rejected
+                options += f" TRUNCATECOLUMNS MAXERROR {max_error}"
         return (
             f"COPY {table} ({names}) FROM {quote_literal(manifest_uri)} "
             f"IAM_ROLE {role} MANIFEST {options}"
@@ -281,7 +283,7 @@ class RedshiftDataLoader:
         self._client.execute(f"DELETE FROM {target}")
         if not plan.rejected:
             return
-        columns = ("table_name", "record_key", "rule", "raw_record")
+        columns = ("table_name", "record_key", "rule", "raw_record", "parent_key")
         entries = [
             {"url": f.uri, "mandatory": True, "meta": {"content_length": f.size_bytes}}
             for f in plan.rejected
@@ -289,7 +291,7 @@ class RedshiftDataLoader:
         uri, _ = self._put_manifest(plan.run_id, "rejected_records", entries)
         self._client.execute(
             f"CREATE TEMP TABLE {stage} (table_name VARCHAR(64), record_key VARCHAR(65535), "
-            "rule VARCHAR(128), raw_record VARCHAR(65535))"
+            "rule VARCHAR(128), raw_record VARCHAR(65535), parent_key VARCHAR(65535))"
         )
         source = LoadSource(plan.rejected, "parquet")
         self._copy(stage, columns, source, uri, what="rejected_records")

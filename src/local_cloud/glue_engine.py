@@ -15,12 +15,13 @@ from typing import Any
 
 import duckdb
 import sqlglot
+from sqlglot import exp
 
 # What DuckDB does anyway, by Spark's names.
 _DUCKDB_BEHAVIOUR = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.jsonGenerator.ignoreNullFields": "false",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
 }
 _MEMORY: dict[str, Any] = {
     "memory_limit": "2GB"
@@ -196,7 +197,8 @@ class SparkSession:
 
     def sql(self, query: str) -> DataFrame:
         """Return the frame of a Spark SQL query."""
-        return DataFrame(self, sqlglot.transpile(query, read="spark", write="duckdb")[0])
+        tree = sqlglot.parse_one(query, read="spark").transform(_for_duckdb)
+        return DataFrame(self, tree.sql("duckdb"))
 
     def createDataFrame(self, data: list[tuple[Any, ...]], schema: str) -> DataFrame:  # noqa: N802
         """Return a frame of Python rows; `schema` is DDL text."""
@@ -221,6 +223,22 @@ class Table(DataFrame):
     def __init__(self, session: SparkSession, name: str) -> None:
         super().__init__(session, f"SELECT * FROM {name}")
         self.name = name
+
+
+def _for_duckdb(node: Any) -> Any:
+    """Replace what sqlglot leaves to DuckDB and DuckDB lacks, or has in a slower form."""
+    if isinstance(node, exp.GT) and isinstance(node.this, exp.RegexpCount):
+        found = node.this  # REGEXP_COUNT(...) > 0: counting is not needed
+        return exp.func("REGEXP_MATCHES", found.this, found.expression)
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "OCTET_LENGTH":
+        return exp.func("STRLEN", *node.expressions)
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "BTRIM":
+        # DuckDB's TRIM of characters is slow, and hardly any text needs it.
+        text = node.expressions[0].sql("duckdb")
+        trimmed = exp.func("TRIM", *node.expressions).sql("duckdb")
+        bare = f"UNICODE({text}) BETWEEN 33 AND 126 AND RIGHT({text}, 1) BETWEEN '!' AND '~'"
+        return sqlglot.parse_one(f"CASE WHEN {bare} THEN {text} ELSE {trimmed} END", read="duckdb")
+    return node
 
 
 def _parse_schema(schema: str) -> list[tuple[str, str]]:

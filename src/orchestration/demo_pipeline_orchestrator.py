@@ -15,6 +15,7 @@ from src.orchestration.preflight import check_source
 from src.orchestration.run_progress import UnfinishedRun, forget_progress, save_progress
 from src.orchestration.workflow import Stage, StepOutcome
 from src.orchestration.workflow_owner import WorkflowOwner
+from src.reporting.changed_values import in_words
 from src.reporting.console import (
     Console,
     StageProgress,
@@ -56,6 +57,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         self.resumed = resumed
         self.manifest: DatasetManifest | None = None
         self.etl_counts: dict[str, dict[str, int]] = {}
+        self.etl_warnings: dict[str, dict[str, Any]] = {}
         self._has_buckets = False
         self._cleaned: DatasetManifest | None = None  # the data set that the ETL has cleaned
         self._load = LoadStage(settings, self.workflow.run_id, resumed)
@@ -178,11 +180,14 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         if done is not None:
             known = {k: v for k, v in done.steps["glue_etl"].items() if k not in _OF_A_STAGE}
             self.etl_counts, self._cleaned = known["counts"], manifest
+            self.etl_warnings = known.get("warnings", {})
             return StepOutcome("skipped", done.summary("glue_etl"), known)
         stage = EtlStage(self.environment, self.settings, self.workflow.run_id)
         counts, facts = stage.run(manifest, lambda text: _note(progress, text))
         self.etl_counts, self._cleaned = counts, manifest
+        self.etl_warnings = facts["warnings"]
         summary = f"{facts['job']} {facts['job_run_state']}, {facts['rejected_rows']:,} rejected"
+        summary += in_words(self.etl_warnings)
         rows = sum(n for rules in counts.values() for n in rules.values())
         return StepOutcome("success", summary, facts, rows, manifest.bytes)
 
@@ -194,7 +199,11 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         manifest = self._need_cleaned()
         try:
             return self._load.run(
-                self.environment, manifest, self.etl_counts, lambda text: _note(progress, text)
+                self.environment,
+                manifest,
+                self.etl_counts,
+                self.etl_warnings,
+                lambda text: _note(progress, text),
             )
         finally:
             if self._load.refused is not None:  # what the checks found is shown as theirs

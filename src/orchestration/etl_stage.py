@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from src.domain.cleaning import TableCounts, job_argument, table_counts
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
 from src.orchestration.environment import DemoEnvironment
@@ -48,8 +49,8 @@ class EtlStage:
                 self._arguments(manifest, known),
                 on_state=lambda job_run, state: note(f"{job_run} {state}"),
             )
-        counts, repaired = self._read_summary(manifest.dataset_id)
-        rejected = sum(n for t in counts.values() for rule, n in t.items() if rule != "accepted")
+        found = self._read_summary(manifest.dataset_id)
+        counts = {name: table.rules for name, table in found.items()}
         processed = environment.processed_storage
         return counts, {
             "job": name,
@@ -62,8 +63,9 @@ class EtlStage:
             "log_group": run.log_group,
             "console_url": run.console_url,
             "counts": counts,
-            "repaired_rows": repaired,
-            "rejected_rows": rejected,
+            "repaired_rows": {name: table.repaired for name, table in found.items()},
+            "rejected_rows": sum(table.rejected for table in found.values()),
+            "warnings": {name: table.warnings for name, table in found.items()},
             "location": processed.uri(f"{PROCESSED_PREFIX}/{manifest.dataset_id}/"),
             "quarantine": processed.uri(f"{QUARANTINE_PREFIX}/{manifest.dataset_id}/"),
         }
@@ -89,7 +91,7 @@ class EtlStage:
             )
         }
         return {
-            "--tables": json.dumps([table.as_job_argument() for table in TABLES]),
+            "--tables": job_argument(TABLES, self._settings.null_texts),
             "--input": json.dumps(files),
             "--format": manifest.format,
             "--files": json.dumps(self._files(manifest)),
@@ -109,17 +111,14 @@ class EtlStage:
         slices = self._environment.redshift.slices()
         return {name: -(-files // slices) * slices for name, files in large.items()}
 
-    def _read_summary(self, dataset_id: str) -> tuple[Counts, dict[str, int]]:
-        """Return rows by table and rule, and how many accepted rows were repaired."""
+    def _read_summary(self, dataset_id: str) -> dict[str, TableCounts]:
+        """Return what the job counted, by table."""
         storage = self._environment.processed_storage
-        counts: Counts = {table.name: {"accepted": 0} for table in TABLES}
-        repaired = {table.name: 0 for table in TABLES}
+        rows: dict[str, list[dict[str, Any]]] = {table.name: [] for table in TABLES}
         for found in storage.list_objects(f"{SUMMARY_PREFIX}/{dataset_id}/"):
             if not found.key.endswith(".json"):  # Spark's own marks
                 continue
             for line in storage.get(found.key).splitlines():
-                row = json.loads(line)
-                counts[row["table_name"]][row["rule"]] = row["rows"]
-                if row["rule"] == "accepted":
-                    repaired[row["table_name"]] = row["untidy"]
-        return counts, repaired
+                row = {"warnings": None, "example": None, **json.loads(line)}
+                rows[row["table_name"]].append(row)
+        return {name: table_counts(lines) for name, lines in rows.items()}

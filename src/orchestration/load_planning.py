@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
@@ -23,7 +24,10 @@ class LoadPlanner:
         self._run_id = run_id
 
     def plan(
-        self, manifest: DatasetManifest, etl_counts: Mapping[str, Mapping[str, int]]
+        self,
+        manifest: DatasetManifest,
+        etl_counts: Mapping[str, Mapping[str, int]],
+        warnings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> LoadPlan:
         """Return the plan: from Parquet after the Glue job, from raw files without it."""
         if self._settings.etl == "direct":
@@ -34,6 +38,7 @@ class LoadPlanner:
                 clean_in_warehouse=True,
                 as_of=manifest.as_of,
                 dataset_id=manifest.dataset_id,
+                null_values=self._settings.null_texts,
             )
         storage = self._environment.processed_storage
         rejected = {
@@ -53,6 +58,7 @@ class LoadPlanner:
             as_of=manifest.as_of,
             dataset_id=manifest.dataset_id,
             rejected_counts=rejected,
+            warnings=warnings or {},
         )
 
     def _raw_source(self, manifest: DatasetManifest, table: str) -> LoadSource:

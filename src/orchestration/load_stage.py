@@ -10,6 +10,7 @@ from src.domain.tables import TABLES
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.run_progress import UnfinishedRun
 from src.orchestration.workflow import StepOutcome
+from src.reporting.changed_values import in_words
 from src.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class LoadStage:
         environment: DemoEnvironment,
         manifest: DatasetManifest,
         etl_counts: Mapping[str, Mapping[str, int]],
+        etl_warnings: Mapping[str, Mapping[str, Any]],
         note: Callable[[str], None],
     ) -> StepOutcome:
         """Load a data set, unless the resumed run did; raises QualityError where a check fails."""
@@ -59,7 +61,8 @@ class LoadStage:
             note("checking")
             audited.append(self._audit(environment, manifest, written))
 
-        plan = LoadPlanner(environment, self._settings, self.own_run_id).plan(manifest, etl_counts)
+        planner = LoadPlanner(environment, self._settings, self.own_run_id)
+        plan = planner.plan(manifest, etl_counts, etl_warnings)
         loads = environment.loader.load(plan, lambda name: note(f"loading {name}"), audit)
         self.refused, self.run_id = None, self.own_run_id
         self._loaded, self._loads, self._audited = manifest, loads, audited[-1]
@@ -67,6 +70,7 @@ class LoadStage:
         summary = f"{len(loads)} tables, {facts['rows']:,} rows"
         if plan.clean_in_warehouse:
             summary += f", {facts['rejected_rows']:,} rejected"
+            summary += in_words({name: load.warnings for name, load in loads.items()})
         loaded = sum(load.bytes for load in loads.values())
         return StepOutcome("success", summary, facts, facts["rows"], loaded)
 
@@ -128,7 +132,7 @@ class LoadStage:
         found = self._verifier(environment, manifest, written, self.own_run_id).audit()
         if found.failures:
             self.refused = found
-            self.data_profile = profile(environment.redshift, "rejections")
+            self.data_profile = profile(environment.redshift, "*reject*")
             raise quality_error(found, self._settings, self.own_run_id, is_published=False)
         return found
 

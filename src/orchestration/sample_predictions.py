@@ -180,25 +180,12 @@ def write_predictions(
         "concert_predictions": concerts,
         "venue_rankings": venues,
     }
-    old = [table for table in tables if not _has_role(client, table)]
     with client.transaction():
         for table, rows in tables.items():
             client.execute(f"DELETE FROM concert_dw.{table}")
-            if table in old:  # made by an earlier program
-                client.execute(f"ALTER TABLE concert_dw.{table} ADD COLUMN model_role VARCHAR(16)")
             for start in range(0, len(rows), _ROWS_PER_INSERT):
                 part = rows[start : start + _ROWS_PER_INSERT]
                 marks = ", ".join(["(" + ", ".join(["%s"] * len(part[0])) + ")"] * len(part))
                 flat = [value for row in part for value in row]
                 client.execute(f"INSERT INTO concert_dw.{table} VALUES {marks}", flat)
     return {table: len(rows) for table, rows in tables.items()}
-
-
-def _has_role(client: RedshiftClient, table: str) -> bool:
-    return bool(
-        client.query_value(
-            "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'concert_dw' "
-            "AND table_name = %s AND column_name = 'model_role'",
-            (table,),
-        )
-    )

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from src.reporting import charts
+from src.reporting.changed_values import changed_values
 from src.reporting.figures import count, percent, tile
 
 _STOPS = ("raw_records", "etl_read", "etl_accepted", "rejected", "loaded", "warehouse")
+_CHANGES = {
+    "nullified": "left empty: the value cannot be used and is not required",
+    "rounded": "rounded to what the column holds",
+}
 
 
 def pipeline_view(facts: dict[str, Any]) -> dict[str, Any]:
@@ -26,6 +31,9 @@ def pipeline_view(facts: dict[str, Any]) -> dict[str, Any]:
         "rejections": _rejections(data.get("rejections", [])),
         "rejection_kinds": _rejections(_by_kind(data.get("rejections", []))),
         "rejections_note": _rejections_note(found, facts["steps"].get("redshift_load", {})),
+        "following": _following(data.get("following_rejects", [])),
+        "changes": _changes(facts["steps"]),
+        "unusual_sales": _unusual(data.get("unusual_sales", [])),
         **_pictures(data),
         "checks": checks,
         "checks_words": f"{tally['passed']} of {len(checks)} checks passed",
@@ -131,6 +139,31 @@ def _rejections_note(found: dict[str, float] | None, load: dict[str, Any]) -> st
     )
 
 
+def _following(found: list[dict[str, Any]]) -> str:
+    """Return which rejects have no fault but their parent's."""
+    if not any(row["records"] for row in found):
+        return ""
+    (row,) = found
+    rows = "row follows" if row["records"] == 1 else "rows follow"
+    return (
+        f"{count(row['records'])} {rows} from {count(row['roots'])}: "
+        "they are rejected because the row that they refer to is."
+    )
+
+
+def _changes(steps: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what was changed in accepted rows, by column: of the load, or else of the job."""
+    tables = steps.get("redshift_load", {}).get("tables") or {}
+    warnings = {name: table.get("warnings") or {} for name, table in tables.items()}
+    found = changed_values(warnings or steps.get("glue_etl", {}).get("warnings") or {})
+    return [{**row, "rows": count(row["rows"]), "what": _CHANGES[row["change"]]} for row in found]
+
+
+def _unusual(found: list[dict[str, Any]]) -> str:
+    shown = [f"{count(row['records'])} {row['what']}" for row in found if row["records"]]
+    return f"Unusual sales, loaded as they are: {'; '.join(shown)}." if shown else ""
+
+
 def _pictures(data: dict[str, Any]) -> dict[str, Any]:
     months = sorted(data.get("sales_by_month", []), key=lambda row: str(row["month"]))
     venues, genres = data.get("top_venues", []), data.get("genres", [])
@@ -149,7 +182,9 @@ def _pictures(data: dict[str, Any]) -> dict[str, Any]:
             {
                 "name": row["name"],
                 "city": row["city"],
-                "capacity": f"{count(row['capacity'])} seats",
+                "capacity": f"{count(row['capacity'])} seats"
+                if row["capacity"]
+                else "seats unknown",
                 "revenue": f"${charts.compact(row['revenue'] or 0.0)}",
                 "full": percent(row["sell_through"]),
                 "share": (row["revenue"] or 0.0) / best,

@@ -36,16 +36,21 @@ class Injected:
 
 
 def defect_rules(spec: TableSpec) -> tuple[str, ...]:
-    """Return the rules that injected rows of this table break, in the order they are dealt."""
+    """Return the rules that injected rows of this table break, in the order they are dealt.
+
+    Only what rejects a row: an optional value that cannot be used costs the value, not the row.
+    """
     rules = ["duplicate_key"]
     for column in spec.columns[1:]:
         if column.references:
             rules.append(f"orphan:{column.name}")
+        elif not column.required:
+            continue
         elif column.kind == "timestamp":
             rules.append(f"invalid_timestamp:{column.name}")
-        elif column.minimum is not None and column.fill is None:
+        elif column.minimum is not None:
             rules.append(f"out_of_range:{column.name}")
-        elif column.required:
+        else:
             rules.append(f"missing:{column.name}")
     rules.extend(rule.name for rule in spec.rules)
     return tuple(rules)

@@ -9,6 +9,7 @@ import time
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from src.domain.cleaning import job_argument
 from src.domain.tables import TABLES
 from src.services.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
@@ -38,7 +39,7 @@ def run_job(engine, inputs, manifest, out):
     }
     arguments = [
         str(ROOT / "src/glue_jobs/concert_etl_job.py"),
-        "--tables", json.dumps([table.as_job_argument() for table in TABLES]),
+        "--tables", job_argument(TABLES),
         "--input", json.dumps(files), "--format", manifest.format,
         "--output", str(out / "clean"), "--quarantine", str(out / "rejected"),
         "--summary", str(out / "summary"),

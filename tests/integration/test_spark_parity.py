@@ -1,20 +1,28 @@
-"""The Glue job on Spark, which AWS Glue runs, and on DuckDB, which we run: the same rows."""
+"""The job on Spark, which AWS Glue runs, and on DuckDB, and the direct path: the same rows."""
 
 import importlib.util
 import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 
 import pyarrow.parquet as pq
 import pytest
 
+from src.domain.cleaning import job_argument, table_counts
 from src.domain.tables import TABLES
+from src.infrastructure.load_plan import LoadPlan, LoadSource, SourceFile
+from src.infrastructure.redshift_client import RedshiftClient
+from src.infrastructure.redshift_data_loader import RedshiftDataLoader
+from src.infrastructure.s3_storage import S3Storage
 from src.services.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from tests.conftest import ROOT, FolderSink
+from tests.integration import random_values
 
 SCRIPT = ROOT / "src/glue_jobs/concert_etl_job.py"
+SEED = int(os.environ.get("DEMO_TEST_SEED", "1"))  # another one draws other values
 ENGINES = ROOT / "src/local_cloud"
 
 pytestmark = [
@@ -66,12 +74,12 @@ ADVERSARIAL = {
 }  # fmt: skip
 
 
-def adversarial_set(folder):
-    for name, records in ADVERSARIAL.items():
+def written_set(folder, tables):
+    for name, records in tables.items():
         (folder / name).mkdir(parents=True)
         lines = [json.dumps(record, ensure_ascii=False) for record in records]
         (folder / name / "part-0.json").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return {name: [str(folder / name / "part-0.json")] for name in ADVERSARIAL}
+    return {name: [str(folder / name / "part-0.json")] for name in tables}
 
 
 def generated_set(folder, raw_format, sales=2000):
@@ -83,7 +91,7 @@ def generated_set(folder, raw_format, sales=2000):
 def arguments_of(inputs, raw_format, out, files=None):
     return [
         str(SCRIPT),
-        "--tables", json.dumps([t.as_job_argument() for t in TABLES]),
+        "--tables", job_argument(TABLES),
         "--input", json.dumps(inputs), "--format", raw_format, "--output", str(out / "clean"),
         "--quarantine", str(out / "rejected"), "--summary", str(out / "summary"),
         "--files", json.dumps(files or {}), "--JOB_NAME", "concert-etl",
@@ -114,7 +122,10 @@ def run(command, text):
 def outcomes(tmp_path_factory):
     """Return what each engine made of each data set: data set -> engine -> outcome."""
     folder = tmp_path_factory.mktemp("parity")
-    sets = {"adversarial": (adversarial_set(folder / "in"), "json", None)}
+    sets = {
+        "adversarial": (written_set(folder / "in", ADVERSARIAL), "json", None),
+        "values": (written_set(folder / "values", random_values.tables(SEED)), "json", None),
+    }
     for raw_format in ("json", "csv", "parquet"):
         sets[raw_format] = (generated_set(folder / raw_format, raw_format), raw_format, None)
     sets["files"] = (generated_set(folder / "files", "csv", 9000), "csv", {"ticket_sales": 3})
@@ -138,28 +149,83 @@ def outcome(out):
     found = {}
     for spec in TABLES:
         table = pq.read_table(out / "clean" / spec.name).sort_by(spec.key)
-        found[spec.name] = table.to_pylist()
+        found[spec.name] = [
+            {k: v.replace(tzinfo=None) if isinstance(v, datetime) else v for k, v in row.items()}
+            for row in table.to_pylist()
+        ]
         kinds = [str(f.type).replace("ns", "us") for f in table.schema]
         found[f"{spec.name} types"] = [k.split("[")[0] for k in kinds]
         rejected = pq.read_table(out / "rejected" / spec.name).to_pylist()
-        found[f"{spec.name} rejected"] = sorted((str(r["record_key"]), r["rule"]) for r in rejected)
+        found[f"{spec.name} rejected"] = sorted(
+            tuple(str(r[name]) for name in ("record_key", "rule", "parent_key", "raw_record"))
+            for r in rejected
+        )
     lines = [
         json.loads(line)
         for file in (out / "summary").glob("*.json")
         for line in file.read_text().splitlines()
     ]
     found["sales files"] = len(list((out / "clean/ticket_sales").glob("*.parquet")))
-    found["summary"] = sorted(tuple(map(str, line.values())) for line in lines)
+    found["counts"] = {
+        spec.name: table_counts(
+            {"warnings": None, "example": None, **row}
+            for row in lines
+            if row["table_name"] == spec.name
+        )
+        for spec in TABLES
+    }
     return found
 
 
-@pytest.mark.parametrize("data", ["adversarial", "json", "csv", "parquet"])
+@pytest.mark.parametrize("data", ["adversarial", "values", "json", "csv", "parquet"])
 def test_both_engines_give_the_same_rows_types_rejects_and_counts(outcomes, data):
     for part, expected in outcomes[data]["spark"].items():
         if part == "sales files":
             continue  # without being told, Spark has its own mind
         assert outcomes[data]["duckdb"][part] == expected, part
-    assert outcomes[data]["spark"]["summary"]
+    assert all(c.rules["accepted"] for c in outcomes[data]["spark"]["counts"].values())
+
+
+@pytest.mark.parametrize("data", ["adversarial", "values"])
+def test_the_direct_path_gives_what_the_job_gives(outcomes, data, cloud):
+    records = ADVERSARIAL if data == "adversarial" else random_values.tables(SEED)
+    found = directly_loaded(cloud, records)
+    for part, value in found.items():
+        assert value == outcomes[data]["duckdb"][part], part
+
+
+def directly_loaded(cloud, tables):
+    """Load raw records with `--etl direct`; returns what `outcome` returns of the job."""
+    storage = S3Storage(cloud.s3_client(), "parity-tests")
+    storage.ensure_bucket()
+    sources = {}
+    for name, records in tables.items():
+        body = "".join(json.dumps(record) + "\n" for record in records).encode()
+        storage.put(f"{name}.json", body)
+        sources[name] = LoadSource((SourceFile(storage.uri(f"{name}.json"), len(body)),), "json")
+    client = RedshiftClient(cloud.connect_redshift)
+    try:
+        client.create_tables()
+        loader = RedshiftDataLoader(client, storage, iam_role="")
+        loader.load(LoadPlan("law", "replace", sources, clean_in_warehouse=True))
+        found = {}
+        for spec in TABLES:
+            rows = client.query(f"SELECT * FROM concert_dw.{spec.name} ORDER BY {spec.key}")
+            found[spec.name] = [{name: row[name] for name in spec.column_names} for row in rows]
+            found[spec.name].sort(key=lambda row: row[spec.key].encode())
+            rejected = client.query(
+                "SELECT record_key, rule, parent_key, raw_record FROM concert_dw.rejected_records "
+                "WHERE table_name = %s",
+                (spec.name,),
+            )
+            found[f"{spec.name} rejected"] = sorted(tuple(map(str, r.values())) for r in rejected)
+        return found
+    finally:
+        client.close()
+
+
+def test_values_are_those_that_python_reads(outcomes):
+    random_values.compare(outcomes["values"]["duckdb"], random_values.tables(SEED))
 
 
 def test_both_write_as_many_files_as_they_are_told(outcomes):

@@ -202,7 +202,11 @@ class TargetColumn:
             if self.max_bytes is None:
                 return field
             if command.truncate_columns:
-                return f"redshift_local.truncate_bytes({field}, {self.max_bytes})"
+                return (
+                    f"CASE WHEN octet_length({field}) > {self.max_bytes} "
+                    f"THEN redshift_local.truncate_bytes({field}, {self.max_bytes}) "
+                    f"ELSE {field} END"
+                )
             return (
                 f"CASE WHEN octet_length({field}) > {self.max_bytes} "
                 f"THEN rtrim({field}, ' ') ELSE {field} END"

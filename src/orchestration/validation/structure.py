@@ -105,8 +105,9 @@ def sql_files(context: Context) -> Finding:
     problems, files = [], sorted((context.root / "src/sql").rglob("*.sql"))
     for path in files:
         name = path.relative_to(context.root)
-        # `:name` is a parameter; `::` is a cast.
-        text = re.sub(r"(?<!:):(\w+)", r"'\1'", path.read_text(encoding="utf-8"))
+        # `:name` is a parameter, outside of quotes; `::` is a cast.
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r"('[^']*')|(?<!:):(\w+)", lambda m: m[1] or f"'{m[2]}'", text)
         try:
             statements = [s for s in sqlglot.parse(text, read="redshift") if s is not None]
         except sqlglot.errors.SqlglotError as error:

@@ -4,5 +4,4 @@ SELECT COUNT(*)
 FROM concert_dw.venues
 WHERE venue_id IS NULL OR venue_id = ''
    OR name IS NULL OR name = ''
-   OR city IS NULL OR city = ''
-   OR capacity IS NULL;
+   OR city IS NULL OR city = '';

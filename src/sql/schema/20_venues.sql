@@ -4,6 +4,6 @@ CREATE TABLE IF NOT EXISTS concert_dw.venues (
     city       VARCHAR(120) NOT NULL,
     country    VARCHAR(2),
     venue_type VARCHAR(40),
-    capacity   INTEGER      NOT NULL,
+    capacity   INTEGER,
     PRIMARY KEY (venue_id)
 ) DISTSTYLE ALL SORTKEY (venue_id);

@@ -4,5 +4,6 @@ CREATE TABLE IF NOT EXISTS concert_dw.rejected_records (
     table_name VARCHAR(64)    NOT NULL,
     record_key VARCHAR(65535),
     rule       VARCHAR(128)   NOT NULL,
-    raw_record VARCHAR(65535)
+    raw_record VARCHAR(65535),
+    parent_key VARCHAR(65535)
 ) DISTSTYLE AUTO SORTKEY (table_name);

@@ -132,7 +132,7 @@ BROKEN = [
     ("scripts", replacing(RUN, "import sys\n", "import sys, time; time.sleep(1.1)\n"), "takes"),
     ("scripts", replacing(RUN, "import sys\n", "import syss\n"), "syss"),
     ("options", replacing(RUN, '"--skip-generation"', '"--skip-gen"'), "has no --skip-generation"),
-    ("options", replacing(CLI, "| `--skip-generation`", "| --"), "--skip-generation is not doc"),
+    ("options", replacing(CLI, "| `--iam-role", "| `--role"), "--iam-role is not doc"),
     ("options", removing(CLI), "cli.md is missing"),
     ("interfaces",
      replacing("src/orchestration/demo_pipeline_orchestrator.py", "def ensure_s3_buckets",
@@ -161,7 +161,7 @@ BROKEN = [
     ("links", replacing(GUIDE, "(#validation-queries)", "(#queries)"), "no such heading"),
     ("commands", replacing("README.md", "--concerts 500", "--konzerte 500"), "--konzerte"),
     ("commands", replacing(GUIDE, "--raw-format parquet", "--raw-format xml"), "xml"),
-    ("commands", replacing(GUIDE, "reset    # all", "restart  # all"), "refused"),
+    ("commands", replacing(GUIDE, "reset    # all", "restart  # all"), "invalid choice"),
     ("commands", replacing("README.md", "```sh", "```"), "no language"),
     ("commands", replacing("README.md", "--json | jq .steps", "--json | jq '.steps"), "quotation"),
 ]  # fmt: skip

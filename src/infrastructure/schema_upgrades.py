@@ -34,9 +34,10 @@ def upgrade_tables(client: RedshiftClient, schema_sql: Path) -> list[str]:
             (SCHEMA,),
         )
     }
+    tables = {table for table, _ in columns}
     done = []
     for table, column, kind in ADDED_COLUMNS:
-        if (table, column) not in columns:
+        if table in tables and (table, column) not in columns:
             client.execute(f"ALTER TABLE {SCHEMA}.{table} ADD COLUMN {column} {kind}")
             done.append(f"{table}.{column}")
     for table, column in NOW_OPTIONAL:

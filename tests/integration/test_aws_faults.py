@@ -7,7 +7,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from src.infrastructure.redshift_client import RedshiftClient
+from src.infrastructure.staging_names import staging_table
 from src.orchestration.rehearsal import load_statements
+from src.services.data_quality_service import _PARAMETER, read_checks
 from tests.aws.scenario import PASSWORD, SECRETS, Scenario, answer_with
 
 STEPS = ["s3_buckets", "data_generation", "glue_etl", "redshift_load", "data_verification"]
@@ -147,11 +149,16 @@ def test_the_dry_run_names_every_statement_of_the_load(scenario, monkeypatch):
     monkeypatch.setattr(RedshiftClient, "_cursor", noted)
     report = scenario.run()
     assert report["verdict"] == "succeeded"
-    load = sent[: next(i for i, s in enumerate(sent) if "GROUP BY" in s)]  # then come the checks
+    last = next(i for i, s in enumerate(sent) if "concert_staging" in s)
+    load = sent[: last + 1]  # then comes the verification
     ids = dict.fromkeys([report["run_id"], report["dataset"]["id"]], "DATASET")
-    really = {said(statement, ids) for statement in load}
+    ids[staging_table("", "", report["run_id"]).strip('"_')] = "dataset"
+    audit = {said(_PARAMETER.sub("%s", check.sql), {}) for check in read_checks()}
+    audit.add("SELECT table_name, record_key, rule FROM concert_dw.rejected_records")
+    really = {said(statement, ids) for statement in load} - audit
     foretold = {
-        said(line, {"RUN": "DATASET"}) for line in load_statements(scenario.settings(), "x")
+        said(line, {"RUN": "DATASET", '_run"': '_dataset"'})
+        for line in load_statements(scenario.settings(), "x")
         if not line.startswith(("PutObject", "COMMIT", "SET query_group"))
     }  # fmt: skip
     assert really == foretold and any(s.startswith("COPY") for s in really)

@@ -99,6 +99,8 @@ class DemoModelTrainer(TrainingResults):
         self.until = training_data.known_until(self.environment, self.load)
         self.quarters = training_data.extract_venue_quarters(self.environment, self.workflow.run_id)
         self._extracted_with = self.settings
+        if self.quarters.empty:
+            raise training_data.nothing_to_learn_from(self.environment)
         facts = {"rows": len(self.quarters)}
         return StepOutcome("success", f"{len(self.quarters):,} venue-quarters", facts)
 

@@ -63,6 +63,21 @@ def extract_concerts(
     return frame
 
 
+def nothing_to_learn_from(environment: DemoEnvironment) -> ModelError:
+    """Return the error of a warehouse with no concert at a venue of known capacity."""
+    concerts = concerts_of_unknown_capacity(environment)
+    if not concerts:
+        return ModelError(
+            "there is no concert in the warehouse", hint="python run_demo_pipeline.py"
+        )
+    return ModelError(
+        f"all {concerts:,} concerts are at venues of unknown capacity",
+        where="concert_dw.venues, column capacity",
+        cause="the models learn which share of a venue's capacity is sold",
+        hint="python run_demo_pipeline.py --input-dir FOLDER, with capacities in FOLDER/venues.csv",
+    )
+
+
 def concerts_of_unknown_capacity(environment: DemoEnvironment) -> int:
     """Return how many concerts the models leave out because no capacity is known."""
     return int(

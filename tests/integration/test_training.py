@@ -223,22 +223,28 @@ def test_no_champion(trained, tmp_path):
     assert done.returncode == 2 and "there is no saved ticket_sales model" in done.stderr
 
 
-def test_data_that_is_not_ours_trains_without_a_ceiling(tmp_path):
+@pytest.mark.parametrize("is_capacity_known", [True, False])
+def test_own_data_with_the_required_columns_alone(tmp_path, is_capacity_known):
     raw, folder = tmp_path / "raw", tmp_path / "in"
     size = WorldSize(200, 100, 2_000, 10_000)
     SyntheticDataGenerator(size, defect_rate=0).export(FolderSink(raw), "json", "x")
     folder.mkdir()
-    for spec in TABLES:  # the required columns alone
+    for spec in TABLES:
+        names = set(spec.required_names) | ({"capacity"} if is_capacity_known else set())
         rows = [
             json.loads(line)
             for part in (raw / spec.name).glob("*.json.gz")
             for line in gzip.open(part, "rt")
         ]
-        lines = [json.dumps({name: row[name] for name in spec.required_names}) for row in rows]
+        lines = [json.dumps({k: v for k, v in row.items() if k in names}) for row in rows]
         (folder / f"{spec.name}.jsonl").write_text("\n".join(lines))
     script = Trainer(tmp_path)
     assert script.run("--input-dir", str(folder)).returncode == 0
     done = script.train()
+    if not is_capacity_known:
+        assert done.returncode == 1
+        assert "all 2,000 concerts are at venues of unknown capacity" in done.stderr
+        return
     assert done.returncode == 0, done.stderr
     report = report_of(done)
     assert report["has_ground_truth"] is False

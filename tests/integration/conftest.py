@@ -1,9 +1,11 @@
 """What the tests of the local Redshift share: a table, a prefix, and files to load."""
 
+import contextlib
 import io
 import uuid
 from decimal import Decimal
 
+import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +17,19 @@ BUCKET = "copy-tests"
 def bucket(cloud):
     cloud.s3_client().create_bucket(Bucket=BUCKET)
     return cloud.s3_client()
+
+
+def superuser_of(cloud):
+    """Return a connection of the server's own superuser; a client has no right to look behind."""
+    connection = psycopg2.connect(**cloud._servers._postgres.superuser_address())
+    connection.autocommit = True
+    return contextlib.closing(connection)
+
+
+def end_session(cloud, pid):
+    """End a session at the server, as a restart of the warehouse does."""
+    with superuser_of(cloud) as superuser, superuser.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
 from src.infrastructure.s3_storage import S3Storage
 from src.local_cloud.redshift.connection import connect
+from tests.integration.conftest import end_session
 
 ROLE = "arn:aws:iam::123456789012:role/very-private"
 ROWS = {
@@ -128,10 +129,7 @@ def conflict(client):
 
 
 def killed(cloud, client):
-    """End the session at the server, as a restart of the warehouse does."""
-    pid = client.connection.get_backend_pid()
-    with closing(cloud.connect_redshift()) as other:
-        other.cursor().plain(f"SELECT pg_terminate_backend({pid})")
+    end_session(cloud, client.connection.get_backend_pid())
 
 
 def test_a_conflict_repeats_the_whole_transaction(client, loader, storage, monkeypatch):

@@ -20,6 +20,7 @@ from src.services.data_quality_service import read_checks
 from src.settings import Settings
 from tests.aws.scenario import Scenario
 from tests.conftest import ROOT
+from tests.integration.conftest import end_session
 
 TABLES = ("artists", "venues", "concerts", "ticket_sales")
 KINDS = ("raw", "stage", "tidy", "plain", "typed", "judged", "checked", "final", "known")
@@ -189,10 +190,7 @@ def test_a_connection_lost_in_the_audit_repeats_the_load_or_leaves_all(
     def killed(self, judged="before_commit"):
         seen.append(1)
         if len(seen) <= times:
-            pid = self._environment.redshift.connection.get_backend_pid()
-            other = warehouse.cloud.connect_redshift()
-            other.cursor().plain(f"SELECT pg_terminate_backend({pid})")
-            other.close()
+            end_session(warehouse.cloud, self._environment.redshift.connection.get_backend_pid())
         return audit(self, judged)
 
     monkeypatch.setattr(verification.Verifier, "audit", killed)

@@ -23,6 +23,7 @@ from src.local_cloud import postgres_roles, postgres_server
 from src.local_cloud.front.server import Front
 from src.local_cloud.local_cloud import LocalCloud
 from tests.conformance import conforms
+from tests.integration.conftest import superuser_of
 
 QUERIES = [  # each is one expression or query that must not run
     "SELECT pg_read_file('{secret}')",
@@ -55,7 +56,20 @@ QUERIES = [  # each is one expression or query that must not run
     "SELECT * FROM pg_catalog.pg_shadow",
     "SELECT * FROM pg_largeobject",
     "WITH pg_settings AS (SELECT 1) SELECT * FROM pg_catalog.pg_class, pg_settings",
+    "SELECT ('port'::text).current_setting",
+    "SELECT (0.01::float8).pg_sleep",
+    "SELECT c.row_to_json FROM pg_catalog.pg_class c",
+    "SELECT ('/etc/passwd'::text).pg_read_file FROM pg_catalog.pg_class",
 ]
+# Where a backslash ends a string for one reader and not for another, code looks like text.
+BACKSLASHED = [
+    "SELECT '\\' , ' , {call} , ' AS x -- '\nFROM pg_catalog.pg_class LIMIT 1",
+    "SELECT E'\\' , ' , {call} , E' AS x -- '\nFROM pg_catalog.pg_class LIMIT 1",
+    "SELECT '\\\\' , {call} , ' AS x -- '\nFROM pg_catalog.pg_class LIMIT 1",
+    "SELECT '\\''\\' , ' , {call} , ' AS x -- '\nFROM pg_catalog.pg_class LIMIT 1",
+]
+CALLS = ["pg_sleep(60)", "pg_terminate_backend(1)", "current_setting(chr(112)||chr(111))",
+         "set_config(chr(120), chr(120), true)", "redshift_local.record(NULL)"]  # fmt: skip
 STATEMENTS = [
     "DELETE FROM pg_authid",
     "DELETE FROM pg_catalog.pg_class",
@@ -182,10 +196,8 @@ def place(cloud, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def superuser(cloud):
-    with closing(psycopg2.connect(**cloud._servers._postgres.superuser_address())) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            yield cursor
+    with superuser_of(cloud) as connection, connection.cursor() as cursor:
+        yield cursor
 
 
 def fingerprint(cursor):
@@ -244,6 +256,39 @@ def test_an_attack_is_refused(connection, superuser, place, statement):
     assert isinstance(found, psycopg2.Error), found
     check_harmless(found, place, statement)
     assert fingerprint(superuser) == before
+
+
+@conforms("Any client", "a backslash hides no code from the rules", "this project", refused=True)
+@pytest.mark.parametrize("query", BACKSLASHED)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_backslash_hides_nothing(connection, superuser, place, query, call):
+    before, start = fingerprint(superuser), time.monotonic()
+    found = answer(connection, query.format(call=call))
+    # Harmless where all of it is text, refused where it is not.
+    assert isinstance(found, psycopg2.Error) or call.split("(")[0] in str(found), found
+    assert time.monotonic() - start < 30
+    assert fingerprint(superuser) == before
+
+
+def test_a_backslash_hides_no_new_table(connection):
+    text = "SELECT '\\' , ' AS a INTO attacks.y FROM pg_catalog.pg_class WHERE '1' <> ' -- '"
+    answer(connection, text)
+    assert isinstance(answer(connection, "SELECT * FROM attacks.y"), psycopg2.Error)
+
+
+def test_a_common_table_of_a_users_name_hides_no_user_table(connection):
+    """A user's rows are never read by what only the catalog's queries may use."""
+    answer(connection, "CREATE TABLE attacks.nt AS SELECT 1 AS n")
+    answer(connection, "SET search_path TO attacks")
+    for query in (
+        "WITH nt AS (SELECT n FROM nt) SELECT pg_catalog.array_agg(n) FROM nt LIMIT 1",
+        "WITH a AS (SELECT n FROM nt), nt AS (SELECT 1) SELECT pg_catalog.array_agg(n) FROM a",
+        'WITH "NT" AS (SELECT 1 AS n) SELECT pg_catalog.array_agg(n) FROM nt',
+        "SELECT pg_catalog.array_agg(n) FROM nt, (WITH nt AS (SELECT 1) SELECT 2 FROM nt) x",
+    ):
+        assert isinstance(answer(connection, query), psycopg2.Error), query
+    good = "WITH nt AS (SELECT 1 AS n) SELECT pg_catalog.array_agg(n) FROM nt"
+    assert answer(connection, good) == [([1],)]
 
 
 def disguised(statement, chance):
@@ -332,7 +377,10 @@ def test_the_extended_protocol_refuses_it_too(cloud, place, statement):
      "SELECT * FROM pg_settings", "CREATE TABLE redshift_local.x (a INT)",
      "DROP FUNCTION pg_catalog.getdate()", "COPY (SELECT 1) TO PROGRAM 'true'",
      "CREATE ROLE x", "ALTER ROLE demo SUPERUSER", "SELECT inet_server_port()",
-     "CREATE DATABASE x", "SET ROLE rdsdb"],
+     "CREATE DATABASE x", "SET ROLE rdsdb", "SELECT pg_sleep(0)", "SELECT current_setting('port')",
+     "SELECT pg_terminate_backend(1)", "SELECT set_config('client_encoding', 'LATIN1', false)",
+     "SELECT query_to_xml('SELECT 1', true, true, '')", "SELECT * FROM pg_stat_activity",
+     "SELECT pg_advisory_lock(1)", "SELECT ('port'::text).current_setting"],
 )  # fmt: skip
 def test_postgresql_itself_refuses_the_role(cloud, place, statement):
     """The law holds without the translation: the role has no such right."""
@@ -341,6 +389,23 @@ def test_postgresql_itself_refuses_the_role(cloud, place, statement):
         cursor = connection.cursor()
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute(statement.format(**place))
+
+
+def test_every_relation_of_the_system_answers_or_is_closed(cloud, superuser):
+    """What the role must not call is called by no view that a client may read."""
+    superuser.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace "
+        "AND relkind IN ('r', 'v')"
+    )
+    found = [name for (name,) in superuser.fetchall()]
+    with closing(psycopg2.connect(**cloud.front_address())) as connection:
+        answers = {
+            name: answer(connection, f"SELECT * FROM pg_catalog.{name} LIMIT 2") for name in found
+        }
+    closed = {name: str(a) for name, a in answers.items() if isinstance(a, psycopg2.Error)}
+    assert not {n: e for n, e in closed.items() if "permission denied for function" in e}
+    own = {n for n in found if n.startswith(("stl_", "stv_", "svl_", "svv_", "svcs_", "sys_"))}
+    assert len(own) > 10 and not own & set(closed)
 
 
 # -- texts, encodings, sizes -----------------------------------------------------------------
@@ -640,6 +705,28 @@ def test_the_folder_of_an_earlier_version_is_taken_over(tmp_path, monkeypatch):
                 cursor = connection.cursor()
                 cursor.execute("SELECT rolname FROM pg_roles WHERE rolsuper")
                 assert cursor.fetchall() == [("rdsdb",)]
+
+
+def test_no_function_of_a_clients_runs_as_the_superuser(tmp_path):
+    """What the next start calls by a bare name is the system's own, whatever a client made."""
+    folder = tmp_path / ".demo"
+    with (
+        LocalCloud(folder) as cloud,
+        closing(psycopg2.connect(**cloud.redshift_address())) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        for types in ("text, name, name", "text, name, text"):
+            cursor.execute(
+                f"CREATE FUNCTION public.format({types}) RETURNS text LANGUAGE plpgsql AS "
+                "$$BEGIN ALTER ROLE demo SUPERUSER; RETURN 'public.t'; END$$"
+            )
+        cursor.execute("CREATE TABLE public.t AS SELECT generate_series(1, 6000)")
+        cursor.execute("DELETE FROM public.t")
+    with LocalCloud(folder) as cloud, superuser_of(cloud) as superuser:
+        cursor = superuser.cursor()
+        cursor.execute("SELECT rolname FROM pg_roles WHERE rolsuper")
+        assert cursor.fetchall() == [("rdsdb",)]
 
 
 class LocalCloudOfOld(LocalCloud):

@@ -43,7 +43,7 @@ class Texts(Table):
             self.run(f"COPY {self.name}_w FROM '{url}' {ROLE} {options}")
             rows = self.run(f"SELECT n, v, w FROM {self.name}_w ORDER BY n, v, w")
         except psycopg2.errors.InternalError_ as error:
-            assert error.pgcode == "XX000" and "redshift_copy" not in str(error), error
+            assert error.pgcode == "XX000" and "COPY_" not in str(error), error
             rows = error.diag.message_primary
         assert not [n for n in self.connection.notices if not n.startswith("INFO")]
         self.connection.rollback()
@@ -595,3 +595,90 @@ def test_no_changed_file_ends_a_session(texts, options, changes, kept):
     rows, _ = texts.load(body, options)
     if isinstance(rows, str):
         assert rows.startswith(("Spectrum Scan Error", "failed to inflate")), rows
+
+
+# -- names ---------------------------------------------------------------------------------------
+
+NAMES = ["line", "raw", "file_no", "doc_no", "doc", "f0", "select", 'we"ird', "per%cent", "%s",
+         "x\"\" from program 'id' --", "b'c", "é" * 29, "n" * 58, "n" * 63, "$1", "a.b", "a b",
+         "x\" text);commit;create table pwned(a int);--"]  # fmt: skip
+FORMS = {"CSV": 'good,1\n"too long",2\n', "DELIMITER ','": "good,1\ntoo long,2\n",
+         "JSON 's3://copy-tests/names.json'": '["good", 1]\n["too long", 2]\n'}  # fmt: skip
+
+
+@conforms(
+    "COPY: what loads",
+    "names of any characters, also those of its own tables",
+    "r_names; this project",
+)
+@given(
+    st.lists(
+        st.sampled_from(NAMES)
+        | st.text(st.characters(codec="utf-8", exclude_characters="\0#"), min_size=1, max_size=12),
+        min_size=5, max_size=5, unique_by=str.lower,
+    ).filter(lambda names: all(name == name.lower() for name in names)),
+    st.sampled_from(list(FORMS)),
+    st.booleans(),
+)  # fmt: skip
+@example(["line", "raw", "file_no", "doc_no", "f0"], "CSV", False)
+@example(["x\"\" from program 'id' --", 'we"ird', "n" * 60, "n" * 61, "n" * 62], "CSV", True)
+@settings(**BOUNDED)
+def test_names_are_names(bucket, connection, names, form, is_renamed):
+    """A load finds its table and columns, their limits too, whatever the names say."""
+    table, text, number, other, new = ('"' + name.replace('"', '""') + '"' for name in names)
+    with connection.cursor() as cursor:
+        paths = json.dumps({"jsonpaths": ["$[0]", "$[1]"]})
+        bucket.put_object(Bucket="copy-tests", Key="names.json", Body=paths)
+        bucket.put_object(Bucket="copy-tests", Key="names/a", Body=FORMS[form])
+
+        def run(statement):
+            cursor.execute(statement.replace("%", "%%"), ())
+
+        run(f"CREATE TEMP TABLE {table} ({text} VARCHAR(5), {number} INTEGER)")
+        if is_renamed:
+            run(f"ALTER TABLE {table} RENAME COLUMN {text} TO {new}")
+            run(f"ALTER TABLE {table} ADD COLUMN {text} VARCHAR(9)")
+            run(f"ALTER TABLE {table} DROP COLUMN {text}")
+            run(f"ALTER TABLE {table} ADD COLUMN {other} VARCHAR(9)")
+        columns = f"({new if is_renamed else text}, {number})"
+        run(f"COPY {table} {columns} FROM 's3://copy-tests/names/a' {ROLE} {form} MAXERROR 9")
+        run(f"SELECT {new if is_renamed else text}, {number} FROM {table}")
+        assert cursor.fetchall() == [("good", 1)]
+        run("SELECT err_code FROM stl_load_errors WHERE query = pg_last_copy_id()")
+        assert cursor.fetchall() == [(1204,)]
+    connection.rollback()
+
+
+def test_a_clients_tables_are_not_taken_for_those_of_copy(texts):
+    texts.run("CREATE TEMP TABLE redshift_copy_stage (a INT)")
+    texts.run("CREATE TEMP TABLE redshift_copy_lines (a INT)")
+    document = '{"n": 1, "v": "a", "w": "b"}\n[]\n'
+    for body, options in (("1,a,b\nx,a,b\n", "CSV"), (document, "JSON 'auto'")):
+        rows, errors = texts.load(body, f"{options} MAXERROR 5")
+        assert (rows, len(errors)) == ([(1, "a", "b")], 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"entries": [{"url": 5}]}', '{"entries": [{"url": null}]}', '{"entries": [{}]}',
+     '{"entries": [{"url": "s3://copy-tests/a", "meta": 5}]}', '{"entries": 5}', "[]", "null", "x",
+     '{"entries": ["s3://copy-tests/a"]}', '{"entries": [null]}', "[" * 100_000, "\xff",
+     '{"entries": [{"url": "s3://"}]}', '{"entries": {"url": "s3://copy-tests/a"}}'],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["CSV", "PARQUET"])
+def test_a_manifest_of_any_content_is_read_or_refused(texts, content, form):
+    rows, _ = texts.load(content.encode("latin-1"), f"{form} MANIFEST", "manifest")
+    assert "manifest" in rows.lower() or "meta" in rows, rows
+
+
+def test_utf16_without_a_byte_order_mark_says_so(texts):
+    rows, _ = texts.load("1,a,b\n".encode("utf-16-le"), "CSV ENCODING UTF16")
+    assert rows.endswith("_w' failed: the file has no byte order mark")
+
+
+def test_documents_that_are_arrays_load_by_their_paths(texts):
+    url = texts.put(json.dumps({"jsonpaths": ["$[0]", "$[1]", "$[2]['x']"]}), "paths/p")
+    body = '[1, "Sports", {"x": "a"}]\n[2,\n null, {"x": "b"}]\n[3]\n{"a": 1}\n'
+    rows, errors = texts.load(body, f"JSON '{url}' MAXERROR 9")
+    assert rows == [(1, "Sports", "a"), (2, None, "b")]
+    assert [error[2] for error in errors] == [1216, 1216]

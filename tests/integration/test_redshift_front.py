@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conformance import conforms
-from tests.integration.conftest import BUCKET
+from tests.integration.conftest import BUCKET, superuser_of
 from tests.waiting import PATIENCE_S, wait_until
 
 ROLE = "IAM_ROLE default"
@@ -282,7 +282,7 @@ def test_a_running_statement_can_be_cancelled(cloud, client):
     pid = client.execute("SELECT pg_backend_pid()").fetchone()[0]
 
     def runs():
-        with psycopg2_connection(cloud.redshift_address()) as own, own.cursor() as cursor:
+        with superuser_of(cloud) as own, own.cursor() as cursor:
             cursor.execute(
                 "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND state = 'active' "
                 "AND query LIKE '%%CROSS JOIN%%'", (pid,)
@@ -319,7 +319,7 @@ def test_a_client_that_vanishes_leaves_nothing_behind(cloud, address):
             opened.enter_context(contextlib.closing(psycopg.connect(**address))) for _ in range(5)
         ]
         own = {one.execute("SELECT pg_backend_pid()").fetchone()[0] for one in clients}
-        watcher = opened.enter_context(psycopg2_connection(cloud.redshift_address()))
+        watcher = opened.enter_context(superuser_of(cloud))
 
         def left():
             """Of this test's own backends: the server is shared, and others come and go."""

@@ -63,6 +63,11 @@ ANSWERS = [
     (f"TRUNC({D('2024-03-07 10:00')})", date(2024, 3, 7)),
     (f"LAST_DAY({D('2004-02-04')})", date(2004, 2, 29)),
     (f"ADD_MONTHS({D('2008-01-31')}, 1)", datetime(2008, 2, 29)),
+    ("ADD_MONTHS('2008-04-30', 1)", datetime(2008, 5, 31)),  # r_ADD_MONTHS
+    ("ADD_MONTHS('2008-05-31', -1)", datetime(2008, 4, 30)),
+    (f"ADD_MONTHS({D('2008-04-29 23:30')}, 1)", datetime(2008, 5, 29, 23, 30)),
+    ("ADD_MONTHS(LAST_DAY('2024-02-10'), 1)", datetime(2024, 3, 31)),
+    ("DATEADD(month, 1, '2008-04-30')", datetime(2008, 5, 30)),
     ("MONTHS_BETWEEN('1969-03-18', '1969-01-18')", 2.0),
     ("TO_CHAR(CAST('2009-12-31 23:15:59' AS TIMESTAMP), 'MONTH-DY-DD-YYYY HH12:MIPM')",
      "DECEMBER -THU-31-2009 11:15PM"),
@@ -81,6 +86,14 @@ ANSWERS = [
     ("LPAD('cat', 5, '.')", "..cat"),
     ("REVERSE('ab')", "ba"),
     ("REGEXP_SUBSTR('a@b.com', '@[^.]*')", "@b"),
+    ("REGEXP_SUBSTR('aXbYcZ', '[A-Z]', 3)", "Y"),
+    ("REGEXP_SUBSTR('aXbYcZ', '[A-Z]', 1, 3)", "Z"),
+    ("REGEXP_SUBSTR('aXbYcZ', 'B', 1, 1, 'i')", "b"),
+    ("REGEXP_SUBSTR('a=b', '(.)=(.)', 1, 1, 'e')", "a"),
+    ("REGEXP_SUBSTR('abc', '[0-9]')", ""),
+    ("REGEXP_SUBSTR(NULL, '[0-9]')", None),
+    ("REGEXP_COUNT('aAaA', 'a', 1, 'i')", 4),
+    ("TO_HEX(255)", "ff"),
     ("REGEXP_COUNT('abcabc', 'b')", 2),
     ("REGEXP_REPLACE('abcabc', 'b', 'X')", "aXcaXc"),
     ("REGEXP_REPLACE('aXbX', 'x', '-', 1, 'i')", "a-b-"),
@@ -93,6 +106,14 @@ ANSWERS = [
     ("CAST('01-02-2024' AS DATE)", date(2024, 1, 2)),
     ("JSON_EXTRACT_PATH_TEXT('{\"a\":{\"b\":[1,2]}}', 'a', 'b')", "[1,2]"),
     ("JSON_EXTRACT_PATH_TEXT('{\"a\":1}', 'z')", ""),
+    ("JSON_EXTRACT_PATH_TEXT('{\"a\":1}', LOWER('A'))", "1"),
+    ("JSON_EXTRACT_PATH_TEXT('{\"\":1}', '')", "1"),
+    ("JSON_EXTRACT_PATH_TEXT('no', 'a', TRUE)", None),
+    ("JSON_EXTRACT_PATH_TEXT('{\"a\":{\"b\":1}}', 'a', NVL(NULL, 'b'), TRUE)", "1"),
+    ("NVL(NVL(NULL, NULL), 3)", 3),
+    ("COALESCE(NULL, COALESCE(NULL, 2), 3)", 2),
+    ("ROUND(CAST(28.055 AS FLOAT), 1)", 28.1),
+    ("ROUND(128, -1)", Decimal("130")),
     ("ROUND(28.05, 1)", Decimal("28.1")),
 ]  # fmt: skip
 
@@ -122,6 +143,14 @@ def test_an_expression(run, expression, answer):
         ("SELECT g, LISTAGG(s, ',') WITHIN GROUP (ORDER BY n DESC) FROM functions.t "
          "GROUP BY g ORDER BY g", [("a", "y,x"), ("b", None)]),
         ("SELECT LISTAGG(DISTINCT g) FROM functions.t", [("ab",)]),
+        ("SELECT LISTAGG(DISTINCT g, ',') WITHIN GROUP (ORDER BY g DESC) FROM functions.t",
+         [("b,a",)]),
+        ("SELECT LISTAGG(DISTINCT n * 4, ',') WITHIN GROUP (ORDER BY n * 4) FROM functions.t",
+         [("4,12,16",)]),
+        ("SELECT LISTAGG(NVL(s, ''), ','), LISTAGG(DISTINCT NVL(s, ''), ',') FROM functions.t "
+         "WHERE n > 1", [("y", "y")]),
+        ("SELECT ROUND(RATIO_TO_REPORT(n) OVER (), 1) FROM functions.t WHERE n < 4 ORDER BY 1",
+         [(0.3,), (0.8,)]),
         ("SELECT LISTAGG(n, '; ') WITHIN GROUP (ORDER BY n) FROM functions.t", [("1; 3; 4",)]),
         ("SELECT MEDIAN(n) FROM functions.t", [(3.0,)]),
         ("SELECT APPROXIMATE COUNT(DISTINCT g) FROM functions.t", [(2,)]),
@@ -143,6 +172,27 @@ def test_an_expression(run, expression, answer):
 )  # fmt: skip
 def test_a_query(run, query, answer):
     assert run(query) == answer
+
+
+@conforms(
+    "Functions",
+    "what would be answered otherwise: {}",
+    "c_Window_functions, REGEXP_SUBSTR, JSON_EXTRACT_PATH_TEXT",
+    refused=True,
+    cases="query",
+)
+@pytest.mark.parametrize(
+    "query",
+    ["LAG(s) IGNORE NULLS OVER (ORDER BY n)", "LAST_VALUE(s IGNORE NULLS) OVER (ORDER BY n)",
+     "NTH_VALUE(s, 1) IGNORE NULLS OVER (ORDER BY n)", "MEDIAN(n) OVER (PARTITION BY g)",
+     "LISTAGG(s, ',') WITHIN GROUP (ORDER BY s) OVER (PARTITION BY g)",
+     "PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY n) OVER (PARTITION BY g)",
+     "REGEXP_SUBSTR(s, 'a', 1, 1, 'p')"],
+)  # fmt: skip
+def test_what_would_be_answered_otherwise_is_refused(run, query):
+    """A part of a call that this emulation cannot keep is never dropped."""
+    with pytest.raises(psycopg2.errors.FeatureNotSupported, match="not emulated"):
+        run(f"SELECT {query} FROM functions.t")
 
 
 @conforms(

@@ -58,6 +58,8 @@ PLACES = [
     ("text", "LPAD('cat', {}, '.')", "small"),
     ("text", "REVERSE({})", "text"),
     ("text", "REGEXP_SUBSTR({}, '[a-f]+')", "text"),
+    ("text", "LOWER({})", "text"),
+    ("text", "TO_HEX({})", "int"),
     ("int", "REGEXP_COUNT({}, 'a')", "text"),
     ("text", "REGEXP_REPLACE({}, 'a', 'X')", "text"),
     ("text", "CONCAT({}, 'z')", "text"),

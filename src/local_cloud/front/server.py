@@ -25,7 +25,7 @@ from src.local_cloud.front.messages import (
 )
 from src.local_cloud.front.session import FrontConnection, Session
 from src.local_cloud.front.startup import startup_settings
-from src.local_cloud.redshift.failures import raised_by_server
+from src.local_cloud.redshift.failures import Refusal, raised_by_server
 from src.local_cloud.redshift.session_settings import set_setting, startup_setting
 
 AUTHENTICATION_S = 60.0  # as PostgreSQL's authentication_timeout
@@ -110,6 +110,9 @@ class Front:
     def _serve(self, client: Channel, wanted: Mapping[str, str]) -> None:
         try:
             connection = self._connect(wanted)
+        except Refusal as refusal:
+            client.send(messages.error("FATAL", refusal.code, refusal.message))
+            return
         except psycopg2.Error as error:
             code = error.pgcode or getattr(error, "sqlstate", None) or "08006"
             client.send(messages.error("FATAL", code, _without_address(error)))

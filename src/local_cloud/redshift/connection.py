@@ -51,7 +51,8 @@ def prepare(address: dict[str, Any], owner: str) -> None:
     """
     script = _SYSTEM_SQL.read_text()
     digest = hashlib.sha256(script.encode()).hexdigest()
-    connection = psycopg2.connect(**address)
+    # No function that a client made may stand in for one of the system's here.
+    connection = psycopg2.connect(**address, options="-c search_path=pg_catalog,pg_temp")
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT obj_description(to_regnamespace('redshift_local'), 'pg_namespace')")
         found = cursor.fetchone()

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from src.local_cloud.redshift.copy_moments import EPOCHS, is_known_format
 from src.local_cloud.redshift.failures import SYNTAX, fail, not_emulated
-from src.local_cloud.redshift.scanning import Statement
+from src.local_cloud.redshift.scanning import Statement, quoted_name
 from src.local_cloud.redshift.statement_tokens import OptionTokens, character
 
 CopyFormat = Literal["text", "csv", "json", "parquet"]
@@ -127,7 +127,7 @@ class _Parser(OptionTokens):
         parts = [self.identifier()]
         while self.take("."):
             parts.append(self.identifier())
-        command = CopyCommand(table=".".join(f'"{p}"' for p in parts), shown=parts[-1])
+        command = CopyCommand(table=".".join(quoted_name(p) for p in parts), shown=parts[-1])
         if self.take("("):
             command.columns.append(self.identifier())
             while self.take(","):

@@ -24,7 +24,7 @@ def copy_typed(
     blocks: Iterator[_Block], typed: Callable[[_Block], pa.RecordBatch],
 ) -> int:  # fmt: skip
     """Load what `typed` makes of each block, rows of Arrow's `types`; otherwise as `copy_made`."""
-    names = ", ".join(f'"{c.name}"' for c in columns)
+    names = ", ".join(c.quoted for c in columns)
     head = f"COPY {table} ({names}) FROM STDIN"
     if not can_be_binary(columns, types):
         return copy_made(

@@ -19,10 +19,10 @@ _ESCAPED = re.compile(r"\\u(0000|d[89a-f])", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Document:
-    """An object, or None where there is none that can be loaded; `line` is its last."""
+    """An object or array, or None where there is none that can be loaded; `line` is its last."""
 
     line: int
-    content: dict[str, Any] | None
+    content: dict[str, Any] | list[Any] | None
     raw: str
 
 
@@ -75,8 +75,8 @@ def _decoded(decoder: json.JSONDecoder, text: str, start: int) -> tuple[Any, int
 
 
 def _is_loadable(document: Any, raw: str) -> bool:
-    """Tell whether a document is an object whose texts PostgreSQL can hold."""
-    if not isinstance(document, dict) or any("\udc80" <= c <= "\udcff" for c in raw):
+    """Tell whether a document is an object or array whose texts PostgreSQL can hold."""
+    if not isinstance(document, (dict, list)) or any("\udc80" <= c <= "\udcff" for c in raw):
         return False
     if raw.count("{") + raw.count("[") > _DEEPEST and _depth(document) > _DEEPEST:
         return False

@@ -22,9 +22,12 @@ NO_OBJECT = "Invalid input line."
 
 
 class JsonStage:
-    """Stages JSON: one object a line through PostgreSQL, anything else through Python."""
+    """Stages JSON: one object a line through PostgreSQL, anything else through Python.
 
-    raw_line = f"(SELECT l.doc FROM {LINES} l WHERE l.doc_no = redshift_copy_stage.doc_no)"
+    With a jsonpaths file a document may be an array as well.
+    """
+
+    raw_line = f'(SELECT l.doc FROM {LINES} l WHERE l.doc_no = redshift_copy_stage."DOC_NO")'
 
     def __init__(
         self, cursor: Any, command: CopyCommand, columns: list[TargetColumn], s3: Any,
@@ -32,12 +35,15 @@ class JsonStage:
     ) -> None:  # fmt: skip
         self._cursor = cursor
         self._command = command
-        self._names = [c.name for c in columns]
+        self._names = [c.quoted for c in columns]
         self._fold = command.json == "auto ignorecase"
         self._paths = read_paths(command, len(columns), s3)
         self._result = result
+        self._is_document = "doc IS JSON OBJECT"
+        if self._paths is not None:
+            self._is_document = "(doc IS JSON OBJECT OR doc IS JSON ARRAY)"
         cursor.plain(
-            "CREATE TEMP TABLE redshift_copy_lines "
+            f"CREATE TEMP TABLE {LINES} "
             "(doc_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, line bigint, doc text)"
         )
 
@@ -58,9 +64,9 @@ class JsonStage:
         cursor.plain(f"SELECT coalesce(min(doc_no), 1) - 1 FROM {LINES} WHERE doc_no > {before}")
         base = int(cursor.fetchone()[0])  # numbers lost to a rollback are passed over
         self._refuse_unreachable(number, before, base)
-        names = ", ".join(f'"{n}"' for n in self._names)
+        names = ", ".join(self._names)
         cursor.plain(
-            f"INSERT INTO {STAGE} (file_no, line, doc_no, {names}) "
+            f'INSERT INTO {STAGE} ("FILE_NO", "LINE", "DOC_NO", {names}) '
             f"SELECT {number}, coalesce(l.line, l.doc_no - {base}), l.doc_no, {self._record()} "
             f"WHERE l.doc IS NOT NULL AND l.doc_no > {before}"
         )
@@ -78,7 +84,7 @@ class JsonStage:
             )
             cursor.plain(
                 # What PostgreSQL calls JSON, though no text can hold it: NUL, half a character.
-                "SELECT bool_and(doc IS JSON OBJECT AND doc !~* '\\\\u(0000|d[89a-f])') "
+                f"SELECT bool_and({self._is_document} AND doc !~* '\\\\u(0000|d[89a-f])') "
                 f"FROM {LINES} WHERE doc IS NOT NULL AND doc_no > {before}"
             )
         except NotPlainError:
@@ -92,8 +98,8 @@ class JsonStage:
     def _record(self) -> str:
         """Return the SQL of a document's fields, and of where they come from."""
         if self._paths is None:
-            fields = ", ".join(f'"{n}" text' for n in self._names)
-            record = ", ".join(f'r."{n}"' for n in self._names)
+            fields = ", ".join(f"{n} text" for n in self._names)
+            record = ", ".join(f"r.{n}" for n in self._names)
             return f"{record} FROM {LINES} l, json_to_record(l.doc::json) AS r({fields})"
         found = ", ".join(f"l.doc::json #>> {p.sql}" for p in self._paths)
         return f"{found} FROM {LINES} l"
@@ -121,14 +127,14 @@ class JsonStage:
         for part in parts(read_documents(stream), lambda document: len(document.raw)):
             good = []
             for document in part:
-                if document.content is None:
+                content = document.content
+                if content is None or (self._paths is None and isinstance(content, list)):
                     raw = shown(document.raw[:RAW_BYTES])
                     self._result.refuse(
                         BadRow(number, document.line, "", "", "", 0, raw, "", 1216, NO_OBJECT)
                     )
                     continue
-                content = document.content
-                if self._fold:
+                if self._fold and isinstance(content, dict):
                     content = {key.lower(): value for key, value in content.items()}
                 good.append([document.line, json.dumps(content)])
             self._cursor.copy_expert(

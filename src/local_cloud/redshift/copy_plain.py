@@ -93,10 +93,10 @@ def may_be_plain(command: CopyCommand, columns: list[TargetColumn]) -> bool:
 
 
 def _statement(command: CopyCommand, columns: list[TargetColumn]) -> str:
-    names = ", ".join(f'"{c.name}"' for c in columns)
+    names = ", ".join(c.quoted for c in columns)
     head = f"COPY {command.table} ({names}) FROM STDIN (FORMAT csv, NULL ''"
-    kept = [f'"{c.name}"' for c in columns if c.is_text and not _empty_is_null(command)]
-    nulled = [f'"{c.name}"' for c in columns if not c.is_text or _empty_is_null(command)]
+    kept = [c.quoted for c in columns if c.is_text and not _empty_is_null(command)]
+    nulled = [c.quoted for c in columns if not c.is_text or _empty_is_null(command)]
     forced = f", FORCE_NOT_NULL ({', '.join(kept)})" if kept else ""
     forced += f", FORCE_NULL ({', '.join(nulled)})" if nulled else ""
     return f"{head}, {parser_options(command)}{forced})"

@@ -20,9 +20,7 @@ _DATE_STYLE = "ISO, MDY"  # Redshift's: 'auto' reads 10-MAR-25 as the tenth of M
 _NO_ROOM = "a row is none that the local warehouse can store"
 _COLUMNS_OF = """
 SELECT a.attname, format_type(a.atttypid, NULL), a.attnotnull, a.atthasdef, a.atttypmod,
-       (SELECT substring(pg_get_constraintdef(c.oid) FROM '<= ([0-9]+)')::int
-          FROM pg_constraint c WHERE c.conrelid = a.attrelid AND c.conname = a.attname || '_bytes'),
-       a.attidentity
+       redshift_local.byte_limit(a.attrelid, a.attname), a.attidentity
   FROM pg_attribute a
  WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
@@ -78,7 +76,7 @@ class CopyRunner:
         """Load the files. Raises LoadError, and the transaction goes on then."""
         command = self._command
         loader = copy_parquet.load if command.format == "parquet" else copy_text.load
-        self._execute("SELECT current_setting('datestyle')")
+        self._execute("SHOW datestyle")
         style = self._cursor.fetchone()[0]
         self._execute(f"SAVEPOINT redshift_load; SET LOCAL datestyle TO '{_DATE_STYLE}'")
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import json
@@ -21,6 +22,7 @@ from src.local_cloud.redshift.copy_failures import LoadError
 from src.local_cloud.redshift.failures import INTERNAL, detail_block, fail
 
 _CHUNK = 1 << 18
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,17 @@ def _manifest_files(command: CopyCommand, s3: Any, execute: Any) -> list[SourceF
         _pre_load_error(execute, text, context=f"S3 key being read : {command.source}")
     try:
         entries = json.loads(body)["entries"]
-        addresses = [(e["url"], bool(e.get("mandatory")), e.get("meta")) for e in entries]
-    except (ValueError, KeyError, TypeError):
+        addresses = [(e["url"], bool(e.get("mandatory")), e.get("meta") or {}) for e in entries]
+        if not all(isinstance(u, str) and isinstance(meta, dict) for u, _, meta in addresses):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         _pre_load_error(execute, "The manifest file is not a valid JSON manifest")
     found = []
     for url, mandatory, meta in addresses:
         entry_bucket, _, entry_key = url.removeprefix("s3://").partition("/")
         if not url.startswith("s3://") or not entry_key:
             _pre_load_error(execute, f"Manifest entry '{url}' must be a full S3 path")
-        if command.format == "parquet" and not (meta and "content_length" in meta):
+        if command.format == "parquet" and "content_length" not in meta:
             _pre_load_error(execute, "File entry does not have 'meta' key.", 15003)
         try:
             head = s3.head_object(Bucket=entry_bucket, Key=entry_key)
@@ -83,7 +87,7 @@ def _manifest_files(command: CopyCommand, s3: Any, execute: Any) -> list[SourceF
                 continue
             s3_error(execute, error, url)
         size = head["ContentLength"]
-        if meta and meta.get("content_length", size) != size:
+        if meta.get("content_length", size) != size:
             _pre_load_error(execute, f"content_length of {url} is not its size", 15003)
         found.append(SourceFile(entry_bucket, entry_key, size))
     if not found:
@@ -101,6 +105,9 @@ def open_object(file: SourceFile, command: CopyCommand, s3: Any, *, until: ExitS
     stream = _decompressed(body, command.compression)
     if command.encoding == "utf-8":
         return stream
+    if command.encoding == "utf-16" and stream.peek(2)[:2] not in _MARKS:
+        text = f"Load into table '{command.shown}' failed: the file has no byte order mark"
+        raise LoadError(text, context=_being_read(file.uri))
     return io.BufferedReader(_Recoded(stream, command.encoding), _CHUNK)
 
 
@@ -132,7 +139,7 @@ def read_object(address: str, s3: Any) -> Any:
         raise LoadError(_service_text(error), context=_being_read(address)) from error
 
 
-def _decompressed(body: Any, compression: str | None) -> IO[bytes]:
+def _decompressed(body: Any, compression: str | None) -> io.BufferedReader:
     if compression == "gzip":
         return io.BufferedReader(gzip.GzipFile(fileobj=body), _CHUNK)
     if compression == "bzip2":

@@ -1,12 +1,15 @@
-"""The temporary tables of a COPY on its way: text as it came, and JSON documents."""
+"""The temporary tables of a COPY on its way: text as it came, and JSON documents.
+
+Their names have capitals, which no statement of a client's can write: names are folded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-STAGE = "pg_temp.redshift_copy_stage"
-LINES = "pg_temp.redshift_copy_lines"
+STAGE = 'pg_temp."COPY_STAGE"'
+LINES = 'pg_temp."COPY_LINES"'
 _PER_PART = 20_000
 _PART_SIZE = 4 << 20
 _T = TypeVar("_T")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from src.local_cloud.redshift.copy_command import CopyCommand
 from src.local_cloud.redshift.copy_moments import has_offset, moment
+from src.local_cloud.redshift.scanning import quoted_name
 
 _INTEGERS = {
     "smallint": ("int2", -(2**15), 2**15 - 1),
@@ -109,6 +110,11 @@ class TargetColumn:
         return cls(name, kind, not_null, has_default, precision, scale, max_bytes, identity)
 
     @property
+    def quoted(self) -> str:
+        """Return the name as SQL takes it."""
+        return quoted_name(self.name)
+
+    @property
     def is_text(self) -> bool:
         """Tell whether '' is a value of the column."""
         return self.type in ("character varying", "character", "text")
@@ -132,7 +138,7 @@ class TargetColumn:
 
     def field(self, command: CopyCommand) -> str:
         """Return SQL that gives the column's field as text, NULL rules applied."""
-        name = f'"{self.name}"'
+        name = self.quoted
         if self.is_text:
             if command.trim_blanks:
                 name = f"rtrim({name}, ' ')"

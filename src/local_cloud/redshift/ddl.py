@@ -147,17 +147,15 @@ def _character_check(column: exp.ColumnDef) -> exp.Expression | None:
     if type_name in _BLANK_PADDED:
         column.set("kind", exp.DataType.build(f"char({limit})", dialect="postgres"))
         test = f"octet_length({name}) = {limit}"
-        return _check(f"{column.name}_single", f"{test} OR redshift_local.multibyte({name})")
+        return _check(f"{test} OR redshift_local.multibyte({name})")
     column.set("kind", exp.DataType.build("varchar", dialect="postgres"))
     test = f"octet_length({name}) <= {limit}"
-    return _check(f"{column.name}_bytes", f"{test} OR redshift_local.too_long({name}, {limit})")
+    return _check(f"{test} OR redshift_local.too_long({name}, {limit})")
 
 
-def _check(name: str, condition: str) -> exp.Expression:
-    return exp.Constraint(
-        this=exp.to_identifier(name, quoted=True),
-        expressions=[exp.CheckColumnConstraint(this=exp.condition(condition, dialect="postgres"))],
-    )
+def _check(condition: str) -> exp.Expression:
+    """Return a constraint without a name: PostgreSQL finds one that is free."""
+    return exp.CheckColumnConstraint(this=exp.condition(condition, dialect="postgres"))
 
 
 def _record(

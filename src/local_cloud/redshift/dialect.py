@@ -14,12 +14,13 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.redshift import Redshift
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 from sqlglot.parsers.redshift import RedshiftParser
 
 from src.local_cloud.redshift import scanning
 from src.local_cloud.redshift.failures import SYNTAX, Refusal
 from src.local_cloud.redshift.portability import (
+    CATALOG_ATTRIBUTES,
     CATALOG_FUNCTIONS,
     FUNCTIONS,
     OTHER_TYPES,
@@ -29,7 +30,7 @@ from src.local_cloud.redshift.portability import (
     POSTGRES_WORDS,
     TYPES,
 )
-from src.local_cloud.redshift.relations import check_relations, reads_system_only
+from src.local_cloud.redshift.relations import check_attributes, check_relations, reads_system_only
 from src.local_cloud.redshift.rewriting import rewrite
 from src.local_cloud.redshift.scanning import Statement
 
@@ -45,16 +46,22 @@ _CACHED_LENGTH = 4_096  # a statement that is longer is hardly sent twice, and i
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # it warns of what is refused
 
 
+# PostgreSQL's own formatting functions, and what sqlglot would make something else of.
+_AS_THEY_STAND = frozenset(
+    ["TO_CHAR", "TO_DATE", "TO_TIMESTAMP", "ADD_MONTHS", "JSON_EXTRACT_PATH_TEXT", "TO_HEX"]
+)
+
+
 class _Dialect(Redshift):
-    """Redshift as sqlglot reads it, less what loses the letter case of formats."""
+    """Redshift as sqlglot reads it, less what it would change on the way."""
 
     class Parser(RedshiftParser):
-        """Leaves PostgreSQL's own formatting functions as they stand."""
+        """Leaves some functions as they stand."""
 
         FUNCTIONS = {
             name: build
             for name, build in RedshiftParser.FUNCTIONS.items()
-            if name not in ("TO_CHAR", "TO_DATE", "TO_TIMESTAMP")
+            if name not in _AS_THEY_STAND
         }
 
 
@@ -80,8 +87,11 @@ def _translation(statement: Statement) -> str:
 
 
 def render(tree: exp.Expression) -> str:
-    """Return a checked tree as PostgreSQL's text."""
-    return rewrite(tree).sql(dialect="postgres")
+    """Return a checked tree as PostgreSQL's text; nothing that it says is left out."""
+    try:
+        return rewrite(tree).sql(dialect="postgres", unsupported_level=ErrorLevel.RAISE)
+    except UnsupportedError as error:
+        raise Refusal.not_emulated(str(error).splitlines()[0].rstrip(".")) from None
 
 
 def has_outer_limit(query: str) -> bool:
@@ -104,7 +114,7 @@ def parse(statement: Statement) -> Any:
     for token, after in zip(statement.tokens, statement.tokens[1:], strict=False):
         if after.text == "(" and token.word in POSTGRES_WORDS:
             raise Refusal.fails_on_redshift(f"function {token.name}()")
-    tree = _parsed(statement, _Dialect)
+    tree = _parsed(statement.code, _Dialect)
     if isinstance(tree, exp.Command):
         raise Refusal.not_emulated(f"{tree.this} {str(tree.expression)[:60]}")
     if not isinstance(tree, _ROOTS):
@@ -112,9 +122,9 @@ def parse(statement: Statement) -> Any:
     return tree
 
 
-def _parsed(statement: Statement, dialect: Any) -> Any:
+def _parsed(code: str, dialect: Any) -> Any:
     try:
-        return sqlglot.parse_one(statement.code, read=dialect)
+        return sqlglot.parse_one(code, read=dialect)
     except SqlglotError as error:
         raise Refusal(f"syntax error: {str(error).splitlines()[0]}", SYNTAX) from None
 
@@ -148,16 +158,19 @@ def _catalog_query(statement: Statement) -> str | None:
     )
     if not is_named or statement.leading_word not in ("SELECT", "WITH", "("):
         return None
-    tree = _parsed(statement, "postgres")
-    if not isinstance(tree, exp.Expression) or not _is_catalog(tree):
+    # PostgreSQL gets the text as it is. So what is checked is its words alone: of what stands in
+    # strings, sqlglot and PostgreSQL may not think alike.
+    tree = _parsed(statement.outline, "postgres")
+    if not _is_catalog(tree) or tree.find(exp.Into):
         return None
     check_relations(tree)
+    check_attributes(tree, CATALOG_ATTRIBUTES)
     for node in tree.find_all(exp.Func):
         _check_function(node, FUNCTIONS | CATALOG_FUNCTIONS, frozenset())
     return statement.postgres
 
 
-def _is_catalog(tree: exp.Expression) -> bool:
+def _is_catalog(tree: Any) -> bool:
     return isinstance(tree, exp.Query) and reads_system_only(tree)
 
 
@@ -180,6 +193,7 @@ def check(tree: exp.Expression) -> exp.Expression:
         elif type(node) in POSTGRES_CLAUSES:
             raise Refusal.fails_on_redshift(POSTGRES_CLAUSES[type(node)])
     check_relations(tree)
+    check_attributes(tree)
     return tree
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from src.local_cloud.redshift.failures import Refusal
 from src.local_cloud.redshift.relations import check_target
-from src.local_cloud.redshift.scanning import Statement
+from src.local_cloud.redshift.scanning import Statement, quoted_name
 from src.local_cloud.redshift.statement_tokens import StatementTokens
 
 _OWN_TABLES = (
@@ -44,7 +44,7 @@ def analyze(statement: Statement, cursor: Any) -> None:
         while words.take(","):
             names.append(words.identifier())
         words.expect(")")
-        table += f" ({', '.join(_quoted(name) for name in names)})"
+        table += f" ({', '.join(quoted_name(name) for name in names)})"
     if words.take_any("PREDICATE", "ALL"):
         words.expect("COLUMNS")
     _at_end(words)
@@ -58,7 +58,7 @@ def _table(words: StatementTokens) -> str:
     while words.take("."):
         parts.append(words.identifier())
     check_target(parts[-2] if len(parts) > 1 else "", parts[-1])
-    return ".".join(_quoted(part) for part in parts)
+    return ".".join(quoted_name(part) for part in parts)
 
 
 def _at_end(words: StatementTokens) -> None:
@@ -72,7 +72,3 @@ def _run(what: str, table: str, cursor: Any) -> None:
         table = ", ".join(name for (name,) in cursor.fetchall())
     if table:
         cursor.plain(f"{what} {table}")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -8,28 +8,29 @@ from sqlglot import exp
 
 FUNCTIONS = frozenset(
     [
-        "abs", "and", "any", "approx_distinct", "ascii", "avg", "bit_length", "bool_and",
-        "bool_or", "btrim", "byte_length", "case", "cast", "ceil", "chr", "coalesce", "concat",
-        "convert_timezone", "cos", "count", "cume_dist", "current_database", "current_date",
-        "current_schema", "current_timestamp", "current_user", "current_version", "date_add",
-        "date_diff", "date_part", "date_trunc", "dateadd", "datediff", "decode_case", "degrees",
-        "dense_rank", "distinct_fn", "exists", "exp", "extract", "filter", "first_value",
-        "floor", "from_base", "getdate", "greatest", "group_concat", "hex", "if", "initcap",
-        "isnull", "json_extract_scalar", "lag", "last_day", "last_value", "lead", "least",
-        "left", "len", "length", "length_b", "ln", "log", "logical_and", "logical_or", "lower",
-        "ltrim", "max", "md5", "median", "min", "mod", "months_between", "not", "nth_value",
-        "ntile", "nullif", "nvl2", "octet_length", "or", "pad", "percent_rank",
-        "percentile_cont", "pg_backend_pid", "pg_last_copy_count", "pg_last_copy_id",
-        "pg_last_query_id", "pg_last_unload_count", "pg_last_unload_id", "pi", "pow", "power",
-        "quantile", "radians", "rand", "random", "rank", "ratio_to_report", "regexp_count",
-        "regexp_extract", "regexp_like", "regexp_replace", "regexp_substr", "repeat", "replace",
-        "reverse", "right", "round", "row_number", "rtrim", "safe_divide", "sign", "sin",
-        "split_part", "sqrt", "stddev", "stddev_pop", "stddev_samp", "str_position",
-        "str_to_date", "str_to_time", "strpos", "substring", "sum", "tan", "to_char", "to_date",
-        "to_timestamp",
-        "timestamp_add", "timestamp_diff", "timestamp_trunc", "to_hex", "to_number", "translate",
-        "trim", "trunc", "try_cast", "ts_or_ds_add", "ts_or_ds_diff", "ts_or_ds_to_date",
-        "upper", "values", "variance", "variance_pop", "xor",
+        "abs", "add_months", "and", "any", "approx_distinct", "ascii", "avg", "bit_length",
+        "bool_and", "bool_or", "btrim", "byte_length", "case", "cast", "ceil", "chr",
+        "coalesce", "concat", "convert_timezone", "cos", "count", "cume_dist",
+        "current_database", "current_date", "current_schema", "current_timestamp",
+        "current_user", "current_version", "date_add", "date_diff", "date_part",
+        "date_trunc", "dateadd", "datediff", "decode_case", "degrees", "dense_rank",
+        "distinct_fn", "exists", "exp", "extract", "filter", "first_value", "floor",
+        "from_base", "getdate", "greatest", "group_concat", "hex", "if", "initcap",
+        "isnull", "json_extract_path_text", "lag", "last_day", "last_value", "lead",
+        "least", "left", "len", "length", "length_b", "ln", "log", "logical_and",
+        "logical_or", "lower",  "ltrim", "max", "md5", "median", "min", "mod",
+        "months_between", "not", "nth_value", "ntile", "nullif", "nvl2", "octet_length",
+        "or", "pad", "percent_rank", "percentile_cont", "pg_backend_pid",
+        "pg_last_copy_count", "pg_last_copy_id", "pg_last_query_id", "pg_last_unload_count",
+        "pg_last_unload_id", "pi", "pow", "power", "quantile", "radians", "rand", "random",
+        "rank", "ratio_to_report", "regexp_count", "regexp_extract", "regexp_like",
+        "regexp_replace", "regexp_substr", "repeat", "replace", "reverse", "right", "round",
+        "row_number", "rtrim", "safe_divide", "sign", "sin", "split_part", "sqrt", "stddev",
+        "stddev_pop", "stddev_samp", "str_position", "str_to_date", "str_to_time", "strpos",
+        "substring", "sum", "tan", "timestamp_add", "timestamp_diff", "timestamp_trunc",
+        "to_char", "to_date", "to_hex", "to_number", "to_timestamp", "translate", "trim",
+        "trunc", "try_cast", "ts_or_ds_add", "ts_or_ds_diff", "ts_or_ds_to_date", "upper",
+        "values", "variance", "variance_pop", "xor",
     ]
 )  # fmt: skip
 # What clients ask PostgreSQL's catalog with; allowed where a query reads system relations only.
@@ -60,6 +61,21 @@ CATALOG_FUNCTIONS = frozenset(
         "pg_type_is_visible", "posexplode", "quote_ident", "quote_literal", "regexp_matches",
         "regexp_split", "session_user", "shobj_description", "split", "starts_with", "string_agg",
         "string_to_array", "to_json", "to_regclass", "txid_current", "typeof", "unnest", "version",
+    ]
+)  # fmt: skip
+# Fields of what those functions return: information_schema._pg_expandarray, aclexplode.
+CATALOG_ATTRIBUTES = frozenset(["n", "x", "grantor", "grantee", "privilege_type", "is_grantable"])
+# PostgreSQL takes row.function for function(row).
+ROW_FUNCTIONS = frozenset(
+    [
+        "any_out", "any_value", "anycompatible_out", "anyelement_out", "anynonarray_out",
+        "array_agg", "cume_dist", "dense_rank", "first_value", "hash_record", "json_agg",
+        "json_agg_strict", "json_build_array", "json_build_object", "jsonb_agg",
+        "jsonb_agg_strict", "jsonb_build_array", "jsonb_build_object", "last_value",
+        "num_nonnulls", "num_nulls", "percent_rank", "pg_collation_for", "pg_column_compression",
+        "pg_column_size", "pg_column_toast_chunk_id", "pg_restore_attribute_stats",
+        "pg_restore_relation_stats", "pg_typeof", "quote_literal", "quote_nullable", "record_out",
+        "record_send", "row_to_json", "to_json", "to_jsonb",
     ]
 )  # fmt: skip
 # The relations of pg_catalog that show a client nothing but what it may know.

@@ -8,7 +8,12 @@ from typing import Any
 from sqlglot import exp
 
 from src.local_cloud.redshift.failures import Refusal
-from src.local_cloud.redshift.portability import CATALOG, SYSTEM_PREFIXES, SYSTEM_SCHEMAS
+from src.local_cloud.redshift.portability import (
+    CATALOG,
+    ROW_FUNCTIONS,
+    SYSTEM_PREFIXES,
+    SYSTEM_SCHEMAS,
+)
 
 _CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Alter, exp.Into)
 _PROVISIONED = ("stl_", "stv_", "svl_")
@@ -35,13 +40,47 @@ def check_target(schema: str, name: str) -> None:
         raise Refusal.no_permission(f"relation {name.lower()}")
 
 
-def reads_system_only(tree: exp.Expression) -> bool:
+def check_attributes(tree: exp.Expression, allowed: frozenset[str] = frozenset()) -> None:
+    """Refuse `value.name` where it may be a call: PostgreSQL takes it for name(value)."""
+    for node in tree.find_all(exp.Dot, exp.Column):
+        name = node.name.lower()
+        if isinstance(node, exp.Column):
+            is_open = not node.table or name not in ROW_FUNCTIONS
+        else:
+            is_open = isinstance(node.expression, exp.Func) or name in allowed or name == "*"
+        if not is_open:
+            raise Refusal.not_emulated(f"attribute .{name} of a value")
+
+
+def reads_system_only(tree: Any) -> bool:
     """Tell whether a query reads no relation of a user's."""
-    common = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    return all(
-        _is_system(table) or (not table.db and table.name.lower() in common)
-        for table in _relations(tree)
-    )
+    return all(_is_system(table) or _is_common(table) for table in _relations(tree))
+
+
+def _is_common(table: exp.Table) -> bool:
+    """Tell whether a name is a common table expression's at the place where it stands.
+
+    In its own query, and in those before it, the name is that of a relation.
+    """
+    if table.db:
+        return False
+    inside: Any = table
+    own: Any = None  # the common table expression that the name stands in
+    while inside is not None:
+        own = inside if isinstance(inside, exp.CTE) else own
+        around = inside.args.get("with_") or inside.args.get("with")
+        for cte in around.expressions if around is not None else ():
+            if cte is own and not around.args.get("recursive"):
+                break
+            if _as_read(cte.args["alias"].this) == _as_read(table.this):
+                return True
+        inside = inside.parent
+    return False
+
+
+def _as_read(name: Any) -> str:
+    """Return an identifier as PostgreSQL reads it."""
+    return str(name.this) if name.args.get("quoted") else str(name.this).lower()
 
 
 def deny_provisioned_views(tree: exp.Expression) -> None:

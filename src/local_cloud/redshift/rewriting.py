@@ -98,7 +98,7 @@ def _months_between(node: Any) -> exp.Expression:
 
 
 def _listagg(node: Any) -> Any:
-    """LISTAGG, alone or WITHIN GROUP; the separator is '' where none is given."""
+    """LISTAGG, alone or WITHIN GROUP; NULL and '' are passed over, the separator may be none."""
     order = None
     if isinstance(node, exp.WithinGroup):
         if not isinstance(node.this, exp.GroupConcat):
@@ -108,20 +108,31 @@ def _listagg(node: Any) -> Any:
         return node  # its parent's turn comes
     what, separator = node.this, node.args.get("separator")
     if isinstance(what, exp.Distinct):
-        parts = what.expressions
-        separator = separator or (parts[1] if len(parts) > 1 else None)
-        what = exp.Distinct(expressions=[exp.cast(parts[0], "text")])
-    else:
-        what = exp.cast(what, "text")
+        return _distinct_list(what.expressions, separator, order)
+    what = exp.Nullif(this=exp.cast(what, "text"), expression=exp.Literal.string(""))
     separator = separator or exp.Literal.string("")
     if order is not None:
         separator = exp.Order(this=separator, expressions=order.expressions)
     return _call("STRING_AGG", what, separator)
 
 
+def _distinct_list(parts: list[Any], separator: Any, order: Any) -> exp.Expression:
+    """LISTAGG(DISTINCT x) is ordered by x as the type that it has, so it is no STRING_AGG."""
+    separator = separator or (parts[1] if len(parts) > 1 else exp.Literal.string(""))
+    value = exp.cast(parts[0], "text") if parts[0].is_string else parts[0]
+    what: exp.Expression = exp.Distinct(expressions=[value])
+    if order is not None:
+        what = exp.Order(this=what, expressions=order.expressions)
+    is_said = exp.NEQ(this=exp.cast(parts[0].copy(), "text"), expression=exp.Literal.string(""))
+    values = exp.Filter(this=_call("ARRAY_AGG", what), expression=exp.Where(this=is_said))
+    return _call("ARRAY_TO_STRING", values, separator)
+
+
 def _window(node: Any) -> Any:
     """RATIO_TO_REPORT(x) OVER w is x / SUM(x) OVER w; AVG OVER w as AVG."""
     called = node.this
+    if isinstance(called, exp.WithinGroup) or called.find(exp.Order) or _is_ordered_set(called):
+        raise Refusal.not_emulated("LISTAGG, MEDIAN or PERCENTILE_CONT as a window function")
     if isinstance(called, exp.Avg):
         return _average(called, lambda aggregate: _with_this(node, aggregate))
     if not (isinstance(called, exp.Anonymous) and str(called.this).upper() == "RATIO_TO_REPORT"):
@@ -174,16 +185,72 @@ def _regexp_replace(node: Any) -> exp.Expression:
     )
 
 
+def _is_ordered_set(called: Any) -> bool:
+    """Tell whether an aggregate is ordered by its own argument, which PostgreSQL has no window of.
+
+    What it was is rewritten already.
+    """
+    name = str(called.this).upper() if isinstance(called, exp.Anonymous) else ""
+    return isinstance(called, (exp.Median, exp.PercentileCont)) or name == "ARRAY_TO_STRING"
+
+
 def _anonymous(node: Any) -> Any:
-    name = str(node.this).upper()
-    if name == "ISNULL":
-        return exp.Coalesce(this=node.expressions[0], expressions=node.expressions[1:])
+    given = node.expressions
+    match str(node.this).upper():
+        case "ISNULL":
+            return _coalesce(exp.Coalesce(this=given[0], expressions=given[1:]))
+        case "ADD_MONTHS" if len(given) == 2:
+            months = exp.cast(given[1], "int")
+            return _call("redshift_local.add_months", _timestamp(given[0]), months)
+        case "JSON_EXTRACT_PATH_TEXT" if len(given) > 1:
+            return _json_text(given)
     return node
 
 
-def _json_text(node: Any) -> exp.Expression:
-    keys = [exp.Literal.string(str(k.this)) for k in node.expression.expressions[1:]]
-    return _call("redshift_local.json_text", node.this, *keys)
+def _json_text(given: list[Any]) -> exp.Expression:
+    """JSON_EXTRACT_PATH_TEXT(json, key, ... [, null_if_invalid])."""
+    value, *keys = given
+    is_lenient = isinstance(keys[-1], exp.Boolean) and keys.pop().this
+    name = "redshift_local.json_text_or_null" if is_lenient else "redshift_local.json_text"
+    return _call(name, value, *(exp.cast(key, "text") for key in keys))
+
+
+def _coalesce(node: Any) -> exp.Expression:
+    """One COALESCE inside another is one: PostgreSQL gives each a type of its own."""
+    found: list[Any] = []
+    for argument in (node.this, *node.expressions):
+        is_same = isinstance(argument, exp.Coalesce)
+        found += [argument.this, *argument.expressions] if is_same else [argument]
+    return exp.Coalesce(this=found[0], expressions=found[1:])
+
+
+def _regexp_substr(node: Any) -> exp.Expression:
+    """REGEXP_SUBSTR(text, pattern [, position [, occurrence [, parameters]]]); '' for no match."""
+    flags = node.args.get("parameters")
+    if flags is not None and (not flags.is_string or not set(flags.name) <= set("ice")):
+        raise Refusal.not_emulated("REGEXP_SUBSTR with other parameters than i, c and e")
+    said = flags.name if flags is not None else ""
+    return _call(
+        "redshift_local.regexp_substr",
+        node.this,
+        node.expression,
+        exp.cast(node.args.get("position") or exp.Literal.number(1), "int"),
+        exp.cast(node.args.get("occurrence") or exp.Literal.number(1), "int"),
+        exp.Literal.string(said.replace("e", "")),
+        exp.Literal.number(int("e" in said)),
+    )
+
+
+def _whole(change: Callable[[Any], Any], *names: str) -> Callable[[Any], Any]:
+    """Let a change see a node only if it has no other argument than those the change reads."""
+
+    def checked(node: Any) -> Any:
+        for name, value in node.args.items():
+            if value not in (None, False, []) and name not in names:
+                raise Refusal.not_emulated(f"the {name} of {node.sql_name()}()")
+        return change(node)
+
+    return checked
 
 
 def _temporary(node: Any) -> Any:
@@ -206,20 +273,26 @@ def _counted(*names: str) -> Callable[[Any], Any]:
 
 
 _CHANGES: dict[type, Callable[[Any], Any]] = {
-    exp.TsOrDsDiff: _datediff,
-    exp.DateDiff: _datediff,
-    exp.TsOrDsAdd: _dateadd,
-    exp.DateAdd: _dateadd,
+    exp.TsOrDsDiff: _whole(_datediff, "this", "expression", "unit"),
+    exp.DateDiff: _whole(_datediff, "this", "expression", "unit"),
+    exp.TsOrDsAdd: _whole(_dateadd, "this", "expression", "unit", "return_type"),
+    exp.DateAdd: _whole(_dateadd, "this", "expression", "unit", "return_type"),
     exp.CurrentTimestamp: _now,
     exp.Extract: _extract,
-    exp.TimestampTrunc: _date_trunc,
-    exp.DateTrunc: _date_trunc,
+    exp.TimestampTrunc: _whole(_date_trunc, "this", "unit", "input_type_preserved"),
+    exp.DateTrunc: _whole(_date_trunc, "this", "unit", "input_type_preserved"),
     exp.WithinGroup: _listagg,
     exp.GroupConcat: _listagg,
-    exp.ApproxDistinct: lambda n: exp.Count(this=exp.Distinct(expressions=[n.this])),
-    exp.FromBase: lambda n: _call("pg_catalog.strtol", n.this, n.expression),
-    exp.MonthsBetween: _months_between,
-    exp.LastDay: lambda n: _call("redshift_local.last_day", _timestamp(n.this)),
+    exp.ApproxDistinct: _whole(
+        lambda n: exp.Count(this=exp.Distinct(expressions=[n.this])), "this"
+    ),
+    exp.FromBase: _whole(
+        lambda n: _call("pg_catalog.strtol", n.this, n.expression), "this", "expression"
+    ),
+    exp.MonthsBetween: _whole(_months_between, "this", "expression"),
+    exp.LastDay: _whole(lambda n: _call("redshift_local.last_day", _timestamp(n.this)), "this"),
+    exp.Coalesce: _coalesce,
+    exp.Round: _whole(lambda n: _call("ROUND", n.this, n.args.get("decimals")), "this", "decimals"),
     exp.SplitPart: _counted("part_index"),
     exp.Pad: _counted("expression"),
     exp.Left: _counted("expression"),
@@ -229,8 +302,9 @@ _CHANGES: dict[type, Callable[[Any], Any]] = {
     exp.Avg: _avg,
     exp.Concat: _concat,
     exp.RegexpReplace: _regexp_replace,
-    exp.RegexpExtract: lambda n: _call("REGEXP_SUBSTR", n.this, n.expression),
-    exp.JSONExtractScalar: _json_text,
+    exp.RegexpExtract: _whole(
+        _regexp_substr, "this", "expression", "position", "occurrence", "parameters"
+    ),
     exp.Window: _window,
     exp.Anonymous: _anonymous,
     exp.Identifier: _temporary,

@@ -86,6 +86,12 @@ class Statement:
         return "".join(parts).strip()
 
     @cached_property
+    def outline(self) -> str:
+        """Return the text with all strings empty: every reader finds the same words in it."""
+        texts = (t.gap + ("''" if t.kind == "string" else t.text) for t in self.tokens)
+        return "".join(texts)
+
+    @cached_property
     def postgres(self) -> str:
         """Return the same words for PostgreSQL."""
         return "".join(t.gap + t.postgres for t in self.tokens).strip()
@@ -111,6 +117,11 @@ def read(text: str) -> Statement:
     if len(found) != 1:
         raise Refusal("syntax error: one statement is expected here", SYNTAX)
     return found[0]
+
+
+def quoted_name(name: str) -> str:
+    """Return a name as PostgreSQL reads it, whatever characters it has."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def split(script: str) -> list[Statement]:

@@ -60,10 +60,7 @@ def show_setting(statement: Statement) -> str:
     """Translate SHOW name."""
     name = _argument(statement)
     if name in _KEPT:
-        return (
-            f"SELECT coalesce(nullif(current_setting('redshift.{name}', true), ''), "
-            f"'{_KEPT[name]}') AS {name}"
-        )
+        return f"SELECT redshift_local.setting('{name}', '{_KEPT[name]}') AS {name}"
     if name == "transaction isolation level":
         name = "transaction_isolation"
     if name not in _SHOWN:

@@ -42,11 +42,13 @@ CREATE TABLE IF NOT EXISTS redshift_local.unload_files (
 CREATE TABLE IF NOT EXISTS redshift_local.declared_keys (
     tbl oid, kind text, declaration text);
 
--- The bytes a character column holds, from its constraint.
+-- The bytes a character column holds, from its constraint: clients make none of their own.
 CREATE OR REPLACE FUNCTION redshift_local.byte_limit(tbl oid, name text) RETURNS integer
     LANGUAGE sql STABLE AS $$
-    SELECT substring(pg_get_constraintdef(c.oid) FROM '<= ([0-9]+)')::int FROM pg_constraint c
-     WHERE c.conrelid = tbl AND c.conname = name || '_bytes'
+    SELECT substring(pg_get_constraintdef(c.oid) FROM ', ([0-9]+)\)+$')::int
+      FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = tbl AND a.attname = name
+     WHERE c.conrelid = tbl AND c.contype = 'c' AND c.conkey = ARRAY[a.attnum]
+       AND pg_get_constraintdef(c.oid) ~ 'redshift_local\.too_long\(.*, [0-9]+\)+$'
 $$;
 
 CREATE OR REPLACE VIEW pg_catalog.stl_load_errors AS SELECT
@@ -280,6 +282,40 @@ $$;
 CREATE OR REPLACE FUNCTION redshift_local.json_text(value text, VARIADIC keys text[])
     RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(value::json #>> keys, '') $$;
 
+-- No SQL function: in one the text of a constant is read before the condition is.
+CREATE OR REPLACE FUNCTION redshift_local.json_text_or_null(value text, VARIADIC keys text[])
+    RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN CASE WHEN value IS JSON THEN redshift_local.json_text(value, VARIADIC keys) END;
+END $$;
+
+-- Where the day is the last of its month, the result is too.
+CREATE OR REPLACE FUNCTION redshift_local.add_months(moment timestamp, months integer)
+    RETURNS timestamp LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN extract(day FROM moment + interval '1 day') = 1
+                THEN date_trunc('month', moment) + make_interval(months => months + 1)
+                     - interval '1 day' + (moment - date_trunc('day', moment))
+                ELSE moment + make_interval(months => months) END
+$$;
+
+CREATE OR REPLACE FUNCTION redshift_local.regexp_substr(
+    value text, pattern text, start integer, occurrence integer, flags text, inner_no integer)
+    RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
+    SELECT coalesce(regexp_substr(value, pattern, start, occurrence, flags, inner_no), '')
+$$;
+
+-- PostgreSQL rounds a NUMERIC to digits only. (Each type has its own: FLOAT would be preferred.)
+CREATE OR REPLACE FUNCTION pg_catalog.round(value double precision, digits integer)
+    RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN value::text IN ('NaN', 'Infinity', '-Infinity') THEN value
+                ELSE round(value::numeric, digits)::double precision END $$;
+CREATE OR REPLACE FUNCTION pg_catalog.round(value bigint, digits integer)
+    RETURNS numeric LANGUAGE sql IMMUTABLE AS $$ SELECT round(value::numeric, digits) $$;
+CREATE OR REPLACE FUNCTION pg_catalog.round(value integer, digits integer)
+    RETURNS numeric LANGUAGE sql IMMUTABLE AS $$ SELECT round(value::numeric, digits) $$;
+CREATE OR REPLACE FUNCTION pg_catalog.round(value smallint, digits integer)
+    RETURNS numeric LANGUAGE sql IMMUTABLE AS $$ SELECT round(value::numeric, digits) $$;
+
 CREATE OR REPLACE FUNCTION redshift_local.fail(message text, code text, detail text)
     RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
@@ -341,6 +377,12 @@ CREATE OR REPLACE FUNCTION redshift_local.record(entry redshift_local.unload_ses
         last_id = excluded.last_id, last_count = excluded.last_count
 $$;
 
+-- Settings that are Redshift's own; of PostgreSQL's a client has SHOW.
+CREATE OR REPLACE FUNCTION redshift_local.setting(name text, otherwise text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(nullif(current_setting('redshift.' || name, true), ''), otherwise)
+$$;
+
 -- What CREATE and ALTER TABLE declare of the client's own table.
 CREATE OR REPLACE FUNCTION redshift_local.declare_keys(
     named oid, kinds text[], declarations text[], is_new boolean)
@@ -362,17 +404,23 @@ BEGIN
     REVOKE ALL ON ALL TABLES IN SCHEMA redshift_local FROM PUBLIC;
     GRANT USAGE ON SCHEMA redshift_local TO PUBLIC;
     GRANT USAGE ON SEQUENCE redshift_local.query_ids TO PUBLIC;
-    GRANT SELECT ON redshift_local.declared_keys TO PUBLIC;
     FOR entry IN SELECT oid::regclass AS name FROM pg_class
                   WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind = 'v'
                     AND oid >= 16384 LOOP
         EXECUTE format('GRANT SELECT ON %s TO PUBLIC', entry.name);
     END LOOP;
     REVOKE SELECT ON pg_catalog.pg_settings FROM PUBLIC;
+    -- What has effects outside of the client's own data is volatile; these alone are needed.
     FOR entry IN SELECT oid::regprocedure AS name FROM pg_proc
-                  WHERE pronamespace = 'pg_catalog'::regnamespace
-                    AND (proname ~ '^lo_' OR proname IN ('loread', 'lowrite', 'inet_server_addr',
-                         'inet_server_port', 'pg_show_all_settings', 'pg_notify')) LOOP
+                  WHERE pronamespace = 'pg_catalog'::regnamespace AND prokind = 'f' AND oid < 16384
+                    AND (provolatile = 'v' AND proname !~ 'handler$|validator$|^RI_FKey'
+                         AND proname NOT IN ('random', 'nextval', 'clock_timestamp', 'timeofday',
+                             'pg_partition_ancestors', 'pg_sequence_last_value', 'pg_indexes_size',
+                             'pg_relation_size', 'pg_table_size', 'pg_total_relation_size')
+                         OR proname ~ '^inet_|^pg_stat_|^pg_show_|_to_xml|_load_time$|_start_time$'
+                            AND proname <> 'pg_stat_get_live_tuples'
+                         OR proname IN ('current_setting', 'pg_config', 'pg_cursor',
+                             'pg_prepared_statement', 'pg_relation_filepath')) LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', entry.name);
     END LOOP;
 END $$;

@@ -17,17 +17,16 @@ from src.infrastructure.redshift_client import RedshiftClient
 
 STAGING_SCHEMA = "concert_staging"
 _TABLES = (*(spec.name for spec in TABLES), "rejected_records", "load_history")
-_MARKS = {"rejected_records", "load_history"}  # where these are, the other tables are the demo's
+_REGISTER = "kept_tables"  # which tables are the demo's: by id, not by name
 _NAMED = re.compile(rf"'(?:[^'\\]|''|\\.)*'|\b{SCHEMA}(?=\.)")
-_OWN_TABLES = (
-    f"SELECT tablename FROM pg_tables WHERE schemaname = '{STAGING_SCHEMA}' "
-    "AND tableowner = current_user"
+_THERE = (
+    "SELECT c.relname AS name, CAST(c.oid AS BIGINT) AS id FROM pg_class c "
+    f"JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{STAGING_SCHEMA}'"
 )
 _COLUMNS = (
     "SELECT table_schema, table_name, column_name, is_nullable FROM information_schema.columns "
     f"WHERE table_schema IN ('{SCHEMA}', '{STAGING_SCHEMA}')"
 )
-_ANY_TABLES = f"SELECT COUNT(*) FROM pg_tables WHERE schemaname = '{STAGING_SCHEMA}'"
 
 
 class FailedLoad:
@@ -53,10 +52,17 @@ class FailedLoad:
     def _prepare(self, mode: LoadMode) -> None:
         """Make the tables: empty, or for a merge with the warehouse's rows."""
         self._client.execute(f"CREATE SCHEMA IF NOT EXISTS {STAGING_SCHEMA}")
-        if not self._own() and int(self._client.query_value(_ANY_TABLES)):
+        own = self._own()
+        foreign = self._there().keys() & {*_TABLES, _REGISTER} - own - (
+            {_REGISTER} if own else set()
+        )
+        if foreign:
+            names = ", ".join(sorted(foreign))
             raise WarehouseError(
-                f"the schema {STAGING_SCHEMA} holds tables that the demo did not make",
-                cause=f"schema {STAGING_SCHEMA} holds other tables",
+                f"the schema {STAGING_SCHEMA} holds tables that the demo did not make: {names}",
+                cause=f"the demo keeps rows of failed loads in the schema {STAGING_SCHEMA}",
+                hint="move these tables to another schema: ALTER TABLE ... SET SCHEMA, or CREATE "
+                "TABLE ... AS and DROP TABLE",
             )
         for name in self._outdated():
             self._client.execute(f"DROP TABLE {STAGING_SCHEMA}.{name}")
@@ -64,12 +70,24 @@ class FailedLoad:
             copy = f"{STAGING_SCHEMA}.{name}"
             self._client.execute(f"CREATE TABLE IF NOT EXISTS {copy} (LIKE {SCHEMA}.{name})")
             self._client.execute(f"DELETE FROM {copy}")
+        self._register()
         for spec in TABLES if mode == "merge" else ():
             names = ", ".join(spec.column_names)
             self._client.execute(
                 f"INSERT INTO {STAGING_SCHEMA}.{spec.name} ({names}) "
                 f"SELECT {names} FROM {SCHEMA}.{spec.name}"
             )
+
+    def _register(self) -> None:
+        """Note by which ids the tables are known."""
+        register = f"{STAGING_SCHEMA}.{_REGISTER}"
+        self._client.execute(
+            f"CREATE TABLE IF NOT EXISTS {register} (id BIGINT, name VARCHAR(127))"
+        )
+        self._client.execute(f"DELETE FROM {register}")
+        for name, number in self._there().items():
+            if name in _TABLES:
+                self._client.execute(f"INSERT INTO {register} VALUES (%s, %s)", (number, name))
 
     def _outdated(self) -> list[str]:
         """Return the own tables that differ from the warehouse's: an earlier version's."""
@@ -87,14 +105,25 @@ class FailedLoad:
         """Delete what an earlier failed load left; readers are not waited for, as DROP would."""
         own = self._own()
         history = f"SELECT COUNT(*) FROM {STAGING_SCHEMA}.load_history"
-        if own and int(self._client.query_value(history)):
+        if "load_history" in own and int(self._client.query_value(history)):
             for name in own:
                 self._client.execute(f"DELETE FROM {STAGING_SCHEMA}.{name}")
 
-    def _own(self) -> list[str]:
-        """Return the tables that an earlier failed load made."""
-        there = {row["tablename"] for row in self._client.query(_OWN_TABLES)}
-        return [name for name in _TABLES if name in there] if there >= _MARKS else []
+    def _there(self) -> dict[str, int]:
+        """Return every relation of the schema, and its id."""
+        return {row["name"]: int(row["id"]) for row in self._client.query(_THERE)}
+
+    def _own(self) -> set[str]:
+        """Return the tables that an earlier failed load made, and nobody has replaced since."""
+        there = self._there()
+        columns = [
+            (row["table_schema"], row["column_name"])
+            for row in self._client.query(f"{_COLUMNS} AND table_name = '{_REGISTER}'")
+        ]
+        if sorted(columns) != [(STAGING_SCHEMA, "id"), (STAGING_SCHEMA, "name")]:
+            return set()  # none, or another table of that name
+        known = self._client.query(f"SELECT id, name FROM {STAGING_SCHEMA}.{_REGISTER}")
+        return {row["name"] for row in known if there.get(row["name"]) == int(row["id"])}
 
 
 def redirect(statement: str) -> str:

@@ -123,7 +123,7 @@ class Cleaning:
             + [f"plain__{c.name}" for c in columns if c.kind in texts.GRAMMAR]
         )
         usable = ", ".join(_usable(column) for column in columns)
-        cases = [case for column in columns if column.required for case in _verdicts(column)]
+        cases = [case for column in columns for case in _verdicts(column)]
         cases += [f"WHEN {rule.violated} THEN '{rule.name}'" for rule in self.spec.rules]
         warnings = " || ".join(_warnings(columns))
         values = ", ".join(_filled(column) for column in columns)
@@ -182,8 +182,15 @@ def _usable(column: Column) -> str:
 
 
 def _verdicts(column: Column) -> list[str]:
-    """Return the cases for a required value that is absent or unusable, most basic first."""
+    """Return the cases for a required value that is absent or unusable, most basic first.
+
+    A number that its column does not take is none that could be computed in its place.
+    """
     name, kind = column.name, column.kind
+    if not column.required:
+        is_number = texts.matches(f"text__{name}", texts.GRAMMAR[kind]) if column.fill else "FALSE"
+        refused = f"WHEN {name} IS NULL AND {is_number} THEN 'out_of_range:{name}'"
+        return [refused] if column.fill else []
     cases = [f"WHEN text__{name} IS NULL THEN 'missing:{name}'"]
     if kind in ("key", "text"):
         too_long = f"OCTET_LENGTH(text__{name}) > {column.max_bytes}"

@@ -43,6 +43,9 @@ FILES = {
 5,5,2025-03-01,1,10,,vip,web
 6,1,2025-03-01,1,10,11,vip,web
 7,1,2025-03-01,1.5,10,,vip,web
+8,1,2025-03-01,1,10,-10,vip,web
+9,1,2025-03-01,1,10,1e20,vip,web
+10,1,2025-03-01,1,10,ten,vip,web
 """,
 }
 REJECTED = {  # rule -> keys and the record's parent
@@ -54,12 +57,13 @@ REJECTED = {  # rule -> keys and the record's parent
     "orphan:concert_id": [("ticket_sales", "4"), ("ticket_sales", "5")],
     "amount_mismatch": [("ticket_sales", "6")],
     "invalid_integer:quantity": [("ticket_sales", "7")],
+    "out_of_range:total_amount": [("ticket_sales", "8"), ("ticket_sales", "9")],
 }
 CHANGED = {
     "artists": {"nullified:genre": 1, "nullified:popularity": 1, "rounded:popularity": 1},
     "venues": {"nullified:capacity": 1},
     "concerts": {"nullified:on_sale_at": 1, "rounded:base_price": 1, "rounded:starts_at": 1},
-    "ticket_sales": {"rounded:unit_price": 3},
+    "ticket_sales": {"nullified:total_amount": 1, "rounded:unit_price": 3},
 }
 
 
@@ -100,6 +104,7 @@ def test_both_ways_load_the_same_values(outcome):
     ]
     assert [row[3:7] for row in content["ticket_sales"]] == [
         (3, Decimal("33.33"), Decimal("100.00"), "vip"),
+        (1, Decimal("10.00"), Decimal("10.00"), "vip"),
         (1, Decimal("10.01"), Decimal("10.01"), "vip"),
         (5500, Decimal("24.45"), Decimal("134456.00"), None),
     ]
@@ -126,7 +131,7 @@ def test_what_was_changed_is_counted_by_column_and_shown(outcome):
     assert loaded["ticket_sales"]["warnings"]["rounded:unit_price"]["example"] == "1"
     stage = "Glue ETL" if etl == "glue" else "load warehouse"
     (line,) = [text for text in printed.splitlines() if stage in text]
-    assert "11 rejected, 3 rounded unit_price, 1 nullified genre, " in line
+    assert "13 rejected, 3 rounded unit_price, 1 nullified genre, " in line
     assert "Values changed, by column" in page and "unit_price ticket_sales 3 rounded" in page
 
 

@@ -63,6 +63,13 @@ def check_options(
 
     `is_resumed` says that the settings are those of the run that goes on.
     """
+    for name, value in vars(arguments).items():
+        if value == "" or (isinstance(value, list) and "" in value):
+            raise UsageError(
+                f"{option_text(name)} is given without a value",
+                cause="its value is an empty text, as of a shell variable that is not set",
+                hint=f"give {option_text(name)} a value, or leave it out",
+            )
     given = {name: value for name, value in vars(arguments).items() if value not in (None, False)
              and value != []}  # fmt: skip
     for rule in EXCLUSIONS:

@@ -24,7 +24,9 @@ def open_input(settings: Settings) -> InputDataset:
 def ignored_words(manifest: DatasetManifest, most: int = 5) -> str:
     """Say which columns of the files no table has, after a summary; '' where there is none."""
     names = [
-        f"{table}.{name}" for table, t in manifest.tables.items() for name in t.ignored_columns
+        f"{table}.{name or '(no name)'}"
+        for table, t in manifest.tables.items()
+        for name in t.ignored_columns
     ]
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return f"; ignored columns: {', '.join(names[:most])}{more}" if names else ""

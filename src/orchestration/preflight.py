@@ -47,8 +47,8 @@ def check_sizes(settings: Settings) -> None:
     memory = sum(getattr(settings, name) * size for name, size in _MEMORY_BYTES.items())
     if settings.target == "local":
         place = _existing_parent(Path(settings.state_dir).absolute())
-        free = shutil.disk_usage(place).free
-        if disk > free:
+        total, _, free = shutil.disk_usage(place)
+        if total and disk > free:  # a file system of no size, as /proc, says nothing of room
             raise UsageError(
                 f"the data asked for needs about {human_bytes(disk)} of disk; "
                 f"{human_bytes(free)} are free",

@@ -68,7 +68,7 @@ def unfinished_run(settings: Settings) -> UnfinishedRun:
     where = Path(settings.report_dir)
     runs = sorted(f.parent for f in where.glob("*/run.log") if _is_pipeline(f.parent))
     newest = max((run for run in runs if _did_something(run)), default=runs[-1] if runs else None)
-    if newest is None or not (newest / PROGRESS).is_file():
+    if newest is None or not (newest / PROGRESS).is_file() or not _did_something(newest):
         cause = "there is no run" if newest is None else f"the newest run, {_end_of(newest)}"
         raise UsageError(
             "--resume found no run to go on from", where=str(where), cause=cause, hint=hint
@@ -112,8 +112,17 @@ def _end_of(folder: Path) -> str:
 
 
 def _did_something(folder: Path) -> bool:
-    """Tell a run that finished a stage, or has a report that cannot be read, from a refused one."""
-    return (folder / PROGRESS).is_file() or "finished no stage" not in _end_of(folder)
+    """Tell a run that finished a stage, or has a report that cannot be read, from a refused one.
+
+    One that was to load a data set which is there, and found none, has nothing to go on from.
+    """
+    try:
+        raw = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+        return not raw.get("skip_generation") or "data_generation" in raw["steps"]
+    except FileNotFoundError:
+        return "finished no stage" not in _end_of(folder)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True  # its own error is raised when it is read
 
 
 def _is_pipeline(folder: Path) -> bool:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from src.domain.tables import TABLES, TableSpec
 from src.errors import InputDataError
+from src.services.input_columns import plain_name
 from src.services.input_errors import DICTIONARY, shown
 
 EXTENSIONS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet")
@@ -196,6 +197,8 @@ class _Walk:
             return self.passed_over.append(self._shown(path))
         pair = _partition_of(path.name) if is_folder and table else None
         own, reason = (table, "") if pair else _table_of(name, table)
+        if pair and plain_name(pair[0]) in {plain_name(key) for key, _ in partition}:
+            reason = f"a folder above it gives {shown(pair[0])} as well"
         if not reason and not is_folder:
             reason = _unreadable(path, name)
         if not reason:

@@ -35,6 +35,12 @@ VALIDATION_OPTIONS = {
 }  # fmt: skip
 
 
+FLAGS = {
+    "--skip-generation", "--resume", "--json", "--quiet", "--verbose", "--no-color", "--version",
+    "--dry-run", "--present", "--help",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("script", "options"),
     [
@@ -125,6 +131,10 @@ def test_a_test_size_outside_0_and_1_is_refused(script, value):
         (["--report-dir", "a\x1b[31mb"], [r"--report-dir is 'a\x1b[31mb'", "control character"]),
         (["--\x1b[31m"], [r"--\x1b[31m"]),
         (["--input-dir", "/nonexistent-folder"], ["is not a folder"]),
+        *(
+            ([option, ""], [f"{option} is"])  # as of a shell variable that is not set
+            for option in sorted(OPTIONS - FLAGS)
+        ),
     ],
     ids=lambda value: " ".join(value)[:40],
 )

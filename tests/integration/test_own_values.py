@@ -143,3 +143,41 @@ def test_what_follows_from_others_and_what_is_unusual_is_said(outcome):
     unusual = {row["what"]: row["records"] for row in report["data"]["unusual_sales"]}
     assert sorted(unusual.values()) == [1, 1]
     assert all(f"1 {what}" in page for what in unusual)
+
+
+# -- the sum of a concert's sales ------------------------------------------------------------------
+
+SUMS = {
+    "artists.csv": "artist_id,name\n1,Ana\n",
+    "venues.csv": "venue_id,name,city,country,capacity\n1,Hall,Bonn,DE,100\n",
+    "concerts.csv": "concert_id,artist_id,venue_id,starts_at,tickets_sold\n"
+    "1.0,1,1,2025-03-10,5\n2,1,1,2025-03-11,4\n",
+    "ticket_sales.csv": "sale_id,concert_id,purchased_at,quantity,unit_price\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("sales", "is_right"),
+    [
+        (("1,1,2025-03-01,5,1", "2,2,2025-03-01,4,1"), True),
+        (("1,1,2025-03-01,2,1", "2,1.0 ,2025-03-01,abc,1", "3,2,2025-03-01,4,1"), True),
+        ((), True),
+        (("1,1,2025-03-01,2,1", "2,2,2025-03-01,4,1"), False),
+        (("1,1,2025-03-01,2,1", "3,2,2025-03-01,abc,1"), False),
+        (("1,1,2025-03-01,6,1", "2,1,2025-03-01,abc,1", "3,2,2025-03-01,4,1"), False),
+    ],
+    ids=["equal", "one rejected", "no sales", "too few", "rejected elsewhere", "too many"],
+)
+def test_rejected_sales_explain_why_a_concert_has_sold_more(tmp_path, sales, is_right):
+    script = Script(tmp_path)
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for name, text in SUMS.items():
+        (folder / name).write_text(text)
+    with (folder / "ticket_sales.csv").open("a") as target:
+        target.writelines(f"{line}\n" for line in sales)
+    done = script.run(
+        "--input-dir", str(folder), "--etl", "direct", DEMO_MAX_REJECTED_SHARE="1"
+    )  # fmt: skip
+    assert done.returncode == (0 if is_right else 1), done.stderr
+    assert is_right or "sum_tickets_sold" in done.stderr

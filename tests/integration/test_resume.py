@@ -145,9 +145,15 @@ def test_a_refused_run_is_no_run(tmp_path, monkeypatch):
     assert done.returncode == 0 and f"resumes {runs[-1]}" in done.stderr, done.stderr
 
 
-def test_a_resumed_run_generates_nothing_where_the_first_was_to_find_its_data(tmp_path):
+def test_a_run_that_found_no_data_set_is_no_run(tmp_path, monkeypatch):
     script = Script(tmp_path)
-    first = script.run("--skip-generation")
-    assert first.returncode != 0 and "no complete raw data set" in first.stderr
-    again = script.run("--resume")
-    assert again.returncode != 0 and "no complete raw data set" in again.stderr
+    for _ in range(2):
+        first = script.run("--skip-generation", "--raw-bucket", "empty-bucket")
+        assert first.returncode != 0 and "no complete raw data set" in first.stderr
+        again = script.run("--resume")
+        assert again.returncode == 2 and "finished no stage" in again.stderr
+    dying(script, monkeypatch, "redshift_load")
+    runs = sorted(path.name for path in (tmp_path / "r").iterdir())
+    later = script.run("--skip-generation", "--raw-bucket", "empty-bucket")
+    assert later.returncode != 0
+    assert unfinished_run(settings_of(script)).run_id == runs[-1]

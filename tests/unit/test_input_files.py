@@ -353,6 +353,13 @@ def test_partition_folders_give_columns_and_links_are_bounded(folder):
         rows[0] == {"artist_id": "7", "name": "Zed", "country": "DE", "record_number": "1"}
     )
     assert reader.ignored == ("year",)
+    twice = folder / "artists" / "country=DE" / "Country=AT"
+    twice.mkdir()
+    (twice / "b.csv").write_text("artist_id,name\n8,Ann\n")
+    with pytest.raises(InputDataError) as caught:
+        find_input(folder)
+    assert "artists/country=DE/Country=AT: a folder above it gives Country" in caught.value.cause
+    shutil.rmtree(twice)
     (folder / "artists" / "loop").symlink_to(folder)
     (folder / "concerts-2.csv").symlink_to(folder / "nothing")
     with pytest.raises(InputDataError) as caught:

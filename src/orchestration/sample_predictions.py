@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from src.infrastructure.redshift_client import RedshiftClient
-from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
+from src.services.ticket_sales_prediction_service import RANGES, TicketSalesPredictionService
 from src.services.venue_popularity_service import VenuePopularityService
 
 MAX_WRITTEN = 2_000
@@ -58,7 +58,9 @@ def sales_scenarios(
     changes: list[tuple[str, Any, dict[str, Any]]] = []
     if pd.notna(middling["base_price"]):
         for percent in (-20, 20):
-            price = float(middling["base_price"]) * (1 + percent / 100)
+            price = min(
+                float(middling["base_price"]) * (1 + percent / 100), RANGES["base_price"][1]
+            )
             changes.append((f"what if: price {percent:+d} %", middling, {"base_price": price}))
     bigger = int(min(full["capacity"] * 2, 500_000))
     changes.append(("what if: the fullest house were twice the size", full, {"capacity": bigger}))

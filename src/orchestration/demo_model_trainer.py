@@ -125,7 +125,7 @@ class DemoModelTrainer(TrainingResults):
         from src.orchestration import training_data
 
         needed(self.quarters, "extract_venue_training_data")
-        self._check_unchanged(reads_warehouse=True)
+        self._check_unchanged()
         self._forget("completed", "split", "sales_model", "versions", "predictors")
         environment = self.environment
         self.concerts = training_data.extract_concerts(
@@ -204,7 +204,7 @@ class DemoModelTrainer(TrainingResults):
         venue = needed(self.venue_model, "train_venue_popularity_model")
         sales = needed(self.sales_model, "train_ticket_sales_model")
         split = needed(self.split, "prepare_ticket_sales_features")
-        self._check_unchanged(reads_warehouse=True)
+        self._check_unchanged()
         registry, s = self._registry(), self.settings
         champions = {
             "ticket_sales": compare_sales(registry, sales, s.random_state),
@@ -240,6 +240,7 @@ class DemoModelTrainer(TrainingResults):
         concerts = needed(self.concerts, "extract_ticket_sales_training_data")
         panel = needed(self.panel, "prepare_venue_features")
         split = needed(self.split, "prepare_ticket_sales_features")
+        self._check_unchanged()
         sales, venue = predictors["ticket_sales"], predictors["venue_popularity"]
         predicted = sample_predictions.predict_upcoming(sales.service, concerts)
         typical = sample_predictions.typical_concert(split.train)
@@ -251,6 +252,7 @@ class DemoModelTrainer(TrainingResults):
             )
             for sample in samples
         ]
+        self._check_unchanged()  # predicting takes its time
         written = sample_predictions.write_predictions(
             self.environment.redshift, predicted, venue.service.rank(panel), sales, venue
         )
@@ -276,6 +278,7 @@ class DemoModelTrainer(TrainingResults):
         from src.orchestration.model_decision import hint_after_failure, raise_failed
 
         predictors = needed(self.predictors, "save_models")
+        self._check_unchanged()
         checks = {key: self.models[key]["checks"] for key in (_SALES, _VENUES)}
         raise_failed(checks, "new models", hint_after_failure(self.load))
         words = ", ".join(f"{name} v{by.version}" for name, by in predictors.items())

@@ -146,6 +146,8 @@ class LoadFacts:
     as_of: Any
     is_replaced: bool
     is_generated: bool = False  # else it is the user's own
+    run_id: str = ""
+    loaded_at: Any = None
 
     def hint_for_more(self) -> str:
         """Return how to get more data of this kind; never replaces the user's own by other."""
@@ -157,12 +159,15 @@ class LoadFacts:
         )
 
 
+_NEWEST = (
+    "SELECT run_id, dataset_id, as_of, load_mode, loaded_at FROM concert_dw.load_history "
+    "ORDER BY loaded_at DESC, run_id DESC LIMIT 1"
+)
+
+
 def newest_load(environment: DemoEnvironment) -> LoadFacts | None:
     """Return the facts of the newest load, or None where there was none."""
-    rows = environment.redshift.query(
-        "SELECT dataset_id, as_of, load_mode FROM concert_dw.load_history "
-        "ORDER BY loaded_at DESC, run_id DESC LIMIT 1"
-    )
+    rows = environment.redshift.query(_NEWEST)
     if not rows:
         return None
     row = rows[0]
@@ -171,7 +176,16 @@ def newest_load(environment: DemoEnvironment) -> LoadFacts | None:
         row["as_of"],
         row["load_mode"] == "replace",
         _is_generated(environment, row["dataset_id"]),
+        row["run_id"],
+        row["loaded_at"],
     )
+
+
+def is_newest(environment: DemoEnvironment, load: LoadFacts | None) -> bool:
+    """Tell whether nothing was loaded since this load; None stands for no load at all."""
+    rows = environment.redshift.query(_NEWEST)
+    newest = (rows[0]["run_id"], rows[0]["loaded_at"]) if rows else None
+    return newest == ((load.run_id, load.loaded_at) if load else None)
 
 
 def _is_generated(environment: DemoEnvironment, dataset_id: str) -> bool:

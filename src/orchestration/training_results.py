@@ -93,14 +93,14 @@ class TrainingResults(WorkflowOwner):
         for name in results:
             setattr(self, name, None)
 
-    def _check_unchanged(self, *, reads_warehouse: bool = False) -> None:
+    def _check_unchanged(self) -> None:
         """Raise UsageError where settings or the warehouse are not those of the first stage."""
-        from src.orchestration.training_data import newest_load
+        from src.orchestration.training_data import is_newest
 
         what = ""
         if self.settings != self._extracted_with:
             what = "the settings have changed"
-        elif reads_warehouse and newest_load(self.environment) != self.load:
+        elif not is_newest(self.environment, self.load):
             what = "the warehouse was loaded again"
         if what:
             raise UsageError(

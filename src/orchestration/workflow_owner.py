@@ -45,13 +45,15 @@ class WorkflowOwner:
 
     @property
     def environment(self) -> DemoEnvironment:
-        """Return the environment, started at first use."""
-        if not self._entered:
+        """Return the environment, started at first use; whoever started it stops it."""
+        if not self._environment.is_entered:
             self._environment.__enter__()
             self._entered = True
         return self._environment
 
     def _claim(self) -> None:
+        if self._environment.is_entered:
+            return
         self._claimed = True  # also where it fails half-way: there is something to give back
         self._environment.claim()
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.orchestration.environment import DemoEnvironment
-from src.orchestration.training_results import TrainingResults, needed, stage
+from src.orchestration.training_results import TrainingResults, needed
 from src.orchestration.workflow import Stage, StepOutcome
+from src.orchestration.workflow_owner import stage
 from src.reporting.console import Console, StageProgress
 from src.settings import Settings
 
@@ -46,6 +47,16 @@ class DemoModelTrainer(TrainingResults):
 
     def run_training_pipeline(self) -> dict[str, Any]:
         """Run every stage and return the report, also when one failed."""
+        s = self.settings
+        mode = "  validate only" if self.validate_only else ""
+        header = (
+            f"Concert models  run {self.workflow.run_id}  target {s.target}  "
+            f"random state {s.random_state}{mode}"
+        )
+        return self.run_stages(self.stages(), header)
+
+    def stages(self) -> list[Stage]:
+        """Return the stages of a whole run, in order."""
         extraction = [
             Stage("venue_data", "venue data", self.extract_venue_training_data),
             Stage("venue_features", "venue features", self.prepare_venue_features),
@@ -53,26 +64,22 @@ class DemoModelTrainer(TrainingResults):
             Stage("sales_features", "sales features", self.prepare_ticket_sales_features),
         ]
         if self.validate_only:
-            work = [Stage("saved_models", "saved models", self.validate_saved_models)]
-        else:
-            work = [
-                Stage("venue_model", "venue model", self.train_venue_popularity_model),
-                Stage("sales_model", "sales model", self.train_ticket_sales_model),
-                Stage("save_models", "save models", self.save_models),
-                Stage("predictions", "predictions", self.generate_sample_predictions),
-                Stage("verdict", "verdict", self.judge_models),
-            ]
-        s = self.settings
-        mode = "  validate only" if self.validate_only else ""
-        header = (
-            f"Concert models  run {self.workflow.run_id}  target {s.target}  "
-            f"random state {s.random_state}{mode}"
-        )
-        return self.run_stages([*extraction, *work], header)
+            return [*extraction, Stage("saved_models", "saved models", self.validate_saved_models)]
+        return [
+            *extraction,
+            Stage("venue_model", "venue model", self.train_venue_popularity_model),
+            Stage("sales_model", "sales model", self.train_ticket_sales_model),
+            Stage("save_models", "save models", self.save_models),
+            Stage("predictions", "predictions", self.generate_sample_predictions),
+            Stage("verdict", "verdict", self.judge_models),
+        ]
 
     def generate_training_report(self) -> dict[str, Any]:
-        """Write the JSON report of what has run so far and return it."""
-        return self.write_report()
+        """Write the JSON report of what has run so far and return it.
+
+        Raises UsageError where no stage has run; one that raised is in the report as failed.
+        """
+        return self.report_what_ran("run_training_pipeline")
 
     def report_facts(self) -> dict[str, Any]:
         """Return the data set, the models with all that was measured, and the samples."""
@@ -87,7 +94,7 @@ class DemoModelTrainer(TrainingResults):
 
     # -- stages --------------------------------------------------------------------------
 
-    @stage
+    @stage("venue_data")
     def extract_venue_training_data(self, progress: StageProgress | None = None) -> StepOutcome:
         """Read one row per venue and quarter from the warehouse."""
         from src.orchestration import training_data
@@ -104,7 +111,7 @@ class DemoModelTrainer(TrainingResults):
         facts = {"rows": len(self.quarters)}
         return StepOutcome("success", f"{len(self.quarters):,} venue-quarters", facts)
 
-    @stage
+    @stage("venue_features")
     def prepare_venue_features(self, progress: StageProgress | None = None) -> StepOutcome:
         """Complete the panel: every venue in every finished quarter."""
         from src.orchestration import venue_training
@@ -117,7 +124,7 @@ class DemoModelTrainer(TrainingResults):
         summary = f"{venues:,} venues x {finished} finished quarters"
         return StepOutcome("success", summary, {"venues": venues, "quarters": finished})
 
-    @stage
+    @stage("sales_data")
     def extract_ticket_sales_training_data(
         self, progress: StageProgress | None = None
     ) -> StepOutcome:
@@ -141,7 +148,7 @@ class DemoModelTrainer(TrainingResults):
                  "unknown_capacity": left_out}  # fmt: skip
         return StepOutcome("success", summary, facts)
 
-    @stage
+    @stage("sales_features")
     def prepare_ticket_sales_features(self, progress: StageProgress | None = None) -> StepOutcome:
         """Split the completed concerts by time."""
         from src.orchestration import training_data
@@ -160,7 +167,7 @@ class DemoModelTrainer(TrainingResults):
         words = ", ".join(f"{rows:,} {name}" for name, rows in sizes.items())
         return StepOutcome("success", f"{words} since {since}", {"rows": sizes})
 
-    @stage
+    @stage("venue_model")
     def train_venue_popularity_model(self, progress: StageProgress | None = None) -> StepOutcome:
         """Fit, calibrate and judge the venue model."""
         from src.orchestration import venue_training
@@ -173,7 +180,7 @@ class DemoModelTrainer(TrainingResults):
         )
         return self._trained(_VENUES, self.venue_model.facts, "points")
 
-    @stage
+    @stage("sales_model")
     def train_ticket_sales_model(self, progress: StageProgress | None = None) -> StepOutcome:
         """Fit, calibrate and judge the sales model; `judge_models` fails on what failed here."""
         from src.orchestration import sales_training
@@ -195,7 +202,7 @@ class DemoModelTrainer(TrainingResults):
             )
         return self._trained(_SALES, facts, "tickets")
 
-    @stage
+    @stage("save_models")
     def save_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Save both models as new versions; promote each whose checks and comparison allow it."""
         from src.orchestration import model_saving
@@ -229,7 +236,7 @@ class DemoModelTrainer(TrainingResults):
             words.append(f"{name} v{version}" + ("" if is_champion else " (candidate)"))
         return StepOutcome("success", ", ".join(words), {"versions": self.versions})
 
-    @stage
+    @stage("predictions")
     def generate_sample_predictions(self, progress: StageProgress | None = None) -> StepOutcome:
         """Predict coming concerts, what-ifs and venues; write them to the warehouse; draw."""
         from src.orchestration import sample_predictions
@@ -272,7 +279,7 @@ class DemoModelTrainer(TrainingResults):
             }},
         )  # fmt: skip
 
-    @stage
+    @stage("verdict")
     def judge_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Raise ModelError where a model failed a check: it is saved, but a candidate only."""
         from src.orchestration.model_decision import hint_after_failure, raise_failed
@@ -284,7 +291,7 @@ class DemoModelTrainer(TrainingResults):
         words = ", ".join(f"{name} v{by.version}" for name, by in predictors.items())
         return StepOutcome("success", f"champions: {words}")
 
-    @stage
+    @stage("saved_models")
     def validate_saved_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Re-check the champions on the current warehouse; trains and writes nothing."""
         from src.orchestration.model_decision import raise_failed

@@ -1,7 +1,9 @@
 """Stages called one by one from Python: another load, other settings, and what to call then."""
 
+import json
 from dataclasses import replace
 
+import jsonschema
 import pytest
 
 from src.errors import UsageError
@@ -9,6 +11,7 @@ from src.orchestration.demo_model_trainer import DemoModelTrainer
 from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.orchestration.environment import DemoEnvironment
 from src.settings import Settings
+from tests.conftest import ROOT
 
 TRAINING = ("extract_venue_training_data", "prepare_venue_features",
             "extract_ticket_sales_training_data", "prepare_ticket_sales_features",
@@ -65,3 +68,19 @@ def test_no_stage_goes_on_with_another_loads_data(settings, environment):
         "JOIN concert_dw.concerts c ON c.concert_id = p.concert_id AND c.starts_at = p.starts_at"
     )
     assert known == len(predictions(environment)) > 0
+
+
+def test_the_report_of_stages_called_one_by_one(settings, environment):
+    orchestrator = loaded(settings, environment, seed=10)
+    found = orchestrator.generate_summary_report()
+    statuses = {name: step["status"] for name, step in found["steps"].items()}
+    assert statuses == {
+        "s3_buckets": "success", "data_generation": "success", "glue_etl": "skipped",
+        "redshift_load": "success", "data_verification": "not_run",
+    }  # fmt: skip
+    orchestrator.verify_data_quality()
+    found = orchestrator.generate_summary_report()
+    assert found["steps"]["data_verification"]["status"] == "success"
+    assert found["verdict"] == "succeeded"
+    schema = json.loads((ROOT / "docs/reference/pipeline_report.schema.json").read_text())
+    jsonschema.validate(json.loads(orchestrator.workflow.report_path.read_text()), schema)

@@ -95,6 +95,14 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         """
         return self.report_what_ran("run_pipeline")
 
+    def before_stage(self) -> None:
+        """Raise UsageError where the settings are not those that the run began with."""
+        if self.settings != self.workflow.settings:
+            raise UsageError(
+                "the settings have changed since this DemoPipelineOrchestrator was made",
+                hint="make another with them, and call ensure_s3_buckets() first",
+            )
+
     def after_stage(self) -> None:
         """Write what is finished, for a later run with --resume."""
         save_progress(

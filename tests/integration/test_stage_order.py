@@ -84,3 +84,33 @@ def test_the_report_of_stages_called_one_by_one(settings, environment):
     assert found["verdict"] == "succeeded"
     schema = json.loads((ROOT / "docs/reference/pipeline_report.schema.json").read_text())
     jsonschema.validate(json.loads(orchestrator.workflow.report_path.read_text()), schema)
+
+
+def test_a_verification_is_of_ones_own_load_only(settings, environment):
+    first = loaded(settings, environment, seed=11)
+    second = loaded(settings, environment, seed=12)
+    with pytest.raises(UsageError, match="loaded again") as caught:
+        first.verify_data_quality()
+    assert "call load_data_to_redshift() again" in caught.value.hint
+    assert second.workflow.run_id in caught.value.cause
+    assert first.generate_summary_report()["verdict"] == "failed"
+    second.verify_data_quality()
+    first.load_data_to_redshift()
+    first.verify_data_quality()
+    assert first.generate_summary_report()["verdict"] == "succeeded"
+    with pytest.raises(UsageError, match="loaded again"):
+        second.verify_data_quality()
+
+
+@pytest.mark.parametrize("before", range(len(LOADING) + 1))
+def test_settings_that_change_between_stages_are_an_error(settings, environment, before):
+    orchestrator = loaded(settings, environment, LOADING[:before], seed=13)
+    kept = orchestrator.settings
+    orchestrator.settings = replace(kept, seed=77)
+    for method in (*LOADING, "verify_data_quality"):
+        with pytest.raises(UsageError, match="the settings have changed") as caught:
+            getattr(orchestrator, method)()
+        assert "call ensure_s3_buckets() first" in caught.value.hint
+    orchestrator.settings = kept
+    for method in (*LOADING[before:], "verify_data_quality"):
+        getattr(orchestrator, method)()

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from src.orchestration.venue_training import TrainedVenueModel
 
 Result = TypeVar("Result")
-_NO_DATA = "python run_demo_pipeline.py"
 
 
 def needed(value: Result | None, method: str) -> Result:
@@ -65,7 +64,9 @@ class TrainingResults(WorkflowOwner):
     def explain(self, error: DemoError) -> None:
         """Give a ModelError a hint that fits the data at hand, where it has none."""
         if isinstance(error, ModelError):
-            error.hint = error.hint or (self.load.hint_for_more() if self.load else _NO_DATA)
+            from src.orchestration.training_data import hint_for_more
+
+            error.hint = error.hint or hint_for_more(self.load)
 
     def after_stage(self) -> None:
         """Show what a stage warned of."""

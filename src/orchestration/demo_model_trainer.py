@@ -239,7 +239,7 @@ class DemoModelTrainer(TrainingResults):
     @stage("predictions")
     def generate_sample_predictions(self, progress: StageProgress | None = None) -> StepOutcome:
         """Predict coming concerts, what-ifs and venues; write them to the warehouse; draw."""
-        from src.orchestration import sample_predictions
+        from src.orchestration import sales_training, sample_predictions
         from src.reporting.plots import training_plots
 
         predictors = needed(self.predictors, "save_models")
@@ -250,34 +250,24 @@ class DemoModelTrainer(TrainingResults):
         self._check_unchanged()
         sales, venue = predictors["ticket_sales"], predictors["venue_popularity"]
         predicted = sample_predictions.predict_upcoming(sales.service, concerts)
-        typical = sample_predictions.typical_concert(split.train)
-        self.samples = [
-            {**sample, "model_version": by.version, "model_role": by.role}
-            for by, samples in (
-                (sales, sample_predictions.sales_scenarios(sales.service, predicted, typical)),
-                (venue, sample_predictions.venue_scenarios(venue.service, panel)),
-            )
-            for sample in samples
-        ]
+        self.samples = sample_predictions.scenarios(sales, venue, predicted, split, panel)
         self._check_unchanged()  # predicting takes its time
         written = sample_predictions.write_predictions(
             self.environment.redshift, predicted, venue.service.rank(panel), sales, venue
         )
-        board = trained.facts.get("leaderboard") or [
-            {"model": "GradientBoosting (ours)", **trained.facts["test_metrics"]},
-            *({"model": name, **found} for name, found in trained.facts["baselines"].items()),
-        ]
         self.plots = training_plots(
-            self.workflow.folder, trained.test, trained.facts, trained.facts["importance"], board
-        )
-        summary = f"{written['concert_predictions']:,} concerts, {len(self.samples)} scenarios"
-        return StepOutcome(
-            "success",
-            f"{summary}, {len(self.plots)} plots",
-            {"written": written, "predicted_by": {
-                name: {"version": by.version, "role": by.role} for name, by in predictors.items()
-            }},
+            self.workflow.folder, trained.test, trained.facts, trained.facts["importance"],
+            sales_training.leaderboard(trained.facts),
         )  # fmt: skip
+        summary = f"{written['concert_predictions']:,} concerts, {len(self.samples)} scenarios"
+        candidates = [
+            f"{n} v{by.version}" for n, by in predictors.items() if by.role == "candidate"
+        ]
+        if candidates:
+            summary += f" by candidates ({', '.join(candidates)})"
+        made = {n: {"version": by.version, "role": by.role} for n, by in predictors.items()}
+        facts = {"written": written, "predicted_by": made}
+        return StepOutcome("success", f"{summary}, {len(self.plots)} plots", facts)
 
     @stage("verdict")
     def judge_models(self, progress: StageProgress | None = None) -> StepOutcome:

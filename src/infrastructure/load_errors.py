@@ -63,7 +63,7 @@ def explain(
         where="; ".join(_place(row) for row in rows[:_SHOWN_ROWS])
         + (f"; and {len(rows) - _SHOWN_ROWS} more" if len(rows) > _SHOWN_ROWS else ""),
         cause="; ".join(dict.fromkeys(reasons)),
-        hint="python run_demo_pipeline.py --skip-generation --etl glue -v",
+        hint="run the same command again with --etl glue -v: the ETL sets such rows aside",
     )
     explained.facts = {"load_errors": rows[:_REPORTED_ROWS]}
     return explained

@@ -9,6 +9,10 @@ from src.errors import StorageError
 from src.infrastructure.s3_storage import S3Storage
 
 RAW_PREFIX = "raw"
+_ANOTHER = (
+    "python run_demo_pipeline.py --input-dir DIR; or leave out --skip-generation: generated data "
+    "then replaces what is loaded"
+)
 
 
 class RawDatasets:
@@ -51,7 +55,7 @@ class RawDatasets:
             "--skip-generation found no complete raw data set",
             where=where,
             cause=cause,
-            hint="python run_demo_pipeline.py",
+            hint=_ANOTHER,
         )
 
     def named(self, name: str) -> DatasetManifest:
@@ -68,7 +72,7 @@ class RawDatasets:
                 f"the manifest of raw data set {name} cannot be used",
                 where=where,
                 cause=str(error),
-                hint="python run_demo_pipeline.py",
+                hint=_ANOTHER,
             ) from error
         sizes = {o.key: o.size for o in self.storage.list_objects(self.prefix(name))}
         for table, entry in manifest.tables.items():
@@ -80,7 +84,7 @@ class RawDatasets:
                         f"raw data set {name} is incomplete: {table} has lost a file",
                         where=self.storage.uri(self.prefix(name) + file.path),
                         cause=f"{found}; the manifest says {file.bytes:,} bytes",
-                        hint="python run_demo_pipeline.py",
+                        hint=_ANOTHER,
                     )
         return manifest.with_sizes(lambda path: sizes[self.prefix(name) + path])
 

@@ -308,7 +308,7 @@ def _require_rows(name: str, rows: int, source: LoadSource, manifest_uri: str) -
         raise LoadError(
             f"{SCHEMA}.{name} would get {rows:,} rows; the source has {source.rows:,}",
             where=manifest_uri,
-            hint="python run_demo_pipeline.py",
+            hint="run the same command again",
         )
 
 

@@ -242,7 +242,7 @@ def _region_header(response: dict[str, Any]) -> str:
 def _hint(code: str) -> str:
     if code in ("AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
         return "check the credentials (aws sts get-caller-identity) and the bucket's policy"
-    return "python run_demo_pipeline.py -v"
+    return "run the same command again with -v"
 
 
 def _unreachable(where: str, error: Exception) -> UnreachableError:

@@ -195,7 +195,9 @@ class LocalCloud:
         if lock is self._server_lock:
             hint = "where `python -m src.local_cloud up` runs, press Ctrl-C; " + hint
         elif Path(sys.argv[0]).name == "run_demo_pipeline.py":
-            hint = "wait for it, or: DEMO_STATE_DIR=.demo2 python run_demo_pipeline.py"
+            hint = (
+                "wait for it, or give the same command a folder of its own: DEMO_STATE_DIR=.demo2"
+            )
         raise BusyError(
             "another run is using the local cloud",
             where=str(self.folder),

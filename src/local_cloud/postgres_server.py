@@ -206,7 +206,8 @@ class PostgresServer:
             "the local warehouse refuses the password of this state folder",
             where=str(self._data),
             cause="its data was made with other credentials",
-            hint="python -m src.local_cloud reset",
+            hint="put back its credentials file; or, to delete all that is loaded here: "
+            "python -m src.local_cloud reset",
         )
 
     def failed(self, message: str, cause: str = "") -> UnreachableError:

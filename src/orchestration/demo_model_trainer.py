@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.orchestration.environment import DemoEnvironment
-from src.orchestration.training_results import TrainingResults, needed, stage
+from src.orchestration.training_results import TrainingResults, needed
 from src.orchestration.workflow import Stage, StepOutcome
+from src.orchestration.workflow_owner import stage
 from src.reporting.console import Console, StageProgress
 from src.settings import Settings
 
@@ -46,6 +47,16 @@ class DemoModelTrainer(TrainingResults):
 
     def run_training_pipeline(self) -> dict[str, Any]:
         """Run every stage and return the report, also when one failed."""
+        s = self.settings
+        mode = "  validate only" if self.validate_only else ""
+        header = (
+            f"Concert models  run {self.workflow.run_id}  target {s.target}  "
+            f"random state {s.random_state}{mode}"
+        )
+        return self.run_stages(self.stages(), header)
+
+    def stages(self) -> list[Stage]:
+        """Return the stages of a whole run, in order."""
         extraction = [
             Stage("venue_data", "venue data", self.extract_venue_training_data),
             Stage("venue_features", "venue features", self.prepare_venue_features),
@@ -53,26 +64,22 @@ class DemoModelTrainer(TrainingResults):
             Stage("sales_features", "sales features", self.prepare_ticket_sales_features),
         ]
         if self.validate_only:
-            work = [Stage("saved_models", "saved models", self.validate_saved_models)]
-        else:
-            work = [
-                Stage("venue_model", "venue model", self.train_venue_popularity_model),
-                Stage("sales_model", "sales model", self.train_ticket_sales_model),
-                Stage("save_models", "save models", self.save_models),
-                Stage("predictions", "predictions", self.generate_sample_predictions),
-                Stage("verdict", "verdict", self.judge_models),
-            ]
-        s = self.settings
-        mode = "  validate only" if self.validate_only else ""
-        header = (
-            f"Concert models  run {self.workflow.run_id}  target {s.target}  "
-            f"random state {s.random_state}{mode}"
-        )
-        return self.run_stages([*extraction, *work], header)
+            return [*extraction, Stage("saved_models", "saved models", self.validate_saved_models)]
+        return [
+            *extraction,
+            Stage("venue_model", "venue model", self.train_venue_popularity_model),
+            Stage("sales_model", "sales model", self.train_ticket_sales_model),
+            Stage("save_models", "save models", self.save_models),
+            Stage("predictions", "predictions", self.generate_sample_predictions),
+            Stage("verdict", "verdict", self.judge_models),
+        ]
 
     def generate_training_report(self) -> dict[str, Any]:
-        """Write the JSON report of what has run so far and return it."""
-        return self.write_report()
+        """Write the JSON report of what has run so far and return it.
+
+        Raises UsageError where no stage has run; one that raised is in the report as failed.
+        """
+        return self.report_what_ran("run_training_pipeline")
 
     def report_facts(self) -> dict[str, Any]:
         """Return the data set, the models with all that was measured, and the samples."""
@@ -87,7 +94,7 @@ class DemoModelTrainer(TrainingResults):
 
     # -- stages --------------------------------------------------------------------------
 
-    @stage
+    @stage("venue_data")
     def extract_venue_training_data(self, progress: StageProgress | None = None) -> StepOutcome:
         """Read one row per venue and quarter from the warehouse."""
         from src.orchestration import training_data
@@ -104,7 +111,7 @@ class DemoModelTrainer(TrainingResults):
         facts = {"rows": len(self.quarters)}
         return StepOutcome("success", f"{len(self.quarters):,} venue-quarters", facts)
 
-    @stage
+    @stage("venue_features")
     def prepare_venue_features(self, progress: StageProgress | None = None) -> StepOutcome:
         """Complete the panel: every venue in every finished quarter."""
         from src.orchestration import venue_training
@@ -117,7 +124,7 @@ class DemoModelTrainer(TrainingResults):
         summary = f"{venues:,} venues x {finished} finished quarters"
         return StepOutcome("success", summary, {"venues": venues, "quarters": finished})
 
-    @stage
+    @stage("sales_data")
     def extract_ticket_sales_training_data(
         self, progress: StageProgress | None = None
     ) -> StepOutcome:
@@ -125,7 +132,7 @@ class DemoModelTrainer(TrainingResults):
         from src.orchestration import training_data
 
         needed(self.quarters, "extract_venue_training_data")
-        self._check_unchanged(reads_warehouse=True)
+        self._check_unchanged()
         self._forget("completed", "split", "sales_model", "versions", "predictors")
         environment = self.environment
         self.concerts = training_data.extract_concerts(
@@ -141,7 +148,7 @@ class DemoModelTrainer(TrainingResults):
                  "unknown_capacity": left_out}  # fmt: skip
         return StepOutcome("success", summary, facts)
 
-    @stage
+    @stage("sales_features")
     def prepare_ticket_sales_features(self, progress: StageProgress | None = None) -> StepOutcome:
         """Split the completed concerts by time."""
         from src.orchestration import training_data
@@ -160,7 +167,7 @@ class DemoModelTrainer(TrainingResults):
         words = ", ".join(f"{rows:,} {name}" for name, rows in sizes.items())
         return StepOutcome("success", f"{words} since {since}", {"rows": sizes})
 
-    @stage
+    @stage("venue_model")
     def train_venue_popularity_model(self, progress: StageProgress | None = None) -> StepOutcome:
         """Fit, calibrate and judge the venue model."""
         from src.orchestration import venue_training
@@ -173,7 +180,7 @@ class DemoModelTrainer(TrainingResults):
         )
         return self._trained(_VENUES, self.venue_model.facts, "points")
 
-    @stage
+    @stage("sales_model")
     def train_ticket_sales_model(self, progress: StageProgress | None = None) -> StepOutcome:
         """Fit, calibrate and judge the sales model; `judge_models` fails on what failed here."""
         from src.orchestration import sales_training
@@ -195,7 +202,7 @@ class DemoModelTrainer(TrainingResults):
             )
         return self._trained(_SALES, facts, "tickets")
 
-    @stage
+    @stage("save_models")
     def save_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Save both models as new versions; promote each whose checks and comparison allow it."""
         from src.orchestration import model_saving
@@ -204,7 +211,7 @@ class DemoModelTrainer(TrainingResults):
         venue = needed(self.venue_model, "train_venue_popularity_model")
         sales = needed(self.sales_model, "train_ticket_sales_model")
         split = needed(self.split, "prepare_ticket_sales_features")
-        self._check_unchanged(reads_warehouse=True)
+        self._check_unchanged()
         registry, s = self._registry(), self.settings
         champions = {
             "ticket_sales": compare_sales(registry, sales, s.random_state),
@@ -229,10 +236,10 @@ class DemoModelTrainer(TrainingResults):
             words.append(f"{name} v{version}" + ("" if is_champion else " (candidate)"))
         return StepOutcome("success", ", ".join(words), {"versions": self.versions})
 
-    @stage
+    @stage("predictions")
     def generate_sample_predictions(self, progress: StageProgress | None = None) -> StepOutcome:
         """Predict coming concerts, what-ifs and venues; write them to the warehouse; draw."""
-        from src.orchestration import sample_predictions
+        from src.orchestration import sales_training, sample_predictions
         from src.reporting.plots import training_plots
 
         predictors = needed(self.predictors, "save_models")
@@ -240,48 +247,41 @@ class DemoModelTrainer(TrainingResults):
         concerts = needed(self.concerts, "extract_ticket_sales_training_data")
         panel = needed(self.panel, "prepare_venue_features")
         split = needed(self.split, "prepare_ticket_sales_features")
+        self._check_unchanged()
         sales, venue = predictors["ticket_sales"], predictors["venue_popularity"]
         predicted = sample_predictions.predict_upcoming(sales.service, concerts)
-        typical = sample_predictions.typical_concert(split.train)
-        self.samples = [
-            {**sample, "model_version": by.version, "model_role": by.role}
-            for by, samples in (
-                (sales, sample_predictions.sales_scenarios(sales.service, predicted, typical)),
-                (venue, sample_predictions.venue_scenarios(venue.service, panel)),
-            )
-            for sample in samples
-        ]
+        self.samples = sample_predictions.scenarios(sales, venue, predicted, split, panel)
+        self._check_unchanged()  # predicting takes its time
         written = sample_predictions.write_predictions(
             self.environment.redshift, predicted, venue.service.rank(panel), sales, venue
         )
-        board = trained.facts.get("leaderboard") or [
-            {"model": "GradientBoosting (ours)", **trained.facts["test_metrics"]},
-            *({"model": name, **found} for name, found in trained.facts["baselines"].items()),
-        ]
         self.plots = training_plots(
-            self.workflow.folder, trained.test, trained.facts, trained.facts["importance"], board
-        )
-        summary = f"{written['concert_predictions']:,} concerts, {len(self.samples)} scenarios"
-        return StepOutcome(
-            "success",
-            f"{summary}, {len(self.plots)} plots",
-            {"written": written, "predicted_by": {
-                name: {"version": by.version, "role": by.role} for name, by in predictors.items()
-            }},
+            self.workflow.folder, trained.test, trained.facts, trained.facts["importance"],
+            sales_training.leaderboard(trained.facts),
         )  # fmt: skip
+        summary = f"{written['concert_predictions']:,} concerts, {len(self.samples)} scenarios"
+        candidates = [
+            f"{n} v{by.version}" for n, by in predictors.items() if by.role == "candidate"
+        ]
+        if candidates:
+            summary += f" by candidates ({', '.join(candidates)})"
+        made = {n: {"version": by.version, "role": by.role} for n, by in predictors.items()}
+        facts = {"written": written, "predicted_by": made}
+        return StepOutcome("success", f"{summary}, {len(self.plots)} plots", facts)
 
-    @stage
+    @stage("verdict")
     def judge_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Raise ModelError where a model failed a check: it is saved, but a candidate only."""
         from src.orchestration.model_decision import hint_after_failure, raise_failed
 
         predictors = needed(self.predictors, "save_models")
+        self._check_unchanged()
         checks = {key: self.models[key]["checks"] for key in (_SALES, _VENUES)}
         raise_failed(checks, "new models", hint_after_failure(self.load))
         words = ", ".join(f"{name} v{by.version}" for name, by in predictors.items())
         return StepOutcome("success", f"champions: {words}")
 
-    @stage
+    @stage("saved_models")
     def validate_saved_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Re-check the champions on the current warehouse; trains and writes nothing."""
         from src.orchestration.model_decision import raise_failed

@@ -14,7 +14,7 @@ from src.orchestration.own_files import ignored_words, open_input
 from src.orchestration.preflight import check_source
 from src.orchestration.run_progress import UnfinishedRun, forget_progress, save_progress
 from src.orchestration.workflow import Stage, StepOutcome
-from src.orchestration.workflow_owner import WorkflowOwner
+from src.orchestration.workflow_owner import WorkflowOwner, stage
 from src.reporting.changed_values import in_words
 from src.reporting.console import (
     Console,
@@ -66,13 +66,6 @@ class DemoPipelineOrchestrator(WorkflowOwner):
 
     def run_pipeline(self) -> dict[str, Any]:
         """Run every stage and return the report, also when one failed."""
-        stages = [
-            Stage("s3_buckets", "S3 buckets", self.ensure_s3_buckets),
-            Stage("data_generation", self._generation_title(), self.generate_and_upload_data),
-            Stage("glue_etl", "Glue ETL", self.run_glue_etl_jobs),
-            Stage("redshift_load", "load warehouse", self.load_data_to_redshift),
-            Stage("data_verification", "verify quality", self.verify_data_quality),
-        ]
         s = self.settings
         if not (self.skip_generation or self._was_done("data_generation")):
             check_format(s.etl, s.raw_format)
@@ -80,14 +73,35 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         header = f"Concert demo  run {self.workflow.run_id}  target {s.target}  seed {s.seed}"
         if self.resumed is not None:
             header += f"  resumes {self.resumed.run_id}"
-        report = self.run_stages(stages, header)
+        report = self.run_stages(self.stages(), header)
         if report["verdict"] == "succeeded":
             forget_progress(self.workflow.folder)
         return report
 
+    def stages(self) -> list[Stage]:
+        """Return the stages of a whole run, in order."""
+        return [
+            Stage("s3_buckets", "S3 buckets", self.ensure_s3_buckets),
+            Stage("data_generation", self._generation_title(), self.generate_and_upload_data),
+            Stage("glue_etl", "Glue ETL", self.run_glue_etl_jobs),
+            Stage("redshift_load", "load warehouse", self.load_data_to_redshift),
+            Stage("data_verification", "verify quality", self.verify_data_quality),
+        ]
+
     def generate_summary_report(self) -> dict[str, Any]:
-        """Write the JSON report of what has run so far and return it."""
-        return self.write_report()
+        """Write the JSON report of what has run so far and return it.
+
+        Raises UsageError where no stage has run; one that raised is in the report as failed.
+        """
+        return self.report_what_ran("run_pipeline")
+
+    def before_stage(self) -> None:
+        """Raise UsageError where the settings are not those that the run began with."""
+        if self.settings != self.workflow.settings:
+            raise UsageError(
+                "the settings have changed since this DemoPipelineOrchestrator was made",
+                hint="make another with them, and call ensure_s3_buckets() first",
+            )
 
     def after_stage(self) -> None:
         """Write what is finished, for a later run with --resume."""
@@ -113,6 +127,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
 
     # -- stages --------------------------------------------------------------------------
 
+    @stage("s3_buckets")
     def ensure_s3_buckets(self, progress: StageProgress | None = None) -> StepOutcome:
         """Create the raw and processed buckets, or verify that they can be used."""
         if self.settings.input_dir and not (
@@ -127,6 +142,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         words = sorted(set(buckets.values()))
         return StepOutcome("success", f"2 buckets {' and '.join(words)}", {"buckets": buckets})
 
+    @stage("data_generation")
     def generate_and_upload_data(self, progress: StageProgress | None = None) -> StepOutcome:
         """Generate (or read, or find) the raw data set; its manifest is written last."""
         self._need_buckets()
@@ -170,6 +186,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         worked = (manifest.records, manifest.bytes) if is_new else (None, None)
         return StepOutcome("success" if is_new else "skipped", summary, facts, *worked)
 
+    @stage("glue_etl")
     def run_glue_etl_jobs(self, progress: StageProgress | None = None) -> StepOutcome:
         """Clean the raw data with the Glue job; skipped where Redshift does the cleaning."""
         manifest = self._need_manifest()
@@ -191,6 +208,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         rows = sum(n for rules in counts.values() for n in rules.values())
         return StepOutcome("success", summary, facts, rows, manifest.bytes)
 
+    @stage("redshift_load")
     def load_data_to_redshift(self, progress: StageProgress | None = None) -> StepOutcome:
         """COPY the four tables into concert_dw, audit them, and publish them: one transaction.
 
@@ -214,6 +232,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         """Return the resumed run, if it finished a stage."""
         return self.resumed if self.resumed is not None and self.resumed.has(stage) else None
 
+    @stage("data_verification")
     def verify_data_quality(self, progress: StageProgress | None = None) -> StepOutcome:
         """Report the checks of the load, those again that say whether all of it was published.
 

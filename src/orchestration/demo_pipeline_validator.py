@@ -19,7 +19,7 @@ from src.orchestration.validation import (
     smoke,
     structure,
 )
-from src.orchestration.validation.check import Check, Context, Finding
+from src.orchestration.validation.check import Check, Context, Finding, next_run
 from src.reporting.console import Console
 from src.reporting.run_report import (
     SCHEMA_VERSION,
@@ -151,8 +151,7 @@ class DemoPipelineValidator:
     def _next(self, entries: list[dict[str, Any]]) -> str | None:
         """Return what to type next: the run itself, or what the first bad check advises."""
         if self.exit_code == 0:
-            at = "" if self.settings.target == "local" else f" --target {self.settings.target}"
-            return f"python run_demo_pipeline.py{at}"
+            return next_run(self.settings)
         return next((e["hint"] for e in entries if e["verdict"] != "passed" and e["hint"]), None)
 
     def _report(self, entries: list[dict[str, Any]], tally: dict[str, int]) -> dict[str, Any]:

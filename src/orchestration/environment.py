@@ -44,6 +44,7 @@ class DemoEnvironment:
         self._needs_glue = needs_glue and settings.etl == "glue"
         self.local_cloud: LocalCloud | None = None
         self.query_group = "concert-demo"
+        self.is_entered = False
 
     def claim(self) -> None:
         """Keep other runs out; raises CannotRunError where one is going on, or none can."""
@@ -62,6 +63,7 @@ class DemoEnvironment:
             self.local_cloud.__enter__()
             if self._needs_glue:
                 self.glue_client.warm_up()
+        self.is_entered = True
         return self
 
     def __exit__(
@@ -70,6 +72,7 @@ class DemoEnvironment:
         error: BaseException | None = None,
         trace: TracebackType | None = None,
     ) -> None:
+        self.is_entered = False
         # Only what was built: cached properties that were never asked for are not there.
         built = self.__dict__
         if "glue_client" in built and self.local_cloud is not None:

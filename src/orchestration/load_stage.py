@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
+from src.errors import UsageError
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.run_progress import UnfinishedRun
 from src.orchestration.workflow import StepOutcome
@@ -75,10 +76,22 @@ class LoadStage:
         return StepOutcome("success", summary, facts, facts["rows"], loaded)
 
     def verify(self, environment: DemoEnvironment, manifest: DatasetManifest) -> StepOutcome:
-        """Report the checks of the load, those again that say whether all of it was published."""
+        """Report the checks of the load, those again that say whether all of it was published.
+
+        Raises UsageError where the newest load is another run's, QualityError where a check fails.
+        """
+        from src.infrastructure.load_ledger import LoadLedger
         from src.orchestration.data_profile import profile
         from src.orchestration.verification import quality_error
 
+        newest = LoadLedger(environment.redshift).newest_run_id()
+        if newest != self.run_id:
+            raise UsageError(
+                "the warehouse was loaded again since load_data_to_redshift()",
+                where="concert_dw.load_history",
+                cause=f"the newest load is that of run {newest or '(none)'}, not of {self.run_id}",
+                hint="call load_data_to_redshift() again, or run the same command again",
+            )
         self.data_profile = profile(environment.redshift)
         verifier = self._verifier(environment, manifest, self._loads)
         if self._audited is None:  # an earlier run's load

@@ -131,6 +131,9 @@ def raise_failed(checks: Mapping[str, list[ModelCheck]], what: str, hint: str) -
 
 def hint_after_failure(load: LoadFacts | None) -> str:
     """Return what to do after a failed check; never replaces the user's own data by other."""
-    if load is None or load.is_generated:
-        return "use the predictions as a candidate's, or: python run_demo_pipeline.py --seed 42"
-    return f"use the predictions as a candidate's, or {load.hint_for_more()}"
+    from src.orchestration.training_data import hint_for_more
+
+    first = "use the predictions as a candidate's, or"
+    if load is not None and load.is_generated:
+        return f"{first}: {hint_for_more(load)} --seed 42"
+    return f"{first} {hint_for_more(load)}"

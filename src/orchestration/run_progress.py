@@ -64,7 +64,7 @@ def unfinished_run(settings: Settings) -> UnfinishedRun:
     A run that finished no stage changed nothing, and is looked past. Raises UsageError where
     there is none to go on from.
     """
-    hint = "python run_demo_pipeline.py"
+    hint = "run the same command without --resume"
     where = Path(settings.report_dir)
     runs = sorted(f.parent for f in where.glob("*/run.log") if _is_pipeline(f.parent))
     newest = max((run for run in runs if _did_something(run)), default=runs[-1] if runs else None)

@@ -221,6 +221,14 @@ def importance_table(
     )
 
 
+def leaderboard(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the challengers' table, or else the model beside its baselines."""
+    return facts.get("leaderboard") or [
+        {"model": "GradientBoosting (ours)", **facts["test_metrics"]},
+        *({"model": name, **found} for name, found in facts["baselines"].items()),
+    ]
+
+
 def challengers(
     split: TimeSplit, service: TicketSalesPredictionService, random_state: int
 ) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from src.infrastructure.redshift_client import RedshiftClient
-from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
+from src.orchestration.training_data import TimeSplit
+from src.services.ticket_sales_prediction_service import RANGES, TicketSalesPredictionService
 from src.services.venue_popularity_service import VenuePopularityService
 
 MAX_WRITTEN = 2_000
@@ -30,6 +31,15 @@ _FACTORS = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Predictor:
+    """The version whose predictions are written, and whether it is the champion."""
+
+    service: Any
+    version: int
+    role: Literal["champion", "candidate"]
+
+
 def predict_upcoming(service: TicketSalesPredictionService, concerts: pd.DataFrame) -> pd.DataFrame:
     """Return the concerts still to come with their predictions, soonest first."""
     coming = concerts[concerts["status"] != "completed"].sort_values(["starts_at", "concert_id"])
@@ -37,6 +47,23 @@ def predict_upcoming(service: TicketSalesPredictionService, concerts: pd.DataFra
     if coming.empty:
         return coming.assign(tickets=[], low=[], high=[], confidence=[])
     return coming.join(service.predict_frame(coming))
+
+
+def scenarios(
+    sales: Predictor,
+    venue: Predictor,
+    predicted: pd.DataFrame,
+    split: TimeSplit,
+    panel: pd.DataFrame,
+) -> list[dict[str, Any]]:
+    """Return the scenarios of both models; each says which version it is of, and its role."""
+    shows = sales_scenarios(sales.service, predicted, typical_concert(split.train))
+    venues = venue_scenarios(venue.service, panel)
+    return [
+        {**sample, "model_version": by.version, "model_role": by.role}
+        for by, samples in ((sales, shows), (venue, venues))
+        for sample in samples
+    ]
 
 
 def sales_scenarios(
@@ -58,7 +85,9 @@ def sales_scenarios(
     changes: list[tuple[str, Any, dict[str, Any]]] = []
     if pd.notna(middling["base_price"]):
         for percent in (-20, 20):
-            price = float(middling["base_price"]) * (1 + percent / 100)
+            price = min(
+                float(middling["base_price"]) * (1 + percent / 100), RANGES["base_price"][1]
+            )
             changes.append((f"what if: price {percent:+d} %", middling, {"base_price": price}))
     bigger = int(min(full["capacity"] * 2, 500_000))
     changes.append(("what if: the fullest house were twice the size", full, {"capacity": bigger}))
@@ -146,15 +175,6 @@ def venue_scenarios(service: VenuePopularityService, panel: pd.DataFrame) -> lis
         }
         for _, r in top.iterrows()
     ]
-
-
-@dataclass(frozen=True)
-class Predictor:
-    """The version whose predictions are written, and whether it is the champion."""
-
-    service: Any
-    version: int
-    role: Literal["champion", "candidate"]
 
 
 def write_predictions(

@@ -11,10 +11,12 @@ from typing import Any
 import pandas as pd
 
 from src.domain.dataset import MANIFEST_NAME, TRUTH_NAME
+from src.domain.tables import SCHEMA, TABLES
 from src.errors import ModelError
 from src.orchestration.environment import DemoEnvironment
 
 FEATURES_SQL = Path(__file__).parents[1] / "sql" / "features"
+GENERATE = "python run_demo_pipeline.py"  # replaces all that is in the warehouse
 MIN_CONCERTS = 200
 CALIBRATION_SHARE = 0.15
 _NUMBERS = ("popularity", "base_price", "artist_prior_sell_through", "artist_prior_log_tickets",
@@ -67,14 +69,15 @@ def nothing_to_learn_from(environment: DemoEnvironment) -> ModelError:
     """Return the error of a warehouse with no concert at a venue of known capacity."""
     concerts = concerts_of_unknown_capacity(environment)
     if not concerts:
-        return ModelError(
-            "there is no concert in the warehouse", hint="python run_demo_pipeline.py"
-        )
+        is_empty = sum(_rows_by_table(environment).values()) == 0
+        hint = GENERATE if is_empty else hint_for_more(newest_load(environment))
+        return ModelError("there is no concert in the warehouse", hint=hint)
     return ModelError(
         f"all {concerts:,} concerts are at venues of unknown capacity",
         where="concert_dw.venues, column capacity",
         cause="the models learn which share of a venue's capacity is sold",
-        hint="python run_demo_pipeline.py --input-dir FOLDER, with capacities in FOLDER/venues.csv",
+        hint="python run_demo_pipeline.py --input-dir DIR --load-mode merge, "
+        "with capacities in DIR/venues.csv",
     )
 
 
@@ -145,33 +148,62 @@ class LoadFacts:
     dataset_id: str
     as_of: Any
     is_replaced: bool
-    is_generated: bool = False  # else it is the user's own
+    is_generated: bool = False  # all that is in the warehouse; else some is the user's own
+    run_id: str = ""
+    loaded_at: Any = None
 
-    def hint_for_more(self) -> str:
-        """Return how to get more data of this kind; never replaces the user's own by other."""
-        if self.is_generated:
-            return "python run_demo_pipeline.py"
-        return (
-            "add concerts that are over: "
-            "python run_demo_pipeline.py --input-dir DIR --load-mode merge"
-        )
+
+def hint_for_more(load: LoadFacts | None) -> str:
+    """Return how to get more data; it replaces the warehouse only if all in it was generated.
+
+    What is in a warehouse without a load was put there by the user.
+    """
+    if load is not None and load.is_generated:
+        return GENERATE
+    return f"add concerts that are over: {GENERATE} --input-dir DIR --load-mode merge"
+
+
+_LOADS = (
+    "SELECT run_id, dataset_id, MAX(as_of) AS as_of, load_mode, loaded_at, "
+    "SUM(table_rows) AS table_rows FROM concert_dw.load_history "
+    "GROUP BY run_id, dataset_id, load_mode, loaded_at ORDER BY loaded_at DESC, run_id DESC"
+)
 
 
 def newest_load(environment: DemoEnvironment) -> LoadFacts | None:
     """Return the facts of the newest load, or None where there was none."""
-    rows = environment.redshift.query(
-        "SELECT dataset_id, as_of, load_mode FROM concert_dw.load_history "
-        "ORDER BY loaded_at DESC, run_id DESC LIMIT 1"
-    )
-    if not rows:
+    loads = environment.redshift.query(_LOADS)
+    if not loads:
         return None
-    row = rows[0]
+    row = loads[0]
     return LoadFacts(
         row["dataset_id"],
         row["as_of"],
         row["load_mode"] == "replace",
-        _is_generated(environment, row["dataset_id"]),
+        _is_all_generated(environment, loads),
+        row["run_id"],
+        row["loaded_at"],
     )
+
+
+def is_newest(environment: DemoEnvironment, load: LoadFacts | None) -> bool:
+    """Tell whether nothing was loaded since this load; None stands for no load at all."""
+    rows = environment.redshift.query(f"{_LOADS} LIMIT 1")
+    newest = (rows[0]["run_id"], rows[0]["loaded_at"]) if rows else None
+    return newest == ((load.run_id, load.loaded_at) if load else None)
+
+
+def _is_all_generated(environment: DemoEnvironment, loads: list[dict[str, Any]]) -> bool:
+    """Tell whether the newest replacement, all merged since and every row is generated data."""
+    last = next((i for i, load in enumerate(loads) if load["load_mode"] == "replace"), len(loads))
+    dataset_ids = {load["dataset_id"] for load in loads[: last + 1]}
+    if not all(_is_generated(environment, dataset_id) for dataset_id in dataset_ids):
+        return False
+    return sum(_rows_by_table(environment).values()) == int(loads[0]["table_rows"])
+
+
+def _rows_by_table(environment: DemoEnvironment) -> dict[str, int]:
+    return {t.name: environment.redshift.row_count(SCHEMA, t.name) for t in TABLES}
 
 
 def _is_generated(environment: DemoEnvironment, dataset_id: str) -> bool:

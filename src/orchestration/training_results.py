@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from src.errors import ModelError, UsageError
+from src.errors import DemoError, ModelError, UsageError
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.workflow import StepOutcome
 from src.orchestration.workflow_owner import WorkflowOwner
@@ -22,26 +20,7 @@ if TYPE_CHECKING:
     from src.orchestration.training_data import LoadFacts, TimeSplit
     from src.orchestration.venue_training import TrainedVenueModel
 
-Owner = TypeVar("Owner", bound="TrainingResults")
-Given = ParamSpec("Given")
 Result = TypeVar("Result")
-_NO_DATA = "python run_demo_pipeline.py"
-
-
-def stage(
-    method: Callable[Concatenate[Owner, Given], Result],
-) -> Callable[Concatenate[Owner, Given], Result]:
-    """Give a stage's ModelError a hint that fits the data at hand, where it has none."""
-
-    @functools.wraps(method)
-    def run(self: Owner, /, *given: Given.args, **named: Given.kwargs) -> Result:
-        try:
-            return method(self, *given, **named)
-        except ModelError as error:
-            error.hint = error.hint or (self.load.hint_for_more() if self.load else _NO_DATA)
-            raise
-
-    return run
 
 
 def needed(value: Result | None, method: str) -> Result:
@@ -82,6 +61,13 @@ class TrainingResults(WorkflowOwner):
         self._extracted_with: Settings | None = None
         self._unsaid: list[str] = []  # warnings that the console has not shown yet
 
+    def explain(self, error: DemoError) -> None:
+        """Give a ModelError a hint that fits the data at hand, where it has none."""
+        if isinstance(error, ModelError):
+            from src.orchestration.training_data import hint_for_more
+
+            error.hint = error.hint or hint_for_more(self.load)
+
     def after_stage(self) -> None:
         """Show what a stage warned of."""
         for warning in self._unsaid:
@@ -93,14 +79,14 @@ class TrainingResults(WorkflowOwner):
         for name in results:
             setattr(self, name, None)
 
-    def _check_unchanged(self, *, reads_warehouse: bool = False) -> None:
+    def _check_unchanged(self) -> None:
         """Raise UsageError where settings or the warehouse are not those of the first stage."""
-        from src.orchestration.training_data import newest_load
+        from src.orchestration.training_data import is_newest
 
         what = ""
         if self.settings != self._extracted_with:
             what = "the settings have changed"
-        elif reads_warehouse and newest_load(self.environment) != self.load:
+        elif not is_newest(self.environment, self.load):
             what = "the warehouse was loaded again"
         if what:
             raise UsageError(

@@ -85,6 +85,8 @@ class Workflow:
         self.error: DemoError | None = None
         self.exit_code = 0
         self.page_path: Path | None = None
+        self._is_running = False
+        self._errors: dict[str, DemoError] = {}  # of stages that were called one by one
 
     @property
     def report_path(self) -> Path:
@@ -99,6 +101,8 @@ class Workflow:
         after_stage: Callable[[], None] = lambda: None,
     ) -> None:
         """Run the stages until one fails; nothing raised here is lost, and Ctrl-C is an end."""
+        self.error, self.exit_code, self._is_running = None, 0, True
+        self._errors.clear()
         with uninterrupted():
             self._prepare_folder()
             self.steps.update({stage.key: {"status": "not_run"} for stage in stages})
@@ -121,6 +125,8 @@ class Workflow:
                     clock += time.monotonic() - paused
         except KeyboardInterrupt:  # between a stage's work and its last word
             self._interrupt(current)
+        finally:
+            self._is_running = False
         self._summarise(time.monotonic() - clock)
 
     def _run_stage(self, index: int, count: int, stage: Stage) -> bool:
@@ -145,14 +151,48 @@ class Workflow:
                 self.error = internal_error(error, self.folder / "run.log")
                 self.exit_code = self.error.exit_code
                 outcome = StepOutcome("failed", self.error.message)
-            seconds = time.monotonic() - clock
-            step.update(outcome.facts)
-            step.update(status=outcome.status, summary=outcome.summary, seconds=round(seconds, 3))
-            step.update(outcome.rates(seconds))
-            if outcome.status in ("failed", "interrupted"):
-                step["error"] = error_facts(self.error)
+            self._finish(step, outcome, time.monotonic() - clock)
             progress.done(outcome.status, outcome.summary)
         return outcome.status not in ("failed", "interrupted")
+
+    def _finish(self, step: dict[str, Any], outcome: StepOutcome, seconds: float) -> None:
+        step.update(outcome.facts)
+        step.update(status=outcome.status, summary=outcome.summary, seconds=round(seconds, 3))
+        step.update(outcome.rates(seconds))
+        if outcome.status in ("failed", "interrupted"):
+            step["error"] = error_facts(self.error)
+
+    @property
+    def has_run(self) -> bool:
+        """Tell whether a stage has run, however it ended."""
+        return any(step["status"] != "not_run" for step in self.steps.values())
+
+    def call(
+        self, key: str, keys: Callable[[], list[str]], run: Callable[[], StepOutcome]
+    ) -> StepOutcome:
+        """Run one stage; called from Python by itself, the report keeps how it ended.
+
+        `keys` are those of all stages. An error is forgotten when its stage has succeeded.
+        """
+        if self._is_running:
+            return run()
+        for each in keys():
+            self.steps.setdefault(each, {"status": "not_run"})
+        step: dict[str, Any] = {"started_at": self._now()}
+        self.steps[key], clock = step, time.monotonic()
+        try:
+            outcome = run()
+        except BaseException as error:
+            self._errors[key] = self.error = _as_demo_error(error)
+            self.exit_code = self.error.exit_code
+            ended = StepOutcome("failed", self.error.message, self.error.facts)
+            self._finish(step, ended, time.monotonic() - clock)
+            raise
+        self._errors.pop(key, None)
+        self.error = next(reversed(self._errors.values()), None)
+        self.exit_code = self.error.exit_code if self.error else 0
+        self._finish(step, outcome, time.monotonic() - clock)
+        return outcome
 
     def _interrupt(self, stage: Stage) -> None:
         self.exit_code = EXIT_INTERRUPTED
@@ -238,6 +278,12 @@ class Workflow:
 
             logging.getLogger("src").removeHandler(handler)
             handler.close()
+
+
+def _as_demo_error(error: BaseException) -> DemoError:
+    if isinstance(error, DemoError):
+        return error
+    return CannotRunError(f"{type(error).__name__}: {str(error)[:300]}")
 
 
 def internal_error(error: BaseException, log: Path) -> CannotRunError:

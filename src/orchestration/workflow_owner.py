@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
+from src.errors import DemoError, UsageError
 from src.orchestration.environment import DemoEnvironment
-from src.orchestration.workflow import Stage, Workflow
+from src.orchestration.workflow import Stage, StepOutcome, Workflow
 from src.reporting.console import Console
 from src.settings import Settings
 from src.signals import uninterrupted
 
 if TYPE_CHECKING:
     from src.reporting.presenter import Presenter
+
+
+Owner = TypeVar("Owner", bound="WorkflowOwner")
+Given = ParamSpec("Given")
+StageMethod = Callable[Concatenate[Owner, Given], StepOutcome]
+
+
+def stage(key: str) -> Callable[[StageMethod[Owner, Given]], StageMethod[Owner, Given]]:
+    """Make a method the stage of this key: also when called by itself, the report has it."""
+
+    def of(method: StageMethod[Owner, Given]) -> StageMethod[Owner, Given]:
+        @functools.wraps(method)
+        def run(self: Owner, /, *given: Given.args, **named: Given.kwargs) -> StepOutcome:
+            def work() -> StepOutcome:
+                try:
+                    self.before_stage()
+                    return method(self, *given, **named)
+                except DemoError as error:
+                    self.explain(error)
+                    raise
+
+            return self.workflow.call(key, self.stage_keys, work)
+
+        return run
+
+    return of
 
 
 class WorkflowOwner:
@@ -45,13 +74,15 @@ class WorkflowOwner:
 
     @property
     def environment(self) -> DemoEnvironment:
-        """Return the environment, started at first use."""
-        if not self._entered:
+        """Return the environment, started at first use; whoever started it stops it."""
+        if not self._environment.is_entered:
             self._environment.__enter__()
             self._entered = True
         return self._environment
 
     def _claim(self) -> None:
+        if self._environment.is_entered:
+            return
         self._claimed = True  # also where it fails half-way: there is something to give back
         self._environment.claim()
 
@@ -59,8 +90,31 @@ class WorkflowOwner:
         """Return what the report holds besides the stages, as far as it is known."""
         raise NotImplementedError
 
+    def stages(self) -> list[Stage]:
+        """Return the stages of a whole run, in order."""
+        raise NotImplementedError
+
+    def stage_keys(self) -> list[str]:
+        """Return the stages' keys in the report."""
+        return [stage.key for stage in self.stages()]
+
+    def before_stage(self) -> None:
+        """Raise UsageError where no stage of this workflow can run."""
+
+    def explain(self, error: DemoError) -> None:
+        """Add to a stage's error what the workflow can say of it."""
+
     def after_stage(self) -> None:
-        """Hear that a stage went well; a workflow that can be resumed writes it down."""
+        """Act on a stage that went well; a workflow that can be resumed writes it down."""
+
+    def report_what_ran(self, whole_run: str) -> dict[str, Any]:
+        """Write the report and return it; raises UsageError where no stage has run."""
+        if not self.workflow.has_run:
+            raise UsageError(
+                "no stage has run: there is nothing to report",
+                hint=f"call {whole_run}() first, or its stages one by one",
+            )
+        return self.write_report()
 
     def write_report(self) -> dict[str, Any]:
         """Write the JSON report of what has run so far and return it."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from src.reporting.console import human_bytes
 from src.reporting.figures import count, decimal, interval, percent
+from src.reporting.training_view import candidate_words
 
 Facts = dict[str, Any]
 _VENUES, _SALES = "venue_popularity", "ticket_sales_prediction"
@@ -138,9 +139,16 @@ def _samples(_: Facts, facts: Facts) -> list[SummaryTable]:
     seats = ("concert", "", "seats", "expected", "interval", "confidence")
     scores = ("venue", "city", "score", "forecast", "interval")
     return [
-        SummaryTable("Tickets", seats, shows, numbers=(2, 3, 4, 5)),
-        SummaryTable("Venues of the next quarter", scores, venues, numbers=(2, 3, 4)),
-    ]
+        SummaryTable(_marked("Tickets", samples, "expected_tickets"), seats, shows,
+                     numbers=(2, 3, 4, 5)),
+        SummaryTable(_marked("Venues of the next quarter", samples, "forecast"), scores, venues,
+                     numbers=(2, 3, 4)),
+    ]  # fmt: skip
+
+
+def _marked(title: str, samples: list[Facts], field: str) -> str:
+    by = candidate_words(samples, field)
+    return f"{title}, {by}" if by else title
 
 
 def _saved(_: Facts, facts: Facts) -> list[SummaryTable]:

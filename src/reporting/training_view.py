@@ -28,8 +28,19 @@ def training_view(facts: dict[str, Any]) -> dict[str, Any]:
         "coverage": percent(coverage),
         "concerts": [_concert(s) for s in samples if "expected_tickets" in s],
         "venues": [_venue(s) for s in samples if "forecast" in s],
+        "concerts_by": candidate_words(samples, "expected_tickets"),
+        "venues_by": candidate_words(samples, "forecast"),
         "failed_checks": failed,
     }
+
+
+def candidate_words(samples: list[dict[str, Any]], field: str) -> str:
+    """Say that the samples with this field are a candidate's; empty where they are not."""
+    versions = {
+        s["model_version"] for s in samples if field in s and s.get("model_role") == "candidate"
+    }
+    found = ", ".join(str(version) for version in sorted(versions))
+    return f"by version {found}, a candidate that was not promoted" if found else ""
 
 
 def _tiles(models: dict[str, dict[str, Any]], coverage: float) -> list[dict[str, str]]:

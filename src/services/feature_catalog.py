@@ -12,7 +12,7 @@ from src.errors import ModelError
 from src.services.row_batch import Floats, RowBatch, Rows
 
 KnownAt = Literal["on_sale", "show", "after_show"]
-_COUNTS = frozenset({"artist_prior_shows", "venue_prior_shows", "city_competition"})
+COUNTS = ("artist_prior_shows", "venue_prior_shows", "city_competition")  # absent, they are 0
 _ORDER: dict[str, int] = {"on_sale": 0, "show": 1, "after_show": 2}
 
 
@@ -109,7 +109,7 @@ class SalesEncoder:
         """Return the matrix, shape (rows, len(names))."""
         batch = RowBatch.of(rows)
         columns = [
-            np.where(np.isnan(values), 0.0 if name in _COUNTS else self.medians[name], values)
+            np.where(np.isnan(values), 0.0 if name in COUNTS else self.medians[name], values)
             for name, values in self._numbers(batch).items()
         ]
         for name, known in (("genre", self.genres), ("city", self.cities)):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.datetime64]
+_ROUNDING = 1e-9  # by so much, a weighted sum of shares may be above its largest value
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,10 @@ class RowBatch:
     def of_records(cls, records: Sequence[Mapping[str, Any]]) -> RowBatch:
         """Return the batch of plain records; needs no pandas."""
         names = dict.fromkeys(name for record in records for name in record)
-        columns = {}
-        for name in names:
-            values = np.empty(len(records), dtype=object)
-            values[:] = [record.get(name) for record in records]
-            columns[name] = values
+        columns = {
+            name: np.fromiter((r.get(name) for r in records), dtype=object, count=len(records))
+            for name in names
+        }  # a list among the values stays a value
         return cls(columns, len(records))
 
     @classmethod
@@ -57,17 +57,25 @@ class RowBatch:
         return cls({str(name): frame[name].to_numpy() for name in frame.columns}, len(frame))
 
     def numbers(self, name: str) -> Floats:
-        """Return a column as numbers, NaN where absent; raises UsageError for other text."""
+        """Return a column as numbers, NaN where absent; raises UsageError for all other values."""
         values = self._values(name)
-        if values.dtype.kind in "fiub":
-            return values.astype(np.float64)
-        return np.array([self._read(float, name, v, np.nan) for v in values], dtype=np.float64)
+        if values.dtype.kind in "fiu":
+            found = values.astype(np.float64)
+        else:
+            read = [self._read(_number, name, value, np.nan) for value in values]
+            found = np.array(read, dtype=np.float64)
+        if np.isinf(found).any():
+            worst = found[np.isinf(found)][0]
+            raise UsageError(
+                f"{name} is {worst}; it must be a finite number", hint=f"give {name} as a number"
+            )
+        return found
 
     def words(self, name: str) -> npt.NDArray[np.object_]:
         """Return a column of categories, None where absent."""
         values = self._values(name)
         words = np.empty(self.rows, dtype=object)
-        words[:] = [None if _is_absent(value) else str(value) for value in values]
+        words[:] = [self._read(str, name, value, None) for value in values]
         return words
 
     def categories(self, name: str) -> tuple[str, ...]:
@@ -89,6 +97,10 @@ class RowBatch:
         """Tell in which rows a column holds nothing."""
         return np.array([_is_absent(value) for value in self._values(name)], dtype=np.bool_)
 
+    def has_no_number(self, name: str) -> npt.NDArray[np.bool_]:
+        """Tell in which rows a column holds no number: the text 'nan' is none either."""
+        return np.isnan(self.numbers(name))
+
     def needed(self, name: str) -> Floats:
         """Return a column of numbers; raises UsageError where one is absent."""
         values = self.numbers(name)
@@ -100,7 +112,7 @@ class RowBatch:
         """Raise UsageError naming the first column that holds a number out of its range."""
         for name, (low, high) in ranges.items():
             values = self.numbers(name)
-            out = values[(values < low) | (values > high)]
+            out = values[(values < low) | (values > high + _ROUNDING)]
             if len(out):
                 raise UsageError(
                     f"{name} is {out[0]:.15g}; it must be between {low:,} and {high:,}",
@@ -119,11 +131,9 @@ class RowBatch:
             return read(value)
         except (ValueError, TypeError, OverflowError) as error:
             raise UsageError(
-                f"{name} is {value!r:.60}; it cannot be read",
+                f"{name} is {_shown(value)}; it cannot be read",
                 cause=str(error)[:200],
-                hint=f"give {name} as a number"
-                if read is float
-                else f"give {name} as 2025-11-07 20:00:00",
+                hint=f"give {name} as {_FORMS[read]}",
             ) from error
 
 
@@ -138,6 +148,21 @@ def _is_absent(value: Any) -> bool:
         return bool(operator.ne(value, value))
     except TypeError:  # pandas' NA has no truth
         return True
+    except ValueError:  # nor has an array; it is there all the same
+        return False
+
+
+def _shown(value: Any) -> str:
+    try:
+        return f"{value!r:.60}"
+    except ValueError:  # Python writes no number of more than some thousand digits
+        return "a number too long to be written"
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool | np.bool_):
+        raise TypeError("a truth value is no number")
+    return float(value)
 
 
 def _moment(value: Any) -> np.datetime64:
@@ -149,6 +174,11 @@ def _moment(value: Any) -> np.datetime64:
         value = datetime.fromisoformat(value)
     elif isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
+    elif not isinstance(value, datetime):
+        raise TypeError(f"{type(value).__name__} is no moment")
     if value.tzinfo is not None:
         value = value.astimezone(UTC)
     return np.datetime64(value.replace(tzinfo=None), "us")
+
+
+_FORMS: Mapping[Any, str] = {_number: "a number", str: "a word", _moment: "2025-11-07 20:00:00"}

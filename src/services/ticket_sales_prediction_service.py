@@ -10,7 +10,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from src.errors import ModelError, UsageError
-from src.services.feature_catalog import SALES_FEATURES, SalesEncoder, refuse_late
+from src.services.feature_catalog import COUNTS, SALES_FEATURES, SalesEncoder, refuse_late
+from src.services.prediction_notes import PredictionNotes, read_records
 from src.services.row_batch import Floats, RowBatch
 
 if TYPE_CHECKING:
@@ -23,8 +24,18 @@ PREDICTED = ("tickets", "low", "high", "confidence")
 HIT_TOLERANCE = 0.20  # a prediction is right if the actual is within 20 % of it
 Learned = TypeVar("Learned")
 _LABELS = ((0.7, "high"), (0.4, "medium"), (0.0, "low"))
-_RANGES = {"capacity": (1, 500_000), "popularity": (0, 100), "base_price": (0, 100_000),
-           "lead_days": (0, 1_000)}  # fmt: skip
+# What a warehouse can hold lies within: a row of it is never refused.
+RANGES: Mapping[str, tuple[float, float]] = {
+    "capacity": (1, 500_000), "popularity": (0, 100), "base_price": (0, 100_000),
+    "lead_days": (0, 4_000_000), "artist_prior_sold_out": (0, 1),
+    **dict.fromkeys(("artist_prior_log_tickets", "artist_prior_log_capacity"), (0, 50)),
+    **dict.fromkeys(("artist_prior_sell_through", "venue_prior_sell_through",
+                     "city_prior_sell_through"), (0, 1e9)),
+    **dict.fromkeys(("artist_prior_shows", "venue_prior_shows", "city_competition"), (0, 1e9)),
+}  # fmt: skip
+_WORDS = ("genre", "city")
+_TYPICAL = tuple(name for name in RANGES if name != "capacity" and name not in COUNTS)
+READ = frozenset({*RANGES, *_WORDS, "starts_at"})
 
 
 @dataclass(frozen=True)
@@ -132,17 +143,24 @@ class TicketSalesPredictionService:
 
     def predict_points(self, rows: pd.DataFrame) -> Floats:
         """Return expected final tickets, one per row."""
-        return self.points_of(_fitted(self.encoder_, "fit").matrix(rows), rows)
+        encoder, batch = _fitted(self.encoder_, "fit"), RowBatch.of(rows)
+        batch.check_ranges(RANGES)
+        return self._points(encoder.matrix(batch), batch.needed("capacity"))
 
     def points_of(self, matrix: Floats, rows: pd.DataFrame) -> Floats:
         """Return expected tickets for an encoded matrix of these rows."""
         return self._points(matrix, rows["capacity"].to_numpy(dtype=np.float64))
 
     def _points(self, matrix: Floats, capacity: Floats) -> Floats:
+        if len(matrix) == 0:  # scikit-learn predicts no empty matrix
+            return np.empty(0)
         return np.asarray(np.clip(self.model_.predict(matrix), 0.0, 1.0) * capacity)
 
     def predict_frame(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return tickets, low, high and confidence, one line per row."""
+        """Return tickets, low, high and confidence, one line per row.
+
+        Raises UsageError with the field's name where a value is out of range.
+        """
         import pandas as pd
 
         found = dict(zip(PREDICTED, self._predict(RowBatch.of(rows)), strict=True))
@@ -153,7 +171,10 @@ class TicketSalesPredictionService:
         encoder = _fitted(self.encoder_, "fit")
         scores = _fitted(self.scores_, "calibrate")
         knots = _fitted(self.hit_knots_, "calibrate")
+        rows.check_ranges(RANGES)
         capacity = rows.needed("capacity")
+        if rows.rows == 0:
+            return np.empty(0), np.empty(0), np.empty(0), np.empty(0)
         point, spread, raw = self._parts(encoder.matrix(rows), capacity)
         n = len(scores)
         rank = min(int(np.ceil((n + 1) * self.coverage)), n) - 1
@@ -166,10 +187,12 @@ class TicketSalesPredictionService:
         )
 
     def predict(self, records: Sequence[Mapping[str, Any]]) -> list[SalesPrediction]:
-        """Predict for plain records; what is unknown or absent is noted, not guessed silently.
+        """Predict for plain records; what is not taken as it is given is noted with each.
 
-        Each needs capacity and starts_at; all other columns may be absent. Raises UsageError
-        with the field's name where a value is out of range.
+        Each needs capacity and starts_at; all other fields of RANGES, genre and city may be
+        absent. Notes name the fields that were filled in and with what, words that the model
+        has not learned, and keys that are not read. Raises UsageError with the field's name
+        where a value cannot be read or is out of range.
 
         >>> from pathlib import Path
         >>> from src.services.model_files import read_folder, sales_service
@@ -178,35 +201,32 @@ class TicketSalesPredictionService:
         ...                             "popularity": 45, "base_price": 40, "genre": "rock"}])
         >>> 0 <= show.low <= show.tickets <= show.high <= 800
         True
-        >>> show.notes
-        ('not given, typical values used: city',)
+        >>> show.notes[-1]
+        'not given, taken as none of those learned: city'
         """
-        if not records:
+        rows = read_records(records)
+        if not rows.rows:
             return []
-        rows = RowBatch.of_records(records)
-        rows.check_ranges(_RANGES)
         columns = self._predict(rows)
         return [
             SalesPrediction(
-                float(tickets), float(low), float(high), float(sure), _label(sure), tuple(note)
+                float(tickets), float(low), float(high), float(sure), _label(sure), note
             )
-            for tickets, low, high, sure, note in zip(*columns, self._notes(rows), strict=True)
+            for tickets, low, high, sure, note in zip(
+                *columns, self._notes(rows, records), strict=True
+            )
         ]
 
-    def _notes(self, rows: RowBatch) -> list[list[str]]:
-        """Return for each row what is unknown to the model and what is absent."""
-        encoder = _fitted(self.encoder_, "fit")
-        notes: list[list[str]] = [[] for _ in range(rows.rows)]
-        for name, known in (("genre", encoder.genres), ("city", encoder.cities)):
-            for found, word in zip(notes, rows.words(name), strict=True):
-                if word is not None and word not in known:
-                    found.append(f"{name} {word!r} was not in the training data")
-        absent = {name: rows.is_absent(name) for name in _OPTIONAL}
-        for index, found in enumerate(notes):
-            names = [name for name in _OPTIONAL if absent[name][index]]
-            if names:
-                found.append(f"not given, typical values used: {', '.join(names)}")
-        return notes
+    def _notes(self, rows: RowBatch, records: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+        encoder, notes = _fitted(self.encoder_, "fit"), PredictionNotes(rows)
+        notes.unread(records, READ)
+        notes.unknown("genre", encoder.genres)
+        notes.unknown("city", encoder.cities)
+        notes.zeros("base_price", "no free concert was learned, a typical price used")
+        notes.absent(_TYPICAL, "typical values used")
+        notes.absent(COUNTS, "taken as 0")
+        notes.absent(_WORDS, "taken as none of those learned", are_words=True)
+        return notes.lists()
 
     def _parts(self, matrix: Floats, capacity: Floats) -> tuple[Floats, Floats, Floats]:
         """Return point (at least 1), relative spread, and raw hit probability."""
@@ -216,9 +236,6 @@ class TicketSalesPredictionService:
             spread = np.maximum(self.difficulty_.predict(seen), 1e-3)
             raw = self.hit_.predict_proba(seen)[:, 1]
         return point, spread, raw
-
-
-_OPTIONAL = ("popularity", "base_price", "genre", "city")
 
 
 def _fitted(learned: Learned | None, method: str) -> Learned:

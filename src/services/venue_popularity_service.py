@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from src.errors import ModelError, UsageError
+from src.services.prediction_notes import PredictionNotes, read_records
 from src.services.row_batch import Floats, RowBatch, Rows
 
 if TYPE_CHECKING:
@@ -19,6 +20,15 @@ LAGS = (1, 2, 3, 4)
 MIN_QUARTERS = 4
 _BOOKED = ("booked", "booked_popularity", "booked_price")
 FORECAST = ("score", "low", "high", "confidence")
+_NEXT = tuple(f"next_{name}" for name in _BOOKED)
+RANGES: Mapping[str, tuple[float, float]] = {
+    "capacity": (1, 500_000),
+    **dict.fromkeys((*(f"score_{lag}" for lag in LAGS), "mean_score", "same_quarter_last_year",
+                     "sd_score"), (0, 100)),
+    "shows_so_far": (0, 1e9), "next_quarter_number": (1, 4), "log_tickets_so_far": (0, 60),
+    **dict.fromkeys(_NEXT, (0, 1e9)),
+}  # fmt: skip
+READ = frozenset({*RANGES, "venue_type"})
 HIT_POINTS = 10.0  # a forecast is right if the score is within 10 points
 
 
@@ -58,6 +68,7 @@ class VenueForecast:
     low: float
     high: float
     confidence: float  # probability that the actual is within 10 points
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -187,12 +198,23 @@ class VenuePopularityService:
         """Forecast for plain records that hold what a row of `examples` holds.
 
         Each needs capacity and the venue's past scores; what is on sale for the next quarter
-        (`next_booked...`) counts as nothing where it is absent, an unknown type as no type.
+        (`next_booked...`) counts as nothing where it is absent, an unknown type as no type. That,
+        and keys that are not read, is noted. Raises UsageError with the field's name where a value
+        cannot be read or is out of range.
         """
-        if not records:
+        rows = read_records(records)
+        if not rows.rows:
             return []
-        columns = self._forecast(RowBatch.of_records(records))
-        return [VenueForecast(*map(float, values)) for values in zip(*columns, strict=True)]
+        columns = self._forecast(rows)
+        notes = PredictionNotes(rows)
+        notes.unread(records, READ)
+        notes.unknown("venue_type", self.types_)
+        notes.absent(_NEXT, "taken as 0")
+        notes.absent(("venue_type",), "taken as none of those learned", are_words=True)
+        return [
+            VenueForecast(float(score), float(low), float(high), float(sure), note)
+            for score, low, high, sure, note in zip(*columns, notes.lists(), strict=True)
+        ]
 
     def _forecast(self, rows: RowBatch) -> tuple[Floats, Floats, Floats, Floats]:
         """Return the columns of FORECAST: the one way from rows to forecasts."""
@@ -212,7 +234,11 @@ class VenuePopularityService:
     def _points(self, rows: RowBatch) -> Floats:
         if self.model_ is None:
             raise UsageError("the venue model has learned nothing yet", hint="call fit first")
-        return np.asarray(self.model_.predict(self._matrix(rows)))
+        rows.check_ranges(RANGES)
+        matrix = self._matrix(rows)
+        if len(matrix) == 0:  # scikit-learn predicts no empty matrix
+            return np.empty(0)
+        return np.asarray(self.model_.predict(matrix))
 
     def _matrix(self, rows: Rows) -> Floats:
         """Return the model's matrix; its columns stand in the order of `names_`."""

@@ -100,6 +100,26 @@ def test_each_command_that_is_proposed_can_be_typed(place, command):
         pytest.fail(f"{place}: {command}: {error}")
 
 
+REPLACING = {
+    "src/orchestration/training_data.py",
+    "src/orchestration/validation/check.py",
+    "run_demo_pipeline.py",
+}  # they look at what is loaded first; examples of --help
+HARMLESS = ("--dry-run", "--resume", "--load-mode merge", "--input-dir")
+
+
+def test_only_a_look_at_what_is_loaded_lets_a_hint_replace_it():
+    """The user's own data is never replaced by generated data on the program's advice."""
+    found = {
+        place.split(":")[0]
+        for place, command in commands()
+        if "run_demo_pipeline.py" in command and not any(o in command for o in HARMLESS)
+    }
+    assert found == REPLACING
+    for place, text, is_hint in texts():
+        assert not (is_hint and text.startswith("python -m src.local_cloud reset")), place
+
+
 def test_each_option_that_a_hint_names_is_one_of_a_script():
     known = set().union(*(options_of(parser_of(name)) for name in SCRIPTS))
     unknown = [

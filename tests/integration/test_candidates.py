@@ -1,6 +1,7 @@
 """Saved is not promoted: what a failed gate, a worse model and other data leave behind."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -9,6 +10,7 @@ import pytest
 
 from src.orchestration import sales_training
 from src.orchestration.demo_model_trainer import DemoModelTrainer
+from src.reporting.stage_tables import stage_tables
 from src.settings import Settings
 from tests.conftest import ROOT, Trainer
 
@@ -52,6 +54,17 @@ def roles(script):
         ]  # fmt: skip
 
 
+def marks(report, page):
+    """Return which predictions are marked as a candidate's, and its version: on page and screen."""
+    (section,) = re.findall(r'<section id="predictions">(.*?)</section>', page, re.DOTALL)
+    mark = r"by version (\d+), a candidate that was not promoted"
+    shown = [(name, int(n)) for name, n in re.findall(rf"(\w+): \w+ {mark}", section)]
+    titles = [table.title for table in stage_tables("predictions", report["steps"]["predictions"],
+                                                    report)]  # fmt: skip
+    assert [int(n) for t in titles for n in re.findall(mark, t)] == [n for _, n in shown]
+    return shown
+
+
 def test_a_failed_gate_leaves_a_candidate_and_its_marked_predictions(loaded_small, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(sales_training, "MIN_GATED_ROWS", 1)
@@ -65,7 +78,8 @@ def test_a_failed_gate_leaves_a_candidate_and_its_marked_predictions(loaded_smal
     assert "gate: coverage" in report["error"]["where"]
     assert {s["model_role"] for s in report["sample_predictions"]} == {"candidate", "champion"}
     assert roles(loaded_small) == [{(1, "candidate")}, {(1, "champion")}]
-    assert "candidate" in page
+    assert marks(report, page) == [("Tickets", 1)]
+    assert "by candidates (ticket_sales v1)" in report["steps"]["predictions"]["summary"]
     again, _ = train(loaded_small, validate_only=True)
     assert again["exit_code"] == 2
     assert "version 1 is a candidate only" in again["error"]["message"]
@@ -73,9 +87,12 @@ def test_a_failed_gate_leaves_a_candidate_and_its_marked_predictions(loaded_smal
 
 
 def test_a_good_model_is_promoted_and_rechecked_both_ways(loaded_small):
-    report, _ = train(loaded_small)
+    report, page = train(loaded_small)
     assert report["exit_code"] == 0, report["error"]
     assert report["models"][SALES]["role"] == "champion"
+    assert (
+        marks(report, page) == [] and "candidate" not in report["steps"]["predictions"]["summary"]
+    )
     assert roles(loaded_small) == [{(2, "champion")}, {(2, "champion")}]
     again, _ = train(loaded_small, validate_only=True)
     assert again["exit_code"] == 0, again["error"]

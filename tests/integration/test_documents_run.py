@@ -92,7 +92,9 @@ def said(loaded, trained, tmp_path_factory):
         # Whatever the settings around it: the smoke check's runs are its own.
         printed(
             fresh.run_command(
-                fresh.command("--smoke", name="validate_demo_pipeline.py"), DEMO_TEST_SIZE="0.999"
+                fresh.command("--smoke", name="validate_demo_pipeline.py"),
+                DEMO_TEST_SIZE="0.999",
+                DEMO_STATE_DIR=str(fresh.folder / "empty"),
             )
         ),
     ]

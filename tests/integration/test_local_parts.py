@@ -62,7 +62,9 @@ def test_lost_credentials_are_an_error_that_says_so(tmp_path):
     (tmp_path / ".demo/credentials.json").unlink()
     with pytest.raises(UnreachableError, match="refuses the password") as caught:
         LocalCloud(tmp_path / ".demo").__enter__()
-    assert caught.value.hint == "python -m src.local_cloud reset"
+    assert caught.value.hint.endswith(
+        "to delete all that is loaded here: python -m src.local_cloud reset"
+    )
 
 
 def test_a_folder_serves_one_run_at_a_time(tmp_path):

@@ -1,7 +1,10 @@
-"""Rows as src/sql/features/ticket_sales.sql gives them, small and random."""
+"""Rows as the SQL of src/sql/features gives them, small and random, and small models of them."""
 
 import numpy as np
 import pandas as pd
+
+from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
+from src.services.venue_popularity_service import VenuePopularityService
 
 
 def sales_rows(count, seed=0):
@@ -36,3 +39,40 @@ def sales_rows(count, seed=0):
             "city_competition": rng.integers(0, 5, count),
         }
     )
+
+
+def venue_quarters(venues=14, count=14, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = [
+        {"venue_id": f"{v:02}", "name": f"V{v}", "city": "Bonn", "quarter": quarter,
+         "venue_type": ("club", "arena", None)[v % 3], "capacity": 100 * (v + 1),
+         "concerts": int(rng.integers(1, 5)), "tickets": float(rng.integers(50, 90 * (v + 1))),
+         "revenue": float(rng.integers(1, 9999)), "booked": float(rng.integers(0, 3)),
+         "booked_popularity": 40.0, "booked_price": 30.0}
+        for v in range(venues)
+        for quarter in pd.date_range("2022-01-01", periods=count, freq="QS")
+        if rng.random() < 0.8
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def small_sales_model():
+    """Return a real model with few of its trees: files of 300 take seconds to read."""
+    rows = sales_rows(500)
+    service = TicketSalesPredictionService(7).fit(rows[:350])
+    service.model_.estimators_ = service.model_.estimators_[:12]
+    for model in (service.difficulty_, service.hit_):
+        model._predictors = model._predictors[:5]
+    return service.calibrate(rows[350:])
+
+
+def small_venue_model():
+    """Return a calibrated venue model of few trees, and its panel."""
+    frame = venue_quarters()
+    service = VenuePopularityService(1)
+    panel = service.complete(frame, last_quarter=frame["quarter"].max())
+    examples = service.fit_scale(panel).examples(panel)
+    known = examples[examples["target"].notna()]
+    service.fit(known)
+    service.model_.estimators_ = service.model_.estimators_[:12]
+    return service.calibrate(known), panel

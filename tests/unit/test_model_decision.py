@@ -13,7 +13,7 @@ from src.orchestration.model_decision import (
     raise_failed,
     warnings_of,
 )
-from src.orchestration.training_data import LoadFacts, completed
+from src.orchestration.training_data import LoadFacts, completed, hint_for_more
 from tests.unit.sales_rows import sales_rows
 
 VERDICTS = st.sampled_from(["better", "indistinguishable", "worse"])
@@ -77,10 +77,11 @@ def test_training_fails_by_the_rule_of_validate_only(facts):
 
 
 def test_no_hint_replaces_the_users_data_by_generated_data():
-    for hint in (hint_after_failure(OWN), OWN.hint_for_more()):
-        assert "--input-dir DIR --load-mode merge" in hint
+    for load in (OWN, None):
+        for hint in (hint_after_failure(load), hint_for_more(load)):
+            assert "--input-dir DIR --load-mode merge" in hint
     assert "--seed" in hint_after_failure(GENERATED)
-    assert GENERATED.hint_for_more() == "python run_demo_pipeline.py"
+    assert hint_for_more(GENERATED) == "python run_demo_pipeline.py"
 
 
 def test_data_that_is_too_short_names_its_as_of_date():

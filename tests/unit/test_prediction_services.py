@@ -41,15 +41,6 @@ def test_a_record_is_predicted_as_its_row(sales):
     assert sales.predict([]) == []
 
 
-def test_what_is_unknown_is_predicted_and_said(sales):
-    known, unknown, bare = sales.predict(
-        [SHOW, {**SHOW, "genre": "polka"}, {"capacity": 500, "starts_at": "2025-01-01"}]
-    )
-    assert known.notes == () and known.label in ("high", "medium", "low")
-    assert unknown.notes == ("genre 'polka' was not in the training data",)
-    assert "popularity, base_price, genre, city" in bare.notes[0]
-
-
 @pytest.mark.parametrize(
     ("change", "word"),
     [({"capacity": 0}, "capacity"), ({"capacity": None}, "capacity"),

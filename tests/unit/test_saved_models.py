@@ -19,14 +19,13 @@ from src.infrastructure.s3_storage import S3Storage
 from src.services import model_files
 from src.services.drift import drift, profile
 from src.services.row_batch import RowBatch
-from src.services.ticket_sales_prediction_service import PREDICTED, TicketSalesPredictionService
-from src.services.venue_popularity_service import FORECAST, VenuePopularityService
+from src.services.ticket_sales_prediction_service import PREDICTED
+from src.services.venue_popularity_service import FORECAST
 from tests.conftest import ROOT
-from tests.unit.sales_rows import sales_rows
+from tests.unit.sales_rows import sales_rows, small_sales_model, small_venue_model
 
 COUNTS = ("artist_prior_shows", "venue_prior_shows", "city_competition")
-SHARES = ("artist_prior_sell_through", "artist_prior_sold_out", "venue_prior_sell_through",
-          "city_prior_sell_through")  # fmt: skip
+SHARES = ("artist_prior_sell_through", "venue_prior_sell_through", "city_prior_sell_through")
 NOTHING = st.sampled_from([None, float("nan")])
 
 
@@ -51,6 +50,7 @@ RECORDS = st.lists(
             "city": optional(st.sampled_from(["Bonn", "Oslo", "Lyon", "Atlantis"])),
             "artist_prior_log_tickets": optional(st.floats(0, 20)),
             "artist_prior_log_capacity": optional(st.floats(0, 20)),
+            "artist_prior_sold_out": optional(st.floats(0, 1)),
             **{name: optional(st.integers(0, 10_000)) for name in COUNTS},
             **{name: optional(st.floats(0, 1e3, allow_subnormal=True)) for name in SHARES},
             "unknown_column": st.text(max_size=3),
@@ -61,42 +61,14 @@ RECORDS = st.lists(
 )
 
 
-def quarters(venues=14, count=14, seed=0):
-    rng = np.random.default_rng(seed)
-    rows = [
-        {"venue_id": f"{v:02}", "name": f"V{v}", "city": "Bonn", "quarter": quarter,
-         "venue_type": ("club", "arena", None)[v % 3], "capacity": 100 * (v + 1),
-         "concerts": int(rng.integers(1, 5)), "tickets": float(rng.integers(50, 90 * (v + 1))),
-         "revenue": float(rng.integers(1, 9999)), "booked": float(rng.integers(0, 3)),
-         "booked_popularity": 40.0, "booked_price": 30.0}
-        for v in range(venues)
-        for quarter in pd.date_range("2022-01-01", periods=count, freq="QS")
-        if rng.random() < 0.8
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
 @pytest.fixture(scope="module")
 def sales():
-    """A real model with few of its trees: files of 300 take seconds to read."""
-    rows = sales_rows(500)
-    service = TicketSalesPredictionService(7).fit(rows[:350])
-    service.model_.estimators_ = service.model_.estimators_[:12]
-    for model in (service.difficulty_, service.hit_):
-        model._predictors = model._predictors[:5]
-    return service.calibrate(rows[350:])
+    return small_sales_model()
 
 
 @pytest.fixture(scope="module")
 def venues():
-    frame = quarters()
-    service = VenuePopularityService(1)
-    panel = service.complete(frame, last_quarter=frame["quarter"].max())
-    examples = service.fit_scale(panel).examples(panel)
-    known = examples[examples["target"].notna()]
-    service.fit(known)
-    service.model_.estimators_ = service.model_.estimators_[:12]
-    return service.calibrate(known), panel
+    return small_venue_model()
 
 
 @pytest.fixture(scope="module")

@@ -38,36 +38,39 @@ def test_a_stage_too_early_names_what_to_call_first(trainer, method, first):
     assert f"call {first}() first" == caught.value.hint
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        "prepare_venue_features",
-        "prepare_ticket_sales_features",
-        "train_venue_popularity_model",
-        "train_ticket_sales_model",
-    ],
-)
-def test_settings_that_changed_between_stages_are_an_error(trainer, method):  # fmt: skip
-    trainer._extracted_with = trainer.settings
-    trainer.quarters = trainer.panel = trainer.concerts = trainer.split = object()
-    trainer.settings = replace(trainer.settings, test_size=0.4)
-    with pytest.raises(UsageError, match="the settings have changed"):
-        getattr(trainer, method)()
+LATER = [method for method in NEEDS if method != "extract_venue_training_data"]
+MADE = ("quarters", "panel", "concerts", "completed", "split", "venue_model", "sales_model",
+        "versions", "predictors")  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["extract_ticket_sales_training_data", "save_models"])
-def test_a_load_between_stages_is_an_error(trainer, monkeypatch, method):
+@pytest.fixture
+def finished(trainer):
+    """A trainer that has run every stage; what each made is not looked at here."""
     trainer._extracted_with = trainer.settings
-    trainer.quarters = trainer.split = trainer.venue_model = trainer.sales_model = object()
-    trainer.load = training_data.LoadFacts("first", None, True)
-    later = training_data.LoadFacts("second", None, True)
-    monkeypatch.setattr(training_data, "newest_load", lambda environment: later)
-    trainer._entered = True  # no server is needed for this
-    try:
-        with pytest.raises(UsageError, match="the warehouse was loaded again"):
-            getattr(trainer, method)()
-    finally:
-        trainer._entered = False
+    trainer.load = training_data.LoadFacts("first", None, True, run_id="a")
+    for name in MADE:
+        setattr(trainer, name, {})
+    trainer._environment.is_entered = True  # no server is needed for this
+    yield trainer
+
+
+@pytest.mark.parametrize("method", LATER)
+def test_settings_that_changed_between_stages_are_an_error(finished, monkeypatch, method):
+    monkeypatch.setattr(training_data, "is_newest", lambda environment, load: True)
+    finished.settings = replace(finished.settings, test_size=0.4)
+    with pytest.raises(UsageError, match="the settings have changed") as caught:
+        getattr(finished, method)()
+    assert "call extract_venue_training_data()" in caught.value.hint
+
+
+@pytest.mark.parametrize("method", LATER)
+def test_a_load_between_stages_is_an_error(finished, monkeypatch, method):
+    monkeypatch.setattr(
+        training_data, "is_newest", lambda environment, load: load.run_id == "another"
+    )
+    with pytest.raises(UsageError, match="the warehouse was loaded again") as caught:
+        getattr(finished, method)()
+    assert "call extract_venue_training_data()" in caught.value.hint
 
 
 def test_a_stage_that_runs_again_forgets_what_followed_from_it(trainer, monkeypatch):
@@ -76,6 +79,8 @@ def test_a_stage_that_runs_again_forgets_what_followed_from_it(trainer, monkeypa
     trainer._extracted_with = trainer.settings
     trainer.concerts = pd.DataFrame()
     trainer.sales_model = trainer.versions = trainer.predictors = object()
+    monkeypatch.setattr(training_data, "is_newest", lambda environment, load: True)
+    trainer._environment.is_entered = True  # no server is needed for this
     monkeypatch.setattr(training_data, "completed", lambda rows, until: rows)
     monkeypatch.setattr(training_data, "split_by_time", lambda rows, size: _split(pd))
     trainer.prepare_ticket_sales_features()

@@ -18,6 +18,15 @@ Verdict = Literal["passed", "failed", "skipped"]
 PROBE_TIMEOUT_S = 120
 
 
+def next_run(settings: Settings) -> str:
+    """Return the run to type next: a rehearsal, where a run could replace what is loaded."""
+    folder = Path(settings.state_dir)
+    is_local = settings.target == "local"
+    is_new = is_local and not (folder.is_dir() and any(folder.iterdir()))
+    target = "" if is_local else f" --target {settings.target}"
+    return f"python run_demo_pipeline.py{target}{'' if is_new else ' --dry-run'}"
+
+
 @dataclass(frozen=True)
 class Context:
     """What checks look at: a checkout, and the settings of the run."""

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from src.orchestration.validation.check import Check, Context, Finding, judge
+from src.orchestration.validation.check import Check, Context, Finding, judge, next_run
 
 # The names users and CI rely on; inside the packages, `imports` and the tests look further.
 REQUIRED_FILES = (
@@ -149,7 +149,7 @@ def newest_reports(context: Context) -> Finding:
         if found:
             newest[kind] = found[-1]
     if not newest:
-        return Finding("skipped", expected, f"no report in {folder}", "python run_demo_pipeline.py")
+        return Finding("skipped", expected, f"no report in {folder}", next_run(context.settings))
     problems = [
         f"{path}: {problem}"
         for kind, path in newest.items()

@@ -27,11 +27,12 @@ _LABELS = ((0.7, "high"), (0.4, "medium"), (0.0, "low"))
 # What a warehouse can hold lies within: a row of it is never refused.
 RANGES: Mapping[str, tuple[float, float]] = {
     "capacity": (1, 500_000), "popularity": (0, 100), "base_price": (0, 100_000),
-    "lead_days": (0, 4_000_000), "artist_prior_sold_out": (0, 1),
-    **dict.fromkeys(("artist_prior_log_tickets", "artist_prior_log_capacity"), (0, 50)),
-    **dict.fromkeys(("artist_prior_sell_through", "venue_prior_sell_through",
-                     "city_prior_sell_through"), (0, 1e9)),
-    **dict.fromkeys(("artist_prior_shows", "venue_prior_shows", "city_competition"), (0, 1e9)),
+    "lead_days": (0, 4_000_000),
+    "artist_prior_shows": (0, 1e9), "artist_prior_sell_through": (0, 1e9),
+    "artist_prior_log_tickets": (0, 50), "artist_prior_log_capacity": (0, 50),
+    "artist_prior_sold_out": (0, 1),
+    "venue_prior_shows": (0, 1e9), "venue_prior_sell_through": (0, 1e9),
+    "city_prior_sell_through": (0, 1e9), "city_competition": (0, 1e9),
 }  # fmt: skip
 _WORDS = ("genre", "city")
 _TYPICAL = tuple(name for name in RANGES if name != "capacity" and name not in COUNTS)

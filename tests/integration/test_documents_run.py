@@ -1,10 +1,13 @@
 """What the documents show is run: every query, every Python example, every printed output."""
 
+import json
 import re
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
+import pandas as pd
 import psycopg2
 import pytest
 
@@ -52,8 +55,28 @@ def test_the_queries_answer_something(connections):
     assert len(empty) == 1 and "HAVING SUM(s.quantity) > v.capacity" in empty[0]
 
 
+NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+PREDICTED = "docs/reference/models.md"  # other builds of the libraries predict a little differently
+
+
+def output_of(fence):
+    """Return the output that the page shows below an example."""
+    after = FENCES[FENCES.index(fence) + 1 :]
+    assert after and after[0].page == fence.page and after[0].language == "text", fence.place
+    return after[0].text
+
+
+def compare_output(printed, shown, within=0.0):
+    """Compare words exactly, numbers within a share of what is shown."""
+    words = [NUMBER.sub("N", text).split() for text in (printed, shown)]
+    assert words[0] == words[1]
+    numbers = [[float(n.replace(",", "")) for n in NUMBER.findall(text)]
+               for text in (printed, shown)]  # fmt: skip
+    assert numbers[0] == pytest.approx(numbers[1], rel=within, abs=0)
+
+
 @pytest.mark.parametrize("fence", PYTHON, ids=lambda fence: fence.place)
-def test_every_python_example_runs(trained, tmp_path, fence):
+def test_every_python_example_prints_what_the_page_shows(trained, tmp_path, fence):
     makes_its_own_data = "run_pipeline" in fence.text
     script = Script(tmp_path) if makes_its_own_data else trained[0]
     done = subprocess.run(
@@ -61,7 +84,28 @@ def test_every_python_example_runs(trained, tmp_path, fence):
         env=script.environment(PYTHONPATH=str(ROOT)), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout
+    compare_output(done.stdout, output_of(fence), 0.1 if fence.page == PREDICTED else 0.0)
+
+
+def test_the_example_of_a_prediction_is_that_of_its_row(trained, monkeypatch):
+    """Bit for bit: a record and a frame, and what the model predicted before it was saved."""
+    (fence,) = (fence for fence in PYTHON if fence.page == PREDICTED)
+    monkeypatch.chdir(trained[0].folder)
+    names = {}
+    exec(fence.text, names)
+    show, service = names["show"], names["service"]
+    row = service.predict_frame(pd.DataFrame([names["record"]])).iloc[0]
+    assert [show.tickets, show.low, show.high, show.confidence] == row.tolist()
+    golden = json.loads(Path("models/ticket_sales/1/golden.json").read_text())
+    found = [show.tickets for show in service.predict(golden["rows"])]
+    assert found == pytest.approx(golden["predictions"], rel=1e-9)
+
+
+def test_an_output_with_another_number_is_found():
+    compare_output("a 1,000 (2.5)", "a 1,050 (2.5)", 0.1)
+    for printed in ("a 5,000 (2.5)", "b 1,050 (2.5)", "a 1,050"):
+        with pytest.raises(AssertionError):
+            compare_output(printed, "a 1,050 (2.5)", 0.1)
 
 
 def shape(text):

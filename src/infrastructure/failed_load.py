@@ -116,12 +116,14 @@ class FailedLoad:
     def _own(self) -> set[str]:
         """Return the tables that an earlier failed load made, and nobody has replaced since."""
         there = self._there()
+        if _REGISTER not in there:
+            return set()
         columns = [
             (row["table_schema"], row["column_name"])
             for row in self._client.query(f"{_COLUMNS} AND table_name = '{_REGISTER}'")
         ]
         if sorted(columns) != [(STAGING_SCHEMA, "id"), (STAGING_SCHEMA, "name")]:
-            return set()  # none, or another table of that name
+            return set()  # another table of that name
         known = self._client.query(f"SELECT id, name FROM {STAGING_SCHEMA}.{_REGISTER}")
         return {row["name"] for row in known if there.get(row["name"]) == int(row["id"])}
 

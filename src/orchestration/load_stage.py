@@ -33,6 +33,7 @@ class LoadStage:
         self._loaded: DatasetManifest | None = None
         self._loads: Mapping[str, TableLoad] = {}
         self._audited: Verification | None = None
+        self._recorded = 0  # rows of the ledger once this was loaded
         self._rejected: Mapping[str, int] = {}  # also of a load that failed its audit
 
     def has(self, manifest: DatasetManifest | None) -> bool:
@@ -48,6 +49,7 @@ class LoadStage:
         note: Callable[[str], None],
     ) -> StepOutcome:
         """Load a data set, unless the resumed run did; raises QualityError where a check fails."""
+        from src.infrastructure.load_ledger import LoadLedger
         from src.orchestration.load_planning import LoadPlanner
 
         note("creating tables")
@@ -55,6 +57,7 @@ class LoadStage:
         if self._resumed is not None:
             earlier = environment.loader.newest_load(self._resumed.run_id)
             if earlier is not None:
+                self._recorded = LoadLedger(environment.redshift).size()
                 return self._earlier(self._resumed.run_id, manifest, earlier)
         audited: list[Verification] = []
 
@@ -65,6 +68,7 @@ class LoadStage:
         planner = LoadPlanner(environment, self._settings, self.own_run_id)
         plan = planner.plan(manifest, etl_counts, etl_warnings)
         loads = environment.loader.load(plan, lambda name: note(f"loading {name}"), audit)
+        self._recorded = LoadLedger(environment.redshift).size()
         self.refused, self.run_id = None, self.own_run_id
         self._loaded, self._loads, self._audited = manifest, loads, audited[-1]
         facts = self._facts()
@@ -84,12 +88,11 @@ class LoadStage:
         from src.orchestration.data_profile import profile
         from src.orchestration.verification import quality_error
 
-        newest = LoadLedger(environment.redshift).newest_run_id()
-        if newest != self.run_id:
+        if LoadLedger(environment.redshift).size() != self._recorded:
             raise UsageError(
                 "the warehouse was loaded again since load_data_to_redshift()",
                 where="concert_dw.load_history",
-                cause=f"the newest load is that of run {newest or '(none)'}, not of {self.run_id}",
+                cause=f"there are loads of other runs after that of {self.run_id}",
                 hint="call load_data_to_redshift() again, or run the same command again",
             )
         self.data_profile = profile(environment.redshift)

@@ -92,7 +92,7 @@ def test_a_verification_is_of_ones_own_load_only(settings, environment):
     with pytest.raises(UsageError, match="loaded again") as caught:
         first.verify_data_quality()
     assert "call load_data_to_redshift() again" in caught.value.hint
-    assert second.workflow.run_id in caught.value.cause
+    assert first.workflow.run_id in caught.value.cause
     assert first.generate_summary_report()["verdict"] == "failed"
     second.verify_data_quality()
     first.load_data_to_redshift()

@@ -47,9 +47,12 @@ class LoadLedger:
         )
         return int(recorded) == len(plan.tables)
 
-    def size(self) -> int:
-        """Return how many rows there are: a load adds some, whatever its clock says."""
-        return int(self._client.query_value(f"SELECT COUNT(*) FROM {_HISTORY}"))
+    def state(self) -> frozenset[tuple[str, str]]:
+        """Return the runs and when each loaded: any load changes it, whatever its clock says."""
+        query = f"SELECT DISTINCT run_id, loaded_at FROM {_HISTORY}"
+        return frozenset(
+            (str(row["run_id"]), str(row["loaded_at"])) for row in self._client.query(query)
+        )
 
     def newest(self, run_id: str) -> dict[str, TableLoad] | None:
         """Return what a run loaded, if its load is the warehouse's newest; else None."""

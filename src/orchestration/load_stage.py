@@ -33,7 +33,7 @@ class LoadStage:
         self._loaded: DatasetManifest | None = None
         self._loads: Mapping[str, TableLoad] = {}
         self._audited: Verification | None = None
-        self._recorded = 0  # rows of the ledger once this was loaded
+        self._recorded: frozenset[tuple[str, str]] = frozenset()  # the ledger once this was loaded
         self._rejected: Mapping[str, int] = {}  # also of a load that failed its audit
 
     def has(self, manifest: DatasetManifest | None) -> bool:
@@ -57,7 +57,7 @@ class LoadStage:
         if self._resumed is not None:
             earlier = environment.loader.newest_load(self._resumed.run_id)
             if earlier is not None:
-                self._recorded = LoadLedger(environment.redshift).size()
+                self._recorded = LoadLedger(environment.redshift).state()
                 return self._earlier(self._resumed.run_id, manifest, earlier)
         audited: list[Verification] = []
 
@@ -68,7 +68,7 @@ class LoadStage:
         planner = LoadPlanner(environment, self._settings, self.own_run_id)
         plan = planner.plan(manifest, etl_counts, etl_warnings)
         loads = environment.loader.load(plan, lambda name: note(f"loading {name}"), audit)
-        self._recorded = LoadLedger(environment.redshift).size()
+        self._recorded = LoadLedger(environment.redshift).state()
         self.refused, self.run_id = None, self.own_run_id
         self._loaded, self._loads, self._audited = manifest, loads, audited[-1]
         facts = self._facts()
@@ -88,7 +88,7 @@ class LoadStage:
         from src.orchestration.data_profile import profile
         from src.orchestration.verification import quality_error
 
-        if LoadLedger(environment.redshift).size() != self._recorded:
+        if LoadLedger(environment.redshift).state() != self._recorded:
             raise UsageError(
                 "the warehouse was loaded again since load_data_to_redshift()",
                 where="concert_dw.load_history",

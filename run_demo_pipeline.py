@@ -32,7 +32,9 @@ EXAMPLES = """\
 
 
 # The class can be imported from here, yet `--help` does not import it.
-__getattr__ = offer("DemoPipelineOrchestrator", "src.orchestration.demo_pipeline_orchestrator")
+__getattr__ = offer(
+    "DemoPipelineOrchestrator", "src.orchestration.pipeline.demo_pipeline_orchestrator"
+)
 
 
 def build_parser() -> Any:
@@ -75,17 +77,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     resumed, skip_generation = None, arguments.skip_generation
     if arguments.resume:
         from src.orchestration.option_rules import check_options
-        from src.orchestration.run_progress import unfinished_run
+        from src.orchestration.pipeline.resuming import unfinished_run
 
         resumed = unfinished_run(settings)
         settings, skip_generation = resumed.settings, resumed.skip_generation
         check_options(arguments, settings, is_resumed=True)
     if arguments.dry_run:
-        from src.orchestration.dry_run import describe
+        from src.orchestration.pipeline.dry_run import describe
 
         plan = describe(settings, skip_generation=skip_generation, resumed=resumed)
         return print_plan(arguments, console, plan)
-    from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+    from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 
     orchestrator = DemoPipelineOrchestrator(
         settings,

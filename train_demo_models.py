@@ -29,7 +29,7 @@ EXAMPLES = """\
 
 
 # The class can be imported from here, yet `--help` does not import it.
-__getattr__ = offer("DemoModelTrainer", "src.orchestration.demo_model_trainer")
+__getattr__ = offer("DemoModelTrainer", "src.orchestration.training.demo_model_trainer")
 
 
 def build_parser() -> Any:
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     settings = settings_from(arguments)
     console = console_from(arguments)
-    from src.orchestration.demo_model_trainer import DemoModelTrainer
+    from src.orchestration.training.demo_model_trainer import DemoModelTrainer
 
     trainer = DemoModelTrainer(
         settings,

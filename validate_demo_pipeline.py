@@ -30,7 +30,7 @@ EXAMPLES = """\
 
 
 # The class can be imported from here, yet `--help` does not import it.
-__getattr__ = offer("DemoPipelineValidator", "src.orchestration.demo_pipeline_validator")
+__getattr__ = offer("DemoPipelineValidator", "src.orchestration.validation.demo_pipeline_validator")
 
 
 def build_parser() -> Any:
@@ -59,7 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     settings = settings_from(arguments, may_lack=True)
     console = console_from(arguments)
-    from src.orchestration.demo_pipeline_validator import DemoPipelineValidator, all_checks
+    from src.orchestration.validation.demo_pipeline_validator import (
+        DemoPipelineValidator,
+        all_checks,
+    )
 
     if arguments.list:
         checks = all_checks(settings.target)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from src.local_cloud.local_cloud import LocalCloud
-from src.services.concert_world import WorldSize
+from src.services.generation.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 
 # The test command draws the same examples each time; `--hypothesis-profile explore` draws new ones.

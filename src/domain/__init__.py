@@ -1,1 +1,4 @@
-"""The tables, described once."""
+"""The tables, data sets and values, described once.
+
+May import errors only.
+"""

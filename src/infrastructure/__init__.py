@@ -1,1 +1,4 @@
-"""What talks to S3, Glue and Redshift; clients come in as arguments."""
+"""Clients of S3, Glue and Redshift; connections come in as arguments.
+
+May import domain, settings and sql, and its own folders.
+"""

@@ -11,8 +11,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from src.errors import DemoError, EtlError, UnreachableError
-from src.infrastructure.glue_job import GlueJob, GlueRun, definition, dpu_seconds
-from src.infrastructure.s3_storage import S3Storage
+from src.infrastructure.aws.glue_job import GlueJob, GlueRun, definition, dpu_seconds
+from src.infrastructure.storage.s3_storage import S3Storage
 
 SCRIPT_PREFIX = "scripts"
 TOKEN = "--run-token"  # the argument by which a rerun knows a run that is its own

@@ -14,7 +14,7 @@ import psycopg2
 import psycopg2.extensions
 
 from src.errors import UnreachableError, WarehouseError
-from src.infrastructure.schema_upgrades import upgrade_tables
+from src.infrastructure.warehouse.schema_upgrades import upgrade_tables
 
 if TYPE_CHECKING:
     import pandas as pd

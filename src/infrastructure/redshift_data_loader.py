@@ -13,13 +13,13 @@ from typing import Any
 from src.domain.cleaning import RECORD_NUMBER, TableCounts, table_counts
 from src.domain.tables import SCHEMA, TABLES, TableSpec
 from src.errors import DemoError, LoadError, QualityError, WarehouseError
-from src.infrastructure import direct_cleaning, load_errors
-from src.infrastructure.failed_load import STAGING_SCHEMA, FailedLoad
-from src.infrastructure.load_ledger import LoadLedger
-from src.infrastructure.load_plan import LoadPlan, LoadSource, TableLoad
 from src.infrastructure.redshift_client import RedshiftClient, quote_identifier, quote_literal
-from src.infrastructure.s3_storage import S3Storage
-from src.infrastructure.staging_names import staging_table
+from src.infrastructure.storage.s3_storage import S3Storage
+from src.infrastructure.warehouse import direct_cleaning, load_errors
+from src.infrastructure.warehouse.failed_load import STAGING_SCHEMA, FailedLoad
+from src.infrastructure.warehouse.load_ledger import LoadLedger
+from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, TableLoad
+from src.infrastructure.warehouse.staging_names import staging_table
 
 logger = logging.getLogger(__name__)
 MANIFEST_PREFIX = "manifests"

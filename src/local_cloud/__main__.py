@@ -12,7 +12,8 @@ from typing import NoReturn
 
 from src.errors import DemoError, UsageError, missing_package
 from src.local_cloud.local_cloud import LocalCloud, usable
-from src.reporting.console import Console, printable
+from src.reporting.terminal.console import Console
+from src.reporting.wording import printable
 from src.settings import state_folder
 
 DESCRIPTION = """\

@@ -16,11 +16,11 @@ from types import TracebackType
 from typing import Any, Literal, NoReturn
 
 from src.errors import BusyError, CannotRunError, UnreachableError
-from src.local_cloud.folder_lock import FolderLock
-from src.local_cloud.postgres_server import connect_arguments
-from src.local_cloud.processes import without_libpq_variables
-from src.local_cloud.server_folder import data_folder
-from src.local_cloud.servers import (
+from src.local_cloud.servers.folder_lock import FolderLock
+from src.local_cloud.servers.postgres_server import connect_arguments
+from src.local_cloud.servers.processes import without_libpq_variables
+from src.local_cloud.servers.server_folder import data_folder
+from src.local_cloud.servers.server_set import (
     REGION,
     Address,
     Credentials,
@@ -102,7 +102,7 @@ class LocalCloud:
 
     def glue_client(self, engine: str = "duckdb") -> Any:
         """Return a client with the boto3 Glue methods; the engine is duckdb or spark."""
-        from src.local_cloud.glue_runner import LocalGlueClient
+        from src.local_cloud.glue.local_glue_client import LocalGlueClient
 
         return LocalGlueClient(self.s3_client(), self.folder / "glue", engine=engine)
 

@@ -1,1 +1,4 @@
-"""The three workflows, and the one place that builds their parts."""
+"""The three workflows, and the one place that builds their parts.
+
+May import everything but operations.
+"""

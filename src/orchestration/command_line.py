@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from src import __version__
 from src.errors import CannotRunError, DemoError, UsageError, missing_package
 from src.orchestration.option_rules import check_options
-from src.reporting.console import Console, log_formatter, printable
+from src.reporting.terminal.console import Console, log_formatter
+from src.reporting.wording import printable
 from src.settings import Settings, load_settings
 
 if TYPE_CHECKING:

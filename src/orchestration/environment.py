@@ -8,21 +8,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from src.orchestration.preflight import check_engine
+from src.orchestration.size_limits import check_engine
 from src.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from src.infrastructure.aws_account import AwsAccount
-    from src.infrastructure.bucket_setup import BucketSetup
-    from src.infrastructure.glue_job import GlueJob
+    from src.infrastructure.aws.account import AwsAccount
+    from src.infrastructure.aws.bucket_setup import BucketSetup
+    from src.infrastructure.aws.glue_job import GlueJob
     from src.infrastructure.glue_job_manager import GlueJobManager
-    from src.infrastructure.raw_datasets import RawDatasets
     from src.infrastructure.redshift_client import RedshiftClient
     from src.infrastructure.redshift_data_loader import RedshiftDataLoader
-    from src.infrastructure.s3_storage import S3Storage
-    from src.infrastructure.warehouse_access import WarehouseAccess
+    from src.infrastructure.storage.raw_datasets import RawDatasets
+    from src.infrastructure.storage.s3_storage import S3Storage
+    from src.infrastructure.warehouse.access import WarehouseAccess
     from src.local_cloud.local_cloud import LocalCloud
 
 ETL_SCRIPT = Path(__file__).parents[1] / "glue_jobs" / "concert_etl_job.py"
@@ -86,14 +86,14 @@ class DemoEnvironment:
     @cached_property
     def account(self) -> AwsAccount:
         """Return the caller's AWS account."""
-        from src.infrastructure.aws_account import AwsAccount
+        from src.infrastructure.aws.account import AwsAccount
 
         return AwsAccount(self.settings.aws_region, retry_mode=self.settings.retry_mode)
 
     @cached_property
     def warehouse(self) -> WarehouseAccess:
         """Return the way to the warehouse on AWS."""
-        from src.infrastructure.warehouse_access import WarehouseAccess
+        from src.infrastructure.warehouse.access import WarehouseAccess
 
         return WarehouseAccess(self.account, self.settings)
 
@@ -119,7 +119,7 @@ class DemoEnvironment:
     @property
     def raw_datasets(self) -> RawDatasets:
         """Return the raw bucket's data sets."""
-        from src.infrastructure.raw_datasets import RawDatasets
+        from src.infrastructure.storage.raw_datasets import RawDatasets
 
         return RawDatasets(self.raw_storage)
 
@@ -141,8 +141,8 @@ class DemoEnvironment:
     @property
     def etl_job(self) -> GlueJob:
         """Return what the ETL job should be."""
-        from src.infrastructure.aws_account import DEMO_TAG
-        from src.infrastructure.glue_job import GlueJob
+        from src.infrastructure.aws.account import DEMO_TAG
+        from src.infrastructure.aws.glue_job import GlueJob
 
         s = self.settings
         return GlueJob(
@@ -207,7 +207,7 @@ class DemoEnvironment:
         if self.local_cloud is None:
             rows = int(self.redshift.query_value("SELECT COUNT(*) FROM concert_dw.concerts"))
             if rows > CURSOR_ROWS:
-                from src.infrastructure.redshift_unload import RedshiftUnloader
+                from src.infrastructure.warehouse.unloader import RedshiftUnloader
 
                 unloader = RedshiftUnloader(
                     self.redshift, self.processed_storage, iam_role=self.redshift_role
@@ -216,7 +216,7 @@ class DemoEnvironment:
         return self.redshift.query_dataframe(query)
 
     def _storage(self, bucket: str) -> S3Storage:
-        from src.infrastructure.s3_storage import S3Storage
+        from src.infrastructure.storage.s3_storage import S3Storage
 
         return S3Storage(self.s3_client, bucket, setup=self.bucket_setup)
 
@@ -225,7 +225,7 @@ class DemoEnvironment:
         """Return what buckets are on AWS; the local server knows no such settings."""
         if self.local_cloud is not None:
             return None
-        from src.infrastructure.bucket_setup import BucketSetup
+        from src.infrastructure.aws.bucket_setup import BucketSetup
 
         account = self.account
         return BucketSetup(account.region, account.account_id, self.settings.expire_days)

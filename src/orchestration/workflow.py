@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import CannotRunError, DemoError, missing_package
-from src.reporting.console import Console, StageProgress, log_formatter
 from src.reporting.run_report import (
     SCHEMA_VERSION,
     environment_facts,
@@ -19,11 +18,12 @@ from src.reporting.run_report import (
     to_json,
     write_atomically,
 )
+from src.reporting.terminal.console import Console, StageProgress, log_formatter
 from src.settings import Settings
 from src.signals import uninterrupted
 
 if TYPE_CHECKING:
-    from src.reporting.presenter import Presenter
+    from src.reporting.terminal.presenter import Presenter
 
 EXIT_INTERRUPTED = 130
 
@@ -239,7 +239,7 @@ class Workflow:
         return report
 
     def _write_pages(self, report: dict[str, Any]) -> None:
-        from src.reporting.report_pages import write_pages
+        from src.reporting.page.linked_pages import write_pages
 
         try:
             self.page_path = write_pages(report, self.folder)

@@ -1,1 +1,4 @@
-"""What a person or a program reads after a run."""
+"""What people and programs read: reports, their schemas, wording.
+
+May import errors only.
+"""

@@ -16,7 +16,7 @@ from typing import Any
 
 from src import __version__
 from src.errors import CannotRunError, DemoError
-from src.reporting.console import UNSHOWN
+from src.reporting.wording import UNSHOWN
 
 SCHEMA_VERSION = 3
 

@@ -1,1 +1,4 @@
-"""What the demo computes; nothing here talks to a server."""
+"""Computations of the demo: generation, own files, features, models, quality.
+
+May import domain and sql; nothing here talks to a server.
+"""

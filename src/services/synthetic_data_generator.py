@@ -8,27 +8,20 @@ from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Protocol
 
 import pyarrow as pa
 
 from src.domain.dataset import LEDGER_NAME, DataFile, DatasetManifest, TableFiles
 from src.domain.tables import TABLES
-from src.services import raw_tables
-from src.services.arrow_columns import plain
-from src.services.concert_world import World, WorldSize, build_world
-from src.services.part_making import TRUTH, PartMaker, Recipe, made_parts
-from src.services.record_encoding import RawFormat
-from src.services.side_by_side import SideBySide
+from src.services.encoding.arrow_columns import plain
+from src.services.encoding.parallel_writes import SideBySide
+from src.services.encoding.record_encoding import RawFormat
+from src.services.encoding.sink import Sink
+from src.services.generation import raw_tables
+from src.services.generation.concert_world import World, WorldSize, build_world
+from src.services.generation.parts import TRUTH, PartMaker, Recipe, made_parts
 
 OnRows = Callable[[str, int], None]
-
-
-class Sink(Protocol):
-    """Where the files of a data set go."""
-
-    def put(self, path: str, body: bytes) -> None:
-        """Store one file at a path relative to the data set."""
 
 
 class SyntheticDataGenerator:

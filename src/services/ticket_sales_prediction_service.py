@@ -10,9 +10,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from src.errors import ModelError, UsageError
-from src.services.feature_catalog import COUNTS, SALES_FEATURES, SalesEncoder, refuse_late
-from src.services.prediction_notes import PredictionNotes, read_records
-from src.services.row_batch import Floats, RowBatch
+from src.services.arrays import Floats
+from src.services.features.feature_catalog import COUNTS, SALES_FEATURES, SalesEncoder, refuse_late
+from src.services.features.prediction_notes import PredictionNotes, read_records
+from src.services.features.row_batch import RowBatch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,7 +197,7 @@ class TicketSalesPredictionService:
         where a value cannot be read or is out of range.
 
         >>> from pathlib import Path
-        >>> from src.services.model_files import read_folder, sales_service
+        >>> from src.services.modelling.model_files import read_folder, sales_service
         >>> service = sales_service(read_folder(Path("models/ticket_sales/1")))
         >>> (show,) = service.predict([{"capacity": 800, "starts_at": "2025-11-07 20:00:00",
         ...                             "popularity": 45, "base_price": 40, "genre": "rock"}])

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from src.errors import ModelError, UsageError
-from src.services.prediction_notes import PredictionNotes, read_records
-from src.services.row_batch import Floats, RowBatch, Rows
+from src.services.arrays import Floats
+from src.services.features.prediction_notes import PredictionNotes, read_records
+from src.services.features.row_batch import RowBatch, Rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -264,7 +265,7 @@ class VenuePopularityService:
         what `complete` returns.
 
         >>> from pathlib import Path
-        >>> from src.services.model_files import read_folder, venue_service
+        >>> from src.services.modelling.model_files import read_folder, venue_service
         >>> service = venue_service(read_folder(Path("models/venue_popularity/1")))
         >>> ranking = service.rank(panel, by="forecast")
         >>> ranking["rank"].head(3).tolist()

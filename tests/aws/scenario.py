@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import boto3
 from moto import mock_aws
 
-from src.infrastructure.aws_account import AwsAccount
+from src.infrastructure.aws.account import AwsAccount
 from src.infrastructure.glue_job_manager import GlueJobManager
-from src.infrastructure.warehouse_access import WarehouseAccess
-from src.local_cloud.glue_runner import LocalGlueClient
+from src.infrastructure.warehouse.access import WarehouseAccess
+from src.local_cloud.glue.local_glue_client import LocalGlueClient
 from src.local_cloud.redshift.connection import connect
-from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.orchestration.environment import DemoEnvironment
+from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.settings import Settings
 
 ACCOUNT = "123456789012"

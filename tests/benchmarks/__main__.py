@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from faker import Faker
 
 from src.local_cloud.local_cloud import LocalCloud
-from src.services.concert_world import WorldSize
+from src.services.generation.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from tests.benchmarks.etl import etl
 from tests.benchmarks.generation import encoders, generation, installed, memory, record, timed

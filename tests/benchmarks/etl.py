@@ -7,7 +7,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from src.domain.tables import TABLES
-from src.services.concert_world import WorldSize
+from src.services.generation.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from tests.benchmarks.parity import run_job
 from tests.conftest import FolderSink

@@ -21,10 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from faker import Faker
 
-from src.services.arrow_columns import plain
-from src.services.concert_world import WorldSize
-from src.services.raw_tables import block_table, blocks_of
-from src.services.record_encoding import encode_json_lines, join_json_lines
+from src.services.encoding.arrow_columns import plain
+from src.services.encoding.record_encoding import encode_json_lines, join_json_lines
+from src.services.generation.concert_world import WorldSize
+from src.services.generation.raw_tables import block_table, blocks_of
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 
 _TIERS, _CHANNELS = ["standard", "balcony", "premium", "vip"], ["web", "app", "box_office"]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from src.domain.cleaning import job_argument
 from src.domain.tables import TABLES
-from src.services.concert_world import WorldSize
+from src.services.generation.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from tests.conftest import ROOT, FolderSink
 

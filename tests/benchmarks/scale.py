@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from src.infrastructure.load_plan import LoadPlan, LoadSource, SourceFile
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
-from src.infrastructure.s3_storage import S3Storage
+from src.infrastructure.storage.s3_storage import S3Storage
+from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, SourceFile
 from src.local_cloud.local_cloud import LocalCloud
-from src.services.concert_world import WorldSize
+from src.services.generation.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from tests.conftest import ROOT, Script
 

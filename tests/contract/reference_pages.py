@@ -108,7 +108,7 @@ def class_block(name):
 
 
 def schema_table(kind):
-    schema = json.loads((ROOT / f"docs/reference/{kind}_report.schema.json").read_text())
+    schema = json.loads((ROOT / f"src/reporting/schemas/{kind}_report.schema.json").read_text())
     lines = ["| field | values | meaning |", "| --- | --- | --- |"]
     for name, found in schema["properties"].items():
         if "const" in found:

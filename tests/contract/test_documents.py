@@ -7,8 +7,8 @@ import pytest
 import sqlglot
 
 from src.domain.tables import TABLES
-from src.orchestration.demo_pipeline_validator import EVERYWHERE
 from src.orchestration.validation.check import Context
+from src.orchestration.validation.demo_pipeline_validator import EVERYWHERE
 from src.orchestration.validation.interface import section
 from src.settings import Settings
 from tests.conftest import ROOT

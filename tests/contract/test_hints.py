@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 FILES = [*sorted((ROOT / "src").rglob("*.py")), *sorted(ROOT.glob("*_demo_*.py"))]
 SCRIPTS = ("run_demo_pipeline", "train_demo_models", "validate_demo_pipeline")
-MODULES = ("src.local_cloud", "src.aws_cleanup")
+MODULES = ("src.local_cloud", "src.operations")
 # A command ends where the sentence goes on.
 COMMAND = re.compile(r"python3? (?:-m )?[\w./]+[^,;`()|&\n]*")
 FOREIGN = ("pip", "venv")
@@ -101,7 +101,7 @@ def test_each_command_that_is_proposed_can_be_typed(place, command):
 
 
 REPLACING = {
-    "src/orchestration/training_data.py",
+    "src/orchestration/training/training_data.py",
     "src/orchestration/validation/check.py",
     "run_demo_pipeline.py",
 }  # they look at what is loaded first; examples of --help

@@ -8,8 +8,10 @@ import pytest
 import run_demo_pipeline
 import train_demo_models
 import validate_demo_pipeline
-from src.orchestration import command_line, demo_model_trainer, demo_pipeline_orchestrator
-from src.orchestration import demo_pipeline_validator as validator
+from src.orchestration import command_line
+from src.orchestration.pipeline import demo_pipeline_orchestrator
+from src.orchestration.training import demo_model_trainer
+from src.orchestration.validation import demo_pipeline_validator as validator
 from src.settings import Settings
 
 SIZES = {"--artists 40", "--venues 20", "--concerts 200", "--sales 1500", "--seed 3",

@@ -1,16 +1,16 @@
-"""python -m src.aws_cleanup: what the demo made goes, what others made stays."""
+"""python -m src.operations cleanup: what the demo made goes, what others made stays."""
 
 import json
 
 import boto3
 import pytest
 
-from src.aws_cleanup import __main__ as aws_cleanup
 from src.errors import StorageError
-from src.infrastructure.aws_account import AwsAccount
-from src.infrastructure.aws_inventory import AwsInventory
-from src.infrastructure.glue_job import LOG_GROUP
-from src.reporting.console import Console
+from src.infrastructure.aws.account import AwsAccount
+from src.infrastructure.aws.glue_job import LOG_GROUP
+from src.infrastructure.aws.inventory import AwsInventory
+from src.operations.cleanup import clean_up
+from src.reporting.terminal.console import Console
 from tests.aws.scenario import Scenario
 
 RAW, PROCESSED = "concert-demo-raw", "concert-demo-processed"
@@ -34,7 +34,7 @@ def clean(scenario, capsys, *, yes=False):
 
     capsys.readouterr()
     with DemoEnvironment(scenario.settings(), needs_glue=False) as environment:
-        code = aws_cleanup.clean_up(environment, Console(color=False), yes=yes, warehouse=True)
+        code = clean_up(environment, Console(color=False), yes=yes, warehouse=True)
     assert code == 0
     return capsys.readouterr().err
 

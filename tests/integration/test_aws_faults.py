@@ -7,8 +7,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from src.infrastructure.redshift_client import RedshiftClient
-from src.infrastructure.staging_names import staging_table
-from src.orchestration.rehearsal import load_statements
+from src.infrastructure.warehouse.staging_names import staging_table
+from src.orchestration.pipeline.recorded_load import load_statements
 from src.services.data_quality_service import _PARAMETER, read_checks
 from tests.aws.scenario import PASSWORD, SECRETS, Scenario, answer_with
 

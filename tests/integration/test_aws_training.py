@@ -3,7 +3,7 @@
 import pytest
 
 from src.orchestration import environment
-from src.orchestration.demo_model_trainer import DemoModelTrainer
+from src.orchestration.training.demo_model_trainer import DemoModelTrainer
 from tests.aws.scenario import Account, ImpatientEnvironment, Scenario
 from tests.integration.test_aws_faults import failing
 

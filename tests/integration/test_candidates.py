@@ -8,13 +8,13 @@ import jsonschema
 import numpy as np
 import pytest
 
-from src.orchestration import sales_training
-from src.orchestration.demo_model_trainer import DemoModelTrainer
-from src.reporting.stage_tables import stage_tables
+from src.orchestration.training import sales_training
+from src.orchestration.training.demo_model_trainer import DemoModelTrainer
+from src.reporting.terminal.stage_tables import stage_tables
 from src.settings import Settings
 from tests.conftest import ROOT, Trainer
 
-SCHEMA = json.loads((ROOT / "docs/reference/training_report.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "src/reporting/schemas/training_report.schema.json").read_text())
 SALES, VENUES = "ticket_sales_prediction", "venue_popularity"
 SIZE = ("--artists", "60", "--venues", "30", "--concerts", "400", "--sales", "2000")
 

@@ -8,10 +8,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from src.errors import LoadError, UnreachableError, WarehouseError
-from src.infrastructure.data_api import DataApiConnection
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
-from src.infrastructure.s3_storage import S3Storage
+from src.infrastructure.storage.s3_storage import S3Storage
+from src.infrastructure.warehouse.data_api import DataApiConnection
 from tests.aws.data_api import PlayedDataApi
 from tests.aws.validating import refusal
 from tests.integration.test_loader import ROLE, ROWS, counts, plan

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from src.errors import ModelError
-from src.orchestration.demo_model_trainer import DemoModelTrainer
-from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.orchestration.environment import DemoEnvironment
-from src.orchestration.model_decision import hint_after_failure
-from src.orchestration.training_data import hint_for_more, newest_load
+from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.orchestration.training.demo_model_trainer import DemoModelTrainer
+from src.orchestration.training.model_decision import hint_after_failure
+from src.orchestration.training.training_data import hint_for_more, newest_load
 from src.orchestration.validation.check import next_run
 from src.settings import Settings
 

@@ -7,10 +7,10 @@ import psycopg2
 import pytest
 
 from src.errors import LoadError, UnreachableError, WarehouseError
-from src.infrastructure.load_plan import LoadPlan, LoadSource, SourceFile
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
-from src.infrastructure.s3_storage import S3Storage
+from src.infrastructure.storage.s3_storage import S3Storage
+from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, SourceFile
 from src.local_cloud.redshift.connection import connect
 from tests.integration.conftest import end_session
 

@@ -18,11 +18,11 @@ from botocore.exceptions import ClientError
 
 from src.errors import BusyError, CannotRunError, UnreachableError
 from src.infrastructure.glue_job_manager import GlueJobManager
-from src.infrastructure.s3_storage import S3Storage
-from src.local_cloud import postgres_server
+from src.infrastructure.storage.s3_storage import S3Storage
 from src.local_cloud.local_cloud import LocalCloud, temporary_state_folder
-from src.local_cloud.server_folder import data_folder
-from src.orchestration import preflight
+from src.local_cloud.servers import postgres_server
+from src.local_cloud.servers.server_folder import data_folder
+from src.orchestration import size_limits
 from src.orchestration.environment import DemoEnvironment
 from src.settings import Settings
 from tests.waiting import wait_until
@@ -274,7 +274,7 @@ def test_a_failed_run_has_as_many_attempts_as_the_job_allows(
 
 
 def test_spark_that_is_not_installed_says_how(monkeypatch, tmp_path):
-    monkeypatch.setattr(preflight, "find_spec", lambda name: None)
+    monkeypatch.setattr(size_limits, "find_spec", lambda name: None)
     settings = Settings(etl_engine="spark", state_dir=str(tmp_path))
     with pytest.raises(CannotRunError, match="pyspark is not installed") as caught:
         DemoEnvironment(settings).__enter__()

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from src.errors import BusyError, UnreachableError
 from src.local_cloud import local_cloud as local_cloud_module
-from src.local_cloud import processes
 from src.local_cloud.local_cloud import LocalCloud
+from src.local_cloud.servers import processes
 from tests.conftest import ROOT, SMALL
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -264,7 +264,7 @@ AS_ANOTHER = """
 import os, sys
 from src.local_cloud.__main__ import main
 from src.local_cloud import local_cloud, servers  # while this account may read them
-import importlib, src.local_cloud.front.server, psycopg2, boto3, psutil, logging, datetime
+import importlib, src.local_cloud.redshift.front.server, psycopg2, boto3, psutil, logging, datetime
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 sys.exit(main([sys.argv[1]]))
 """

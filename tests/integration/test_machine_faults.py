@@ -12,14 +12,14 @@ import psutil
 import pytest
 
 from src.errors import CannotRunError, UnreachableError, WarehouseError
-from src.infrastructure.load_plan import LoadPlan, LoadSource, SourceFile
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
-from src.infrastructure.s3_storage import S3Storage
-from src.local_cloud import postgres_server, processes
+from src.infrastructure.storage.s3_storage import S3Storage
+from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, SourceFile
 from src.local_cloud.local_cloud import LocalCloud
-from src.local_cloud.postgres_server import PostgresServer, may_pass
-from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.local_cloud.servers import postgres_server, processes
+from src.local_cloud.servers.postgres_server import PostgresServer, may_pass
+from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.settings import Settings
 from tests.integration.test_loader import ROWS
 from tests.waiting import wait_until

@@ -18,7 +18,7 @@ from src.local_cloud.local_cloud import LocalCloud
 from tests.conftest import LIMIT_S, ROOT, SMALL, Script
 from tests.waiting import wait_until
 
-SCHEMA = json.loads((ROOT / "docs/reference/pipeline_report.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "src/reporting/schemas/pipeline_report.schema.json").read_text())
 STEPS = ["s3_buckets", "data_generation", "glue_etl", "redshift_load", "data_verification"]
 TABLES = ("artists", "venues", "concerts", "ticket_sales")
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 import pytest
 
 from src.errors import QualityError, UsageError
-from src.infrastructure.failed_load import redirect
+from src.infrastructure.warehouse.failed_load import redirect
 from src.local_cloud.local_cloud import LocalCloud
-from src.orchestration import verification
-from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
-from src.orchestration.run_progress import unfinished_run
+from src.orchestration.pipeline import verification
+from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.orchestration.pipeline.resuming import unfinished_run
 from src.services.data_quality_service import read_checks
 from src.settings import Settings
 from tests.aws.scenario import Scenario

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from src.local_cloud import postgres_roles, postgres_server
-from src.local_cloud.front.server import Front
 from src.local_cloud.local_cloud import LocalCloud
+from src.local_cloud.redshift.front.server import Front
+from src.local_cloud.servers import postgres_roles, postgres_server
 from tests.conformance import conforms
 from tests.integration.conftest import superuser_of
 

@@ -18,8 +18,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from src.local_cloud.redshift import copy_text
-from src.local_cloud.redshift.copy_lines import LONGEST
+from src.local_cloud.redshift.copying import text_loading
+from src.local_cloud.redshift.copying.copy_command import CopyCommand
+from src.local_cloud.redshift.copying.lines import LONGEST
 from tests.conformance import conforms
 from tests.integration.conftest import Table, parquet
 
@@ -58,9 +59,9 @@ class Texts(Table):
         """Load past the staging table, through it, and record by record: all must agree."""
         found = [self.load(body, options)]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(copy_text, "may_be_plain", lambda *_: False)
+            patch.setattr(text_loading, "may_be_plain", lambda *_: False)
             found.append(self.load(body, options))
-            patch.setattr(copy_text, "needs_records", lambda *_: True)
+            patch.setattr(CopyCommand, "needs_records", property(lambda _: True))
             found.append(self.load(body, options))
         assert found[0] == found[1] == found[2]
         return found[0]

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from src.local_cloud.redshift import copy_direct, copy_lines, copy_text
+from src.local_cloud.redshift.copying import lines as line_blocks
+from src.local_cloud.redshift.copying import row_stream, text_loading
 from tests.conformance import conforms
 from tests.integration.conftest import BUCKET, Table, parquet
 
@@ -82,7 +83,7 @@ def loads(cloud, bucket):
     def both(body, options):
         mixed = load(body, options)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(copy_text, "may_be_plain", lambda *_: False)
+            patch.setattr(text_loading, "may_be_plain", lambda *_: False)
             staged = load(body, options)
         return mixed, staged
 
@@ -184,7 +185,7 @@ def test_json_files_load_alike_by_both_ways(loads, rows, options, between):
     ],
 )
 def test_plain_files_need_no_staging(loads, monkeypatch, body, options):
-    monkeypatch.setattr(copy_text, "_new_stage", lambda *_: pytest.fail("staged"))
+    monkeypatch.setattr(text_loading, "_new_stage", lambda *_: pytest.fail("staged"))
     rows, errors, scanned = loads.load(body.encode(), options)
     expected = 2 if "17" in body else 1
     assert (len(rows), errors, scanned) == (expected, [], [(expected,)])
@@ -192,7 +193,7 @@ def test_plain_files_need_no_staging(loads, monkeypatch, body, options):
 
 @pytest.mark.parametrize("size", [16, 100, 1 << 20])
 def test_blocks_of_any_size_load_alike(loads, monkeypatch, size):
-    monkeypatch.setattr(copy_lines, "BLOCK_BYTES", size)
+    monkeypatch.setattr(line_blocks, "BLOCK_BYTES", size)
     rows = [{**PLAIN, "n": str(n), "w": f'"line {n}\nand ""more"", quoted"'} for n in range(50)]
     mixed, staged = loads("".join(",".join(r.values()) + "\n" for r in rows).encode(), "CSV")
     assert mixed == staged
@@ -231,7 +232,7 @@ def test_parquet_loads_alike_in_binary_and_as_text(loads, rows):
     pq.write_table(pa.table(columns), sink)
     binary = loads.load(sink.getvalue(), "PARQUET", errors="")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copy_direct, "can_be_binary", lambda *_: False)
+        patch.setattr(row_stream, "can_be_binary", lambda *_: False)
         text = loads.load(sink.getvalue(), "PARQUET", errors="")
     assert binary == text
     assert len(binary[0]) == len(rows)
@@ -255,13 +256,13 @@ def test_decimals_and_moments_of_any_scale(bucket, connection, scale, unit):
 
     binary = loaded()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copy_direct, "can_be_binary", lambda *_: False)
+        patch.setattr(row_stream, "can_be_binary", lambda *_: False)
         assert loaded() == binary
     assert [row[0] for row in binary] == sorted(decimals)
 
 
 def test_a_bad_row_behind_plain_blocks_leaves_nothing_twice(loads, monkeypatch):
-    monkeypatch.setattr(copy_lines, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(line_blocks, "BLOCK_BYTES", 256)
     lines = [",".join({**PLAIN, "n": str(n)}.values()) for n in range(200)]
     lines[150] = lines[150].replace("150", "x", 1)
     mixed, staged = loads("\n".join(lines).encode(), "CSV")

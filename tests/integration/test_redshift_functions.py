@@ -6,7 +6,7 @@ from decimal import Decimal
 import psycopg2
 import pytest
 
-from src.local_cloud.redshift.rewriting import PARTS
+from src.local_cloud.redshift.sql.rewriting import PARTS
 from tests.conformance import conforms
 
 D = "CAST('{}' AS TIMESTAMP)".format

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.infrastructure.redshift_client import RedshiftClient
-from src.infrastructure.redshift_unload import RedshiftUnloader
-from src.infrastructure.s3_storage import S3Storage
+from src.infrastructure.storage.s3_storage import S3Storage
+from src.infrastructure.warehouse.unloader import RedshiftUnloader
 from tests.conformance import conforms
 from tests.integration.conftest import BUCKET
 

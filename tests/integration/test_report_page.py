@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from src.reporting.html_report import render_page
+from src.reporting.page.html_report import render_page
 from tests.conftest import SMALL
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;{{7*7}}"
@@ -181,14 +181,14 @@ def test_models_that_were_only_rechecked_show_their_checks(trained):
 
 def test_a_failed_run_keeps_its_own_error_when_the_page_cannot_be_written(script, monkeypatch):
     from src.errors import CannotRunError
-    from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
-    from src.reporting import report_pages
+    from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+    from src.reporting.page import linked_pages
     from src.settings import Settings
 
     def full(*_):
         raise CannotRunError("no space left")
 
-    monkeypatch.setattr(report_pages, "write_pages", full)
+    monkeypatch.setattr(linked_pages, "write_pages", full)
     settings = Settings(state_dir=str(script.state), report_dir=str(script.folder / "r"))
     with DemoPipelineOrchestrator(settings, skip_generation=True) as orchestrator:
         report = orchestrator.run_pipeline()

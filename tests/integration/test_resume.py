@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from src.local_cloud.local_cloud import LocalCloud
-from src.orchestration import demo_pipeline_orchestrator as orchestrator
-from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
-from src.orchestration.run_progress import unfinished_run
+from src.orchestration.pipeline import demo_pipeline_orchestrator as orchestrator
+from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.orchestration.pipeline.resuming import unfinished_run
 from src.settings import Settings
 from tests.conftest import SMALL, Script
 from tests.integration.test_pipeline import report_of, warehouse

@@ -8,7 +8,7 @@ import pytest
 from botocore.config import Config
 
 from src.errors import StorageError, UnreachableError
-from src.infrastructure.s3_storage import S3Storage
+from src.infrastructure.storage.s3_storage import S3Storage
 from src.local_cloud.redshift.connection import connect
 from tests.faulty_proxy import FaultyProxy
 

@@ -5,8 +5,8 @@ from contextlib import closing
 import pytest
 
 from src.errors import WarehouseError
-from src.infrastructure.failed_load import FailedLoad
 from src.infrastructure.redshift_client import RedshiftClient
+from src.infrastructure.warehouse.failed_load import FailedLoad
 
 OLD_TABLES = (
     "CREATE TABLE {schema}.venues (venue_id VARCHAR(64) NOT NULL, name VARCHAR(200) NOT NULL, "

@@ -12,11 +12,11 @@ import pytest
 
 from src.domain.cleaning import job_argument, table_counts
 from src.domain.tables import TABLES
-from src.infrastructure.load_plan import LoadPlan, LoadSource, SourceFile
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
-from src.infrastructure.s3_storage import S3Storage
-from src.services.concert_world import WorldSize
+from src.infrastructure.storage.s3_storage import S3Storage
+from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, SourceFile
+from src.services.generation.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from tests.conftest import ROOT, FolderSink
 from tests.integration import random_values

@@ -7,9 +7,9 @@ import jsonschema
 import pytest
 
 from src.errors import UsageError
-from src.orchestration.demo_model_trainer import DemoModelTrainer
-from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.orchestration.environment import DemoEnvironment
+from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.orchestration.training.demo_model_trainer import DemoModelTrainer
 from src.settings import Settings
 from tests.conftest import ROOT
 
@@ -82,7 +82,7 @@ def test_the_report_of_stages_called_one_by_one(settings, environment):
     found = orchestrator.generate_summary_report()
     assert found["steps"]["data_verification"]["status"] == "success"
     assert found["verdict"] == "succeeded"
-    schema = json.loads((ROOT / "docs/reference/pipeline_report.schema.json").read_text())
+    schema = json.loads((ROOT / "src/reporting/schemas/pipeline_report.schema.json").read_text())
     jsonschema.validate(json.loads(orchestrator.workflow.report_path.read_text()), schema)
 
 

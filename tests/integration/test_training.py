@@ -15,17 +15,17 @@ import pytest
 from src.domain.tables import TABLES
 from src.errors import ModelError, SavedModelError
 from src.local_cloud.local_cloud import LocalCloud
-from src.orchestration import sales_training, training_data, venue_training
 from src.orchestration.environment import DemoEnvironment
-from src.services.concert_world import WorldSize
-from src.services.model_files import read_folder
+from src.orchestration.training import sales_training, training_data, venue_training
+from src.services.generation.concert_world import WorldSize
+from src.services.modelling.model_files import read_folder
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
 from src.services.venue_popularity_service import VenuePopularityService
 from src.settings import Settings
 from tests.conftest import ROOT, SMALL, FolderSink, Trainer
 
-SCHEMA = json.loads((ROOT / "docs/reference/training_report.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "src/reporting/schemas/training_report.schema.json").read_text())
 GB, RF = "ticket_sales_prediction", "venue_popularity"
 
 

@@ -14,16 +14,16 @@ import psycopg2
 import pytest
 
 import validate_demo_pipeline
-from src.infrastructure.aws_account import AwsAccount
-from src.infrastructure.warehouse_access import WarehouseAccess
-from src.orchestration.demo_pipeline_validator import DemoPipelineValidator, all_checks
+from src.infrastructure.aws.account import AwsAccount
+from src.infrastructure.warehouse.access import WarehouseAccess
 from src.orchestration.validation import smoke
 from src.orchestration.validation.check import Check, Finding
+from src.orchestration.validation.demo_pipeline_validator import DemoPipelineValidator, all_checks
 from src.settings import Settings
 from tests.aws.validating import Played, refusal
 from tests.conftest import ROOT
 
-SCHEMA = json.loads((ROOT / "docs/reference/validation_report.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "src/reporting/schemas/validation_report.schema.json").read_text())
 COPIED = ("*.py", "*.txt", "*.md", "src", "docs", "tests", ".env.example")
 
 
@@ -116,15 +116,17 @@ BROKEN = [
     ("file_structure", removing("src/sql/checks"), "src/sql/checks/"),
     ("imports", adding("src/services/broken.py", "import no_such_module\n"), "no_such_module"),
     ("imports", adding("src/domain/broken.py", "def f(:\n"), "SyntaxError"),
-    ("imports", replacing("src/settings.py", "import re\n", "import rex\n"), "rex"),
+    ("imports", replacing("src/settings/__init__.py", "import re\n", "import rex\n"), "rex"),
     ("sql_files", adding("src/sql/checks/99_x.sql", "SELECT FROM WHERE;"), "99_x.sql"),
     ("sql_files", adding("src/sql/checks/99_x.sql", "-- nothing\n"), "no statement"),
     ("sql_files", adding("src/sql/checks/99_x.sql", "FROBNICATE all;"), "99_x.sql"),
-    ("report_schemas", removing("docs/reference/training_report.schema.json"), "training_report"),
     ("report_schemas",
-     replacing("docs/reference/pipeline_report.schema.json", '"object"', '"objekt"'), "objekt"),
+     removing("src/reporting/schemas/training_report.schema.json"), "training_report"),
     ("report_schemas",
-     replacing("docs/reference/pipeline_report.schema.json", '"const": 3', '"const": 1'),
+     replacing("src/reporting/schemas/pipeline_report.schema.json", '"object"', '"objekt"'),
+     "objekt"),
+    ("report_schemas",
+     replacing("src/reporting/schemas/pipeline_report.schema.json", '"const": 3', '"const": 1'),
      "schema_version"),
     ("scripts", not_executable, "train_demo_models.py is not executable"),
     ("scripts", removing("validate_demo_pipeline.py"), "validate_demo_pipeline.py is missing"),
@@ -135,7 +137,7 @@ BROKEN = [
     ("options", replacing(CLI, "| `--iam-role", "| `--role"), "--iam-role is not doc"),
     ("options", removing(CLI), "cli.md is missing"),
     ("interfaces",
-     replacing("src/orchestration/demo_pipeline_orchestrator.py", "def ensure_s3_buckets",
+     replacing("src/orchestration/pipeline/demo_pipeline_orchestrator.py", "def ensure_s3_buckets",
                "def make_buckets"), "ensure_s3_buckets is missing"),
     ("interfaces",
      replacing("src/services/model_evaluation_service.py", "random_state: int = 42",
@@ -215,7 +217,7 @@ def test_reports_that_break_their_schema_are_seen(validate, tmp_path):
 
 def test_servers_that_cannot_start_are_seen(validate, monkeypatch):
     assert validate("local_servers")["verdict"] == "passed"
-    from src.local_cloud import s3_server
+    from src.local_cloud.servers import s3_server
 
     monkeypatch.setattr(s3_server, "_rclone", lambda: "/bin/false")
     entry = validate("local_servers")
@@ -235,7 +237,7 @@ def test_a_smoke_run_that_fails_is_seen(validate, checkout, monkeypatch):
     monkeypatch.setitem(smoke.RUNS, RUN, ("--concerts", "10", "--sales", "50"))
     entry = validate("smoke")  # ten concerts are too few to learn from
     assert entry["verdict"] == "failed" and "train_demo_models.py" in entry["found"]
-    replacing("docs/reference/pipeline_report.schema.json", '"dataset", "rows"', '"datum"')(
+    replacing("src/reporting/schemas/pipeline_report.schema.json", '"dataset", "rows"', '"datum"')(
         checkout
     )
     assert "'datum' is a required property" in validate("smoke")["found"]
@@ -478,7 +480,7 @@ class Checks:
     """A validator whose checks find what the test says."""
 
     def __init__(self, monkeypatch, tmp_path, *findings):
-        from src.orchestration import demo_pipeline_validator as module
+        from src.orchestration.validation import demo_pipeline_validator as module
 
         def look(finding):
             def run(_):

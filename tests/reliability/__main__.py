@@ -20,8 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from src.local_cloud.server_folder import data_folder
-from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.local_cloud.servers.server_folder import data_folder
+from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.settings import Settings
 from tests.conftest import SMALL, Script
 from tests.integration.test_pipeline import leftovers, warehouse

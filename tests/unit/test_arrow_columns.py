@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.services import arrow_columns as ac
+from src.services.encoding import arrow_columns as ac
 
 ROWS = [0, 1, 7, 100]
 
@@ -62,7 +62,7 @@ def test_more_than_64_bits_are_not_taken_for_cents():
 def test_generation_imports_no_pandas():
     code = """
 import sys
-from src.services.concert_world import WorldSize
+from src.services.generation.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 class Nowhere:
     def put(self, path, body): pass

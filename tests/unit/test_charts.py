@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from src.reporting import charts
+from src.reporting.page import charts
 
 VALUES = st.floats(min_value=1e-3, max_value=1e12)
 

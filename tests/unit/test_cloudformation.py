@@ -11,9 +11,9 @@ import pytest
 from cfnlint.decode import cfn_yaml
 from moto import mock_aws
 
-from src.infrastructure.aws_permissions import GLUE, OPERATOR, REDSHIFT, names_of
-from src.infrastructure.bucket_setup import EXPIRING, BucketSetup, tls_only
-from src.infrastructure.glue_job import GlueJob, definition
+from src.infrastructure.aws.bucket_setup import EXPIRING, BucketSetup, tls_only
+from src.infrastructure.aws.glue_job import GlueJob, definition
+from src.infrastructure.aws.permissions import GLUE, OPERATOR, REDSHIFT, names_of
 from src.settings import Settings, load_settings
 from tests.conftest import ROOT
 

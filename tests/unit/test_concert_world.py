@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.errors import UsageError
-from src.services import demand_model as dm
-from src.services.concert_world import AS_OF, WorldSize, build_world, stream
+from src.services.generation import demand_model as dm
+from src.services.generation.concert_world import AS_OF, WorldSize, build_world, stream
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from src.services import demand_model as dm
+from src.services.generation import demand_model as dm
 
 P = dm.DemandParameters()
 

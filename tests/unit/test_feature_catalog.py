@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from src.errors import ModelError
-from src.services.feature_catalog import SALES_FEATURES, Feature, SalesEncoder, refuse_late
+from src.services.features.feature_catalog import SALES_FEATURES, Feature, SalesEncoder, refuse_late
 from tests.unit.sales_rows import sales_rows
 
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from botocore.validate import ParamValidator
 
 from src.errors import EtlError, UnreachableError
-from src.infrastructure.glue_job import GlueJob
+from src.infrastructure.aws.glue_job import GlueJob
 from src.infrastructure.glue_job_manager import GlueJobManager
 
 

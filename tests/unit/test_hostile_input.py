@@ -12,9 +12,9 @@ import run_demo_pipeline
 import train_demo_models
 from src.errors import DemoError, InputDataError, SettingsError
 from src.orchestration.command_line import run_script
-from src.services import unzipping
-from src.services.input_files import InputReader
-from src.services.input_folder import find_input
+from src.services.input import unzipping
+from src.services.input.input_files import InputReader
+from src.services.input.input_folder import find_input
 from src.settings import Settings, load_settings
 
 OPTIONS = sorted(

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from src.domain.tables import ARTISTS
 from src.errors import InputDataError
-from src.services.input_dataset import InputDataset
-from src.services.input_files import InputReader
-from src.services.input_folder import InputFile, InputTable, find_input
+from src.services.input.input_dataset import InputDataset
+from src.services.input.input_files import InputReader
+from src.services.input.input_folder import InputFile, InputTable, find_input
 from tests.conftest import FolderSink
 
 GOOD = {

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.errors import ModelError
-from src.orchestration.model_decision import (
+from src.orchestration.training.model_decision import (
     decide,
     failed,
     hint_after_failure,
@@ -13,7 +13,7 @@ from src.orchestration.model_decision import (
     raise_failed,
     warnings_of,
 )
-from src.orchestration.training_data import LoadFacts, completed, hint_for_more
+from src.orchestration.training.training_data import LoadFacts, completed, hint_for_more
 from tests.unit.sales_rows import sales_rows
 
 VERDICTS = st.sampled_from(["better", "indistinguishable", "worse"])

@@ -7,8 +7,8 @@ import pytest
 from moto import mock_aws
 
 from src.errors import SavedModelError
-from src.infrastructure.model_registry import ModelRegistry
-from src.infrastructure.s3_storage import S3Storage
+from src.infrastructure.storage.model_registry import ModelRegistry
+from src.infrastructure.storage.s3_storage import S3Storage
 
 FILES = {"a.skops": b"one", "state.json": b"{}"}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from src.errors import UsageError
 from src.services import ticket_sales_prediction_service as sales_module
 from src.services import venue_popularity_service as venue_module
-from src.services.feature_catalog import COUNTS
+from src.services.features.feature_catalog import COUNTS
 from src.services.ticket_sales_prediction_service import PREDICTED
 from src.services.venue_popularity_service import FORECAST
 from tests.unit.sales_rows import sales_rows, small_sales_model, small_venue_model

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from src.errors import ModelError, SavedModelError, UsageError
-from src.services import model_files
-from src.services.drift import drift, profile
+from src.services.features.drift import drift, profile
+from src.services.modelling import model_files
 from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
 from src.services.venue_popularity_service import (
     ScoreScale,

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from src.reporting.presenter import Presenter
-from src.reporting.stage_tables import stage_tables
+from src.reporting.terminal.presenter import Presenter
+from src.reporting.terminal.stage_tables import stage_tables
 
 ROWS = {"artists": {"raw_records": 1010, "rejected": 10, "loaded": 1000, "warehouse": 1000}}
 MODEL = {

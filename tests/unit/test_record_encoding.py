@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.services import arrow_columns, json_rows, record_encoding
-from src.services.record_encoding import encode_csv, encode_json_lines, part_writer
+from src.services.encoding import arrow_columns, json_rows, record_encoding
+from src.services.encoding.record_encoding import encode_csv, encode_json_lines, part_writer
 
 ANY_TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
 

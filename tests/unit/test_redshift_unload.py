@@ -8,9 +8,9 @@ import pytest
 import sqlglot
 from moto import mock_aws
 
-from src.infrastructure.redshift_unload import RedshiftUnloader
-from src.infrastructure.s3_storage import S3Storage
-from src.orchestration.training_data import read_feature_sql
+from src.infrastructure.storage.s3_storage import S3Storage
+from src.infrastructure.warehouse.unloader import RedshiftUnloader
+from src.orchestration.training.training_data import read_feature_sql
 
 
 class Client:

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.errors import CannotRunError, DemoError, LoadError
-from src.reporting.console import Console, human_bytes, log_formatter, plural, printable
 from src.reporting.run_report import new_run_id, to_json, write_atomically
+from src.reporting.terminal.console import Console, log_formatter
+from src.reporting.wording import human_bytes, plural, printable
 
 
 @dataclasses.dataclass

@@ -12,9 +12,9 @@ from moto import mock_aws
 from src.domain.dataset import DataFile, DatasetManifest, TableFiles, manifest_from_dict
 from src.domain.tables import TABLES
 from src.errors import StorageError, UnreachableError
-from src.infrastructure.bucket_setup import BucketSetup
-from src.infrastructure.raw_datasets import RawDatasets
-from src.infrastructure.s3_storage import S3Storage
+from src.infrastructure.aws.bucket_setup import BucketSetup
+from src.infrastructure.storage.raw_datasets import RawDatasets
+from src.infrastructure.storage.s3_storage import S3Storage
 
 ACCOUNT = "123456789012"  # moto's
 

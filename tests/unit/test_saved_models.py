@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from src.errors import SavedModelError, UsageError
-from src.infrastructure.model_registry import ModelRegistry
-from src.infrastructure.s3_storage import S3Storage
-from src.services import model_files
-from src.services.drift import drift, profile
-from src.services.row_batch import RowBatch
+from src.infrastructure.storage.model_registry import ModelRegistry
+from src.infrastructure.storage.s3_storage import S3Storage
+from src.services.features.drift import drift, profile
+from src.services.features.row_batch import RowBatch
+from src.services.modelling import model_files
 from src.services.ticket_sales_prediction_service import PREDICTED
 from src.services.venue_popularity_service import FORECAST
 from tests.conftest import ROOT
@@ -178,7 +178,7 @@ FRESH = """
 import json, sys
 sys.modules["pandas"] = None  # the record path needs none
 from pathlib import Path
-from src.services.model_files import read_folder, sales_service, venue_service
+from src.services.modelling.model_files import read_folder, sales_service, venue_service
 service = sales_service(read_folder(Path(sys.argv[1]) / "ticket_sales/1"))
 found = [[p.tickets.hex(), p.low.hex(), p.high.hex(), p.confidence.hex()]
          for p in service.predict(json.load(sys.stdin))]

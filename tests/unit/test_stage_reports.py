@@ -6,8 +6,8 @@ import jsonschema
 import pytest
 
 from src.errors import ModelError, UsageError
-from src.orchestration.demo_model_trainer import DemoModelTrainer
-from src.orchestration.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.orchestration.training.demo_model_trainer import DemoModelTrainer
 from src.orchestration.workflow import StepOutcome, Workflow
 from src.settings import Settings
 from tests.conftest import ROOT
@@ -46,7 +46,7 @@ def test_a_stage_that_raised_is_in_the_report_as_failed(owned):
     statuses = {name: step["status"] for name, step in found["steps"].items()}
     assert statuses.pop(key) == "failed"
     assert set(statuses.values()) == {"not_run"}
-    schema = json.loads((ROOT / f"docs/reference/{kind}_report.schema.json").read_text())
+    schema = json.loads((ROOT / f"src/reporting/schemas/{kind}_report.schema.json").read_text())
     written = json.loads(owner.workflow.report_path.read_text())
     jsonschema.validate(written, schema, format_checker=jsonschema.FormatChecker())
 

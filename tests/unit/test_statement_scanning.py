@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.local_cloud.redshift import scanning, statements
-from src.local_cloud.redshift.failures import Refusal
+from src.local_cloud.redshift.statements import dispatch
+from src.sql import scanning
+from src.sql.refusal import Refusal
 from tests.integration.test_redshift_attacks import COMMENTS, QUERIES, STATEMENTS
 from tests.integration.test_redshift_functions import ANSWERS
 
@@ -25,7 +26,7 @@ PLAIN = [
 
 def verdict(text):
     try:
-        return [statements.postgres_text(s) for s in scanning.split(text)]
+        return [dispatch.postgres_text(s) for s in scanning.split(text)]
     except Refusal as refusal:
         return refusal.code
 

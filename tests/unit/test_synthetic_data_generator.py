@@ -16,9 +16,10 @@ import pytest
 
 from src.domain.tables import TABLES
 from src.errors import GenerationError
-from src.services import part_making, raw_tables, side_by_side
-from src.services.concert_world import WorldSize
-from src.services.generation_checks import GenerationChecks
+from src.services.encoding import parallel_writes
+from src.services.generation import parts, raw_tables
+from src.services.generation.concert_world import WorldSize
+from src.services.generation.generation_checks import GenerationChecks
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from tests.conftest import FolderSink
 from tests.waiting import PATIENCE_S, wait_until
@@ -190,8 +191,8 @@ def test_a_block_that_is_left_out_stops_the_generation(small_world):
 
 @pytest.mark.parametrize("raw_format", ["json", "parquet"])
 def test_any_number_of_workers_writes_the_same_bytes(tmp_path, monkeypatch, raw_format):
-    monkeypatch.setattr(part_making, "WORTH_WORKERS", 1)
-    monkeypatch.setattr(part_making, "ROWS_PER_PART", 30_000)
+    monkeypatch.setattr(parts, "WORTH_WORKERS", 1)
+    monkeypatch.setattr(parts, "ROWS_PER_PART", 30_000)
     manifests = []
     for workers in (1, 2, 3):
         generator = SyntheticDataGenerator(WorldSize(200, 100, 9_000, 150_000), defect_rate=0.05)
@@ -207,8 +208,8 @@ def test_any_number_of_workers_writes_the_same_bytes(tmp_path, monkeypatch, raw_
 
 
 def test_a_worker_that_dies_is_an_error_not_a_hang(tmp_path, monkeypatch):
-    monkeypatch.setattr(part_making, "WORTH_WORKERS", 1)
-    monkeypatch.setattr(part_making, "ROWS_PER_PART", 30_000)
+    monkeypatch.setattr(parts, "WORTH_WORKERS", 1)
+    monkeypatch.setattr(parts, "ROWS_PER_PART", 30_000)
     generator = SyntheticDataGenerator(WorldSize(200, 100, 9_000, 150_000))
 
     class Killing(FolderSink):
@@ -223,8 +224,8 @@ def test_a_worker_that_dies_is_an_error_not_a_hang(tmp_path, monkeypatch):
 
 
 def test_a_sink_that_fails_leaves_no_worker_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(part_making, "WORTH_WORKERS", 1)
-    monkeypatch.setattr(part_making, "ROWS_PER_PART", 30_000)
+    monkeypatch.setattr(parts, "WORTH_WORKERS", 1)
+    monkeypatch.setattr(parts, "ROWS_PER_PART", 30_000)
 
     class Full(FolderSink):
         def put(self, path, body):
@@ -240,27 +241,27 @@ def test_a_sink_that_fails_leaves_no_worker_behind(tmp_path, monkeypatch):
 
 def test_files_are_stored_side_by_side_and_none_after_a_failure():
     stored = []
-    all_at_once = threading.Barrier(side_by_side.AT_ONCE, timeout=PATIENCE_S)
+    all_at_once = threading.Barrier(parallel_writes.AT_ONCE, timeout=PATIENCE_S)
 
     class Meeting:
         """A sink whose first puts wait for each other: side by side, or never."""
 
         def put(self, path, body):
-            if int(path) < side_by_side.AT_ONCE:
+            if int(path) < parallel_writes.AT_ONCE:
                 all_at_once.wait()
             if path == "3":
                 raise OSError("gone")
             stored.append(path)
 
-    with pytest.raises(OSError, match="gone"), side_by_side.SideBySide(Meeting()) as uploads:
+    with pytest.raises(OSError, match="gone"), parallel_writes.SideBySide(Meeting()) as uploads:
         for number in range(40):
             uploads.put(str(number), b"")
-            if number == side_by_side.AT_ONCE - 1:
+            if number == parallel_writes.AT_ONCE - 1:
                 wait_until(uploads._begun[-1].done, "the put that fails is over")
-    assert side_by_side.AT_ONCE - 1 <= len(stored) < 2 * side_by_side.AT_ONCE
+    assert parallel_writes.AT_ONCE - 1 <= len(stored) < 2 * parallel_writes.AT_ONCE
     all_at_once.abort()
     failed = pytest.raises(threading.BrokenBarrierError)
-    with failed, side_by_side.SideBySide(Meeting()) as uploads:
+    with failed, parallel_writes.SideBySide(Meeting()) as uploads:
         uploads.put("3", b"")  # the last one's failure is raised, too
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from src.errors import UsageError
-from src.orchestration import training_data
-from src.orchestration.demo_model_trainer import DemoModelTrainer
 from src.orchestration.environment import DemoEnvironment
+from src.orchestration.training import training_data
+from src.orchestration.training.demo_model_trainer import DemoModelTrainer
 from src.settings import Settings
 
 NEEDS = {

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from src.errors import SettingsError, UnreachableError
-from src.infrastructure.aws_account import AwsAccount
+from src.infrastructure.aws.account import AwsAccount
 from src.infrastructure.redshift_client import RedshiftClient
-from src.infrastructure.warehouse_access import AMAZON_ROOTS, Credentials, WarehouseAccess
+from src.infrastructure.warehouse.access import AMAZON_ROOTS, Credentials, WarehouseAccess
 from src.settings import Settings
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

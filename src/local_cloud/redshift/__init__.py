@@ -1,1 +1,4 @@
-"""Redshift's dialect over PostgreSQL: COPY, DDL, system views, errors."""
+"""Redshift over PostgreSQL: a connection that speaks its dialect.
+
+May import sql; nothing outside of it but sql.
+"""

@@ -10,10 +10,11 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from src.local_cloud.redshift import scanning, statements
-from src.local_cloud.redshift.failures import raised_by_server
+from src.local_cloud.redshift.refusals import raised_by_server
+from src.local_cloud.redshift.statements import dispatch
+from src.sql import scanning
 
-_SYSTEM_SQL = Path(__file__).with_name("system.sql")
+_SYSTEM_SQL = Path(__file__).parent / "catalog" / "system.sql"
 # What would give the clients' schemas and relations to their owner. An identity's sequence follows
 # its table.
 _FOREIGN = """
@@ -146,7 +147,7 @@ class RedshiftCursor(psycopg2.extensions.cursor):
         with raised_by_server(self.plain):
             found = scanning.split(text)
             for statement in found:
-                statements.run(statement, self)
+                dispatch.run(statement, self)
         if not found:
             self.plain("")
 

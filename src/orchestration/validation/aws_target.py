@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from src.errors import DemoError
-from src.infrastructure.aws_permissions import Permission, names_of, needed_by
+from src.infrastructure.aws.permissions import Permission, names_of, needed_by
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.validation.check import Check, Context, Finding, judge
 from src.orchestration.validation.local_target import failure

@@ -16,17 +16,19 @@ HELP_ATTEMPTS = 3  # the best counts: a busy machine is no fault of the script
 
 # The classes the scripts and their users build on, and methods that must be among theirs.
 REQUIRED_CLASSES: dict[str, tuple[str, ...]] = {
-    "src/orchestration/demo_pipeline_orchestrator.py:DemoPipelineOrchestrator": (
+    "src/orchestration/pipeline/demo_pipeline_orchestrator.py:DemoPipelineOrchestrator": (
         "ensure_s3_buckets", "generate_and_upload_data", "run_glue_etl_jobs",
         "load_data_to_redshift", "verify_data_quality", "generate_summary_report", "run_pipeline",
     ),
-    "src/orchestration/demo_model_trainer.py:DemoModelTrainer": (
+    "src/orchestration/training/demo_model_trainer.py:DemoModelTrainer": (
         "extract_venue_training_data", "prepare_venue_features", "train_venue_popularity_model",
         "extract_ticket_sales_training_data", "prepare_ticket_sales_features",
         "train_ticket_sales_model", "generate_sample_predictions", "generate_training_report",
         "run_training_pipeline",
     ),
-    "src/orchestration/demo_pipeline_validator.py:DemoPipelineValidator": ("run_validation",),
+    "src/orchestration/validation/demo_pipeline_validator.py:DemoPipelineValidator": (
+        "run_validation",
+    ),
     "src/services/synthetic_data_generator.py:SyntheticDataGenerator": ("export",),
     "src/services/venue_popularity_service.py:VenuePopularityService": ("fit", "calibrate", "rank"),
     "src/services/ticket_sales_prediction_service.py:TicketSalesPredictionService": (

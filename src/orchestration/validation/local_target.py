@@ -9,9 +9,9 @@ from pathlib import Path
 
 from src.errors import DemoError
 from src.orchestration.environment import DemoEnvironment, temporary_state_folder
-from src.orchestration.preflight import check_sizes
+from src.orchestration.size_limits import check_sizes
 from src.orchestration.validation.check import Check, Context, Finding, judge
-from src.reporting.console import human_bytes
+from src.reporting.wording import human_bytes
 
 
 def servers(context: Context) -> Finding:

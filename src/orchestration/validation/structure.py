@@ -29,10 +29,10 @@ REQUIRED_FILES = (
     "docs/reference/python.md",
     "docs/reference/reports.md",
     "docs/reference/settings.md",
-    "docs/reference/pipeline_report.schema.json",
-    "docs/reference/training_report.schema.json",
-    "docs/reference/validation_report.schema.json",
-    "src/settings.py",
+    "src/reporting/schemas/pipeline_report.schema.json",
+    "src/reporting/schemas/training_report.schema.json",
+    "src/reporting/schemas/validation_report.schema.json",
+    "src/settings/__init__.py",
     "src/errors.py",
     "src/domain/tables.py",
     "src/services/synthetic_data_generator.py",
@@ -40,16 +40,16 @@ REQUIRED_FILES = (
     "src/services/ticket_sales_prediction_service.py",
     "src/services/model_evaluation_service.py",
     "src/services/data_quality_service.py",
-    "src/infrastructure/s3_storage.py",
+    "src/infrastructure/storage/s3_storage.py",
     "src/infrastructure/redshift_client.py",
     "src/infrastructure/redshift_data_loader.py",
     "src/infrastructure/glue_job_manager.py",
     "src/glue_jobs/concert_etl_job.py",
     "src/local_cloud/README.md",
     "src/local_cloud/local_cloud.py",
-    "src/orchestration/demo_pipeline_orchestrator.py",
-    "src/orchestration/demo_model_trainer.py",
-    "src/orchestration/demo_pipeline_validator.py",
+    "src/orchestration/pipeline/demo_pipeline_orchestrator.py",
+    "src/orchestration/training/demo_model_trainer.py",
+    "src/orchestration/validation/demo_pipeline_validator.py",
     "src/orchestration/environment.py",
     "tests/conftest.py",
 )
@@ -129,7 +129,7 @@ def report_schemas(context: Context) -> Finding:
 
     problems = []
     for kind in KINDS:
-        name = f"docs/reference/{kind}_report.schema.json"
+        name = f"src/reporting/schemas/{kind}_report.schema.json"
         try:
             schema = json.loads(context.read(name))
             jsonschema.Draft202012Validator.check_schema(schema)
@@ -162,7 +162,7 @@ def schema_problems(context: Context, kind: str, text: str) -> list[str]:
     """Return how a report's text breaks its schema."""
     import jsonschema
 
-    schema = json.loads(context.read(f"docs/reference/{kind}_report.schema.json"))
+    schema = json.loads(context.read(f"src/reporting/schemas/{kind}_report.schema.json"))
     try:
         report = json.loads(text)
     except ValueError as error:

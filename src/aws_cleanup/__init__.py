@@ -1,1 +1,0 @@
-"""Removes what the demo made in an AWS account: `python -m src.aws_cleanup`."""

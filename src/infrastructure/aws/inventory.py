@@ -1,0 +1,184 @@
+"""What the demo has made in an AWS account, and its removal: nothing else is ever touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from src.errors import DemoError, StorageError, UnreachableError
+from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, AwsAccount, partition
+from src.infrastructure.aws.glue_job import LOG_GROUP
+from src.settings import Settings
+
+# In a bucket that somebody else made: only what lies where a run of the demo puts it.
+_RUN = r"\d{8}T\d{6}Z-[0-9a-f]{4}"
+_OURS = re.compile(
+    rf"(raw|processed|quarantine|summary|manifests)/{_RUN}/|unload/[a-z_]+-{_RUN}/"
+    r"|scripts/concert_etl_job-[0-9a-f]{12}\.py$|models/(ticket_sales|venue_popularity)/"
+)
+_MISSING = ("404", "NoSuchBucket", "EntityNotFoundException", "ResourceNotFoundException")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing of the demo's, what will happen to it, and how."""
+
+    name: str
+    fate: str
+    remove: Callable[[], None]
+
+
+class AwsInventory:
+    """Finds the demo's buckets, objects, Glue job and log group by the settings' names.
+
+    What a CloudFormation stack made is emptied only: the stack removes its own.
+    Failures are StorageErrors and UnreachableErrors that name the thing.
+    """
+
+    def __init__(self, account: AwsAccount, settings: Settings) -> None:
+        self._account = account
+        self._settings = settings
+        self._s3 = account.client("s3")
+        self._glue = account.client("glue")
+        self._logs = account.client("logs")
+        self._owned: dict[str, Any] = {"ExpectedBucketOwner": account.account_id}
+        self.stacks: set[str] = set()
+
+    def find(self) -> list[Found]:
+        """Return everything there is, in the order of its removal."""
+        s = self._settings
+        found = [
+            thing for name in (s.raw_bucket, s.processed_bucket) for thing in self._bucket(name)
+        ]
+        return [*found, *self._job(s.glue_job_name), *self._log_group()]
+
+    # -- buckets -------------------------------------------------------------------------
+
+    def _bucket(self, name: str) -> Iterator[Found]:
+        if self._ask(name, self._s3.head_bucket, Bucket=name, **self._owned) is None:
+            return
+        tags = self._tags_of_bucket(name)
+        is_ours = tags.get(DEMO_TAG[0]) == DEMO_TAG[1]
+        count, size = 0, 0
+        for version in self._versions(name, everything=is_ours):
+            count, size = count + 1, size + version.get("Size", 0)
+        if count:
+            which = "all" if is_ours else "the demo's"
+            yield Found(
+                f"s3://{name}/",
+                f"delete {which} {count:,} objects ({size:,} bytes)",
+                lambda: self._empty(name, everything=is_ours),
+            )
+        if not is_ours:
+            return
+        if STACK_TAG in tags:
+            self.stacks.add(tags[STACK_TAG])
+            return
+        yield Found(f"bucket {name}", "delete", lambda: self._delete_bucket(name))
+
+    def _tags_of_bucket(self, name: str) -> dict[str, str]:
+        call = self._s3.get_bucket_tagging
+        answer = self._ask(name, call, ("NoSuchTagSet",), Bucket=name, **self._owned)
+        return {tag["Key"]: tag["Value"] for tag in (answer or {}).get("TagSet", [])}
+
+    def _versions(self, bucket: str, *, everything: bool) -> Iterator[dict[str, Any]]:
+        """Yield the versions of the demo's objects, delete markers included."""
+        paginator = self._s3.get_paginator("list_object_versions")
+        pages = iter(paginator.paginate(Bucket=bucket, **self._owned))
+        while (page := self._ask(bucket, lambda: next(pages, None))) is not None:
+            for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                if everything or _OURS.match(version["Key"]):
+                    yield version
+
+    def _empty(self, bucket: str, *, everything: bool) -> None:
+        batch: list[dict[str, str]] = []
+        for version in list(self._versions(bucket, everything=everything)):
+            batch.append({"Key": version["Key"], "VersionId": version["VersionId"]})
+            if len(batch) == 1000:
+                self._delete_objects(bucket, batch)
+                batch = []
+        if batch:
+            self._delete_objects(bucket, batch)
+
+    def _delete_objects(self, bucket: str, batch: list[dict[str, str]]) -> None:
+        wanted = {"Objects": batch, "Quiet": True}
+        call = self._s3.delete_objects
+        answer = self._ask(bucket, call, Bucket=bucket, Delete=wanted, **self._owned) or {}
+        if answer.get("Errors"):
+            first = answer["Errors"][0]
+            raise StorageError(
+                f"S3 kept {len(answer['Errors'])} objects",
+                where=f"s3://{bucket}/{first['Key']}",
+                cause=f"{first['Code']}: {first.get('Message', '')}",
+                hint="allow s3:DeleteObject and s3:DeleteObjectVersion, then run it again",
+            )
+
+    def _delete_bucket(self, name: str) -> None:
+        self._ask(name, self._s3.delete_bucket, Bucket=name, **self._owned)
+
+    # -- Glue ----------------------------------------------------------------------------
+
+    def _job(self, name: str) -> Iterator[Found]:
+        if self._ask(name, self._glue.get_job, JobName=name) is None:
+            return
+        region, number = self._account.region, self._account.account_id
+        arn = f"arn:{partition(region)}:glue:{region}:{number}:job/{name}"
+        answer = self._ask(name, self._glue.get_tags, ResourceArn=arn)
+        tags = (answer or {}).get("Tags", {})
+        if tags.get(DEMO_TAG[0]) != DEMO_TAG[1]:
+            return
+        if STACK_TAG in tags:
+            self.stacks.add(tags[STACK_TAG])
+            return
+        call = self._glue.delete_job
+        yield Found(f"Glue job {name}", "delete", lambda: self._do(name, call, JobName=name))
+
+    def _log_group(self) -> Iterator[Found]:
+        call = self._logs.describe_log_groups
+        answer = self._ask(LOG_GROUP, call, logGroupNamePrefix=LOG_GROUP) or {}
+        if self.stacks or LOG_GROUP not in [g["logGroupName"] for g in answer.get("logGroups", [])]:
+            return
+        delete = self._logs.delete_log_group
+        yield Found(
+            f"log group {LOG_GROUP}",
+            "delete",
+            lambda: self._do(LOG_GROUP, delete, logGroupName=LOG_GROUP),
+        )
+
+    # -- calls ---------------------------------------------------------------------------
+
+    def _do(self, what: str, operation: Callable[..., Any], **arguments: Any) -> None:
+        self._ask(what, operation, **arguments)
+
+    def _ask(
+        self,
+        what: str,
+        operation: Callable[..., Any],
+        missing: tuple[str, ...] = (),
+        **arguments: Any,
+    ) -> Any:
+        """Return an operation's answer, or None where the thing is not there."""
+        try:
+            return operation(**arguments)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in (*_MISSING, *missing):
+                return None
+            raise _refused(what, error, code) from error
+        except BotoCoreError as error:
+            raise UnreachableError(
+                "AWS does not answer", where=what, cause=str(error), hint="run it again"
+            ) from error
+
+
+def _refused(what: str, error: ClientError, code: str) -> DemoError:
+    return StorageError(
+        f"AWS refused {error.operation_name}",
+        where=what,
+        cause=f"{code}: {error.response['Error'].get('Message', '')}",
+        hint="attach OperatorPolicy of src/infrastructure/cloudformation/concert-demo.yaml",
+    )

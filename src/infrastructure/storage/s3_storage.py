@@ -1,0 +1,261 @@
+"""Buckets and objects of S3, with errors that say which and why."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+)
+
+from src.errors import StorageError, UnreachableError
+from src.infrastructure.aws.bucket_setup import BucketSetup
+
+T = TypeVar("T")
+MULTIPART_BYTES = 16 << 20  # larger bodies go up in parts of this size, several at once
+_PARTS_AT_ONCE = 8
+READ_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object of a bucket."""
+
+    key: str
+    size: int
+
+
+class S3Storage:
+    """Reads and writes one bucket through a boto3 S3 client.
+
+    With a `setup` (on AWS) a bucket is created protected, and every call says whose it must be.
+    Every failure becomes a StorageError (or UnreachableError) naming the s3:// address.
+    """
+
+    def __init__(self, client: Any, bucket: str, *, setup: BucketSetup | None = None) -> None:
+        self._client = client
+        self._setup = setup
+        self._owned = {"ExpectedBucketOwner": setup.owner} if setup else {}
+        self.bucket = bucket
+
+    def uri(self, key: str = "") -> str:
+        """Return the s3:// address of a key."""
+        return f"s3://{self.bucket}/{key}"
+
+    def ensure_bucket(self) -> bool:
+        """Create the bucket unless it is there; return whether it was created.
+
+        A bucket that a run created gets its settings again: an earlier one may have been killed
+        among them. One that somebody else made is used as it is.
+        """
+        region = self._find_bucket()
+        created = region is None and self._create_bucket()
+        if self._setup is not None:
+            if region is not None:
+                self._check_region(region, self._setup)
+            if created:
+                self._bucket_call("put_bucket_tagging", **self._setup.tagging())
+            if created or self._setup.is_ours(self._tags()):
+                for operation, arguments in self._setup.calls(self.bucket):
+                    self._bucket_call(operation, **arguments)
+        return created
+
+    def _create_bucket(self) -> bool:
+        arguments: dict[str, Any] = {"Bucket": self.bucket}
+        if self._setup is not None:
+            arguments["CreateBucketConfiguration"] = self._setup.creation()
+        try:
+            self._call("", self._client.create_bucket, **arguments)
+        except StorageError as error:
+            code = _code(error.__cause__)
+            if code == "BucketAlreadyOwnedByYou":
+                return False
+            if code == "BucketAlreadyExists":
+                raise StorageError(
+                    f"bucket {self.bucket} belongs to another account",
+                    where=self.uri(),
+                    cause=code,
+                    hint="choose another name with --raw-bucket or --processed-bucket",
+                ) from error
+            raise
+        return True
+
+    def _find_bucket(self) -> str | None:
+        """Return the bucket's region ("" where the server does not say), None without a bucket."""
+        try:
+            answer = self._client.head_bucket(Bucket=self.bucket, **self._owned)
+        except ClientError as error:
+            code = _code(error)
+            if code in ("404", "NoSuchBucket"):
+                return None
+            if code in ("301", "PermanentRedirect"):
+                region = str(error.response.get("BucketRegion") or _region_header(error.response))
+                return region or "another region"
+            raise StorageError(
+                f"bucket {self.bucket} cannot be used",
+                where=self.uri(),
+                cause=f"HeadBucket answered {code}: another account's, or not allowed",
+                hint="choose another bucket name, or ask for s3:ListBucket on this one",
+            ) from error
+        except BotoCoreError as error:
+            raise _unreachable(self.uri(), error) from error
+        return str(answer.get("BucketRegion") or "")
+
+    def _check_region(self, region: str, setup: BucketSetup) -> None:
+        """Redshift loads Parquet from its own region only."""
+        if region and region != setup.region:
+            raise StorageError(
+                f"bucket {self.bucket} is in {region}; the demo runs in {setup.region}",
+                where=self.uri(),
+                cause="COPY of Parquet needs the bucket in the warehouse's region",
+                hint=f"export AWS_REGION={region}, or choose another bucket",
+            )
+
+    def _tags(self) -> list[dict[str, str]]:
+        try:
+            tags: list[dict[str, str]] = self._bucket_call("get_bucket_tagging")["TagSet"]
+        except StorageError as error:
+            if _code(error.__cause__) == "NoSuchTagSet":
+                return []
+            raise
+        return tags
+
+    def _bucket_call(self, operation: str, **arguments: Any) -> Any:
+        call = getattr(self._client, operation)
+        return self._call("", call, Bucket=self.bucket, **self._owned, **arguments)
+
+    def put(self, key: str, body: bytes, *, content_type: str | None = None) -> None:
+        """Store one object, whole or not at all; a large one in parts, side by side."""
+        extra = {"ContentType": content_type} if content_type else {}
+        extra |= self._owned
+        if len(body) < MULTIPART_BYTES:
+            self._call(
+                key, self._client.put_object, Bucket=self.bucket, Key=key, Body=body, **extra
+            )
+            return
+        from boto3.s3.transfer import TransferConfig
+
+        config = TransferConfig(
+            multipart_threshold=MULTIPART_BYTES,
+            multipart_chunksize=MULTIPART_BYTES,
+            max_concurrency=_PARTS_AT_ONCE,
+        )
+        self._call(
+            key, self._client.upload_fileobj, io.BytesIO(body), self.bucket, key,
+            ExtraArgs=extra, Config=config,
+        )  # fmt: skip
+
+    def get(self, key: str) -> bytes:
+        """Return an object's bytes; raises StorageError where there is none."""
+
+        def read() -> bytes:
+            # boto3 repeats a request that failed, but not one whose body breaks off.
+            for attempt in range(1, READ_ATTEMPTS + 1):
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, **self._owned)
+                try:
+                    return bytes(answer["Body"].read())
+                except (HTTPClientError, IncompleteReadError):
+                    if attempt == READ_ATTEMPTS:
+                        raise
+            raise AssertionError("unreachable")
+
+        return self._call(key, read)
+
+    def find(self, key: str) -> bytes | None:
+        """Return an object's bytes, or None where there is none."""
+        try:
+            return self.get(key)
+        except StorageError as error:
+            if _code(error.__cause__) in ("NoSuchKey", "404"):
+                return None
+            raise
+
+    def list_objects(self, prefix: str) -> list[StoredObject]:
+        """Return the objects below a prefix in key order."""
+        found: list[StoredObject] = []
+        for page in self._pages(Prefix=prefix):
+            found.extend(StoredObject(o["Key"], o["Size"]) for o in page.get("Contents", ()))
+        return sorted(found, key=lambda o: o.key)
+
+    def folders(self, prefix: str) -> list[str]:
+        """Return the names directly below `prefix` (which ends in /) that hold objects."""
+        names: set[str] = set()
+        for page in self._pages(Prefix=prefix, Delimiter="/"):
+            for entry in page.get("CommonPrefixes", ()):
+                names.add(entry["Prefix"][len(prefix) :].rstrip("/"))
+        return sorted(names)
+
+    def delete(self, keys: list[str]) -> None:
+        """Delete objects."""
+        for start in range(0, len(keys), 1000):
+            batch = [{"Key": key} for key in keys[start : start + 1000]]
+            self._call(
+                "",
+                self._client.delete_objects,
+                Bucket=self.bucket,
+                Delete={"Objects": batch, "Quiet": True},
+                **self._owned,
+            )
+
+    def _pages(self, **arguments: Any) -> Iterator[dict[str, Any]]:
+        paginator = self._client.get_paginator("list_objects_v2")
+        pages = iter(paginator.paginate(Bucket=self.bucket, **self._owned, **arguments))
+        while True:
+            page = self._call(arguments["Prefix"], next, pages, None)
+            if page is None:
+                return
+            yield page
+
+    def _call(self, key: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        from boto3.exceptions import S3UploadFailedError
+
+        try:
+            return function(*args, **kwargs)
+        except (ClientError, S3UploadFailedError) as error:
+            raise StorageError(
+                f"S3 refused {self.uri(key)}",
+                where=self.uri(key),
+                cause=str(error),
+                hint=_hint(_code(error)),
+            ) from error
+        except BotoCoreError as error:
+            raise _unreachable(self.uri(key), error) from error
+
+
+def _code(error: BaseException | None) -> str:
+    response = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def _region_header(response: dict[str, Any]) -> str:
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(headers.get("x-amz-bucket-region", ""))
+
+
+def _hint(code: str) -> str:
+    if code in ("AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+        return "check the credentials (aws sts get-caller-identity) and the bucket's policy"
+    return "run the same command again with -v"
+
+
+def _unreachable(where: str, error: Exception) -> UnreachableError:
+    if isinstance(error, NoCredentialsError):
+        return UnreachableError(
+            "no AWS credentials were found",
+            where=where,
+            cause=str(error),
+            hint="aws configure, or run with --target local",
+        )
+    return UnreachableError(
+        "S3 does not answer",
+        where=where,
+        cause=str(error),
+        hint="check the network, then run the same command again",
+    )

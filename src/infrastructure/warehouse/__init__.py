@@ -1,0 +1,4 @@
+"""The warehouse: connections, loads, their checks and errors.
+
+May import infrastructure.aws, infrastructure.storage, redshift_client and domain.
+"""

@@ -1,0 +1,74 @@
+"""Tables that an earlier version made, brought to what src/sql/schema says; their rows stay.
+
+CREATE TABLE IF NOT EXISTS leaves an existing table as it is. What Redshift cannot alter is
+rebuilt: it has no way to let a NOT NULL column take NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from src.domain.tables import SCHEMA
+from src.errors import WarehouseError
+
+ADDED_COLUMNS = (
+    ("rejected_records", "parent_key", "VARCHAR(65535)"),
+    ("concert_predictions", "model_role", "VARCHAR(16)"),
+    ("venue_rankings", "model_role", "VARCHAR(16)"),
+)
+NOW_OPTIONAL = (("venues", "capacity"),)
+_BEFORE = "_before_upgrade"
+
+
+class Client(Protocol):
+    """What an upgrade needs of the RedshiftClient, which calls it."""
+
+    def execute(self, statement: str) -> int:
+        """Execute a statement."""
+
+    def query(self, statement: str, arguments: Sequence[Any] | None) -> list[dict[str, Any]]:
+        """Return a query's rows."""
+
+
+def upgrade_tables(client: Client, schema_sql: Path) -> list[str]:
+    """Upgrade the tables, in the caller's transaction; returns what was upgraded."""
+    columns = {
+        (row["table_name"], row["column_name"]): row["is_nullable"]
+        for row in client.query(
+            "SELECT table_name, column_name, is_nullable FROM information_schema.columns "
+            "WHERE table_schema = %s",
+            (SCHEMA,),
+        )
+    }
+    tables = {table for table, _ in columns}
+    done = []
+    for table, column, kind in ADDED_COLUMNS:
+        if table in tables and (table, column) not in columns:
+            client.execute(f"ALTER TABLE {SCHEMA}.{table} ADD COLUMN {column} {kind}")
+            done.append(f"{table}.{column}")
+    for table, column in NOW_OPTIONAL:
+        if columns.get((table, column)) == "NO":
+            names = ", ".join(name for owner, name in columns if owner == table)
+            _rebuild(client, next(schema_sql.glob(f"*_{table}.sql")), table, names)
+            done.append(f"{table}.{column}")
+    return done
+
+
+def _rebuild(client: Client, ddl: Path, table: str, names: str) -> None:
+    """Move a table's rows to a new one; raises WarehouseError where a view depends on it."""
+    client.execute(f"ALTER TABLE {SCHEMA}.{table} RENAME TO {table}{_BEFORE}")
+    client.execute(ddl.read_text())
+    before = f"{SCHEMA}.{table}{_BEFORE}"
+    client.execute(f"INSERT INTO {SCHEMA}.{table} ({names}) SELECT {names} FROM {before}")
+    try:
+        client.execute(f"DROP TABLE {before}")
+    except WarehouseError as error:
+        raise WarehouseError(
+            f"the table {SCHEMA}.{table} of an earlier version cannot be replaced",
+            where=error.where,
+            cause=error.cause,
+            hint=f"drop the views that read {SCHEMA}.{table}, run the same command again and "
+            "create them again",
+        ) from error

@@ -1,0 +1,1 @@
+"""System views and functions, as .sql files."""

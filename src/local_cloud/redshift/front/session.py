@@ -1,0 +1,317 @@
+"""One client of the front: its messages go to PostgreSQL, its SQL is translated on the way.
+
+The server behind is a psycopg2 connection of the product. While it is idle, its socket relays the
+client's messages, so types, formats, portals and errors are PostgreSQL's own. A statement that
+takes more than one of PostgreSQL's (COPY, UNLOAD, ...) runs on the connection itself, in the
+client's session and transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+
+from src.local_cloud.redshift.connection import RedshiftConnection
+from src.local_cloud.redshift.front import messages
+from src.local_cloud.redshift.front.messages import Channel, Message
+from src.local_cloud.redshift.refusals import raised_by_server
+from src.local_cloud.redshift.statements import dispatch
+from src.sql import scanning
+from src.sql.refusal import SYNTAX, Refusal
+from src.sql.scanning import Statement
+
+# The messages by which the server ends its answer to each of the client's.
+_ENDS = {b"P": b"1E", b"B": b"2E", b"D": b"nTE", b"E": b"CIsE", b"C": b"3E"}
+_EXTENDED = frozenset([b"P", b"B", b"D", b"E", b"C", b"H"])
+_COPY_MESSAGES = frozenset([b"d", b"c", b"f"])
+_MAX_WAITING = 200  # answers left unread: a long pipeline must not fill the sockets between us
+_INFO = re.compile(r"^(\w+):\s+(.*)$", re.DOTALL)
+_MAX_STATEMENT = 16 * 1024 * 1024  # bytes, as on Redshift
+# A script that has one of these is not a transaction of its own.
+_IN_NO_SCRIPT = frozenset(["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "VACUUM"])
+_TAGS = {"CREATE": "CREATE TABLE", "TRUNCATE": "TRUNCATE TABLE"}
+
+
+class FrontConnection(RedshiftConnection):
+    """A connection whose transactions the client opens and closes in its own words."""
+
+    status_byte = b"I"
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Tell whether the client has opened a transaction."""
+        return self.status_byte != b"I"
+
+    def end_transaction(self) -> None:
+        """Commit, as TRUNCATE does."""
+        if self.is_in_transaction:
+            with self.cursor() as cursor:
+                cursor.plain("COMMIT")
+            self.status_byte = b"I"
+
+
+@dataclass
+class _Prepared:
+    """A statement of the extended protocol that PostgreSQL does not run itself."""
+
+    statement: Statement
+    run: Callable[[Statement, Any], None]
+
+
+class Session:
+    """Serves one client until it leaves."""
+
+    def __init__(self, client: Channel, connection: FrontConnection) -> None:
+        self._client = client
+        self._connection = connection
+        self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+        self._server = Channel(self._socket)
+        self._prepared: dict[str, _Prepared] = {}
+        self._portals: dict[str, _Prepared] = {}
+        self._waiting: list[bytes] = []  # messages whose answers were not read yet
+        self._is_skipping = False  # after an error, up to the client's Sync
+
+    def close(self) -> None:
+        """Let go of the server's socket."""
+        self._socket.close()
+
+    def serve(self) -> None:
+        """Answer the client's messages; ends when it says goodbye or is gone."""
+        while True:
+            message = self._client.read()
+            if message.kind == b"X":
+                return
+            if message.kind == b"S":
+                self._sync(message)
+            elif message.kind == b"Q":
+                self._query(message)
+            elif message.kind == b"F":
+                self._call(message)
+            elif message.kind in _COPY_MESSAGES:
+                continue  # no COPY is under way: PostgreSQL passes over them too
+            elif message.kind not in _EXTENDED:
+                text = f"invalid frontend message type {message.kind[0]}"
+                self._client.send(messages.error("FATAL", "08P01", text))
+                return
+            elif not self._is_skipping:
+                self._extended(message)
+
+    # -- the simple protocol ---------------------------------------------------------------
+
+    def _query(self, message: Message) -> None:
+        """Run a script statement by statement, up to the first error."""
+        self._is_skipping = False
+        try:
+            with self._refusing():
+                found = scanning.split(self._texts(message, 1)[0][0])
+                if not found:
+                    self._client.send(Message(b"I"))
+                if len(found) > 1 and _IN_NO_SCRIPT.isdisjoint(s.leading_word for s in found):
+                    self._as_one_transaction(found)
+                else:
+                    for statement in found:
+                        if not self._one(statement):
+                            break
+        except psycopg2.Error as error:
+            self._fail(error)
+        self._client.send(Message(b"Z", self._connection.status_byte))
+
+    def _call(self, message: Message) -> None:
+        """Refuse a FunctionCall message."""
+        self._is_skipping = False
+        try:
+            with self._refusing():
+                raise Refusal.fails_on_redshift("a FunctionCall message")
+        except psycopg2.Error as error:
+            self._fail(error)
+        self._client.send(Message(b"Z", self._connection.status_byte))
+
+    def _texts(self, message: Message, count: int) -> tuple[list[str], bytes]:
+        """Return the first strings of a message, and what follows them."""
+        if message.size > _MAX_STATEMENT:
+            raise Refusal(
+                f"Statement is too large. Statement Size: {message.size} bytes. "
+                f"Maximum Allowed: {_MAX_STATEMENT} bytes",
+                SYNTAX,
+            )
+        try:
+            return messages.split_text(message.body, count)
+        except UnicodeDecodeError as error:
+            near = " ".join(f"0x{byte:02x}" for byte in error.object[error.start : error.end])
+            text = f'invalid byte sequence for encoding "UTF8": {near}'
+            raise Refusal(text, "22021") from error
+
+    def _refusing(self) -> AbstractContextManager[None]:
+        """Let the server raise what is refused; answers that are due come first."""
+
+        def execute(*arguments: Any) -> None:
+            self._drain()
+            with self._connection.cursor() as cursor:
+                cursor.plain(*arguments)
+
+        return raised_by_server(execute)
+
+    def _as_one_transaction(self, script: list[Statement]) -> None:
+        """Run the statements of a script: all of them or, outside of a transaction, none."""
+        is_alone = not self._connection.is_in_transaction
+        is_good = False
+        try:
+            for statement in script:
+                if is_alone and not self._connection.is_in_transaction:  # the first, or a TRUNCATE
+                    self._silently("BEGIN")
+                is_good = False  # also where the next line raises
+                is_good = self._one(statement)
+                if not is_good:
+                    break
+        finally:
+            if is_alone and self._connection.is_in_transaction:
+                self._silently("COMMIT" if is_good else "ROLLBACK")
+
+    def _silently(self, statement: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.plain(statement)
+        self._connection.status_byte = b"T" if statement == "BEGIN" else b"I"
+
+    def _one(self, statement: Statement) -> bool:
+        """Run one statement; tells whether the next may run."""
+        run = dispatch.runner_of(statement)
+        if run is not None:
+            self._run(_Prepared(statement, run))
+            return True
+        translated = dispatch.postgres_text(statement, self._connection.is_serverless)
+        self._server.send(Message(b"Q", messages.text(translated)))
+        return self._relay_to_ready()
+
+    def _relay_to_ready(self) -> bool:
+        is_good = True
+        while True:
+            answer = self._server.read()
+            if answer.kind == b"Z":
+                self._connection.status_byte = answer.body
+                return is_good
+            is_good = is_good and answer.kind != b"E"
+            if answer.kind in b"GW":  # a COPY FROM STDIN, which no translation begins
+                self._server.send(Message(b"f", messages.text("not emulated")))
+                continue
+            self._client.send(answer)
+
+    # -- the extended protocol -------------------------------------------------------------
+
+    def _extended(self, message: Message) -> None:
+        try:
+            with self._refusing():
+                passed = self._prepare(message)
+        except psycopg2.Error as error:
+            self._fail(error)
+            self._is_skipping = True
+            return
+        if passed is None:
+            return
+        self._server.send(passed)
+        if passed.kind in _ENDS:
+            self._waiting.append(passed.kind)
+        if len(self._waiting) >= _MAX_WAITING:
+            self._drain()
+
+    def _prepare(self, message: Message) -> Message | None:
+        """Return what the server gets for a message; None where it was answered here."""
+        if message.kind == b"P":
+            return self._parse(message)
+        if message.kind == b"B":
+            portal, name = self._texts(message, 2)[0]
+            self._portals.pop(portal, None)
+            if name in self._prepared:
+                self._portals[portal] = self._prepared[name]
+        elif message.kind == b"E":
+            (portal,), _ = self._texts(message, 1)
+            if portal in self._portals:
+                self._drain()
+                if not self._is_skipping:
+                    self._run(self._portals[portal])
+                return None
+        elif message.kind == b"H":
+            self._drain()
+            return None
+        else:
+            self._texts(message, 0)
+        return message
+
+    def _parse(self, message: Message) -> Message:
+        """Return the message with PostgreSQL's text; what is run here is empty there."""
+        (name, query), rest = self._texts(message, 2)
+        self._prepared.pop(name, None)
+        found = scanning.split(query)
+        if len(found) > 1:
+            raise Refusal("cannot insert multiple commands into a prepared statement", SYNTAX)
+        text = ""
+        if found:
+            run = dispatch.runner_of(found[0])
+            if run is not None:
+                self._prepared[name] = _Prepared(found[0], run)
+            else:
+                text = dispatch.postgres_text(found[0], self._connection.is_serverless)
+        return Message(b"P", messages.text(name) + messages.text(text) + rest)
+
+    def _drain(self) -> None:
+        """Read the answers that are due, so that the connection itself can be used."""
+        if self._waiting:
+            self._server.send(Message(b"H"))
+        while self._waiting:
+            answer = self._server.read()
+            self._client.send(answer)
+            if answer.kind == b"E":
+                self._waiting.clear()
+                self._is_skipping = True
+            elif answer.kind in _ENDS[self._waiting[0]]:
+                self._waiting.pop(0)
+
+    def _sync(self, message: Message) -> None:
+        self._server.send(message)
+        self._waiting.clear()
+        self._is_skipping = False
+        self._relay_to_ready()
+        self._client.send(Message(b"Z", self._connection.status_byte))
+
+    # -- on the connection itself ----------------------------------------------------------
+
+    def _run(self, prepared: _Prepared) -> None:
+        del self._connection.notices[:]
+        with self._connection.cursor() as cursor:
+            try:
+                prepared.run(prepared.statement, cursor)
+                rows = cursor.rowcount
+            finally:
+                self._pass_notices(prepared.statement.leading_word)
+        word = prepared.statement.leading_word
+        tag = _TAGS.get(word, word) + (f" {max(rows, 0)}" if word == "MERGE" else "")
+        self._client.send(Message(b"C", messages.text(tag)))
+
+    def _pass_notices(self, word: str) -> None:
+        """Pass on what the server notes; of COPY's inner tables the client knows nothing."""
+        for line in self._connection.notices:
+            found = _INFO.match(line.strip())
+            if found and (found[1] == "INFO" or word not in ("COPY", "UNLOAD")):
+                self._client.send(messages.notice(found[1], found[2]))
+        del self._connection.notices[:]
+
+    def _fail(self, error: psycopg2.Error) -> None:
+        """Tell the client of an error that the connection itself met."""
+        if self._connection.status_byte == b"T":
+            self._connection.status_byte = b"E"
+        diag = error.diag
+        self._client.send(
+            messages.error(
+                diag.severity or "ERROR",
+                error.pgcode or getattr(error, "sqlstate", None) or "XX000",
+                (diag.message_primary or str(error)).strip(),
+                diag.message_detail or "",
+                diag.message_hint or "",
+            )
+        )

@@ -1,0 +1,35 @@
+"""What the local Redshift refuses, and how a client gets to see it: as the server's own error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from src.sql.refusal import Refusal
+
+
+@contextmanager
+def raised_by_server(execute: Any) -> Iterator[None]:
+    """Turn a refusal into the server's error: class, SQLSTATE and aborted transaction are real.
+
+    `execute` is the plain cursor's execute method.
+    """
+    try:
+        yield
+        return
+    except Refusal as refusal:
+        refused = refusal
+    except RecursionError:
+        refused = Refusal("stack depth limit exceeded", "54001")
+    execute("SELECT redshift_local.fail(%s, %s, %s)",
+            (refused.message, refused.code, refused.detail))  # fmt: skip
+
+
+def detail_block(error: str, code: int, context: str = "", query: int = 0) -> str:
+    """Return Redshift's DETAIL block (its layout as clients print it)."""
+    rule = "-----------------------------------------------"
+    return (
+        f"\n  {rule}\n  error:  {error}\n  code:      {code}\n  context:   {context}\n"
+        f"  query:     {query}\n  location:  local_cloud\n  process:   local\n  {rule}"
+    )

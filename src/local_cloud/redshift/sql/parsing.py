@@ -1,0 +1,245 @@
+"""Queries and DML: refuse what Redshift lacks, translate what PostgreSQL lacks.
+
+What a statement may use is a list (`portability`), so that nothing passes by accident: a
+function, type, clause or system relation that is not on it is refused by name. Only the words
+and the syntax tree decide; nothing is looked for in the text.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.redshift import Redshift
+from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
+from sqlglot.parsers.redshift import RedshiftParser
+
+from src.local_cloud.redshift.sql.portability import (
+    CATALOG_ATTRIBUTES,
+    CATALOG_FUNCTIONS,
+    FUNCTIONS,
+    OTHER_TYPES,
+    POSTGRES_CLAUSES,
+    POSTGRES_KINDS,
+    POSTGRES_ONLY,
+    POSTGRES_WORDS,
+    TYPES,
+)
+from src.local_cloud.redshift.sql.relations import (
+    check_attributes,
+    check_relations,
+    reads_system_only,
+)
+from src.local_cloud.redshift.sql.rewriting import rewrite
+from src.sql import scanning
+from src.sql.refusal import SYNTAX, Refusal
+from src.sql.scanning import Statement
+
+_ROOTS = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop,
+          exp.Alter, exp.TruncateTable)  # fmt: skip
+_KINDS = {"CREATE": ("TABLE", "VIEW", "SCHEMA"), "DROP": ("TABLE", "VIEW", "SCHEMA"),
+          "ALTER": ("TABLE",)}  # fmt: skip
+_BEFORE_KIND = frozenset(["OR", "REPLACE", "LOCAL", "GLOBAL", "TEMP", "TEMPORARY", "UNLOGGED",
+                          "MATERIALIZED"])  # fmt: skip
+_LONGEST = {"VARCHAR": 65_535, "NVARCHAR": 65_535, "TEXT": 65_535, "CHAR": 4_096, "NCHAR": 4_096,
+            "BPCHAR": 4_096}  # fmt: skip
+_CACHED_LENGTH = 4_096  # a statement that is longer is hardly sent twice, and its tree is large
+logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # it warns of what is refused
+
+
+# PostgreSQL's own formatting functions, and what sqlglot would make something else of.
+_AS_THEY_STAND = frozenset(
+    ["TO_CHAR", "TO_DATE", "TO_TIMESTAMP", "ADD_MONTHS", "JSON_EXTRACT_PATH_TEXT", "TO_HEX"]
+)
+
+
+class _Dialect(Redshift):
+    """Redshift as sqlglot reads it, less what it would change on the way."""
+
+    class Parser(RedshiftParser):
+        """Leaves some functions as they stand."""
+
+        FUNCTIONS = {
+            name: build
+            for name, build in RedshiftParser.FUNCTIONS.items()
+            if name not in _AS_THEY_STAND
+        }
+
+
+def translate(statement: Statement | str) -> str:
+    """Return the PostgreSQL text of a Redshift query, DML or simple DDL statement."""
+    if isinstance(statement, str):
+        statement = scanning.read(statement)
+    if len(statement.code) <= _CACHED_LENGTH:
+        return _cached_translation(statement)
+    return _translation(statement)
+
+
+@lru_cache(maxsize=256)
+def _cached_translation(statement: Statement) -> str:
+    return _translation(statement)
+
+
+def _translation(statement: Statement) -> str:
+    found = _catalog_query(statement)
+    if found is not None:
+        return found
+    return render(check(parse(statement)))
+
+
+def render(tree: exp.Expression) -> str:
+    """Return a checked tree as PostgreSQL's text; nothing that it says is left out."""
+    try:
+        return rewrite(tree).sql(dialect="postgres", unsupported_level=ErrorLevel.RAISE)
+    except UnsupportedError as error:
+        raise Refusal.not_emulated(str(error).splitlines()[0].rstrip(".")) from None
+
+
+def has_outer_limit(query: str) -> bool:
+    """Tell whether a query's outermost SELECT has a LIMIT, which UNLOAD refuses."""
+    try:
+        tree = sqlglot.parse_one(scanning.read(query).code, read=_Dialect)
+    except SqlglotError:
+        return False  # its own error is raised when it is translated
+    return tree.args.get("limit") is not None
+
+
+def creates_table(statement: Statement) -> bool:
+    """Tell whether a CREATE statement makes a table (not a view or a schema)."""
+    return _kind(statement) == "TABLE"
+
+
+def parse(statement: Statement) -> Any:
+    """Parse one statement as Redshift."""
+    _check_kind(statement)
+    for token, after in zip(statement.tokens, statement.tokens[1:], strict=False):
+        if after.text == "(" and token.word in POSTGRES_WORDS:
+            raise Refusal.fails_on_redshift(f"function {token.name}()")
+    tree = _parsed(statement.code, _Dialect)
+    if isinstance(tree, exp.Command):
+        raise Refusal.not_emulated(f"{tree.this} {str(tree.expression)[:60]}")
+    if not isinstance(tree, _ROOTS):
+        raise Refusal.not_emulated(f"{statement.leading_word} statements: {statement.code[:60]!r}")
+    return tree
+
+
+def _parsed(code: str, dialect: Any) -> Any:
+    try:
+        return sqlglot.parse_one(code, read=dialect)
+    except SqlglotError as error:
+        raise Refusal(f"syntax error: {str(error).splitlines()[0]}", SYNTAX) from None
+
+
+def _kind(statement: Statement) -> str:
+    """Return what a CREATE, DROP or ALTER statement is about, in capitals."""
+    after = (word for word in statement.words(1, 8) if word not in _BEFORE_KIND)
+    return next(after, "")
+
+
+def _check_kind(statement: Statement) -> None:
+    word = statement.leading_word
+    if word not in _KINDS:
+        return
+    kind = _kind(statement)
+    if kind in POSTGRES_KINDS:
+        raise Refusal.fails_on_redshift(f"{word} {kind}")
+    if kind not in _KINDS[word]:
+        raise Refusal.not_emulated(f"{word} {kind}".strip())
+
+
+def _catalog_query(statement: Statement) -> str | None:
+    """Return what a tool asks of PostgreSQL's catalog, in PostgreSQL's words; else None.
+
+    It names pg_catalog as a schema, and reads system relations only.
+    """
+    tokens = statement.tokens
+    is_named = any(
+        token.kind in ("word", "quoted") and token.name == "pg_catalog" and after.text == "."
+        for token, after in zip(tokens, tokens[1:], strict=False)
+    )
+    if not is_named or statement.leading_word not in ("SELECT", "WITH", "("):
+        return None
+    # PostgreSQL gets the text as it is. So what is checked is its words alone: of what stands in
+    # strings, sqlglot and PostgreSQL may not think alike.
+    tree = _parsed(statement.outline, "postgres")
+    if not _is_catalog(tree) or tree.find(exp.Into):
+        return None
+    check_relations(tree)
+    check_attributes(tree, CATALOG_ATTRIBUTES)
+    for node in tree.find_all(exp.Func):
+        _check_function(node, FUNCTIONS | CATALOG_FUNCTIONS, frozenset())
+    return statement.postgres
+
+
+def _is_catalog(tree: Any) -> bool:
+    return isinstance(tree, exp.Query) and reads_system_only(tree)
+
+
+def check(tree: exp.Expression) -> exp.Expression:
+    """Refuse functions, types, clauses and relations that Redshift lacks or this layer does."""
+    allowed, refused = FUNCTIONS, POSTGRES_ONLY
+    if _is_catalog(tree):
+        allowed = FUNCTIONS | CATALOG_FUNCTIONS
+    for node in tree.walk():
+        if isinstance(node, exp.Identifier):
+            node.set("this", node.this.lower())  # folded even when quoted
+        elif isinstance(node, exp.DataType):
+            _check_type(node)
+        elif isinstance(node, exp.Func):
+            _check_function(node, allowed, refused)
+        elif isinstance(node, exp.Distinct) and node.args.get("on"):
+            raise Refusal.fails_on_redshift("DISTINCT ON")
+        elif isinstance(node, exp.Values) and not isinstance(node.parent, exp.Insert):
+            raise Refusal.fails_on_redshift("VALUES as a table")
+        elif type(node) in POSTGRES_CLAUSES:
+            raise Refusal.fails_on_redshift(POSTGRES_CLAUSES[type(node)])
+    check_relations(tree)
+    check_attributes(tree)
+    return tree
+
+
+def _check_type(node: exp.DataType) -> None:
+    name = node.this.name if hasattr(node.this, "name") else str(node.this)
+    if name in OTHER_TYPES:
+        raise Refusal.not_emulated(f"type {name}")
+    if name not in TYPES or (name.startswith("TIMESTAMP") and node.expressions):
+        raise Refusal.fails_on_redshift(f"type {node.sql('postgres')}")
+    given = [parameter.name for parameter in node.expressions]
+    if name == "DECIMAL":
+        _check_decimal(node, given)
+    elif name in _LONGEST and given:
+        limit = _LONGEST[name]
+        if given[0].upper() == "MAX":
+            node.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(limit))])
+        elif not given[0].isdigit() or not 1 <= int(given[0]) <= limit:
+            kind = "varchar" if limit > 4_096 else "bpchar"
+            raise Refusal(f"length for type {kind} must be between 1 and {limit}", "22023")
+
+
+def _check_decimal(node: exp.DataType, given: list[str]) -> None:
+    """NUMERIC alone is NUMERIC(18,0)."""
+    if not given:
+        parameters = [exp.DataTypeParam(this=exp.Literal.number(n)) for n in (18, 0)]
+        node.set("expressions", parameters)
+        return
+    if not all(number.isdigit() for number in given) or not 1 <= int(given[0]) <= 38:
+        raise Refusal(f"NUMERIC precision {given[0]} must be between 1 and 38", "22023")
+    if len(given) > 1 and int(given[1]) > int(given[0]):
+        text = f"NUMERIC scale {given[1]} must be between 0 and precision {given[0]}"
+        raise Refusal(text, "22023")
+
+
+def _check_function(node: exp.Func, allowed: frozenset[str], refused: frozenset[str]) -> None:
+    name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
+    parent = node.parent
+    if isinstance(parent, exp.Dot) and parent.expression is node:
+        schema = parent.this.name.lower()
+        if schema != "pg_catalog":
+            name = f"{schema}.{name}"
+    if name in refused:
+        raise Refusal.fails_on_redshift(f"function {name}()")
+    if name not in allowed:
+        raise Refusal.not_emulated(f"function {name}()")

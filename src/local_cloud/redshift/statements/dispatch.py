@@ -1,0 +1,191 @@
+"""Which module runs which statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from src.local_cloud.redshift.copying.copy_command import parse_copy
+from src.local_cloud.redshift.copying.copy_runner import CopyRunner
+from src.local_cloud.redshift.sql import parsing
+from src.local_cloud.redshift.sql.relations import check_target, deny_provisioned_views
+from src.local_cloud.redshift.statements.maintenance import analyze, vacuum
+from src.local_cloud.redshift.statements.merge import merge
+from src.local_cloud.redshift.statements.session_settings import (
+    reset_setting,
+    set_setting,
+    show_setting,
+)
+from src.local_cloud.redshift.statements.tables import alter_table, create_table
+from src.local_cloud.redshift.unloading.unload_command import parse_unload
+from src.local_cloud.redshift.unloading.unload_runner import UnloadRunner
+from src.sql.refusal import SYNTAX, Refusal
+from src.sql.scanning import Statement
+
+_QUERIES = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "(")
+# The words that BEGIN, COMMIT and the like may be followed by.
+_OF_TRANSACTIONS = frozenset(
+    ["WORK", "TRANSACTION", "ISOLATION", "LEVEL", "SERIALIZABLE", "REPEATABLE", "READ",
+     "COMMITTED", "UNCOMMITTED", "WRITE", "ONLY", ","]
+)  # fmt: skip
+_OF_CURSORS = frozenset(
+    ["NEXT", "ALL", "FORWARD", "FROM", "IN", "PREPARE", "BINARY", "INSENSITIVE", "NO", "SCROLL",
+     "CURSOR", "WITH", "WITHOUT", "HOLD"]
+)  # fmt: skip
+
+
+def run(statement: Statement, cursor: Any) -> None:
+    """Run one Redshift statement on a cursor; refuses by name what is not emulated."""
+    runner = runner_of(statement)
+    if runner is None:
+        cursor.plain(postgres_text(statement, cursor.connection.is_serverless))
+    else:
+        runner(statement, cursor)
+
+
+def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
+    """Return what runs a statement that is more than one of PostgreSQL's, or None."""
+    word = statement.leading_word
+    if word == "CREATE" and not parsing.creates_table(statement):
+        return None
+    return _RUNNERS.get(word)
+
+
+def postgres_text(statement: Statement, serverless: bool = False) -> str:
+    """Return the one PostgreSQL statement that does what a Redshift statement says.
+
+    Refuses by name what is not emulated.
+    """
+    word = statement.leading_word
+    if word in _POSTGRES_STATEMENTS:
+        raise Refusal.fails_on_redshift(word)
+    translator = _TRANSLATORS.get(word)
+    if translator is None:
+        raise Refusal.not_emulated(f"{word} statements: {statement.code[:60]!r}")
+    if serverless and word in _QUERIES:
+        deny_provisioned_views(parsing.parse(statement))
+    return translator(statement)
+
+
+# -- statements of several steps -----------------------------------------------------------------
+
+
+def _copy(statement: Statement, cursor: Any) -> None:
+    command = parse_copy(statement)
+    schema, _, _ = command.table.rpartition(".")
+    check_target(schema.strip('"'), command.shown)
+    CopyRunner(cursor, cursor.connection, command).run()
+
+
+def _unload(statement: Statement, cursor: Any) -> None:
+    UnloadRunner(cursor, cursor.connection, parse_unload(statement)).run()
+
+
+def _truncate(statement: Statement, cursor: Any) -> None:
+    cursor.plain(parsing.translate(statement))
+    cursor.connection.end_transaction()  # as Redshift does
+
+
+def _create(statement: Statement, cursor: Any) -> None:
+    create_table(statement, cursor.plain)
+
+
+def _alter(statement: Statement, cursor: Any) -> None:
+    alter_table(statement, cursor.plain)
+
+
+_RUNNERS: dict[str, Callable[[Statement, Any], None]] = {
+    "COPY": _copy,
+    "UNLOAD": _unload,
+    "TRUNCATE": _truncate,
+    "CREATE": _create,
+    "ALTER": _alter,
+    "MERGE": merge,
+    "VACUUM": vacuum,
+    "ANALYZE": analyze,
+}
+
+
+# -- statements with one of PostgreSQL's for each ------------------------------------------------
+
+
+def _transaction(statement: Statement) -> str:
+    words = statement.words()
+    if "SAVEPOINT" in words:
+        raise Refusal.fails_on_redshift("ROLLBACK TO SAVEPOINT")
+    if not _OF_TRANSACTIONS.issuperset(words[1:]):
+        raise Refusal.not_emulated(f"{statement.code[:60]!r}")
+    return statement.code
+
+
+def _explain(statement: Statement) -> str:
+    start = 2 if statement.words(1, 1) == ["VERBOSE"] else 1
+    return f"EXPLAIN {'VERBOSE ' if start == 2 else ''}{_query(statement, start)}"
+
+
+def _declare(statement: Statement) -> str:
+    """Translate DECLARE name CURSOR ... FOR query."""
+    words = statement.words()
+    end = words.index("FOR") if "FOR" in words else 0
+    if end < 3 or not _OF_CURSORS.issuperset(words[2:end]):
+        raise _syntax(statement)
+    return f"{statement.since(0, end).code} FOR {_query(statement, end + 1)}"
+
+
+def _prepare(statement: Statement) -> str:
+    """Translate PREPARE name (types) AS query."""
+    words = statement.words()
+    end = words.index("AS") if "AS" in words else 0
+    if end < 2 or any(token.kind == "string" for token in statement.tokens[:end]):
+        raise _syntax(statement)
+    return f"{statement.since(0, end).code} AS {_query(statement, end + 1)}"
+
+
+def _execute(statement: Statement) -> str:
+    """Translate EXECUTE name (values)."""
+    if len(statement.tokens) < 2 or statement.words(2, 1) not in ([], ["("]):
+        raise _syntax(statement)
+    head = statement.since(0, 2).code
+    if len(statement.tokens) == 2:
+        return head
+    values = parsing.translate(f"SELECT {statement.since(3, -1).code}")
+    return f"{head} ({values.removeprefix('SELECT ')})"
+
+
+def _query(statement: Statement, start: int) -> str:
+    inside = statement.since(start)
+    if inside.leading_word not in _QUERIES:
+        raise _syntax(statement)
+    return parsing.translate(inside)
+
+
+def _of_cursor(statement: Statement) -> str:
+    """FETCH, CLOSE and DEALLOCATE hold words, names and numbers only."""
+    if any(token.kind in ("string", "parameter") for token in statement.tokens):
+        raise _syntax(statement)
+    if any(token.kind == "mark" for token in statement.tokens):
+        raise _syntax(statement)
+    return statement.code
+
+
+def _syntax(statement: Statement) -> Refusal:
+    return Refusal(f"syntax error in {statement.leading_word}", SYNTAX)
+
+
+# Statements that PostgreSQL has and Redshift has not.
+_POSTGRES_STATEMENTS = frozenset(
+    ["SAVEPOINT", "RELEASE", "LISTEN", "NOTIFY", "UNLISTEN", "DO", "CLUSTER", "REINDEX",
+     "CHECKPOINT", "DISCARD", "SECURITY", "REASSIGN", "LOAD"]
+)  # fmt: skip
+_TRANSLATORS: dict[str, Callable[[Statement], str]] = {
+    **dict.fromkeys((*_QUERIES, "DROP", "CREATE"), parsing.translate),
+    **dict.fromkeys(("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"), _transaction),
+    **dict.fromkeys(("FETCH", "CLOSE", "DEALLOCATE"), _of_cursor),
+    "EXPLAIN": _explain,
+    "DECLARE": _declare,
+    "PREPARE": _prepare,
+    "EXECUTE": _execute,
+    "SET": set_setting,
+    "RESET": reset_setting,
+    "SHOW": show_setting,
+}

@@ -1,0 +1,74 @@
+"""VACUUM and ANALYZE, of a table or of all that are the client's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from src.local_cloud.redshift.sql.relations import check_target
+from src.local_cloud.redshift.sql.statement_tokens import StatementTokens
+from src.sql.refusal import Refusal
+from src.sql.scanning import Statement, quoted_name
+
+_OWN_TABLES = (
+    "SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n "
+    "ON n.oid = relnamespace WHERE relkind = 'r' AND relpersistence = 'p' AND relowner = "
+    "(SELECT oid FROM pg_roles WHERE rolname = current_user) AND nspname !~ '^pg_' ORDER BY 1"
+)
+
+
+def vacuum(statement: Statement, cursor: Any) -> None:
+    """VACUUM, with whatever options: PostgreSQL's own does all of it."""
+    words = StatementTokens(statement)
+    words.next()
+    while words.take_any("FULL", "SORT", "DELETE", "ONLY", "REINDEX", "RECLUSTER"):
+        pass
+    table = _table(words)
+    if words.take("TO"):
+        words.number(0, 100, "TO")
+        words.expect("PERCENT")
+    words.take("BOOST")
+    _at_end(words)
+    _run("VACUUM", table, cursor)
+
+
+def analyze(statement: Statement, cursor: Any) -> None:
+    """ANALYZE; all columns are looked at in any case."""
+    words = StatementTokens(statement)
+    words.next()
+    if words.take("COMPRESSION"):
+        raise Refusal.not_emulated("ANALYZE COMPRESSION")
+    words.take("VERBOSE")
+    table = _table(words)
+    if table and words.take("("):
+        names = [words.identifier()]
+        while words.take(","):
+            names.append(words.identifier())
+        words.expect(")")
+        table += f" ({', '.join(quoted_name(name) for name in names)})"
+    if words.take_any("PREDICATE", "ALL"):
+        words.expect("COLUMNS")
+    _at_end(words)
+    _run("ANALYZE", table, cursor)
+
+
+def _table(words: StatementTokens) -> str:
+    if words.is_at_end or words.peek_is("TO", "BOOST", "PREDICATE", "ALL"):
+        return ""
+    parts = [words.identifier()]
+    while words.take("."):
+        parts.append(words.identifier())
+    check_target(parts[-2] if len(parts) > 1 else "", parts[-1])
+    return ".".join(quoted_name(part) for part in parts)
+
+
+def _at_end(words: StatementTokens) -> None:
+    if not words.is_at_end:
+        words.syntax(words.next())
+
+
+def _run(what: str, table: str, cursor: Any) -> None:
+    if not table:
+        cursor.plain(_OWN_TABLES)
+        table = ", ".join(name for (name,) in cursor.fetchall())
+    if table:
+        cursor.plain(f"{what} {table}")

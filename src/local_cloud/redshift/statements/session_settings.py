@@ -1,0 +1,107 @@
+"""SET, RESET and SHOW: the settings a session has, by a list."""
+
+from __future__ import annotations
+
+from src.sql import scanning
+from src.sql.refusal import SYNTAX, Refusal
+from src.sql.scanning import Statement, Token
+
+# Session settings that are Redshift's own: kept, shown, and without effect here.
+_KEPT = {
+    "query_group": "unset", "enable_result_cache_for_session": "on",
+    "enable_case_sensitive_identifier": "off", "analyze_threshold_percent": "10",
+    "wlm_query_slot_count": "1", "describe_field_name_in_uppercase": "off",
+    "json_parse_truncate_strings": "off", "enable_numeric_rounding": "on",
+}  # fmt: skip
+_POSTGRES = frozenset(["statement_timeout", "search_path", "timezone", "datestyle",
+                       "extra_float_digits", "client_encoding", "application_name"])  # fmt: skip
+_SHOWN = _POSTGRES | {"server_version", "transaction_isolation"}
+_UTF8 = frozenset(["utf8", "utf-8", "unicode", "default"])
+_OF_TRANSACTION = frozenset(
+    ["AS", "TRANSACTION", "CHARACTERISTICS", "ISOLATION", "LEVEL", "SERIALIZABLE", "REPEATABLE",
+     "READ", "COMMITTED", "UNCOMMITTED", "WRITE", "ONLY", ","]
+)  # fmt: skip
+
+
+def set_setting(statement: Statement) -> str:
+    """Translate SET [SESSION | LOCAL] name = | TO value."""
+    words = statement.words()
+    start = 2 if words[1:2] in (["SESSION"], ["LOCAL"]) else 1
+    if words[1:2] == ["TRANSACTION"] and _OF_TRANSACTION.issuperset(words[1:]):
+        return statement.code
+    if words[start + 1 : start + 2] not in (["="], ["TO"]) or len(words) < start + 3:
+        raise Refusal.not_emulated(f"SET {' '.join(words[1:3])}")
+    values = [t for t in statement.tokens[start + 2 :] if t.text != ","]
+    name = statement.tokens[start].name
+    scope = "LOCAL " if words[1] == "LOCAL" else ""
+    return f"SET {scope}{_assigned(name, values)}"
+
+
+def startup_setting(name: str, value: str) -> Statement:
+    """Return the SET statement that a setting of a connection's start stands for."""
+    quoted = value.replace("\\", "\\\\").replace("'", "''")
+    named = name.replace("-", "_").replace('"', '""')
+    if named.lower() in ("search_path", "datestyle"):  # a list, not one name
+        return scanning.read(f'SET "{named}" TO {value}')
+    return scanning.read(f"SET \"{named}\" TO '{quoted}'")
+
+
+def reset_setting(statement: Statement) -> str:
+    """Translate RESET name."""
+    name = _argument(statement)
+    if name in _KEPT:
+        return f"SET redshift.{name} = '{_KEPT[name]}'"
+    if name not in _POSTGRES:
+        raise Refusal.not_emulated(f"RESET {name}")
+    return f"RESET {name}"
+
+
+def show_setting(statement: Statement) -> str:
+    """Translate SHOW name."""
+    name = _argument(statement)
+    if name in _KEPT:
+        return f"SELECT redshift_local.setting('{name}', '{_KEPT[name]}') AS {name}"
+    if name == "transaction isolation level":
+        name = "transaction_isolation"
+    if name not in _SHOWN:
+        raise Refusal.not_emulated(f"SHOW {name}")
+    return f"SHOW {name}"
+
+
+def _argument(statement: Statement) -> str:
+    """Return what stands behind a statement's first word."""
+    if len(statement.tokens) < 2:
+        raise Refusal("syntax error at end of input", SYNTAX)
+    return " ".join(token.name for token in statement.tokens[1:])
+
+
+def _assigned(name: str, values: list[Token]) -> str:
+    """Return name = value, written anew from its parts."""
+    for token in values:
+        if token.kind not in ("word", "quoted", "string", "number") and token.text != "-":
+            raise Refusal(f'syntax error at or near "{token.text}"', SYNTAX)
+    texts = [_value(token) for token in values]
+    if name in _KEPT:
+        value = "".join(texts)
+        if name == "enable_case_sensitive_identifier" and value.lower() in ("on", "true", "1"):
+            raise Refusal.not_emulated("SET enable_case_sensitive_identifier TO on")
+        return f"redshift.{name} = {_quoted(value)}"
+    if name not in _POSTGRES:
+        raise Refusal.not_emulated(f"SET {name}")
+    if name == "client_encoding" and "".join(texts).lower().strip("'\"") not in _UTF8:
+        raise Refusal.not_emulated(f"SET client_encoding TO {''.join(texts)[:40]} (UTF8 is)")
+    if [token.word for token in values] == ["DEFAULT"]:
+        return f"{name} = DEFAULT"
+    if name in ("search_path", "datestyle"):
+        return f"{name} = {', '.join(_quoted(text) for text in texts)}"
+    return f"{name} = {_quoted(''.join(texts))}"
+
+
+def _value(token: Token) -> str:
+    if token.kind == "string":
+        return token.value
+    return token.name if token.kind == "quoted" else token.text
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,170 @@
+"""CREATE and ALTER TABLE: distribution, sorting and keys are recorded, none is enforced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+
+from src.local_cloud.redshift.sql import parsing
+from src.local_cloud.redshift.statements.table_attributes import take_attributes
+from src.sql.refusal import Refusal
+from src.sql.scanning import Statement
+
+_DEFAULT_LENGTH = {"VARCHAR": 256, "TEXT": 256, "NVARCHAR": 256, "CHAR": 1, "BPCHAR": 256,
+                   "NCHAR": 1}  # fmt: skip
+_BLANK_PADDED = ("CHAR", "BPCHAR", "NCHAR")
+_KEYS = (exp.PrimaryKey, exp.ForeignKey, exp.UniqueColumnConstraint)
+_KEY_CONSTRAINTS = (
+    exp.PrimaryKeyColumnConstraint,
+    exp.UniqueColumnConstraint,
+    exp.Reference,
+)
+_KEPT_CONSTRAINTS = (
+    exp.NotNullColumnConstraint,
+    exp.DefaultColumnConstraint,
+    exp.GeneratedAsIdentityColumnConstraint,
+)
+
+
+def create_table(statement: Statement, execute: Any) -> None:
+    """Create a table as Redshift would; keys and attributes go to the side catalog."""
+    plain, recorded = take_attributes(statement)
+    tree = parsing.check(parsing.parse(plain))
+    if not isinstance(tree, exp.Create):
+        raise Refusal.not_emulated(statement.code[:60])
+    _check_properties(tree)
+    schema = tree.this
+    target = schema.this if isinstance(schema, exp.Schema) else schema
+    if target.name.startswith("#"):  # a temporary table by its name
+        tree.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
+    if isinstance(schema, exp.Schema):
+        recorded += _take_columns(schema, _identities_by_default(plain))
+    for like in tree.find_all(exp.LikeProperty):
+        # Byte-length constraints are part of the type in Redshift: LIKE keeps them.
+        like.append("expressions", exp.Property(this="INCLUDING", value=exp.var("CONSTRAINTS")))
+    execute(parsing.render(tree))
+    _record(target, recorded, execute, is_new=True)
+
+
+def alter_table(statement: Statement, execute: Any) -> None:
+    """Run ALTER ... ADD | DROP | RENAME; one column at a time, keys recorded, as on Redshift."""
+    words = statement.words()
+    if words.count("ADD") > 1:
+        raise Refusal.fails_on_redshift("ALTER TABLE with more than one ADD COLUMN")
+    tree = parsing.parse(statement)
+    if not {"ADD", "DROP", "RENAME"} & set(words) or not isinstance(tree, exp.Alter):
+        raise Refusal.not_emulated(f"ALTER: {statement.code[:60]!r}")
+    parsing.check(tree)
+    recorded: list[tuple[str, str]] = []
+    for action in list(tree.args.get("actions") or []):
+        if isinstance(action, exp.ColumnDef):
+            recorded += _take_column_keys(action)
+            check = _character_check(action)
+            if check:
+                tree.append("actions", exp.AddConstraint(expressions=[check]))
+        elif isinstance(action, exp.AddConstraint) and action.find(*_KEYS):
+            recorded.append(("key", action.sql("redshift")))
+            action.pop()
+    if tree.args.get("actions") or not recorded:
+        execute(parsing.render(tree))
+    _record(tree.this, recorded, execute)
+
+
+def _check_properties(tree: exp.Create) -> None:
+    properties = tree.args.get("properties")
+    for item in properties.expressions if properties else []:
+        if not isinstance(item, (exp.TemporaryProperty, exp.LikeProperty)):
+            raise Refusal.not_emulated(f"CREATE TABLE … {item.sql('redshift')}")
+
+
+def _take_columns(schema: exp.Schema, by_default: set[str]) -> list[tuple[str, str]]:
+    taken: list[tuple[str, str]] = []
+    checks: list[exp.Expression] = []
+    for item in list(schema.expressions):
+        if isinstance(item, exp.ColumnDef):
+            taken += _take_column_keys(item)
+            _set_identity(item, by_default)
+            check = _character_check(item)
+            if check:
+                checks.append(check)
+        elif isinstance(item, _KEYS) or item.find(*_KEYS):
+            taken.append((type(item).__name__.lower(), item.sql("redshift")))
+            item.pop()
+        elif not isinstance(item, exp.LikeProperty):
+            raise Refusal.not_emulated(f"CREATE TABLE (… {item.sql('redshift')})")
+    for check in checks:
+        schema.append("expressions", check)
+    return taken
+
+
+def _take_column_keys(column: exp.ColumnDef) -> list[tuple[str, str]]:
+    taken: list[tuple[str, str]] = []
+    for constraint in list(column.args.get("constraints") or []):
+        kind = constraint.kind
+        if isinstance(kind, (*_KEY_CONSTRAINTS, exp.EncodeColumnConstraint)):
+            taken.append((type(kind).__name__.lower(), column.sql("redshift")))
+            constraint.pop()
+        elif isinstance(kind, exp.CheckColumnConstraint):
+            raise Refusal.fails_on_redshift("CHECK")
+        elif not isinstance(kind, _KEPT_CONSTRAINTS):
+            raise Refusal.not_emulated(f"column constraint {constraint.sql('redshift')}")
+    return taken
+
+
+def _identities_by_default(statement: Statement) -> set[str]:
+    """Return the columns that are GENERATED BY DEFAULT: sqlglot does not keep it."""
+    found, column, depth = set(), "", 0
+    for at, token in enumerate(statement.tokens):
+        if depth == 1 and statement.tokens[at - 1].word in ("(", ","):
+            column = token.name
+        depth += {"(": 1, ")": -1}.get(token.word, 0)
+        if depth == 1 and statement.words(at, 3) == ["GENERATED", "BY", "DEFAULT"]:
+            found.add(column)
+    return found
+
+
+def _set_identity(column: exp.ColumnDef, by_default: set[str]) -> None:
+    """IDENTITY(seed, step) takes no value of the user's; GENERATED BY DEFAULT does."""
+    for constraint in column.args.get("constraints") or []:
+        if isinstance(constraint.kind, exp.GeneratedAsIdentityColumnConstraint):
+            constraint.kind.set("this", column.name not in by_default)
+
+
+def _character_check(column: exp.ColumnDef) -> exp.Expression | None:
+    """Give a character column its limit in bytes; PostgreSQL's own would count characters.
+
+    A blank-padded one keeps PostgreSQL's length, and takes characters of one byte only.
+    """
+    kind = column.kind
+    assert isinstance(kind, exp.DataType)
+    type_name = kind.this.name
+    if type_name not in _DEFAULT_LENGTH:
+        return None
+    name = exp.to_identifier(column.name, quoted=True).sql("postgres")
+    given = kind.expressions[0].name if kind.expressions else ""
+    limit = int(given) if given else _DEFAULT_LENGTH[type_name]
+    if type_name in _BLANK_PADDED:
+        column.set("kind", exp.DataType.build(f"char({limit})", dialect="postgres"))
+        test = f"octet_length({name}) = {limit}"
+        return _check(f"{test} OR redshift_local.multibyte({name})")
+    column.set("kind", exp.DataType.build("varchar", dialect="postgres"))
+    test = f"octet_length({name}) <= {limit}"
+    return _check(f"{test} OR redshift_local.too_long({name}, {limit})")
+
+
+def _check(condition: str) -> exp.Expression:
+    """Return a constraint without a name: PostgreSQL finds one that is free."""
+    return exp.CheckColumnConstraint(this=exp.condition(condition, dialect="postgres"))
+
+
+def _record(
+    target: exp.Expression, recorded: list[tuple[str, str]], execute: Any, is_new: bool = False
+) -> None:
+    """Note what was declared; of IF NOT EXISTS that met a table it is known already."""
+    if recorded:
+        kinds, declarations = zip(*recorded, strict=True)
+        execute(
+            "SELECT redshift_local.declare_keys(to_regclass(%s), %s, %s, %s)",
+            (target.sql(dialect="postgres"), list(kinds), list(declarations), is_new),
+        )

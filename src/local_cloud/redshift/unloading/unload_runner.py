@@ -1,0 +1,168 @@
+"""Runs an UNLOAD: the query's rows through files on disk into objects, part by part."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from contextlib import ExitStack
+from datetime import datetime
+from typing import IO, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from src.local_cloud.redshift.copying.load_log import now
+from src.local_cloud.redshift.copying.source_objects import s3_error
+from src.local_cloud.redshift.refusals import detail_block
+from src.local_cloud.redshift.sql import parsing
+from src.local_cloud.redshift.unloading.unload_command import UnloadCommand
+from src.local_cloud.redshift.unloading.unload_files import Sink, open_sink, text_rows, with_scales
+from src.sql.refusal import INTERNAL, Refusal
+
+SLICES = 2
+_SUFFIX = {"gzip": ".gz", "bzip2": ".bz2", "zstd": ".zst", None: ""}
+
+
+class UnloadRunner:
+    """One UNLOAD on one cursor."""
+
+    def __init__(self, cursor: Any, connection: Any, command: UnloadCommand) -> None:
+        self._cursor = cursor
+        self._connection = connection
+        self.command = command
+        self._s3 = connection.s3
+
+    def run(self) -> None:
+        """Write the files, or raise; without ALLOWOVERWRITE nothing there is touched."""
+        command, started = self.command, now()
+        query = parsing.translate(command.query)
+        self._cursor.plain("SELECT nextval('redshift_local.query_ids')")
+        number = int(self._cursor.fetchone()[0])
+        self._cursor.plain(f"SELECT * FROM ({query}) AS unloaded LIMIT 0")
+        columns = list(self._cursor.description)
+        try:
+            self._make_room()
+            with tempfile.TemporaryFile() as rows:
+                self._cursor.copy_expert(f"COPY ({query}) TO STDOUT", rows)
+                if command.format == "parquet":
+                    columns = with_scales(columns, rows)
+                rows.seek(0)
+                files = self._write(rows, columns)
+        except (ClientError, BotoCoreError) as error:
+            raise s3_error(error, command.destination) from error
+        self._finish(number, started, files, columns)
+
+    def _make_room(self) -> None:
+        bucket, prefix = self.command.bucket_and_key
+        found = [
+            item["Key"]
+            for page in self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket, Prefix=prefix
+            )
+            for item in page.get("Contents", ())
+        ]
+        if found and self.command.clean_path:
+            for key in found:
+                self._s3.delete_object(Bucket=bucket, Key=key)
+        elif found and not self.command.allow_overwrite:
+            text = (
+                "Specified unload destination on S3 is not empty. Consider using a different "
+                "bucket / prefix, manually removing the target files in S3, or using the "
+                "ALLOWOVERWRITE option."
+            )
+            raise Refusal(text, INTERNAL, detail_block(text, 8001))
+
+    def _write(self, rows: IO[bytes], columns: list[Any]) -> list[tuple[str, int, int]]:
+        """Upload the parts; returns (uri, bytes, rows) of each."""
+        slices = SLICES if self.command.parallel else 1
+        writers = [_Part(self, slice_no, columns) for slice_no in range(slices)]
+        with ExitStack() as stack:
+            for writer in writers:
+                stack.callback(writer.abandon)
+            for index, row in enumerate(text_rows(rows)):
+                writers[index % slices].write(row)
+            for writer in writers:
+                # One file of PARALLEL OFF is written also where there is no row.
+                writer.finish(also_empty=not self.command.parallel)
+        return [entry for writer in writers for entry in writer.files]
+
+    def put(self, name: str, content: IO[bytes], size: int) -> str:
+        """Upload one file below the prefix; returns its address."""
+        bucket, prefix = self.command.bucket_and_key
+        content.seek(0)
+        self._s3.put_object(Bucket=bucket, Key=prefix + name, Body=content, ContentLength=size)
+        return f"s3://{bucket}/{prefix}{name}"
+
+    def name(self, slice_no: int, part: int) -> str:
+        """Return the name of a part, behind the prefix."""
+        command = self.command
+        stem = f"{slice_no:04}_part_{part:02}" if command.parallel else f"{part:03}"
+        if command.extension is not None:
+            return f"{stem}.{command.extension.lstrip('.')}"
+        return stem + (".parquet" if command.format == "parquet" else _SUFFIX[command.compression])
+
+    def _finish(
+        self, number: int, started: datetime, files: list[tuple[str, int, int]], columns: list[Any]
+    ) -> None:
+        command, rows = self.command, sum(count for _, _, count in files)
+        if command.manifest:
+            entries = [
+                {"url": uri, "meta": {"content_length": size, "record_count": count}}
+                for uri, size, count in files
+            ]
+            body = json.dumps({"entries": entries}, indent=2).encode()
+            self.put("manifest", io.BytesIO(body), len(body))
+        self._connection.log(
+            "unload_files",
+            [(number, uri, size, count, started, now(), command.format.upper())
+             for uri, size, count in files],
+        )  # fmt: skip
+        self._connection.log(
+            "unload_sessions", [(self._connection.get_backend_pid(), number, rows)]
+        )
+        words = f"UNLOAD completed, {rows} record(s) unloaded successfully."
+        self._cursor.plain("SELECT redshift_local.info(%s)", (words,))
+
+
+class _Part:
+    """The files of one slice, one after the other."""
+
+    def __init__(self, runner: UnloadRunner, slice_no: int, columns: list[Any]) -> None:
+        self._runner = runner
+        self._slice = slice_no
+        self._columns = columns
+        self._target: IO[bytes] | None = None
+        self._sink: Sink | None = None
+        self.files: list[tuple[str, int, int]] = []
+
+    def write(self, row: list[str | None]) -> None:
+        if self._sink is None:
+            self._open()
+        assert self._sink is not None
+        self._sink.write(row)
+        if self._sink.size() >= self._runner.command.max_file_bytes:
+            self._close()
+
+    def finish(self, *, also_empty: bool) -> None:
+        if self._sink is None and also_empty and not self.files:
+            self._open()
+        if self._sink is not None:
+            self._close()
+
+    def abandon(self) -> None:
+        if self._target is not None:
+            self._target.close()
+
+    def _open(self) -> None:
+        self._target = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the part)
+        self._sink = open_sink(self._target, self._columns, self._runner.command)
+
+    def _close(self) -> None:
+        assert self._sink is not None and self._target is not None
+        self._sink.close()
+        size = self._target.seek(0, io.SEEK_END)
+        name = self._runner.name(self._slice, len(self.files))
+        uri = self._runner.put(name, self._target, size)
+        self.files.append((uri, size, self._sink.rows))
+        self._target.close()
+        self._target = self._sink = None

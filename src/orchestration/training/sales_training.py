@@ -1,0 +1,262 @@
+"""Trains and judges the ticket-sales model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src.errors import ModelError
+from src.orchestration.training.training_data import TimeSplit
+from src.services.arrays import Floats
+from src.services.model_evaluation_service import ModelEvaluationService, metrics
+from src.services.ticket_sales_prediction_service import (
+    HIT_TOLERANCE,
+    TicketSalesPredictionService,
+)
+
+GATES = {"coverage_low": 0.87, "coverage_high": 0.93, "quartile": 0.85, "ece": 0.05, "auc": 0.6}
+MAX_SAMPLED = 200  # points of a picture
+MIN_GATED_ROWS = 1_000  # below, the gates' bands are narrower than chance
+
+
+@dataclass
+class TrainedSalesModel:
+    """The service, what was measured, and what plots need."""
+
+    service: TicketSalesPredictionService
+    facts: dict[str, Any]
+    test: pd.DataFrame  # test rows with tickets, low, high, confidence
+
+
+def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, Floats]:
+    """Return predictions that need no model, each in [0, capacity]."""
+    capacity = test["capacity"].to_numpy(float)
+    mean_share = (train["tickets_sold"] / train["capacity"]).mean()
+
+    def share(column: str) -> Floats:
+        return np.asarray(test[column].astype(float).fillna(mean_share).to_numpy() * capacity)
+
+    return {
+        "mean_of_training": np.full(len(test), float(train["tickets_sold"].mean())),
+        "capacity_times_mean_sell_through": capacity * mean_share,
+        "artist_history_times_capacity": share("artist_prior_sell_through"),
+        "venue_history_times_capacity": share("venue_prior_sell_through"),
+    }
+
+
+def train_sales_model(
+    split: TimeSplit,
+    truth: pd.DataFrame | None,
+    *,
+    random_state: int,
+    coverage: float,
+    extra: tuple[str, ...] = (),
+) -> TrainedSalesModel:
+    """Fit, calibrate and judge; raises ModelError where the model knows too much.
+
+    `extra` names further numeric columns to learn from: the leak test plants one.
+    """
+    service = TicketSalesPredictionService(random_state, coverage)
+    service.fit(split.train, extra).calibrate(split.calibration)
+    evaluation = ModelEvaluationService(random_state)
+    facts, test = judge_sales_model(service, split, truth, evaluation)
+    leak = facts.get("ceiling") or {}
+    if leak.get("is_leak"):
+        error = ModelError(
+            "the sales model is better than anybody can be: a feature knows the answer",
+            where="test rows of the sales model",
+            cause=f"R2 {facts['test_metrics']['r2']:.3f} against {leak['r2_oracle_realised']:.3f} "
+            "of an oracle that knows every concert's expected sales",
+            hint="look at the first features of the importance table",
+        )
+        error.facts = facts
+        raise error
+    return TrainedSalesModel(service, facts, test)
+
+
+def judge_sales_model(
+    service: TicketSalesPredictionService,
+    split: TimeSplit,
+    truth: pd.DataFrame | None,
+    evaluation: ModelEvaluationService,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return everything measured on the split, and the test rows with their predictions."""
+    test = split.test.join(service.predict_frame(split.test)[["tickets", "low", "high",
+                                                             "confidence"]])  # fmt: skip
+    actual = test["tickets_sold"].to_numpy(float)
+    point = service.predict_points(split.test)
+    capacity = test["capacity"].to_numpy(float)
+    hit = np.abs(actual - test["tickets"]) <= HIT_TOLERANCE * test["tickets"]
+    intervals = evaluation.calibration(
+        actual, test["low"].to_numpy(), test["high"].to_numpy(), capacity
+    )
+    reliability = evaluation.reliability(hit.to_numpy(), test["confidence"].to_numpy(), capacity)
+    facts: dict[str, Any] = {
+        "algorithm": "GradientBoostingRegressor",
+        "target": "final tickets sold = sell-through x capacity, the mean",
+        "rows": {"train": len(split.train), "calibration": len(split.calibration),
+                 "test": len(split.test)},
+        "test_from": str(split.test["starts_at"].min()),
+        "test_metrics": evaluation.evaluate(actual, point),
+        "train_metrics": evaluation.evaluate(
+            split.train["tickets_sold"].to_numpy(float), service.predict_points(split.train)
+        ),
+        "sell_through_r2": metrics(actual / capacity, point / capacity)["r2"],
+        "baselines": evaluation.against_baselines(actual, point, baselines(split.train, test)),
+        "slices": _slices(split, actual, point),
+        "intervals": intervals,
+        "confidence": reliability,
+        "gates": _gates(intervals, reliability, len(test)),
+        "test_predictions": _sampled(test),
+    }  # fmt: skip
+    if truth is not None:
+        facts["ceiling"] = _ceiling(evaluation, test, actual, point, truth)
+    return facts, test
+
+
+def _sampled(test: pd.DataFrame) -> list[dict[str, float]]:
+    """Return a spread of the test concerts, small to large, for the report's picture."""
+    ordered = test.sort_values("tickets", kind="stable")
+    ranks = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), MAX_SAMPLED)).round())
+    picked = ordered.iloc[ranks.astype(int)]
+    return [
+        {
+            "expected": round(float(row["tickets"]), 1),
+            "low": round(float(row["low"]), 1),
+            "high": round(float(row["high"]), 1),
+            "actual": float(row["tickets_sold"]),
+            "confidence": round(float(row["confidence"]), 4),
+        }
+        for _, row in picked.iterrows()
+    ]
+
+
+def _ceiling(
+    evaluation: ModelEvaluationService,
+    test: pd.DataFrame,
+    actual: Floats,
+    point: Floats,
+    truth: pd.DataFrame,
+) -> dict[str, Any] | None:
+    known = truth.reindex(test["concert_id"])
+    if known["mean"].isna().any():
+        return None
+    values = {name: known[name].to_numpy(float) for name in known.columns}
+    found = evaluation.beats_ceiling(actual, point, values["mean"], values["variance"])
+    explained = float(values["columns_mean"].var())
+    noise = float(values["columns_variance"].mean())
+    found["r2_columns_expected"] = explained / (explained + noise)
+    found["share_of_columns_ceiling"] = metrics(actual, point)["r2"] / found["r2_columns_expected"]
+    return found
+
+
+def _slices(split: TimeSplit, actual: Floats, point: Floats) -> dict[str, Any]:
+    """Return metrics for artists and venues the training rows never saw."""
+    found: dict[str, Any] = {}
+    for name in ("artist", "venue"):
+        unseen = ~split.test[f"{name}_id"].isin(split.train[f"{name}_id"]).to_numpy()
+        rows = int(unseen.sum())
+        found[f"unseen_{name}"] = (
+            metrics(actual[unseen], point[unseen]) if rows >= 10 else {"rows": rows}
+        )
+    return found
+
+
+def _gates(
+    intervals: dict[str, Any], reliability: dict[str, Any], rows: int
+) -> dict[str, dict[str, Any]]:
+    """Return each calibration gate: what it needs, what was found, whether it holds."""
+    quartile = min(intervals["by_capacity_quartile"])
+    low, high = GATES["coverage_low"], GATES["coverage_high"]
+    found = {
+        "coverage": (f"{low} to {high}", intervals["coverage"],
+                     low <= intervals["coverage"] <= high),
+        "coverage_of_every_quartile": (f">= {GATES['quartile']}", quartile,
+                                       quartile >= GATES["quartile"]),
+        "ece": (f"<= {GATES['ece']}", reliability["ece"], reliability["ece"] <= GATES["ece"]),
+        "auc": (f"> {GATES['auc']}", reliability["auc"], reliability["auc"] > GATES["auc"]),
+    }  # fmt: skip
+    is_judged = rows >= MIN_GATED_ROWS
+    return {
+        name: {
+            "expected": expected,
+            "found": value,
+            "verdict": ("passed" if holds else "failed") if is_judged else "skipped",
+        }
+        for name, (expected, value, holds) in found.items()
+    }
+
+
+def importance_table(
+    model: TrainedSalesModel,
+    split: TimeSplit,
+    evaluation: ModelEvaluationService,
+    random_state: int,
+) -> list[dict[str, Any]]:
+    """Return permutation importance on the test rows, one-hot columns grouped.
+
+    Measured on a twin of the model that also learned from a column of random numbers, the
+    probe: what matters no more than the probe does not matter.
+    """
+    rng = np.random.default_rng(random_state)
+
+    def probed(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(random_probe=rng.normal(size=len(rows)))
+
+    twin = TicketSalesPredictionService(random_state)
+    twin.fit_points(probed(split.train), extra=("random_probe",))
+    assert twin.encoder_ is not None
+    groups: dict[str, list[int]] = {}
+    for index, name in enumerate(twin.encoder_.names):
+        groups.setdefault(name.split("=")[0], []).append(index)
+    return evaluation.importance(
+        lambda matrix: twin.points_of(matrix, split.test),
+        twin.encoder_.matrix(probed(split.test)),
+        model.test["tickets_sold"].to_numpy(float),
+        groups,
+    )
+
+
+def leaderboard(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the challengers' table, or else the model beside its baselines."""
+    return facts.get("leaderboard") or [
+        {"model": "GradientBoosting (ours)", **facts["test_metrics"]},
+        *({"model": name, **found} for name, found in facts["baselines"].items()),
+    ]
+
+
+def challengers(
+    split: TimeSplit, service: TicketSalesPredictionService, random_state: int
+) -> list[dict[str, Any]]:
+    """Return a leaderboard of other learners on the same rows, with fit seconds."""
+    import time
+
+    from sklearn.dummy import DummyRegressor
+    from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+    from threadpoolctl import threadpool_limits
+
+    assert service.encoder_ is not None
+    train, test = service.encoder_.matrix(split.train), service.encoder_.matrix(split.test)
+    sold = split.train["tickets_sold"].to_numpy(float)
+    actual = split.test["tickets_sold"].to_numpy(float)
+    capacity = split.test["capacity"].to_numpy(float)
+    board = [{"model": "GradientBoosting (ours)", "fit_seconds": None,
+              **metrics(actual, service.predict_points(split.test))}]  # fmt: skip
+    for name, estimator in (
+        ("HistGradientBoosting-Poisson", HistGradientBoostingRegressor(
+            loss="poisson", max_iter=300, learning_rate=0.05, max_leaf_nodes=15,
+            random_state=random_state)),
+        ("RandomForest", RandomForestRegressor(
+            200, min_samples_leaf=3, max_features=0.5, n_jobs=2, random_state=random_state)),
+        ("Dummy (mean)", DummyRegressor()),
+        ("Dummy (median)", DummyRegressor(strategy="median")),
+    ):  # fmt: skip
+        started = time.monotonic()
+        with threadpool_limits(1, "openmp"):
+            predicted = np.clip(estimator.fit(train, sold).predict(test), 0, capacity)
+        seconds = round(time.monotonic() - started, 3)
+        board.append({"model": name, "fit_seconds": seconds, **metrics(actual, predicted)})
+    return sorted(board, key=lambda row: float(row["mae"]))

@@ -1,0 +1,211 @@
+"""Predictions to talk about: coming concerts, what-ifs, venues; also as warehouse tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from src.infrastructure.redshift_client import RedshiftClient
+from src.orchestration.training.training_data import TimeSplit
+from src.services.ticket_sales_prediction_service import RANGES, TicketSalesPredictionService
+from src.services.venue_popularity_service import VenuePopularityService
+
+MAX_WRITTEN = 2_000
+_ROWS_PER_INSERT = 250
+_FACTORS = {
+    "venue size": ("capacity",),
+    "artist popularity": ("popularity",),
+    "artist's earlier shows": (
+        "artist_prior_shows", "artist_prior_sell_through", "artist_prior_log_tickets",
+        "artist_prior_log_capacity", "artist_prior_sold_out",
+    ),
+    "price": ("base_price",),
+    "genre": ("genre",),
+    "city": ("city", "city_prior_sell_through"),
+    "venue's earlier shows": ("venue_prior_shows", "venue_prior_sell_through"),
+    "season and weekday": ("starts_at",),
+    "lead time": ("lead_days",),
+    "competition": ("city_competition",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """The version whose predictions are written, and whether it is the champion."""
+
+    service: Any
+    version: int
+    role: Literal["champion", "candidate"]
+
+
+def predict_upcoming(service: TicketSalesPredictionService, concerts: pd.DataFrame) -> pd.DataFrame:
+    """Return the concerts still to come with their predictions, soonest first."""
+    coming = concerts[concerts["status"] != "completed"].sort_values(["starts_at", "concert_id"])
+    coming = coming.head(MAX_WRITTEN).reset_index(drop=True)
+    if coming.empty:
+        return coming.assign(tickets=[], low=[], high=[], confidence=[])
+    return coming.join(service.predict_frame(coming))
+
+
+def scenarios(
+    sales: Predictor,
+    venue: Predictor,
+    predicted: pd.DataFrame,
+    split: TimeSplit,
+    panel: pd.DataFrame,
+) -> list[dict[str, Any]]:
+    """Return the scenarios of both models; each says which version it is of, and its role."""
+    shows = sales_scenarios(sales.service, predicted, typical_concert(split.train))
+    venues = venue_scenarios(venue.service, panel)
+    return [
+        {**sample, "model_version": by.version, "model_role": by.role}
+        for by, samples in ((sales, shows), (venue, venues))
+        for sample in samples
+    ]
+
+
+def sales_scenarios(
+    service: TicketSalesPredictionService, predicted: pd.DataFrame, typical: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Return scenarios: three coming concerts, and what-ifs on price and venue."""
+    if predicted.empty:
+        return []
+    order = predicted.sort_values("tickets", ascending=False)
+    picks = [order.iloc[0], order.iloc[len(order) // 2], order.sort_values("confidence").iloc[-1]]
+    titles = ["largest expected crowd", "a middling concert", "the surest prediction"]
+    scenarios = [
+        _scenario(service, f"coming: {title}", row, typical)
+        for title, row in zip(titles, picks, strict=True)
+    ]
+    middling = picks[1]
+    share = predicted["tickets"] / predicted["capacity"]
+    full = predicted.loc[share.sort_values(kind="stable").index[-1]]
+    changes: list[tuple[str, Any, dict[str, Any]]] = []
+    if pd.notna(middling["base_price"]):
+        for percent in (-20, 20):
+            price = min(
+                float(middling["base_price"]) * (1 + percent / 100), RANGES["base_price"][1]
+            )
+            changes.append((f"what if: price {percent:+d} %", middling, {"base_price": price}))
+    bigger = int(min(full["capacity"] * 2, 500_000))
+    changes.append(("what if: the fullest house were twice the size", full, {"capacity": bigger}))
+    for title, origin, change in changes:
+        row = origin.copy()
+        for name, value in change.items():
+            row[name] = value
+        scenario = _scenario(service, title, row, typical)
+        scenario["instead_of_tickets"] = round(float(origin["tickets"]), 1)
+        scenarios.append(scenario)
+    return scenarios
+
+
+def _scenario(
+    service: TicketSalesPredictionService, title: str, row: pd.Series, typical: pd.DataFrame
+) -> dict[str, Any]:
+    frame = pd.DataFrame([row.to_dict()])
+    found = service.predict_frame(frame).iloc[0]
+    price = row["base_price"]
+    return {
+        "scenario": title,
+        "concert_id": str(row["concert_id"]),
+        "starts_at": str(row["starts_at"]),
+        "genre": row["genre"],
+        "city": row["city"],
+        "capacity": int(row["capacity"]),
+        "base_price": None if pd.isna(price) else round(float(price), 2),
+        "expected_tickets": round(float(found["tickets"]), 1),
+        "interval": [round(float(found["low"]), 1), round(float(found["high"]), 1)],
+        "confidence": round(float(found["confidence"]), 4),
+        "moved_by": _factors(service, frame, typical),
+    }
+
+
+def _factors(
+    service: TicketSalesPredictionService, frame: pd.DataFrame, typical: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Return the three factors that move the prediction most.
+
+    Each is set to a typical concert's value; what the prediction loses is what it brought.
+    """
+    usual = typical.iloc[0]
+    base = float(service.predict_points(frame)[0])
+    rows = []
+    for columns in _FACTORS.values():
+        changed = frame.iloc[0].copy()
+        for name in columns:
+            changed[name] = usual[name]
+        rows.append(changed.to_dict())
+    without = service.predict_points(pd.DataFrame(rows))
+    moved = [
+        {"factor": name, "tickets": round(base - float(value), 1)}
+        for name, value in zip(_FACTORS, without, strict=True)
+    ]
+    return sorted(moved, key=lambda m: -abs(float(str(m["tickets"]))))[:3]
+
+
+def typical_concert(train: pd.DataFrame) -> pd.DataFrame:
+    """Return one row with the training rows' medians and commonest categories."""
+    row: dict[str, Any] = {}
+    for name in train.columns:
+        values = train[name].dropna()
+        if values.empty:
+            row[name] = None
+        elif name == "starts_at" or pd.api.types.is_numeric_dtype(values):
+            row[name] = values.median()
+        else:
+            row[name] = values.mode().iloc[0]
+    return pd.DataFrame([row])
+
+
+def venue_scenarios(service: VenuePopularityService, panel: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the five venues the next quarter looks best for."""
+    top = service.rank(panel, by="forecast").head(5)
+    return [
+        {
+            "scenario": f"venue {int(r['rank'])} of the next quarter",
+            "venue_id": str(r["venue_id"]),
+            "name": r["name"],
+            "city": r["city"],
+            "score": round(float(r["score"]), 1),
+            "forecast": round(float(r["forecast"]), 1),
+            "interval": [round(float(r["low"]), 1), round(float(r["high"]), 1)],
+            "confidence": round(float(r["confidence"]), 4),
+        }
+        for _, r in top.iterrows()
+    ]
+
+
+def write_predictions(
+    client: RedshiftClient,
+    predicted: pd.DataFrame,
+    ranking: pd.DataFrame,
+    sales: Predictor,
+    venue: Predictor,
+) -> dict[str, int]:
+    """Replace the rows of the prediction tables, both in one transaction."""
+    concerts: list[tuple[Any, ...]] = [
+        (str(r["concert_id"]), sales.version, r["starts_at"].to_pydatetime(),
+         round(float(r["tickets"]), 1), round(float(r["low"]), 1), round(float(r["high"]), 1),
+         round(float(r["confidence"]), 4), sales.role)
+        for _, r in predicted.iterrows()
+    ]  # fmt: skip
+    venues: list[tuple[Any, ...]] = [
+        (str(r["venue_id"]), venue.version, int(r["rank"]),
+         *(round(float(r[name]), 2) for name in ("score", "forecast", "low", "high")), venue.role)
+        for _, r in ranking.iterrows()
+    ]  # fmt: skip
+    tables: dict[str, list[tuple[Any, ...]]] = {
+        "concert_predictions": concerts,
+        "venue_rankings": venues,
+    }
+    with client.transaction():
+        for table, rows in tables.items():
+            client.execute(f"DELETE FROM concert_dw.{table}")
+            for start in range(0, len(rows), _ROWS_PER_INSERT):
+                part = rows[start : start + _ROWS_PER_INSERT]
+                marks = ", ".join(["(" + ", ".join(["%s"] * len(part[0])) + ")"] * len(part))
+                flat = [value for row in part for value in row]
+                client.execute(f"INSERT INTO concert_dw.{table} VALUES {marks}", flat)
+    return {table: len(rows) for table, rows in tables.items()}

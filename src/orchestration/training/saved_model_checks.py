@@ -1,0 +1,243 @@
+"""Saved models after loading: whole, still right, still about this world, and which is better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src.errors import SavedModelError
+from src.infrastructure.storage.model_registry import ModelRegistry, SavedModel
+from src.orchestration.training.model_decision import ModelCheck, model_checks
+from src.orchestration.training.sales_training import TrainedSalesModel, judge_sales_model
+from src.orchestration.training.training_data import TimeSplit, split_by_time
+from src.orchestration.training.venue_training import (
+    TrainedVenueModel,
+    judge_venue_model,
+    newest_examples,
+)
+from src.services.arrays import Floats
+from src.services.features.drift import drift
+from src.services.model_evaluation_service import ModelEvaluationService
+from src.services.modelling import model_files
+from src.services.ticket_sales_prediction_service import PREDICTED
+from src.services.venue_popularity_service import FORECAST
+
+GOLDEN_TOLERANCE = 1e-6
+MIN_UNSEEN = 30  # fewer rows judge nothing
+
+
+def golden_of(
+    rows: pd.DataFrame, predict_frame: Callable[[Any], Any], needed: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return a few rows as plain records, and what the model predicts for them.
+
+    Beside real rows there is one that holds only what a prediction needs.
+    """
+    few = rows.head(5).copy()
+    for name in few.columns:
+        if pd.api.types.is_datetime64_any_dtype(few[name]):
+            few[name] = few[name].astype(str)
+    records = few.astype(object).where(few.notna(), None).to_dict("records")
+    plain = [{name: _plain(value) for name, value in record.items()} for record in records]
+    plain.append({name: value if name in needed else None for name, value in plain[-1].items()})
+    predicted = predict_frame(pd.DataFrame(plain))
+    first, *more = predicted.columns
+    return {
+        "rows": plain,
+        "predictions": predicted[first].tolist(),
+        **{name: predicted[name].tolist() for name in more},
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def golden_checks(
+    files: dict[str, bytes],
+    model: str,
+    predict: Callable[[Any], Any],
+    predict_frame: Callable[[Any], Any],
+    names: tuple[str, ...],
+) -> list[ModelCheck]:
+    """Compare a loaded model with what it predicted when it was saved, both ways into it."""
+    golden = model_files.saved_json(files, model, "golden.json")
+    try:
+        rows = golden["rows"]
+        columns = {names[0]: golden["predictions"]}
+        columns.update({name: golden[name] for name in names[1:] if name in golden})
+        saved = np.array(list(columns.values()), dtype=np.float64).T
+        records = np.array([[getattr(one, n) for n in columns] for one in predict(rows)])
+        frame = predict_frame(pd.DataFrame(rows))[list(columns)].to_numpy(np.float64)
+        worst = float(np.abs(frame - saved).max())
+        is_equal = bool(saved.size) and records.tobytes() == frame.tobytes()
+    except Exception as error:  # content with a right hash can be wrong in any way
+        raise SavedModelError(
+            f"the golden predictions of {model} cannot be used",
+            where="golden.json",
+            cause=f"{type(error).__name__}: {str(error)[:200]}",
+            hint="python train_demo_models.py",
+        ) from error
+    found = "equal" if is_equal else f"differ by {np.abs(records - frame).max():.2g}"
+    return [
+        _judged("golden predictions", f"within {GOLDEN_TOLERANCE}", f"{worst:.2g}",
+                worst <= GOLDEN_TOLERANCE),
+        _judged("golden records as rows", "equal", found, is_equal),
+    ]  # fmt: skip
+
+
+def _judged(name: str, expected: str, found: str, holds: bool) -> ModelCheck:
+    return ModelCheck(name, expected, found, "passed" if holds else "failed")
+
+
+def loaded_sales(saved: SavedModel) -> tuple[Any, list[ModelCheck]]:
+    """Return the service of a saved sales model, and its golden checks."""
+    service = model_files.sales_service(saved.files)
+    checks = golden_checks(
+        saved.files, "ticket_sales", service.predict, service.predict_frame, PREDICTED
+    )
+    return service, checks
+
+
+def loaded_venues(saved: SavedModel) -> tuple[Any, list[ModelCheck]]:
+    """Return the service of a saved venue model, and its golden checks where it has some."""
+    service = model_files.venue_service(saved.files)
+    if "golden.json" not in saved.files:  # a model of an earlier program
+        return service, []
+    checks = golden_checks(
+        saved.files, "venue_popularity", service.predict, service.forecast, FORECAST
+    )
+    return service, checks
+
+
+def check_sales_champion(
+    registry: ModelRegistry,
+    concerts: pd.DataFrame,
+    truth: pd.DataFrame | None,
+    *,
+    test_size: float,
+    random_state: int,
+) -> tuple[SavedModel, dict[str, Any], list[ModelCheck]]:
+    """Judge the saved sales model on the current warehouse; trains and writes nothing.
+
+    Only concerts that it has not learned from judge it. Raises SavedModelError where it is missing,
+    damaged or of another version.
+    """
+    saved = registry.champion("ticket_sales")
+    service, checks = loaded_sales(saved)
+    reference = model_files.saved_json(saved.files, "ticket_sales", "reference_profile.json")
+    split = split_by_time(concerts, test_size)
+    unseen = split.test[_is_later(split.test["starts_at"], service.trained_until_)]
+    seen, split = len(split.test) - len(unseen), _judged_on(split, unseen)
+    facts, test = judge_sales_model(service, split, truth, ModelEvaluationService(random_state))
+    is_unseen = len(unseen) >= MIN_UNSEEN
+    checks.append(_unseen(len(unseen), seen, is_unseen))
+    checks += model_checks(facts, service.coverage, is_unseen=is_unseen)
+    moved = drift(reference, service.encoder_.matrix(test), service.encoder_.names)
+    facts["drift"] = moved
+    drifted = [row["feature"] for row in moved["features"] if row["has_drifted"]]
+    # Reported, not judged: history features and the calendar always move.
+    found = ", ".join(drifted[:5]) or moved["verdict"]
+    checks.append(ModelCheck("drift since training", "reported, not judged", found, "skipped"))
+    return saved, facts, checks
+
+
+def check_venue_champion(
+    registry: ModelRegistry, panel: pd.DataFrame, *, test_size: float, random_state: int
+) -> tuple[SavedModel, dict[str, Any], list[ModelCheck]]:
+    """Judge the saved venue model on the current warehouse; trains and writes nothing."""
+    saved = registry.champion("venue_popularity")
+    service, checks = loaded_venues(saved)
+    test = newest_examples(service, panel, test_size)
+    unseen = test[_is_later(test["quarter"], service.trained_until_)]
+    is_unseen = len(unseen) >= MIN_UNSEEN
+    checks.append(_unseen(len(unseen), len(test) - len(unseen), is_unseen))
+    test = unseen if is_unseen else test
+    facts = judge_venue_model(service, test, ModelEvaluationService(random_state))
+    facts["rows"] = {"train": 0, "calibration": 0, "test": len(test)}
+    return saved, facts, checks + model_checks(facts, service.coverage, is_unseen=is_unseen)
+
+
+def _judged_on(split: TimeSplit, unseen: pd.DataFrame) -> TimeSplit:
+    """Return the split with the unseen rows to test; with all where they are too few."""
+    return TimeSplit(split.train, split.calibration,
+                     unseen if len(unseen) >= MIN_UNSEEN else split.test)  # fmt: skip
+
+
+def _unseen(unseen: int, seen: int, is_enough: bool) -> ModelCheck:
+    found = f"{unseen:,} of {unseen + seen:,}"
+    return ModelCheck("rows the model has not seen", f">= {MIN_UNSEEN}", found,
+                      "passed" if is_enough else "skipped")  # fmt: skip
+
+
+def _is_later(moments: pd.Series, until: str | None) -> Any:
+    """Tell which rows are newer than all that a model learned from; all where it does not say."""
+    if until is None:
+        return np.ones(len(moments), dtype=bool)
+    return (pd.to_datetime(moments) > pd.Timestamp(until)).to_numpy()
+
+
+def compare_sales(
+    registry: ModelRegistry, model: TrainedSalesModel, random_state: int
+) -> tuple[Any, dict[str, Any] | None]:
+    """Compare a new sales model with the champion on test rows that are new to both, paired.
+
+    Returns the champion's service and the comparison; None, None where there is no champion that
+    this program can read.
+    """
+    try:
+        saved = registry.champion("ticket_sales")
+        champion = model_files.sales_service(saved.files)
+    except SavedModelError:
+        return None, None
+    rows = model.test[_is_later(model.test["starts_at"], champion.trained_until_)]
+    return champion, _compared(
+        saved.version,
+        champion.trained_until_,
+        rows["tickets_sold"].to_numpy(float),
+        lambda: (model.service.predict_points(rows), champion.predict_points(rows)),
+        random_state,
+    )
+
+
+def compare_venues(
+    registry: ModelRegistry, model: TrainedVenueModel, random_state: int
+) -> tuple[Any, dict[str, Any] | None]:
+    """Compare a new venue model with the champion, as `compare_sales` does.
+
+    Their scales differ with what they learned from: the new model's score is what is forecast.
+    """
+    try:
+        saved = registry.champion("venue_popularity")
+        champion = model_files.venue_service(saved.files)
+    except SavedModelError:
+        return None, None
+    examples = model.service.examples(model.panel)
+    is_test = examples["target"].notna() & _is_later(examples["quarter"],
+                                                     model.service.trained_until_)  # fmt: skip
+    is_new = is_test & _is_later(examples["quarter"], champion.trained_until_)
+    rows, other = examples[is_new], champion.examples(model.panel)[is_new]
+    return champion, _compared(
+        saved.version,
+        champion.trained_until_,
+        rows["target"].to_numpy(float),
+        lambda: (model.service.forecast_points(rows), champion.forecast_points(other)),
+        random_state,
+    )
+
+
+def _compared(
+    version: int,
+    until: str | None,
+    actual: Floats,
+    predict: Callable[[], tuple[Floats, Floats]],
+    random_state: int,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"version": version, "rows": len(actual)}
+    if until is None or len(actual) < MIN_UNSEEN:
+        return {**found, "verdict": "not compared"}
+    ours, other = predict()
+    return {**found, **ModelEvaluationService(random_state).compare(actual, ours, other)}

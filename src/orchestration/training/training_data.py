@@ -1,0 +1,231 @@
+"""What the models learn from: extraction by SQL, ground truth where it exists, splits by time."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from src.domain.dataset import MANIFEST_NAME, TRUTH_NAME
+from src.domain.tables import SCHEMA, TABLES
+from src.errors import ModelError
+from src.orchestration.environment import DemoEnvironment
+
+FEATURES_SQL = Path(__file__).parents[2] / "sql" / "features"
+GENERATE = "python run_demo_pipeline.py"  # replaces all that is in the warehouse
+MIN_CONCERTS = 200
+CALIBRATION_SHARE = 0.15
+_NUMBERS = ("popularity", "base_price", "artist_prior_sell_through", "artist_prior_log_tickets",
+            "artist_prior_log_capacity", "artist_prior_sold_out", "venue_prior_sell_through",
+            "city_prior_sell_through")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """Training rows, later calibration rows, and the newest as test rows."""
+
+    train: pd.DataFrame
+    calibration: pd.DataFrame
+    test: pd.DataFrame
+
+
+def read_feature_sql(name: str, until: pd.Timestamp | None = None) -> str:
+    """Return the text of one extraction; `until` is how far the data reaches."""
+    text = (FEATURES_SQL / f"{name}.sql").read_text().rstrip().rstrip(";")
+    moment = "NULL" if until is None else f"'{until:%Y-%m-%d %H:%M:%S.%f}'"
+    return text.replace("CAST(:newest_sale AS TIMESTAMP)", f"CAST({moment} AS TIMESTAMP)")
+
+
+def known_until(environment: DemoEnvironment, load: LoadFacts | None) -> pd.Timestamp | None:
+    """Return until when the data reaches: its as-of date, or else its newest sale."""
+    if load is not None and load.as_of is not None:
+        return pd.Timestamp(load.as_of)
+    newest = environment.redshift.query_value(
+        "SELECT MAX(purchased_at) FROM concert_dw.ticket_sales"
+    )
+    return None if newest is None else pd.Timestamp(newest)
+
+
+def extract_concerts(
+    environment: DemoEnvironment, run_id: str, until: pd.Timestamp | None
+) -> pd.DataFrame:
+    """Return one row per concert of a venue with a known capacity, oldest first.
+
+    Where the data does not say whether a concert is over, it is if it started by `until`.
+    """
+    query = read_feature_sql("ticket_sales", until)
+    frame = environment.read_frame(query, f"ticket_sales-{run_id}")
+    frame = frame.sort_values(["starts_at", "concert_id"]).reset_index(drop=True)
+    for name in _NUMBERS:
+        frame[name] = pd.to_numeric(frame[name]).astype(float)
+    return frame
+
+
+def nothing_to_learn_from(environment: DemoEnvironment) -> ModelError:
+    """Return the error of a warehouse with no concert at a venue of known capacity."""
+    concerts = concerts_of_unknown_capacity(environment)
+    if not concerts:
+        is_empty = sum(_rows_by_table(environment).values()) == 0
+        hint = GENERATE if is_empty else hint_for_more(newest_load(environment))
+        return ModelError("there is no concert in the warehouse", hint=hint)
+    return ModelError(
+        f"all {concerts:,} concerts are at venues of unknown capacity",
+        where="concert_dw.venues, column capacity",
+        cause="the models learn which share of a venue's capacity is sold",
+        hint="python run_demo_pipeline.py --input-dir DIR --load-mode merge, "
+        "with capacities in DIR/venues.csv",
+    )
+
+
+def concerts_of_unknown_capacity(environment: DemoEnvironment) -> int:
+    """Return how many concerts the models leave out because no capacity is known."""
+    return int(
+        environment.redshift.query_value(
+            "SELECT COUNT(*) FROM concert_dw.concerts c "
+            "JOIN concert_dw.venues v ON v.venue_id = c.venue_id WHERE v.capacity IS NULL"
+        )
+    )
+
+
+def extract_venue_quarters(environment: DemoEnvironment, run_id: str) -> pd.DataFrame:
+    """Return one row per venue and quarter."""
+    frame = environment.read_frame(read_feature_sql("venue_quarters"), f"venues-{run_id}")
+    frame = frame.sort_values(["quarter", "venue_id"]).reset_index(drop=True)
+    for name in ("concerts", "tickets", "revenue", "booked", "booked_popularity", "booked_price"):
+        frame[name] = pd.to_numeric(frame[name]).astype(float)
+    return frame
+
+
+def completed(concerts: pd.DataFrame, until: pd.Timestamp | None = None) -> pd.DataFrame:
+    """Return the concerts whose final tickets are known, oldest first.
+
+    Raises ModelError where there are too few, with what the data's end says of it.
+    """
+    done = concerts[concerts["status"] == "completed"]
+    if len(done) < MIN_CONCERTS:
+        raise ModelError(
+            f"{len(done)} completed concerts in the warehouse; training needs {MIN_CONCERTS}",
+            where="concert_dw.concerts",
+            cause=_why_few(concerts, until),
+        )
+    return done.sort_values(["starts_at", "concert_id"]).reset_index(drop=True)
+
+
+def _why_few(concerts: pd.DataFrame, until: pd.Timestamp | None) -> str:
+    if until is None:
+        return "no sale is loaded, so nothing says which concerts are over: ticket_sales is missing"
+    later = int((concerts["starts_at"] > until).sum())
+    return (
+        f"the data reaches to {until:%Y-%m-%d %H:%M}, its as-of date or else its newest "
+        f"purchased_at: of {len(concerts):,} concerts {later:,} start after it and are not over"
+    )
+
+
+def split_by_time(rows: pd.DataFrame, test_size: float) -> TimeSplit:
+    """Split rows in time order: the last share tests, a window before it calibrates."""
+    n = len(rows)
+    first_test = round(n * (1 - test_size))
+    first_calibration = round(n * (1 - test_size) * (1 - CALIBRATION_SHARE / 0.8))
+    if min(first_calibration, first_test - first_calibration, n - first_test) < 20:
+        raise ModelError(
+            f"--test-size {test_size} leaves too few of {n} concerts to train, calibrate or test",
+            hint="--test-size 0.2",
+        )
+    return TimeSplit(
+        rows.iloc[:first_calibration], rows.iloc[first_calibration:first_test],
+        rows.iloc[first_test:],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LoadFacts:
+    """What the newest load says of the data."""
+
+    dataset_id: str
+    as_of: Any
+    is_replaced: bool
+    is_generated: bool = False  # all that is in the warehouse; else some is the user's own
+    run_id: str = ""
+    loaded_at: Any = None
+
+
+def hint_for_more(load: LoadFacts | None) -> str:
+    """Return how to get more data; it replaces the warehouse only if all in it was generated.
+
+    What is in a warehouse without a load was put there by the user.
+    """
+    if load is not None and load.is_generated:
+        return GENERATE
+    return f"add concerts that are over: {GENERATE} --input-dir DIR --load-mode merge"
+
+
+_LOADS = (
+    "SELECT run_id, dataset_id, MAX(as_of) AS as_of, load_mode, loaded_at, "
+    "SUM(table_rows) AS table_rows FROM concert_dw.load_history "
+    "GROUP BY run_id, dataset_id, load_mode, loaded_at ORDER BY loaded_at DESC, run_id DESC"
+)
+
+
+def newest_load(environment: DemoEnvironment) -> LoadFacts | None:
+    """Return the facts of the newest load, or None where there was none."""
+    loads = environment.redshift.query(_LOADS)
+    if not loads:
+        return None
+    row = loads[0]
+    return LoadFacts(
+        row["dataset_id"],
+        row["as_of"],
+        row["load_mode"] == "replace",
+        _is_all_generated(environment, loads),
+        row["run_id"],
+        row["loaded_at"],
+    )
+
+
+def is_newest(environment: DemoEnvironment, load: LoadFacts | None) -> bool:
+    """Tell whether nothing was loaded since this load; None stands for no load at all."""
+    rows = environment.redshift.query(f"{_LOADS} LIMIT 1")
+    newest = (rows[0]["run_id"], rows[0]["loaded_at"]) if rows else None
+    return newest == ((load.run_id, load.loaded_at) if load else None)
+
+
+def _is_all_generated(environment: DemoEnvironment, loads: list[dict[str, Any]]) -> bool:
+    """Tell whether the newest replacement, all merged since and every row is generated data."""
+    last = next((i for i, load in enumerate(loads) if load["load_mode"] == "replace"), len(loads))
+    dataset_ids = {load["dataset_id"] for load in loads[: last + 1]}
+    if not all(_is_generated(environment, dataset_id) for dataset_id in dataset_ids):
+        return False
+    return sum(_rows_by_table(environment).values()) == int(loads[0]["table_rows"])
+
+
+def _rows_by_table(environment: DemoEnvironment) -> dict[str, int]:
+    return {t.name: environment.redshift.row_count(SCHEMA, t.name) for t in TABLES}
+
+
+def _is_generated(environment: DemoEnvironment, dataset_id: str) -> bool:
+    datasets = environment.raw_datasets
+    body = datasets.storage.find(datasets.prefix(dataset_id) + MANIFEST_NAME)
+    try:
+        return body is not None and json.loads(body)["source"] == "synthetic"
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def ground_truth(environment: DemoEnvironment, load: LoadFacts | None) -> pd.DataFrame | None:
+    """Return mean and variance of every concert's final tickets, by concert_id.
+
+    None for data that was not generated, or merged from several data sets.
+    """
+    if load is None or not load.is_replaced:
+        return None
+    datasets = environment.raw_datasets
+    body = datasets.storage.find(datasets.prefix(load.dataset_id) + TRUTH_NAME)
+    if body is None:
+        return None
+    truth = pd.read_parquet(io.BytesIO(body))
+    truth["concert_id"] = truth["concert_id"].astype(str)
+    return truth.set_index("concert_id")

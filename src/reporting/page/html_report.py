@@ -1,0 +1,114 @@
+"""A run's page: one HTML file without scripts or network, rendered from the report alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from src.reporting.page.pipeline_view import pipeline_view
+from src.reporting.page.training_view import training_view
+from src.reporting.run_report import plain
+from src.reporting.wording import status_word
+
+TEMPLATES = Path(__file__).parent / "templates"
+_TONES = {"ok": "good", "passed": "good", "failed": "bad", "skipped": "warn", "stopped": "warn"}
+_SIGNS = {"good": "✓", "bad": "✗", "warn": "–", "muted": "·"}
+_PROPER = {"s3": "S3", "etl": "ETL", "glue": "Glue", "redshift": "Redshift"}
+_SPECIAL = {
+    "pipeline": ("Concert demo", pipeline_view),
+    "training": ("Concert models", training_view),
+}
+
+
+def render_page(report: Mapping[str, Any], related: Sequence[Mapping[str, str]] = ()) -> str:
+    """Return the page of a pipeline or training report, whatever its verdict.
+
+    `related` are links to other runs on the same data: `words`, `name`, `href`.
+    Everything a report holds is escaped.
+    """
+    facts = plain(report)
+    title, special = _SPECIAL[facts["report"]]
+    page = {"title": title, "related": list(related), **_common(facts), **special(facts)}
+    return _environment().get_template(f"{facts['report']}.html.j2").render(page=page)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["tone"] = lambda status: _TONES.get(status, "muted")
+    environment.filters["sign"] = lambda status: _SIGNS[_TONES.get(status, "muted")]
+    return environment
+
+
+def _common(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what the pages of both kinds of run show."""
+    verdict, steps = facts["verdict"], facts["steps"]
+    tally = [step["status"] for step in steps.values()]
+    stopped = next((k for k, s in steps.items() if s["status"] in ("failed", "interrupted")), None)
+    at = f" at {_name(stopped)}" if stopped else ""
+    words = {"succeeded": "Succeeded", "failed": f"Failed{at}", "interrupted": f"Interrupted{at}"}
+    began = datetime.fromisoformat(facts[f"{facts['report']}_start"])
+    counted = ", ".join(f"{tally.count(s)} {status_word(s)}" for s in sorted(set(tally)))
+    return {
+        "run_id": facts["run_id"],
+        "target": facts["target"],
+        "verdict": verdict,
+        "started": f"{began:%Y-%m-%d %H:%M} UTC",
+        "headline": f"{words[verdict]} in {_seconds(steps):.1f} s",
+        "lead": f"{len(tally)} stages: {counted}.",
+        "error": facts["error"],
+        "failed_checks": [],
+        "stages": _stages(steps),
+        "provenance": _provenance(facts),
+    }
+
+
+def _seconds(steps: dict[str, dict[str, Any]]) -> float:
+    """Return the time the stages took: pauses before an audience do not count."""
+    return sum(step.get("seconds") or 0.0 for step in steps.values())
+
+
+def _stages(steps: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    total = _seconds(steps) or 1.0
+    return [
+        {
+            "name": _name(key),
+            "status": status_word(step["status"]),
+            "summary": step.get("summary", ""),
+            "seconds": f"{step['seconds']:.1f}" if "seconds" in step else "–",
+            "share": (step.get("seconds") or 0.0) / total,
+        }
+        for key, step in steps.items()
+    ]
+
+
+def _provenance(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    dataset = facts.get("dataset") or {}
+    hashes = facts["steps"].get("data_generation", {}).get("content_sha256", {})
+    groups = {
+        "arguments": facts["arguments"],
+        "environment": facts["environment"],
+        "data set": {name: value for name, value in dataset.items() if name != "parameters"}
+        | dataset.get("parameters", {}),
+        "content hashes (SHA-256) of the raw files": hashes,
+    }
+    return [
+        {"name": name, "rows": [(key, "" if v is None else str(v)) for key, v in rows.items()]}
+        for name, rows in groups.items()
+    ]
+
+
+def _name(key: str) -> str:
+    """Return a stage's key as words."""
+    return " ".join(_PROPER.get(word, word) for word in key.split("_"))

@@ -1,0 +1,169 @@
+"""What the page of a training run shows beyond the common parts, as plain text and shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from src.reporting.figures import count, decimal, interval, percent, tile
+from src.reporting.page import charts
+from src.reporting.wording import candidate_words
+
+_NAMES = {
+    "ticket_sales_prediction": ("Ticket sales", "tickets", 1),
+    "venue_popularity": ("Venue popularity", "points", 2),
+}
+_SHOWN_ROWS = 20  # a bin of fewer rows says nothing
+_SHOWN_FEATURES = 14
+
+
+def training_view(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the page's values; what a run did not reach is empty."""
+    models = {key: facts["models"][key] for key in _NAMES if key in facts["models"]}
+    coverage = facts["arguments"]["coverage"]
+    views = [_model(key, model, coverage) for key, model in models.items()]
+    samples = facts.get("sample_predictions", [])
+    failed = [c for view in views for c in view["checks"] if c["verdict"] == "failed"]
+    return {
+        "tiles": _tiles(models, coverage),
+        "models": views,
+        "coverage": percent(coverage),
+        "concerts": [_concert(s) for s in samples if "expected_tickets" in s],
+        "venues": [_venue(s) for s in samples if "forecast" in s],
+        "concerts_by": candidate_words(samples, "expected_tickets"),
+        "venues_by": candidate_words(samples, "forecast"),
+        "failed_checks": failed,
+    }
+
+
+def _tiles(models: dict[str, dict[str, Any]], coverage: float) -> list[dict[str, str]]:
+    tiles = []
+    for key, model in models.items():
+        name, unit, places = _NAMES[key]
+        test = model["test_metrics"]
+        tiles.append(tile(decimal(test["r2"], 3), f"{name}: R²"))
+        tiles.append(tile(decimal(test["mae"], places), f"{name}: mean error, {unit}"))
+        beaten = [b["model_is"]["verdict"] == "better" for b in model["baselines"].values()]
+        tone = "good" if all(beaten) else "bad"
+        tiles.append(tile(f"{sum(beaten)} / {len(beaten)}", f"{name}: baselines beaten", tone))
+        held = percent(model["intervals"]["coverage"], 1)
+        tiles.append(tile(held, f"{name}: inside the {percent(coverage)} interval"))
+    return tiles
+
+
+def _model(key: str, model: dict[str, Any], coverage: float) -> dict[str, Any]:
+    name, unit, _ = _NAMES[key]
+    checks = model.get("checks") or [
+        {"name": f"gate: {gate.replace('_', ' ')}", **found, "found": decimal(found["found"], 3)}
+        for gate, found in model.get("gates", {}).items()
+    ]
+    saved = f"Saved as version {model['version']}" if model["saved"] else "Not saved"
+    if model.get("role") == "candidate":
+        saved += f", a candidate: not promoted ({model['decision']})"
+    points = model.get("test_predictions", [])
+    return {
+        "key": key,
+        "name": name,
+        "about": f"{model['algorithm']}: {model['target']}. {saved}.",
+        "test_rows": count(model["test_metrics"]["rows"]),
+        "board": _board(model),
+        "notes": _notes(model),
+        "scatter": charts.predictions("Predicted against actual", points, unit) if points else "",
+        "scatter_note": f"{len(points)} test concerts: dots are what sold, lines are the "
+        f"{percent(coverage)} intervals; a ring lies outside of its interval. On the dashed line "
+        "the prediction was exact.",
+        **_confidence(model.get("confidence")),
+        "importance": _importance(model.get("importance", [])),
+        "checks": checks,
+        "checks_title": _checks_title(checks),
+    }
+
+
+def _checks_title(checks: list[dict[str, Any]]) -> str:
+    is_saved = any(check["name"].startswith("golden") for check in checks)
+    return "Checks of the saved model" if is_saved else "Gates and checks"
+
+
+def _board(model: dict[str, Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [{"name": "this model", "is_ours": True, **model["test_metrics"]}]
+    for name, found in model["baselines"].items():
+        rows.append({"name": name.replace("_", " "), "is_ours": False, **found})
+    for found in model.get("leaderboard", []):
+        if "ours" not in found["model"] and found["model"] not in model["baselines"]:
+            rows.append({"name": found["model"], "is_ours": False, **found})
+    rows.sort(key=lambda row: float(row["mae"]))
+    worst = rows[-1]["mae"] or 1.0
+    return [
+        {
+            "name": row["name"],
+            "is_ours": row["is_ours"],
+            "mae": decimal(row["mae"], 1),
+            "r2": decimal(row["r2"], 3),
+            "verdict": (row.get("model_is") or {}).get("verdict", ""),
+            "share": row["mae"] / worst,
+        }
+        for row in rows
+    ]
+
+
+def _notes(model: dict[str, Any]) -> list[str]:
+    test, ceiling = model["test_metrics"], model.get("ceiling")
+    notes = [f"R² {test['r2']:.3f}, 95 % interval {interval(test['interval_95']['r2'], 3)}."]
+    if ceiling:
+        notes.append(
+            f"The ceiling: a model that knew the generator's formula and the same columns would "
+            f"reach R² {ceiling['r2_columns_expected']:.3f}; one that also knew each artist's "
+            f"hidden effect, {ceiling['r2_oracle_expected']:.3f}. Above that, a model has seen the "
+            "answer, and the run fails."
+        )
+    return notes
+
+
+def _confidence(found: dict[str, Any] | None) -> dict[str, Any]:
+    if not found:
+        return {"reliability": "", "reliability_note": ""}
+    table = [row for row in found["table"] if row["rows"] >= _SHOWN_ROWS]
+    return {
+        "reliability": charts.reliability("Confidence against what happened", table),
+        "reliability_note": "Confidence is the probability to be within 20 % of the prediction. "
+        "On the dashed line it is exactly as right as it said. Numbers: test concerts. "
+        f"Expected calibration error {found['ece']:.3f}, AUC {found['auc']:.2f}.",
+    }
+
+
+def _importance(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    top = max((row["mean"] for row in rows), default=1.0) or 1.0
+    return [
+        {
+            "feature": row["feature"],
+            "lost": f"{row['mean']:.3f} ± {row['sd']:.3f}",
+            "share": max(row["mean"], 0.0) / top,
+            "is_zero": row["is_zero"],
+        }
+        for row in rows[:_SHOWN_FEATURES]
+    ]
+
+
+def _concert(sample: dict[str, Any]) -> dict[str, Any]:
+    price = f"${sample['base_price']:,.2f}" if sample["base_price"] is not None else "no price"
+    return {
+        "scenario": sample["scenario"],
+        "about": f"{sample['genre']}, {sample['city']}, {count(sample['capacity'])} seats, "
+        f"{price}, {sample['starts_at'][:16]}",
+        "expected": count(sample["expected_tickets"]),
+        "instead": count(sample["instead_of_tickets"]) if "instead_of_tickets" in sample else "",
+        "interval": interval(sample["interval"]),
+        "confidence": percent(sample["confidence"]),
+        "share": sample["expected_tickets"] / sample["capacity"],
+        "moved_by": ", ".join(f"{m['factor']} {m['tickets']:+,.0f}" for m in sample["moved_by"]),
+    }
+
+
+def _venue(sample: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": sample["name"],
+        "city": sample["city"],
+        "score": decimal(sample["score"], 1),
+        "forecast": decimal(sample["forecast"], 1),
+        "interval": interval(sample["interval"], 1),
+        "share": sample["forecast"] / 100,
+    }

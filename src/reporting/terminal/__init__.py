@@ -1,0 +1,4 @@
+"""The console, the presenter and the tables of stages.
+
+May import reporting.
+"""

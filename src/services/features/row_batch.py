@@ -1,0 +1,184 @@
+"""Rows as columns of numbers, words and times, from records or from a frame alike."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from src.errors import UsageError
+from src.services.arrays import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Times = npt.NDArray[np.datetime64]
+_ROUNDING = 1e-9  # by so much, a weighted sum of shares may be above its largest value
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """A table of rows; a column that is not there is absent in every row.
+
+    Absent is what a record does not hold, None, NaN, NaT, and what pandas calls NA. A record is
+    a batch of one row: whatever is computed from it is computed by the formulas of a frame.
+    """
+
+    columns: Mapping[str, npt.NDArray[Any]]
+    rows: int
+
+    @classmethod
+    def of(cls, rows: Rows) -> RowBatch:
+        """Return the batch of rows in any of their forms."""
+        if isinstance(rows, RowBatch):
+            return rows
+        if isinstance(rows, Sequence):
+            return cls.of_records(rows)
+        return cls.of_frame(rows)
+
+    @classmethod
+    def of_records(cls, records: Sequence[Mapping[str, Any]]) -> RowBatch:
+        """Return the batch of plain records; needs no pandas."""
+        names = dict.fromkeys(name for record in records for name in record)
+        columns = {
+            name: np.fromiter((r.get(name) for r in records), dtype=object, count=len(records))
+            for name in names
+        }  # a list among the values stays a value
+        return cls(columns, len(records))
+
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame) -> RowBatch:
+        """Return the batch of a frame's rows."""
+        return cls({str(name): frame[name].to_numpy() for name in frame.columns}, len(frame))
+
+    def numbers(self, name: str) -> Floats:
+        """Return a column as numbers, NaN where absent; raises UsageError for all other values."""
+        values = self._values(name)
+        if values.dtype.kind in "fiu":
+            found = values.astype(np.float64)
+        else:
+            read = [self._read(_number, name, value, np.nan) for value in values]
+            found = np.array(read, dtype=np.float64)
+        if np.isinf(found).any():
+            worst = found[np.isinf(found)][0]
+            raise UsageError(
+                f"{name} is {worst}; it must be a finite number", hint=f"give {name} as a number"
+            )
+        return found
+
+    def words(self, name: str) -> npt.NDArray[np.object_]:
+        """Return a column of categories, None where absent."""
+        values = self._values(name)
+        words = np.empty(self.rows, dtype=object)
+        words[:] = [self._read(str, name, value, None) for value in values]
+        return words
+
+    def categories(self, name: str) -> tuple[str, ...]:
+        """Return the different words of a column, sorted."""
+        return tuple(sorted({word for word in self.words(name) if word is not None}))
+
+    def times(self, name: str) -> Times:
+        """Return a column of moments in UTC; raises UsageError where one is absent."""
+        values = self._values(name)
+        if values.dtype.kind != "M":
+            none = np.datetime64("NaT", "us")
+            read = [self._read(_moment, name, value, none) for value in values]
+            values = np.array(read, dtype="datetime64[us]")
+        if np.isnat(values).any():
+            raise UsageError(f"a prediction needs {name}", hint=f"give {name}")
+        return values.astype("datetime64[us]")
+
+    def is_absent(self, name: str) -> npt.NDArray[np.bool_]:
+        """Tell in which rows a column holds nothing."""
+        return np.array([_is_absent(value) for value in self._values(name)], dtype=np.bool_)
+
+    def has_no_number(self, name: str) -> npt.NDArray[np.bool_]:
+        """Tell in which rows a column holds no number: the text 'nan' is none either."""
+        return np.isnan(self.numbers(name))
+
+    def needed(self, name: str) -> Floats:
+        """Return a column of numbers; raises UsageError where one is absent."""
+        values = self.numbers(name)
+        if np.isnan(values).any():
+            raise UsageError(f"a prediction needs {name}", hint=f"give {name}")
+        return values
+
+    def check_ranges(self, ranges: Mapping[str, tuple[float, float]]) -> None:
+        """Raise UsageError naming the first column that holds a number out of its range."""
+        for name, (low, high) in ranges.items():
+            values = self.numbers(name)
+            out = values[(values < low) | (values > high + _ROUNDING)]
+            if len(out):
+                raise UsageError(
+                    f"{name} is {out[0]:.15g}; it must be between {low:,} and {high:,}",
+                    hint=f"give {name} within its range",
+                )
+
+    def _values(self, name: str) -> npt.NDArray[Any]:
+        found = self.columns.get(name)
+        return np.full(self.rows, None, dtype=object) if found is None else found
+
+    @staticmethod
+    def _read(read: Callable[[Any], Any], name: str, value: Any, absent: Any) -> Any:
+        if _is_absent(value):
+            return absent
+        try:
+            return read(value)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise UsageError(
+                f"{name} is {_shown(value)}; it cannot be read",
+                cause=str(error)[:200],
+                hint=f"give {name} as {_FORMS[read]}",
+            ) from error
+
+
+Rows: TypeAlias = "RowBatch | pd.DataFrame | Sequence[Mapping[str, Any]]"
+
+
+def _is_absent(value: Any) -> bool:
+    """Tell whether a value is None, NaN, NaT or NA: what is absent does not equal itself."""
+    if value is None:
+        return True
+    try:
+        return bool(operator.ne(value, value))
+    except TypeError:  # pandas' NA has no truth
+        return True
+    except ValueError:  # nor has an array; it is there all the same
+        return False
+
+
+def _shown(value: Any) -> str:
+    try:
+        return f"{value!r:.60}"
+    except ValueError:  # Python writes no number of more than some thousand digits
+        return "a number too long to be written"
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool | np.bool_):
+        raise TypeError("a truth value is no number")
+    return float(value)
+
+
+def _moment(value: Any) -> np.datetime64:
+    """Return a moment; text is ISO 8601, a date is its midnight, a zone is converted to UTC."""
+    if isinstance(value, np.datetime64):
+        converted: np.datetime64 = value.astype("datetime64[us]")
+        return converted
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    elif not isinstance(value, datetime):
+        raise TypeError(f"{type(value).__name__} is no moment")
+    if value.tzinfo is not None:
+        value = value.astimezone(UTC)
+    return np.datetime64(value.replace(tzinfo=None), "us")
+
+
+_FORMS: Mapping[Any, str] = {_number: "a number", str: "a word", _moment: "2025-11-07 20:00:00"}

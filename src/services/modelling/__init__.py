@@ -1,0 +1,4 @@
+"""Models as files and their cards.
+
+May import the prediction services and services.features.
+"""

@@ -15,7 +15,7 @@ from src.services.generation.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from tests.conftest import ROOT, FolderSink
 
-ENGINES = {"duckdb": "glue_engine.py", "spark": "glue_spark.py"}
+ENGINES = {"duckdb": "duckdb_engine.py", "spark": "spark_engine.py"}
 
 
 def parity(folder, sales=1_000_000, defect_rate=0.3):

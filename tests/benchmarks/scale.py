@@ -94,7 +94,7 @@ def _note_peaks(pid, peaks):
         root = psutil.Process(pid)
         for process in [root, *root.children(recursive=True)]:
             words = " ".join(process.cmdline())
-            name = next((n for n in ("rclone", "postgres", "glue_engine", "spawn_main")
+            name = next((n for n in ("rclone", "postgres", "duckdb_engine", "spawn_main")
                          if n in words), "script")  # fmt: skip
             memory = process.memory_info()
             private = memory.rss - (memory.shared if name == "postgres" else 0)

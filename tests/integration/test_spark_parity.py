@@ -102,8 +102,8 @@ def arguments_of(inputs, raw_format, out, files=None):
 ONE_JAVA = """
 import json, runpy, sys
 sys.path.insert(0, sys.argv[1])
-import glue_spark
-glue_spark.prepare()
+import spark_engine
+spark_engine.prepare()
 for sys.argv in json.load(sys.stdin):
     runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -137,7 +137,7 @@ def outcomes(tmp_path_factory):
         for engine in ("duckdb", "spark")
     }
     for arguments in asked["duckdb"]:
-        run([sys.executable, str(ENGINES / "glue_engine.py")], json.dumps(arguments))
+        run([sys.executable, str(ENGINES / "duckdb_engine.py")], json.dumps(arguments))
     run([sys.executable, "-c", ONE_JAVA, str(ENGINES)], json.dumps(asked["spark"]))
     return {
         name: {e: outcome(folder / "out" / name / e) for e in ("duckdb", "spark")} for name in sets

@@ -28,7 +28,7 @@ from tests.integration.test_pipeline import leftovers, warehouse
 
 PATIENCE_S = 90
 # The parts of a run by what their command lines say; the script itself is its own process.
-PARTS = {"S3 server": "rclone", "PostgreSQL": "postgres", "Glue process": "glue_engine.py",
+PARTS = {"S3 server": "rclone", "PostgreSQL": "postgres", "Glue process": "duckdb_engine.py",
          "connection's process": "postgres: demo"}  # fmt: skip
 SIGNALS = {"kill -9": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
 # PostgreSQL ends every connection and restarts all of itself where one process was killed.

@@ -283,6 +283,6 @@ def prepare(spill_folder: str = "") -> None:
 
 
 if __name__ == "__main__":
-    from job_script import serve  # a sibling: engines are run as scripts, outside of our package
+    from job_process import serve  # a sibling: engines are run as scripts, outside of our package
 
     serve(lambda: prepare(*sys.argv[1:2]))

@@ -31,6 +31,6 @@ def prepare() -> None:
 
 
 if __name__ == "__main__":
-    from job_script import serve  # a sibling: engines are run as scripts, outside of our package
+    from job_process import serve  # a sibling: engines are run as scripts, outside of our package
 
     serve(prepare)

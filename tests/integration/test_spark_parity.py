@@ -23,7 +23,7 @@ from tests.integration import random_values
 
 SCRIPT = ROOT / "src/glue_jobs/concert_etl_job.py"
 SEED = int(os.environ.get("DEMO_TEST_SEED", "1"))  # another one draws other values
-ENGINES = ROOT / "src/local_cloud"
+ENGINES = ROOT / "src/local_cloud/glue"
 
 pytestmark = [
     pytest.mark.spark,

@@ -125,7 +125,7 @@ def failing_once(client, monkeypatch, word, spoil):
 
 def conflict(client):
     text = "SELECT redshift_local.fail('1023', 'XX000', 'Serializable isolation violation')"
-    client.connection.cursor().plain(text)
+    client.connection.cursor().execute_postgres(text)
 
 
 def killed(cloud, client):
@@ -164,7 +164,7 @@ def test_a_lost_answer_to_commit_is_looked_up_not_loaded_again(
     def commit_and_lose():
         commit()
         killed(cloud, client)
-        connection.cursor().plain("SELECT 1")  # as the driver would find out
+        connection.cursor().execute_postgres("SELECT 1")  # as the driver would find out
 
     connection.commit = commit_and_lose
     loads = loader.load(plan(storage, "r9"))

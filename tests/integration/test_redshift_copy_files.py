@@ -408,13 +408,13 @@ def test_numeric_without_precision(bucket, connection):
 )
 def test_automatic_recognition(table, text, expected):
     for style in ("ISO, MDY", "ISO, YMD"):
-        table.cursor.plain(f"SET datestyle TO '{style}'")
+        table.cursor.execute_postgres(f"SET datestyle TO '{style}'")
         table.connection.commit()
         table.put(f"a,1,,{text}\n")
         table.copy("CSV TIMEFORMAT 'auto' MAXERROR 2")
         found = table.run(f"SELECT TO_CHAR(at, 'YYYY') || ' ' || at FROM {table.name}")
         assert [row[0].partition(" ")[2] for row in found] == ([expected] if expected else [])
-        table.cursor.plain("SHOW datestyle")
+        table.cursor.execute_postgres("SHOW datestyle")
         assert table.cursor.fetchone()[0] == style
         table.connection.rollback()
 

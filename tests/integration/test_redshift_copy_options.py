@@ -321,5 +321,7 @@ def test_files_are_in_sys_load_detail(table):
 def test_statupdate_analyses(table):
     table.put("a,1,,\n")
     table.copy("CSV STATUPDATE ON")
-    table.cursor.plain("SELECT reltuples FROM pg_class WHERE oid = to_regclass(%s)", (table.name,))
+    table.cursor.execute_postgres(
+        "SELECT reltuples FROM pg_class WHERE oid = to_regclass(%s)", (table.name,)
+    )
     assert table.cursor.fetchall() == [(1.0,)]

@@ -14,7 +14,7 @@ from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.statements import dispatch
 from src.sql import scanning
 
-_SYSTEM_SQL = Path(__file__).parent / "catalog" / "system.sql"
+_CATALOG_SQL = Path(__file__).parent / "catalog"
 # What would give the clients' schemas and relations to their owner. An identity's sequence follows
 # its table.
 _FOREIGN = """
@@ -50,7 +50,7 @@ def prepare(address: dict[str, Any], owner: str) -> None:
 
     What clients made belongs to `owner`, also where an earlier version gave it to the superuser.
     """
-    script = _SYSTEM_SQL.read_text()
+    script = "\n".join(path.read_text() for path in sorted(_CATALOG_SQL.glob("*.sql")))
     digest = hashlib.sha256(script.encode()).hexdigest()
     # No function that a client made may stand in for one of the system's here.
     connection = psycopg2.connect(**address, options="-c search_path=pg_catalog,pg_temp")
@@ -125,7 +125,7 @@ class RedshiftConnection(psycopg2.extensions.connection):
             self.commit()
         elif self.is_in_transaction:  # opened by a BEGIN that psycopg2 knows nothing of
             with self.cursor() as cursor:
-                cursor.plain("COMMIT")
+                cursor.execute_postgres("COMMIT")
 
     def close(self) -> None:
         """Close both connections."""
@@ -135,21 +135,21 @@ class RedshiftConnection(psycopg2.extensions.connection):
 
 
 class RedshiftCursor(psycopg2.extensions.cursor):
-    """Executes Redshift statements; `plain` executes PostgreSQL's."""
+    """Executes Redshift statements; `execute_postgres` executes PostgreSQL's."""
 
-    def plain(self, statement: Any, arguments: Any = None) -> None:
+    def execute_postgres(self, statement: Any, arguments: Any = None) -> None:
         """Send a statement to PostgreSQL as it is."""
         super().execute(statement, arguments)
 
     def execute(self, query: Any, vars: Any = None) -> None:
         """Execute Redshift statements; refuses by name what is not emulated."""
         text = self.mogrify(query, _escaped(vars)).decode()
-        with raised_by_server(self.plain):
+        with raised_by_server(self.execute_postgres):
             found = scanning.split(text)
             for statement in found:
                 dispatch.run(statement, self)
         if not found:
-            self.plain("")
+            self.execute_postgres("")
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         """Execute one statement for each set of arguments."""

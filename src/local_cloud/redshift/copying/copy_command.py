@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from src.local_cloud.redshift.copying.date_formats import EPOCHS, is_known_format
-from src.local_cloud.redshift.sql.statement_tokens import OptionTokens, character
+from src.local_cloud.redshift.copying.options import OptionTokens, character
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement, quoted_name
 

@@ -34,7 +34,7 @@ class CopyRunner:
         self._cursor = cursor
         self._connection = connection
         self._command = command
-        self._execute = cursor.plain
+        self._execute = cursor.execute_postgres
 
     def run(self) -> None:
         """Load, or raise with nothing loaded; in autocommit it is a transaction of its own."""

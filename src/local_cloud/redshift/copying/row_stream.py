@@ -49,19 +49,19 @@ def copy_made(
     Raises what making it raised, or the server's error; nothing is loaded then, and the
     transaction goes on.
     """
-    cursor.plain("SAVEPOINT redshift_rows")
+    cursor.execute_postgres("SAVEPOINT redshift_rows")
     with closing(_made(blocks, make)) as made:
         feed = _Feed(part for part in chain([head], made, [tail]) if part)
         try:
             cursor.copy_expert(statement, feed)
         except Exception:
             if not cursor.connection.closed:
-                cursor.plain("ROLLBACK TO SAVEPOINT redshift_rows")
+                cursor.execute_postgres("ROLLBACK TO SAVEPOINT redshift_rows")
             if feed.error is not None:  # the driver knows only that it was stopped
                 raise feed.error from None
             raise
     rows = int(cursor.rowcount)
-    cursor.plain("RELEASE SAVEPOINT redshift_rows")
+    cursor.execute_postgres("RELEASE SAVEPOINT redshift_rows")
     return rows
 
 

@@ -151,9 +151,9 @@ class Front:
         connection.address = self._address
         connection.s3 = self._shared_s3()
         try:
-            with connection.cursor() as cursor, raised_by_server(cursor.plain):
+            with connection.cursor() as cursor, raised_by_server(cursor.execute_postgres):
                 for name, value in settings:
-                    cursor.plain(set_setting(startup_setting(name, value)))
+                    cursor.execute_postgres(set_setting(startup_setting(name, value)))
         except psycopg2.Error:
             connection.close()
             raise

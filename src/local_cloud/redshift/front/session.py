@@ -53,7 +53,7 @@ class FrontConnection(RedshiftConnection):
         """Commit, as TRUNCATE does."""
         if self.is_in_transaction:
             with self.cursor() as cursor:
-                cursor.plain("COMMIT")
+                cursor.execute_postgres("COMMIT")
             self.status_byte = b"I"
 
 
@@ -154,7 +154,7 @@ class Session:
         def execute(*arguments: Any) -> None:
             self._drain()
             with self._connection.cursor() as cursor:
-                cursor.plain(*arguments)
+                cursor.execute_postgres(*arguments)
 
         return raised_by_server(execute)
 
@@ -176,7 +176,7 @@ class Session:
 
     def _silently(self, statement: str) -> None:
         with self._connection.cursor() as cursor:
-            cursor.plain(statement)
+            cursor.execute_postgres(statement)
         self._connection.status_byte = b"T" if statement == "BEGIN" else b"I"
 
     def _one(self, statement: Statement) -> bool:

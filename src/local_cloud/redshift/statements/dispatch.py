@@ -38,7 +38,7 @@ def run(statement: Statement, cursor: Any) -> None:
     """Run one Redshift statement on a cursor; refuses by name what is not emulated."""
     runner = runner_of(statement)
     if runner is None:
-        cursor.plain(postgres_text(statement, cursor.connection.is_serverless))
+        cursor.execute_postgres(postgres_text(statement, cursor.connection.is_serverless))
     else:
         runner(statement, cursor)
 
@@ -82,24 +82,16 @@ def _unload(statement: Statement, cursor: Any) -> None:
 
 
 def _truncate(statement: Statement, cursor: Any) -> None:
-    cursor.plain(parsing.translate(statement))
+    cursor.execute_postgres(parsing.translate(statement))
     cursor.connection.end_transaction()  # as Redshift does
-
-
-def _create(statement: Statement, cursor: Any) -> None:
-    create_table(statement, cursor.plain)
-
-
-def _alter(statement: Statement, cursor: Any) -> None:
-    alter_table(statement, cursor.plain)
 
 
 _RUNNERS: dict[str, Callable[[Statement, Any], None]] = {
     "COPY": _copy,
     "UNLOAD": _unload,
     "TRUNCATE": _truncate,
-    "CREATE": _create,
-    "ALTER": _alter,
+    "CREATE": create_table,
+    "ALTER": alter_table,
     "MERGE": merge,
     "VACUUM": vacuum,
     "ANALYZE": analyze,

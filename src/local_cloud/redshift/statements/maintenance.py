@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from src.local_cloud.redshift.sql.relations import check_target
-from src.local_cloud.redshift.sql.statement_tokens import StatementTokens
+from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement, quoted_name
 
@@ -18,7 +18,7 @@ _OWN_TABLES = (
 
 def vacuum(statement: Statement, cursor: Any) -> None:
     """VACUUM, with whatever options: PostgreSQL's own does all of it."""
-    words = StatementTokens(statement)
+    words = TokenReader(statement)
     words.next()
     while words.take_any("FULL", "SORT", "DELETE", "ONLY", "REINDEX", "RECLUSTER"):
         pass
@@ -33,7 +33,7 @@ def vacuum(statement: Statement, cursor: Any) -> None:
 
 def analyze(statement: Statement, cursor: Any) -> None:
     """ANALYZE; all columns are looked at in any case."""
-    words = StatementTokens(statement)
+    words = TokenReader(statement)
     words.next()
     if words.take("COMPRESSION"):
         raise Refusal.not_emulated("ANALYZE COMPRESSION")
@@ -51,7 +51,7 @@ def analyze(statement: Statement, cursor: Any) -> None:
     _run("ANALYZE", table, cursor)
 
 
-def _table(words: StatementTokens) -> str:
+def _table(words: TokenReader) -> str:
     if words.is_at_end or words.peek_is("TO", "BOOST", "PREDICATE", "ALL"):
         return ""
     parts = [words.identifier()]
@@ -61,14 +61,14 @@ def _table(words: StatementTokens) -> str:
     return ".".join(quoted_name(part) for part in parts)
 
 
-def _at_end(words: StatementTokens) -> None:
+def _at_end(words: TokenReader) -> None:
     if not words.is_at_end:
         words.syntax(words.next())
 
 
 def _run(what: str, table: str, cursor: Any) -> None:
     if not table:
-        cursor.plain(_OWN_TABLES)
+        cursor.execute_postgres(_OWN_TABLES)
         table = ", ".join(name for (name,) in cursor.fetchall())
     if table:
-        cursor.plain(f"{what} {table}")
+        cursor.execute_postgres(f"{what} {table}")

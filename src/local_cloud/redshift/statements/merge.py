@@ -38,12 +38,12 @@ def _run(statement: str, cursor: Any) -> None:
     """Run PostgreSQL's MERGE; of two source rows for one target it complains in other words."""
     in_transaction = cursor.connection.is_in_transaction
     if in_transaction:
-        cursor.plain("SAVEPOINT redshift_merge")
+        cursor.execute_postgres("SAVEPOINT redshift_merge")
     try:
-        cursor.plain(statement)
+        cursor.execute_postgres(statement)
     except psycopg2.errors.CardinalityViolation:
         if in_transaction:
-            cursor.plain("ROLLBACK TO SAVEPOINT redshift_merge")
+            cursor.execute_postgres("ROLLBACK TO SAVEPOINT redshift_merge")
         raise Refusal("Found multiple matches to update the same tuple.") from None
 
 
@@ -52,7 +52,7 @@ def _name_columns(then: Any, target: exp.Expression, cursor: Any) -> None:
     if not isinstance(then, exp.Insert) or then.expression:
         return
     values = then.this.expressions[0]  # sqlglot takes VALUES for a function's name
-    cursor.plain(_COLUMNS, (target.sql("postgres"),))
+    cursor.execute_postgres(_COLUMNS, (target.sql("postgres"),))
     names = [exp.column(row[0], quoted=True) for row in cursor.fetchall()]
     then.set("expression", exp.Tuple(expressions=values.expressions))
     then.set("this", exp.Tuple(expressions=names))
@@ -72,7 +72,7 @@ def _replace(statement: Statement, cursor: Any) -> None:
         f"DELETE FROM {target} USING {source.code} WHERE {condition}",
         f"INSERT INTO {target} SELECT DISTINCT {name}.* FROM {source.code}",
     ):
-        cursor.plain(parsing.translate(text))
+        cursor.execute_postgres(parsing.translate(text))
 
 
 def _has_alias(source: Statement) -> bool:

@@ -27,7 +27,7 @@ _KEPT_CONSTRAINTS = (
 )
 
 
-def create_table(statement: Statement, execute: Any) -> None:
+def create_table(statement: Statement, cursor: Any) -> None:
     """Create a table as Redshift would; keys and attributes go to the side catalog."""
     plain, recorded = take_attributes(statement)
     tree = parsing.check(parsing.parse(plain))
@@ -43,11 +43,11 @@ def create_table(statement: Statement, execute: Any) -> None:
     for like in tree.find_all(exp.LikeProperty):
         # Byte-length constraints are part of the type in Redshift: LIKE keeps them.
         like.append("expressions", exp.Property(this="INCLUDING", value=exp.var("CONSTRAINTS")))
-    execute(parsing.render(tree))
-    _record(target, recorded, execute, is_new=True)
+    cursor.execute_postgres(parsing.render(tree))
+    _record(target, recorded, cursor, is_new=True)
 
 
-def alter_table(statement: Statement, execute: Any) -> None:
+def alter_table(statement: Statement, cursor: Any) -> None:
     """Run ALTER ... ADD | DROP | RENAME; one column at a time, keys recorded, as on Redshift."""
     words = statement.words()
     if words.count("ADD") > 1:
@@ -67,8 +67,8 @@ def alter_table(statement: Statement, execute: Any) -> None:
             recorded.append(("key", action.sql("redshift")))
             action.pop()
     if tree.args.get("actions") or not recorded:
-        execute(parsing.render(tree))
-    _record(tree.this, recorded, execute)
+        cursor.execute_postgres(parsing.render(tree))
+    _record(tree.this, recorded, cursor)
 
 
 def _check_properties(tree: exp.Create) -> None:
@@ -159,12 +159,12 @@ def _check(condition: str) -> exp.Expression:
 
 
 def _record(
-    target: exp.Expression, recorded: list[tuple[str, str]], execute: Any, is_new: bool = False
+    target: exp.Expression, recorded: list[tuple[str, str]], cursor: Any, is_new: bool = False
 ) -> None:
     """Note what was declared; of IF NOT EXISTS that met a table it is known already."""
     if recorded:
         kinds, declarations = zip(*recorded, strict=True)
-        execute(
+        cursor.execute_postgres(
             "SELECT redshift_local.declare_keys(to_regclass(%s), %s, %s, %s)",
             (target.sql(dialect="postgres"), list(kinds), list(declarations), is_new),
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from src.local_cloud.redshift.copying.options import OptionTokens, character
 from src.local_cloud.redshift.sql import parsing
-from src.local_cloud.redshift.sql.statement_tokens import OptionTokens, character
 from src.sql.refusal import INTERNAL, SYNTAX, Refusal
 from src.sql.scanning import Statement
 

@@ -36,9 +36,9 @@ class UnloadRunner:
         """Write the files, or raise; without ALLOWOVERWRITE nothing there is touched."""
         command, started = self.command, now()
         query = parsing.translate(command.query)
-        self._cursor.plain("SELECT nextval('redshift_local.query_ids')")
+        self._cursor.execute_postgres("SELECT nextval('redshift_local.query_ids')")
         number = int(self._cursor.fetchone()[0])
-        self._cursor.plain(f"SELECT * FROM ({query}) AS unloaded LIMIT 0")
+        self._cursor.execute_postgres(f"SELECT * FROM ({query}) AS unloaded LIMIT 0")
         columns = list(self._cursor.description)
         try:
             self._make_room()
@@ -121,7 +121,7 @@ class UnloadRunner:
             "unload_sessions", [(self._connection.get_backend_pid(), number, rows)]
         )
         words = f"UNLOAD completed, {rows} record(s) unloaded successfully."
-        self._cursor.plain("SELECT redshift_local.info(%s)", (words,))
+        self._cursor.execute_postgres("SELECT redshift_local.info(%s)", (words,))
 
 
 class _Part:

@@ -42,30 +42,32 @@ class JsonStage:
         self._is_document = "doc IS JSON OBJECT"
         if self._paths is not None:
             self._is_document = "(doc IS JSON OBJECT OR doc IS JSON ARRAY)"
-        cursor.plain(
+        cursor.execute_postgres(
             f"CREATE TEMP TABLE {LINES} "
             "(doc_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, line bigint, doc text)"
         )
 
     def drop(self) -> None:
         """Remove the table of documents."""
-        self._cursor.plain(f"DROP TABLE {LINES}")
+        self._cursor.execute_postgres(f"DROP TABLE {LINES}")
 
     def add(self, number: int, opened: Any) -> None:
         """Stage one file; records that are no JSON objects are refused."""
         cursor = self._cursor
-        cursor.plain(f"SELECT coalesce(max(doc_no), 0) FROM {LINES}")
+        cursor.execute_postgres(f"SELECT coalesce(max(doc_no), 0) FROM {LINES}")
         before = int(cursor.fetchone()[0])
-        cursor.plain("SAVEPOINT redshift_copy")
+        cursor.execute_postgres("SAVEPOINT redshift_copy")
         if not self._line_by_line(opened(), before) or self._fold:
-            cursor.plain("ROLLBACK TO SAVEPOINT redshift_copy")
+            cursor.execute_postgres("ROLLBACK TO SAVEPOINT redshift_copy")
             self._document_by_document(number, opened())
-        cursor.plain("RELEASE SAVEPOINT redshift_copy")
-        cursor.plain(f"SELECT coalesce(min(doc_no), 1) - 1 FROM {LINES} WHERE doc_no > {before}")
+        cursor.execute_postgres("RELEASE SAVEPOINT redshift_copy")
+        cursor.execute_postgres(
+            f"SELECT coalesce(min(doc_no), 1) - 1 FROM {LINES} WHERE doc_no > {before}"
+        )
         base = int(cursor.fetchone()[0])  # numbers lost to a rollback are passed over
         self._refuse_unreachable(number, before, base)
         names = ", ".join(self._names)
-        cursor.plain(
+        cursor.execute_postgres(
             f'INSERT INTO {STAGE} ("FILE_NO", "LINE", "DOC_NO", {names}) '
             f"SELECT {number}, coalesce(l.line, l.doc_no - {base}), l.doc_no, {self._record()} "
             f"WHERE l.doc IS NOT NULL AND l.doc_no > {before}"
@@ -82,7 +84,7 @@ class JsonStage:
                 read_blocks(stream, b""),
                 _readable,
             )
-            cursor.plain(
+            cursor.execute_postgres(
                 # What PostgreSQL calls JSON, though no text can hold it: NUL, half a character.
                 f"SELECT bool_and({self._is_document} AND doc !~* '\\\\u(0000|d[89a-f])') "
                 f"FROM {LINES} WHERE doc IS NOT NULL AND doc_no > {before}"
@@ -113,7 +115,7 @@ class JsonStage:
                     f"CASE WHEN json_typeof({at}) = 'array' "
                     f"THEN json_array_length({at}) <= {index} ELSE true END"
                 )
-                self._cursor.plain(
+                self._cursor.execute_postgres(
                     f"DELETE FROM {LINES} l WHERE l.doc IS NOT NULL AND l.doc_no > {before} "
                     f"AND {test} RETURNING coalesce(l.line, l.doc_no - {base}), "
                     f"left(l.doc, {RAW_BYTES})"

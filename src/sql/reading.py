@@ -1,16 +1,15 @@
-"""The words of a statement that no SQL parser knows: COPY and UNLOAD."""
+"""Reads the tokens of a statement that no SQL parser knows, front to back."""
 
 from __future__ import annotations
 
-import re
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from src.sql import scanning
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement, Token
 
 
-class StatementTokens:
+class TokenReader:
     """Reads a statement front to back."""
 
     def __init__(self, statement: Statement | str) -> None:
@@ -82,44 +81,3 @@ class StatementTokens:
     def syntax(self, near: str) -> NoReturn:
         """Raise a syntax error."""
         raise Refusal(f'syntax error at or near "{near}"', SYNTAX)
-
-
-class OptionTokens(StatementTokens):
-    """What COPY and UNLOAD have in common: options by their word, and authorisation."""
-
-    def option(self, word: str, command: Any) -> None:
-        """Let `_option_WORD` read an option's arguments; an unknown word is a syntax error."""
-        handler = getattr(self, f"_option_{word.lower()}", None)
-        if handler is None:
-            self.syntax(word)
-        handler(command)
-
-    def _option_with(self, command: Any) -> None:
-        command.given.discard("WITH")
-
-    def _option_format(self, command: Any) -> None:
-        command.given.discard("FORMAT")
-        self.take("AS")
-
-    # Region and credentials are read and forgotten: the local S3 has its own.
-    def _option_iam_role(self, _: Any) -> None:
-        if not self.take_any("DEFAULT"):
-            self.string()
-
-    def _option_region(self, _: Any) -> None:
-        self.take("AS")
-        self.string()
-
-    _option_credentials = _option_region
-    _option_access_key_id = _option_region
-    _option_secret_access_key = _option_region
-    _option_session_token = _option_region
-
-
-def character(text: str) -> str:
-    """Return a character written as itself, as \\t and the like, or as \\ddd in octal."""
-    named = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\0": "\0"}
-    if text in named:
-        return named[text]
-    octal = re.fullmatch(r"\\([0-7]{3})", text)
-    return chr(int(octal[1], 8)) if octal else text

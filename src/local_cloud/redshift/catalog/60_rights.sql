@@ -1,0 +1,72 @@
+-- Clients are no superusers (decision 0014). What they may change here they change through these.
+DO $$
+DECLARE
+    kind text;
+BEGIN
+    FOREACH kind IN ARRAY ARRAY['load_errors', 'load_error_fields', 'replacements',
+                                'load_history', 'load_files', 'unload_files'] LOOP
+        EXECUTE format('CREATE OR REPLACE FUNCTION redshift_local.record(entry redshift_local.%1$I)
+            RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+            AS $f$INSERT INTO redshift_local.%1$I SELECT (entry).*$f$', kind);
+    END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION redshift_local.record(entry redshift_local.sessions) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO redshift_local.sessions SELECT (entry).* ON CONFLICT (pid) DO UPDATE SET
+        last_copy_id = excluded.last_copy_id, last_copy_count = excluded.last_copy_count
+$$;
+
+CREATE OR REPLACE FUNCTION redshift_local.record(entry redshift_local.unload_sessions) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO redshift_local.unload_sessions SELECT (entry).* ON CONFLICT (pid) DO UPDATE SET
+        last_id = excluded.last_id, last_count = excluded.last_count
+$$;
+
+-- Settings that are Redshift's own; of PostgreSQL's a client has SHOW.
+CREATE OR REPLACE FUNCTION redshift_local.setting(name text, otherwise text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(nullif(current_setting('redshift.' || name, true), ''), otherwise)
+$$;
+
+-- What CREATE and ALTER TABLE declare of the client's own table.
+CREATE OR REPLACE FUNCTION redshift_local.declare_keys(
+    named oid, kinds text[], declarations text[], is_new boolean)
+    RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO redshift_local.declared_keys
+    SELECT c.oid, d.kind, d.declaration
+      FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner AND r.rolname = session_user
+     CROSS JOIN unnest(kinds, declarations) AS d(kind, declaration)
+     WHERE c.oid = named
+       AND NOT (is_new AND EXISTS (SELECT 1 FROM redshift_local.declared_keys WHERE tbl = named))
+$$;
+
+-- Every client may see the system views; the tables behind them are their owner's alone. What
+-- shows the server behind, or keeps objects outside of tables, is closed.
+DO $$
+DECLARE
+    entry record;
+BEGIN
+    REVOKE ALL ON ALL TABLES IN SCHEMA redshift_local FROM PUBLIC;
+    GRANT USAGE ON SCHEMA redshift_local TO PUBLIC;
+    GRANT USAGE ON SEQUENCE redshift_local.query_ids TO PUBLIC;
+    FOR entry IN SELECT oid::regclass AS name FROM pg_class
+                  WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind = 'v'
+                    AND oid >= 16384 LOOP
+        EXECUTE format('GRANT SELECT ON %s TO PUBLIC', entry.name);
+    END LOOP;
+    REVOKE SELECT ON pg_catalog.pg_settings FROM PUBLIC;
+    -- What has effects outside of the client's own data is volatile; these alone are needed.
+    FOR entry IN SELECT oid::regprocedure AS name FROM pg_proc
+                  WHERE pronamespace = 'pg_catalog'::regnamespace AND prokind = 'f' AND oid < 16384
+                    AND (provolatile = 'v' AND proname !~ 'handler$|validator$|^RI_FKey'
+                         AND proname NOT IN ('random', 'nextval', 'clock_timestamp', 'timeofday',
+                             'pg_partition_ancestors', 'pg_sequence_last_value', 'pg_indexes_size',
+                             'pg_relation_size', 'pg_table_size', 'pg_total_relation_size')
+                         OR proname ~ '^inet_|^pg_stat_|^pg_show_|_to_xml|_load_time$|_start_time$'
+                            AND proname <> 'pg_stat_get_live_tuples'
+                         OR proname IN ('current_setting', 'pg_config', 'pg_cursor',
+                             'pg_prepared_statement', 'pg_relation_filepath')) LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', entry.name);
+    END LOOP;
+END $$;

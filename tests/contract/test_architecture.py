@@ -35,15 +35,24 @@ def package(path):
     return path.relative_to(ROOT / "src").parts[0]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_arrows(path):
-    own = package(path)
-    if own.endswith(".py"):
-        return
-    for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "src" and len(parts) > 1 and parts[1] in ALLOWED and parts[1] != own:
-            assert parts[1] in ALLOWED[own], f"{own} must not import {name}"
+def named(path):
+    return str(path.relative_to(ROOT))
+
+
+def test_arrows():
+    wrong = []
+    for path in FILES:
+        own = package(path)
+        for name in imports(path) if own in ALLOWED else ():
+            parts = name.split(".")
+            is_package = parts[0] == "src" and len(parts) > 1 and parts[1] in ALLOWED
+            if is_package and parts[1] not in {own, *ALLOWED[own]}:
+                wrong.append(f"{named(path)}: {own} must not import {name}")
+    assert not wrong
+
+
+def test_every_package_has_its_arrows():
+    assert {own for path in FILES if not (own := package(path)).endswith(".py")} == set(ALLOWED)
 
 
 def test_only_the_environment_builds_the_local_cloud():
@@ -59,20 +68,29 @@ def test_the_glue_job_imports_nothing_of_ours():
     assert not [n for n in imports(ROOT / "src/glue_jobs/concert_etl_job.py") if "src" in n]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_no_environment_variable_below_settings(path):
+def test_no_environment_variable_below_settings():
     may_read = {"settings.py", "command_line.py", "__main__.py"}
     reads = ("os.environ[", "os.environ.get", "os.getenv")
-    if path.name not in may_read and package(path) != "local_cloud":
-        assert not any(read in path.read_text() for read in reads)
+    readers = [
+        named(path)
+        for path in FILES
+        if path.name not in may_read and package(path) != "local_cloud"
+        if any(read in path.read_text() for read in reads)
+    ]
+    assert not readers
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_files_and_functions_stay_readable(path):
-    assert len(path.read_text().splitlines()) <= 330
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            assert (node.end_lineno or 0) - node.lineno <= 60, node.name
+def test_files_and_functions_stay_readable():
+    too_long = []
+    for path in FILES:
+        text = path.read_text()
+        if len(text.splitlines()) > 330:
+            too_long.append(named(path))
+        for node in ast.walk(ast.parse(text)):
+            is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            if is_function and (node.end_lineno or 0) - node.lineno > 60:
+                too_long.append(f"{named(path)}: {node.name}")
+    assert not too_long
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from src.local_cloud.local_cloud import LocalCloud
 from src.services.generation.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
+from tests.warm_start import WarmStart
 
 # The test command draws the same examples each time; `--hypothesis-profile explore` draws new ones.
 # How long one example takes says nothing on a busy machine.
@@ -34,6 +35,8 @@ LONG = ("test_training", "test_pipeline", "test_documents_run", "test_spark_pari
 
 def pytest_configure(config):
     """Keep what the servers of this session put in the temporary folder together, to delete it."""
+    # Else each of the hundreds of scripts that are started compiles the whole project first.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if not hasattr(config, "workerinput"):  # its workers inherit the folder
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # stays for reading
         config.scratch = tempfile.mkdtemp(prefix="concert-demo-tests-")
@@ -84,6 +87,7 @@ class Script:
     """Runs a script of the suite as a user does, in a folder of its own."""
 
     started: ClassVar[list["subprocess.Popen[str]"]] = []
+    warm: ClassVar[WarmStart] = WarmStart()
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -101,6 +105,15 @@ class Script:
         return self.run_command(self.command(*arguments), **extra)
 
     def run_command(self, command: list[str], **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run a script; its libraries are imported already where Python's own start is as usual."""
+        if all(name.startswith(("DEMO_", "REDSHIFT_")) for name in extra):
+            done = self.warm.run(command, self.environment(**extra), LIMIT_S)
+            if done is not None:
+                return done
+        return self.run_cold(command, **extra)
+
+    def run_cold(self, command: list[str], **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run a script from nothing."""
         process = self.start_command(command, PYTHONFAULTHANDLER="1", **extra)
         try:
             out, err = process.communicate(timeout=LIMIT_S)
@@ -129,6 +142,12 @@ def no_script_outlives_its_test():
     while Script.started:
         with Script.started.pop() as process:
             process.kill()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_process_outlives_the_session():
+    yield
+    Script.warm.close()
 
 
 class Trainer(Script):

@@ -48,12 +48,12 @@ class ModelEvaluationService:
         found["interval_95"] = {n: _interval(samples[:, i]) for i, n in enumerate(names)}
         return found
 
-    def compare(self, actual: Floats, ours: Floats, other: Floats) -> dict[str, Any]:
+    def compare(self, actual: Floats, candidate: Floats, reference: Floats) -> dict[str, Any]:
         """Compare two predictions of the same rows by paired bootstrap of the MAE difference.
 
-        `difference` is other - ours: positive where ours is better.
+        `mae_difference` is positive where the candidate is better.
         """
-        gain = np.abs(other - actual) - np.abs(ours - actual)
+        gain = np.abs(reference - actual) - np.abs(candidate - actual)
         means = [gain[draw].mean() for draw in self._resamples(len(actual))]
         low, high = _interval(np.array(means))
         verdict: Verdict = "better" if low > 0 else "worse" if high < 0 else "indistinguishable"

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from src.errors import ModelError, UsageError
 from src.services.arrays import Floats
-from src.services.features.feature_catalog import COUNTS, SALES_FEATURES, SalesEncoder, refuse_late
+from src.services.features.feature_catalog import (
+    COUNTS,
+    SALES_FEATURES,
+    EncodedRows,
+    SalesEncoder,
+    refuse_late,
+)
 from src.services.features.prediction_notes import PredictionNotes, read_records
-from src.services.features.row_batch import RowBatch
+from src.services.features.row_batch import RowBatch, Rows
+from src.services.fitted import fitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
 _MISS_RANGE = (0.02, 1.0)
 PREDICTED = ("tickets", "low", "high", "confidence")
 HIT_TOLERANCE = 0.20  # a prediction is right if the actual is within 20 % of it
-Learned = TypeVar("Learned")
 _LABELS = ((0.7, "high"), (0.4, "medium"), (0.0, "low"))
 # What a warehouse can hold lies within: a row of it is never refused.
 RANGES: Mapping[str, tuple[float, float]] = {
@@ -52,25 +58,52 @@ class SalesPrediction:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class FittedSalesModel:
+    """What `fit` learns: the encoder, the point model, how far off it is, and how often."""
+
+    encoder: SalesEncoder
+    point: Any
+    difficulty: Any
+    hit: Any
+    trained_until: str  # the newest show that it learned or was calibrated from
+
+
+@dataclass(frozen=True)
+class SalesCalibration:
+    """What `calibrate` learns: sorted misses, and the curve of confidence."""
+
+    scores: Floats
+    hit_knots: tuple[Floats, Floats]
+
+
 @dataclass
 class TicketSalesPredictionService:
     """Gradient boosting on sell-through, times capacity; intervals and confidence calibrated.
 
     `fit` learns on training rows, `calibrate` on later ones. Rows are frames with the columns
-    of src/sql/features/ticket_sales.sql. Predictions lie in [0, capacity].
+    of src/sql/features/ticket_sales.sql, or what `encode` made of them. Predictions lie in
+    [0, capacity].
     """
 
     random_state: int = 42
     coverage: float = 0.9
-    encoder_: SalesEncoder | None = field(default=None, repr=False)
-    model_: Any = field(default=None, repr=False)
-    difficulty_: Any = field(default=None, repr=False)
-    hit_: Any = field(default=None, repr=False)
-    scores_: Floats | None = field(default=None, repr=False)
-    hit_knots_: tuple[Floats, Floats] | None = field(default=None, repr=False)
-    trained_until_: str | None = None  # the newest show that it learned or was calibrated from
+    fitted_: FittedSalesModel | None = field(default=None, repr=False)
+    calibration_: SalesCalibration | None = field(default=None, repr=False)
 
-    def fit(self, rows: pd.DataFrame, extra: tuple[str, ...] = ()) -> TicketSalesPredictionService:
+    @property
+    def fitted(self) -> FittedSalesModel:
+        """Return what was learned; raises UsageError before `fit`."""
+        return fitted(self.fitted_, "sales", "fit")
+
+    @property
+    def calibration(self) -> SalesCalibration:
+        """Return what was calibrated; raises UsageError before `calibrate`."""
+        return fitted(self.calibration_, "sales", "calibrate")
+
+    def fit(
+        self, rows: pd.DataFrame | EncodedRows, extra: tuple[str, ...] = ()
+    ) -> TicketSalesPredictionService:
         """Fit the point model, and by cross-fitting how far off it is where.
 
         Raises ModelError for features known too late and for a target that never varies.
@@ -79,84 +112,71 @@ class TicketSalesPredictionService:
             HistGradientBoostingClassifier,
             HistGradientBoostingRegressor,
         )
-        from sklearn.model_selection import KFold
 
-        self.fit_points(rows, extra)
-        sold, capacity, matrix = self._training_arrays(rows)
-        out_of_fold = np.empty(len(rows))
-        folds = KFold(5, shuffle=True, random_state=self.random_state)
-        for train, test in folds.split(matrix):
-            fold = self._point_model(150).fit(
-                matrix[train], sold[train] / capacity[train], capacity[train]
-            )
-            share = np.clip(fold.predict(matrix[test]), 0.0, 1.0)
-            out_of_fold[test] = np.maximum(share * capacity[test], 1.0)
-        seen = _with_prediction(matrix, out_of_fold, capacity)
-        miss = np.abs(sold - out_of_fold) / out_of_fold
+        refuse_late(SALES_FEATURES)
+        if not isinstance(rows, EncodedRows):
+            rows = SalesEncoder.fit(rows, extra).encode(rows)
+        if np.ptp(rows.sold) == 0:
+            raise ModelError("every concert of the training rows sold the same number of tickets")
+        point = fit_points(rows, self.random_state)
+        out_of_fold = self._out_of_fold(rows)
+        seen = _with_prediction(rows.matrix, out_of_fold, rows.capacity)
+        miss = np.abs(rows.sold - out_of_fold) / out_of_fold
         with threadpool_limits(1, "openmp"):  # two threads on two shared cores are slower
-            self.difficulty_ = HistGradientBoostingRegressor(
+            difficulty = HistGradientBoostingRegressor(
                 loss="gamma", max_iter=100, max_leaf_nodes=8, random_state=self.random_state
             ).fit(seen, np.clip(miss, *_MISS_RANGE))
-            self.hit_ = HistGradientBoostingClassifier(
+            hit = HistGradientBoostingClassifier(
                 max_iter=80, max_leaf_nodes=8, random_state=self.random_state
             ).fit(seen, miss <= HIT_TOLERANCE)
+        self.fitted_ = FittedSalesModel(rows.encoder, point, difficulty, hit, rows.newest_show)
+        self.calibration_ = None
         return self
 
-    def fit_points(self, rows: pd.DataFrame, extra: tuple[str, ...] = ()) -> None:
-        """Fit the encoder and the point model alone."""
-        refuse_late(SALES_FEATURES)
-        if np.ptp(rows["tickets_sold"].to_numpy(dtype=np.float64)) == 0:
-            raise ModelError("every concert of the training rows sold the same number of tickets")
-        self.encoder_ = SalesEncoder.fit(rows, extra)
-        self.trained_until_ = _later(None, rows)
-        sold, capacity, matrix = self._training_arrays(rows)
-        self.model_ = self._point_model(300).fit(matrix, sold / capacity, capacity)
+    def _out_of_fold(self, rows: EncodedRows) -> Floats:
+        """Return predictions of each row by a model that did not learn from it, at least 1."""
+        from sklearn.model_selection import KFold
 
-    def _training_arrays(self, rows: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
-        sold = rows["tickets_sold"].to_numpy(dtype=np.float64)
-        capacity = rows["capacity"].to_numpy(dtype=np.float64)
-        return sold, capacity, _fitted(self.encoder_, "fit").matrix(rows)
+        matrix, sold, capacity = rows.matrix, rows.sold, rows.capacity
+        found = np.empty(len(matrix))
+        folds = KFold(5, shuffle=True, random_state=self.random_state)
+        for train, test in folds.split(matrix):
+            fold = point_model(self.random_state, 150).fit(
+                matrix[train], sold[train] / capacity[train], capacity[train]
+            )
+            found[test] = np.maximum(points(fold, matrix[test], capacity[test]), 1.0)
+        return found
 
-    def _point_model(self, trees: int) -> Any:
-        from sklearn.ensemble import GradientBoostingRegressor
+    def encode(self, rows: Rows | EncodedRows) -> EncodedRows:
+        """Return rows as this model reads them; raises UsageError for values out of range."""
+        encoder = self.fitted.encoder
+        if isinstance(rows, EncodedRows):
+            if rows.encoder != encoder:
+                raise UsageError("the rows were encoded for another model", hint="call encode")
+            return rows
+        batch = RowBatch.of(rows)
+        batch.check_ranges(RANGES)
+        return encoder.encode(batch)
 
-        return GradientBoostingRegressor(
-            n_estimators=trees,
-            max_depth=5,
-            learning_rate=0.06 if trees > 200 else 0.1,
-            subsample=0.7,
-            max_features=0.5,
-            min_samples_leaf=10,
-            random_state=self.random_state,
-        )
-
-    def calibrate(self, rows: pd.DataFrame) -> TicketSalesPredictionService:
+    def calibrate(self, rows: pd.DataFrame | EncodedRows) -> TicketSalesPredictionService:
         """Learn from later rows how wide the intervals must be and what confidence means."""
         from sklearn.isotonic import IsotonicRegression
 
-        sold, capacity, matrix = self._training_arrays(rows)
-        point, spread, raw = self._parts(matrix, capacity)
-        self.scores_ = np.sort(np.abs(sold - point) / (point * spread))
-        hit = np.abs(sold - point) <= HIT_TOLERANCE * point
+        rows, until = self.encode(rows), self.fitted.trained_until
+        point, spread, raw = self._parts(rows)
+        hit = np.abs(rows.sold - point) <= HIT_TOLERANCE * point
         isotonic = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(raw, hit)
-        self.hit_knots_ = (isotonic.X_thresholds_, isotonic.y_thresholds_)
-        self.trained_until_ = _later(self.trained_until_, rows)
+        self.fitted_ = replace(self.fitted, trained_until=max(until, rows.newest_show))
+        self.calibration_ = SalesCalibration(
+            np.sort(np.abs(rows.sold - point) / (point * spread)),
+            (isotonic.X_thresholds_, isotonic.y_thresholds_),
+        )
         return self
 
-    def predict_points(self, rows: pd.DataFrame) -> Floats:
+    def predict_points(self, rows: Rows | EncodedRows) -> Floats:
         """Return expected final tickets, one per row."""
-        encoder, batch = _fitted(self.encoder_, "fit"), RowBatch.of(rows)
-        batch.check_ranges(RANGES)
-        return self._points(encoder.matrix(batch), batch.needed("capacity"))
-
-    def points_of(self, matrix: Floats, rows: pd.DataFrame) -> Floats:
-        """Return expected tickets for an encoded matrix of these rows."""
-        return self._points(matrix, rows["capacity"].to_numpy(dtype=np.float64))
-
-    def _points(self, matrix: Floats, capacity: Floats) -> Floats:
-        if len(matrix) == 0:  # scikit-learn predicts no empty matrix
-            return np.empty(0)
-        return np.asarray(np.clip(self.model_.predict(matrix), 0.0, 1.0) * capacity)
+        encoded = self.encode(rows)
+        return points(self.fitted.point, encoded.matrix, encoded.capacity)
 
     def predict_frame(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return tickets, low, high and confidence, one line per row.
@@ -165,28 +185,24 @@ class TicketSalesPredictionService:
         """
         import pandas as pd
 
-        found = dict(zip(PREDICTED, self._predict(RowBatch.of(rows)), strict=True))
-        return pd.DataFrame(found, index=rows.index)
+        return pd.DataFrame(self.predict_columns(rows), index=rows.index)
 
-    def _predict(self, rows: RowBatch) -> tuple[Floats, Floats, Floats, Floats]:
+    def predict_columns(self, rows: Rows | EncodedRows) -> dict[str, Floats]:
         """Return the columns of PREDICTED: the one way from rows to predictions."""
-        encoder = _fitted(self.encoder_, "fit")
-        scores = _fitted(self.scores_, "calibrate")
-        knots = _fitted(self.hit_knots_, "calibrate")
-        rows.check_ranges(RANGES)
-        capacity = rows.needed("capacity")
-        if rows.rows == 0:
-            return np.empty(0), np.empty(0), np.empty(0), np.empty(0)
-        point, spread, raw = self._parts(encoder.matrix(rows), capacity)
-        n = len(scores)
+        calibration, encoded = self.calibration, self.encode(rows)
+        if len(encoded.matrix) == 0:
+            return {name: np.empty(0) for name in PREDICTED}
+        capacity = encoded.capacity
+        point, spread, raw = self._parts(encoded)
+        n = len(calibration.scores)
         rank = min(int(np.ceil((n + 1) * self.coverage)), n) - 1
-        half = scores[rank] * spread * point
-        return (
-            point,
-            np.clip(point - half, 0.0, capacity),
-            np.clip(point + half, 0.0, capacity),
-            np.interp(raw, *knots),
-        )
+        half = calibration.scores[rank] * spread * point
+        return {
+            "tickets": point,
+            "low": np.clip(point - half, 0.0, capacity),
+            "high": np.clip(point + half, 0.0, capacity),
+            "confidence": np.interp(raw, *calibration.hit_knots),
+        }
 
     def predict(self, records: Sequence[Mapping[str, Any]]) -> list[SalesPrediction]:
         """Predict for plain records; what is not taken as it is given is noted with each.
@@ -209,7 +225,7 @@ class TicketSalesPredictionService:
         rows = read_records(records)
         if not rows.rows:
             return []
-        columns = self._predict(rows)
+        columns = self.predict_columns(rows).values()
         return [
             SalesPrediction(
                 float(tickets), float(low), float(high), float(sure), _label(sure), note
@@ -220,7 +236,7 @@ class TicketSalesPredictionService:
         ]
 
     def _notes(self, rows: RowBatch, records: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-        encoder, notes = _fitted(self.encoder_, "fit"), PredictionNotes(rows)
+        encoder, notes = self.fitted.encoder, PredictionNotes(rows)
         notes.unread(records, READ)
         notes.unknown("genre", encoder.genres)
         notes.unknown("city", encoder.cities)
@@ -230,27 +246,43 @@ class TicketSalesPredictionService:
         notes.absent(_WORDS, "taken as none of those learned", are_words=True)
         return notes.lists()
 
-    def _parts(self, matrix: Floats, capacity: Floats) -> tuple[Floats, Floats, Floats]:
+    def _parts(self, rows: EncodedRows) -> tuple[Floats, Floats, Floats]:
         """Return point (at least 1), relative spread, and raw hit probability."""
-        point = np.maximum(self._points(matrix, capacity), 1.0)
-        seen = _with_prediction(matrix, point, capacity)
+        learned = self.fitted
+        point = np.maximum(points(learned.point, rows.matrix, rows.capacity), 1.0)
+        seen = _with_prediction(rows.matrix, point, rows.capacity)
         with threadpool_limits(1, "openmp"):
-            spread = np.maximum(self.difficulty_.predict(seen), 1e-3)
-            raw = self.hit_.predict_proba(seen)[:, 1]
+            spread = np.maximum(learned.difficulty.predict(seen), 1e-3)
+            raw = learned.hit.predict_proba(seen)[:, 1]
         return point, spread, raw
 
 
-def _fitted(learned: Learned | None, method: str) -> Learned:
-    """Return what `method` learns; raises UsageError where it was not called."""
-    if learned is None:
-        raise UsageError("the sales model has learned nothing yet", hint=f"call {method} first")
-    return learned
+def point_model(random_state: int, trees: int) -> Any:
+    """Return the unfitted point model."""
+    from sklearn.ensemble import GradientBoostingRegressor
+
+    return GradientBoostingRegressor(
+        n_estimators=trees,
+        max_depth=5,
+        learning_rate=0.06 if trees > 200 else 0.1,
+        subsample=0.7,
+        max_features=0.5,
+        min_samples_leaf=10,
+        random_state=random_state,
+    )
 
 
-def _later(moment: str | None, rows: pd.DataFrame) -> str:
-    """Return the later of a moment and the newest show of the rows."""
-    newest = str(RowBatch.of(rows).times("starts_at").max())
-    return newest if moment is None else max(moment, newest)
+def fit_points(rows: EncodedRows, random_state: int) -> Any:
+    """Return the point model alone, fitted."""
+    share = rows.sold / rows.capacity
+    return point_model(random_state, 300).fit(rows.matrix, share, rows.capacity)
+
+
+def points(model: Any, matrix: Floats, capacity: Floats) -> Floats:
+    """Return the expected tickets of a fitted point model."""
+    if len(matrix) == 0:  # scikit-learn predicts no empty matrix
+        return np.empty(0)
+    return np.asarray(np.clip(model.predict(matrix), 0.0, 1.0) * capacity)
 
 
 def _with_prediction(matrix: Floats, point: Floats, capacity: Floats) -> Floats:

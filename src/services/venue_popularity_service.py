@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from src.errors import ModelError, UsageError
+from src.errors import ModelError
 from src.services.arrays import Floats
 from src.services.features.prediction_notes import PredictionNotes, read_records
 from src.services.features.row_batch import RowBatch, Rows
+from src.services.fitted import fitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +90,11 @@ class VenuePopularityService:
     scores_: Floats | None = field(default=None, repr=False)
     trained_until_: str | None = None  # the newest quarter whose forecast it learned from
 
+    @property
+    def trained_until(self) -> str:
+        """Return the newest quarter it learned from; raises UsageError before `calibrate`."""
+        return fitted(self.trained_until_, "venue", "calibrate")
+
     @staticmethod
     def complete(quarters: pd.DataFrame, *, last_quarter: pd.Timestamp) -> pd.DataFrame:
         """Return the full panel: every venue in every quarter up to `last_quarter`.
@@ -136,9 +142,9 @@ class VenuePopularityService:
         The row of quarter q holds only what was known at the end of q; its target is the score
         of q + 1, absent for the newest quarter.
         """
-        assert self.scale_ is not None
+        scale = fitted(self.scale_, "venue", "fit_scale")
         frame = panel.sort_values(["venue_id", "quarter"]).reset_index(drop=True)
-        frame["score"] = popularity_score(frame, self.scale_)
+        frame["score"] = popularity_score(frame, scale)
         by_venue = frame.groupby("venue_id")["score"]
         for lag in LAGS:
             frame[f"score_{lag}"] = by_venue.shift(lag - 1)
@@ -220,11 +226,10 @@ class VenuePopularityService:
     def _forecast(self, rows: RowBatch) -> tuple[Floats, Floats, Floats, Floats]:
         """Return the columns of FORECAST: the one way from rows to forecasts."""
         point = self._points(rows)
-        if self.scores_ is None:
-            raise UsageError("the venue model is not calibrated yet", hint="call calibrate first")
-        n = len(self.scores_)
-        half = self.scores_[min(int(np.ceil((n + 1) * self.coverage)), n) - 1]
-        confidence = float(np.searchsorted(self.scores_, HIT_POINTS, "right") / n)
+        scores = fitted(self.scores_, "venue", "calibrate")
+        n = len(scores)
+        half = scores[min(int(np.ceil((n + 1) * self.coverage)), n) - 1]
+        confidence = float(np.searchsorted(scores, HIT_POINTS, "right") / n)
         return (
             point,
             np.clip(point - half, 0.0, 100.0),
@@ -233,13 +238,12 @@ class VenuePopularityService:
         )
 
     def _points(self, rows: RowBatch) -> Floats:
-        if self.model_ is None:
-            raise UsageError("the venue model has learned nothing yet", hint="call fit first")
+        model = fitted(self.model_, "venue", "fit")
         rows.check_ranges(RANGES)
         matrix = self._matrix(rows)
         if len(matrix) == 0:  # scikit-learn predicts no empty matrix
             return np.empty(0)
-        return np.asarray(self.model_.predict(matrix))
+        return np.asarray(model.predict(matrix))
 
     def _matrix(self, rows: Rows) -> Floats:
         """Return the model's matrix; its columns stand in the order of `names_`."""

@@ -270,27 +270,30 @@ def models():
     import numpy as np
     from threadpoolctl import threadpool_limits
 
-    from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
+    from src.services.ticket_sales_prediction_service import (
+        TicketSalesPredictionService,
+        point_model,
+    )
     from tests.unit.sales_rows import sales_rows
 
     rows, batch = sales_rows(8_000), sales_rows(2_000, seed=1)
     service = TicketSalesPredictionService(1)
     fit_s, _ = timed(lambda: service.fit(rows[:6_000]).calibrate(rows[6_000:]))
-    matrix = service.encoder_.matrix(rows[:6_000])
-    share = (rows["tickets_sold"] / rows["capacity"]).to_numpy()[:6_000]
-    bare_fit_s, _ = timed(lambda: service._point_model(300).fit(matrix, share))
+    encoded, learned = service.encode(rows[:6_000]), service.fitted
+    share = encoded.sold / encoded.capacity
+    bare_fit_s, _ = timed(lambda: point_model(1, 300).fit(encoded.matrix, share))
     record = batch.iloc[0].to_dict()
     record["starts_at"] = record["starts_at"].to_pydatetime()
-    one = np.array([service.encoder_.row(record)])
+    one = service.encode([record]).matrix
     seen = np.column_stack([one, [100.0], [0.5]])
 
     def bare(x, wide):
         with threadpool_limits(1, "openmp"):
-            service.model_.predict(x)
-            service.difficulty_.predict(wide)
-            service.hit_.predict_proba(wide)
+            learned.point.predict(x)
+            learned.difficulty.predict(wide)
+            learned.hit.predict_proba(wide)
 
-    many = service.encoder_.matrix(batch)
+    many = service.encode(batch).matrix
     many_seen = np.column_stack([many, np.full((2_000, 2), 0.5)])
     row_s = median_time(lambda: service.predict([record]), 200)
     bare_row_s = median_time(lambda: bare(one, seen), 200)

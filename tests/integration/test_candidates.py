@@ -8,9 +8,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from src.orchestration.training import sales_training
 from src.orchestration.training.demo_model_trainer import DemoModelTrainer
 from src.reporting.terminal.stage_tables import stage_tables
+from src.services import ticket_sales_prediction_service
+from src.services.modelling import sales_training
 from src.settings import Settings
 from tests.conftest import ROOT, Trainer
 
@@ -104,11 +105,11 @@ def test_a_good_model_is_promoted_and_rechecked_both_ways(loaded_small):
 
 def test_a_model_worse_than_the_champion_is_not_promoted(loaded_small, monkeypatch):
     """It is worse on rows that neither model learned from; the champion still predicts."""
-    point_model = sales_training.TicketSalesPredictionService._point_model
+    point_model = ticket_sales_prediction_service.point_model
     with monkeypatch.context() as patch:
         patch.setattr(
-            sales_training.TicketSalesPredictionService, "_point_model",
-            lambda self, trees: point_model(self, 25),
+            ticket_sales_prediction_service, "point_model",
+            lambda random_state, trees: point_model(random_state, 25),
         )  # fmt: skip
         patch.setattr(
             sales_training, "baselines",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from src.infrastructure.redshift_client import RedshiftClient
 from src.local_cloud.local_cloud import LocalCloud
-from src.orchestration.training.training_data import FEATURES_SQL, read_feature_sql
+from src.orchestration.training.extraction import FEATURES_SQL, read_feature_sql
 from tests.conftest import ROOT
 
 START = datetime(2024, 1, 1)

@@ -8,8 +8,7 @@ from src.errors import ModelError
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.orchestration.training.demo_model_trainer import DemoModelTrainer
-from src.orchestration.training.model_decision import hint_after_failure
-from src.orchestration.training.training_data import hint_for_more, newest_load
+from src.orchestration.training.extraction import hint_after_failure, hint_for_more, newest_load
 from src.orchestration.validation.check import next_run
 from src.settings import Settings
 

@@ -16,8 +16,9 @@ from src.domain.tables import TABLES
 from src.errors import ModelError, SavedModelError
 from src.local_cloud.local_cloud import LocalCloud
 from src.orchestration.environment import DemoEnvironment
-from src.orchestration.training import sales_training, training_data, venue_training
+from src.orchestration.training import extraction
 from src.services.generation.concert_world import WorldSize
+from src.services.modelling import sales_training, time_split, venue_training
 from src.services.modelling.model_files import read_folder
 from src.services.synthetic_data_generator import SyntheticDataGenerator
 from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
@@ -119,7 +120,11 @@ def test_the_probe_is_among_what_does_not_matter(trained):
 def test_the_leaderboard_holds_the_challengers(trained):
     board = report_of(trained[1])["models"][GB]["leaderboard"]
     names = {row["model"] for row in board}
-    assert {"GradientBoosting (ours)", "HistGradientBoosting-Poisson", "Dummy (mean)"} <= names
+    assert {
+        "GradientBoosting (this model)",
+        "HistGradientBoosting-Poisson",
+        "Dummy (mean)",
+    } <= names
 
 
 def test_scenarios_have_intervals_confidence_and_reasons(trained):
@@ -254,13 +259,13 @@ def test_own_data_with_the_required_columns_alone(tmp_path, is_capacity_known):
 def test_a_planted_leak_is_caught(trained):
     settings = Settings(state_dir=str(trained[0].state))
     with DemoEnvironment(settings, needs_glue=False) as environment:
-        concerts = training_data.extract_concerts(environment, "leak", None)
-        truth = training_data.ground_truth(environment, training_data.newest_load(environment))
-    rows = training_data.completed(concerts)
+        concerts = extraction.extract_concerts(environment, "leak", None)
+        truth = extraction.ground_truth(environment, extraction.newest_load(environment))
+    rows = time_split.completed(concerts)
     noise = np.random.default_rng(0).normal(0, 0.01, len(rows))
     rows["utilisation"] = rows["tickets_sold"] / rows["capacity"] + noise
-    split = training_data.split_by_time(rows, 0.2)
-    with pytest.raises(ModelError, match="a feature knows the answer") as caught:
+    split = time_split.split_by_time(rows, 0.2)
+    with pytest.raises(ModelError, match="a feature leaks the target") as caught:
         sales_training.train_sales_model(
             split, truth, random_state=1, coverage=0.9, extra=("utilisation",)
         )
@@ -270,7 +275,7 @@ def test_a_planted_leak_is_caught(trained):
 def test_history_stops_strictly_before_the_concert_goes_on_sale(trained):
     settings = Settings(state_dir=str(trained[0].state))
     with DemoEnvironment(settings, needs_glue=False) as environment:
-        concerts = training_data.extract_concerts(environment, "history", None)
+        concerts = extraction.extract_concerts(environment, "history", None)
     by_artist = dict(list(concerts.groupby("artist_id")))
     for _, row in concerts.sample(60, random_state=1).iterrows():
         own = by_artist[row["artist_id"]]
@@ -284,21 +289,21 @@ def test_history_stops_strictly_before_the_concert_goes_on_sale(trained):
 def test_splits_are_in_time_order(trained):
     settings = Settings(state_dir=str(trained[0].state))
     with DemoEnvironment(settings, needs_glue=False) as environment:
-        rows = training_data.completed(training_data.extract_concerts(environment, "split", None))
-    split = training_data.split_by_time(rows, 0.2)
+        rows = time_split.completed(extraction.extract_concerts(environment, "split", None))
+    split = time_split.split_by_time(rows, 0.2)
     assert split.train["starts_at"].max() <= split.calibration["starts_at"].min()
     assert split.calibration["starts_at"].max() <= split.test["starts_at"].min()
     assert len(split.test) == round(len(rows) * 0.2)
     with pytest.raises(ModelError, match="too few"):
-        training_data.split_by_time(rows, 0.999)
+        time_split.split_by_time(rows, 0.999)
 
 
 @pytest.mark.parametrize("method", ["predict", "rank"])
 def test_the_examples_in_the_docstrings_run(trained, monkeypatch, method):
     settings = Settings(state_dir=str(trained[0].state))
     with DemoEnvironment(settings, needs_glue=False) as environment:
-        quarters = training_data.extract_venue_quarters(environment, "doc")
-        as_of = training_data.newest_load(environment).as_of
+        quarters = extraction.extract_venue_quarters(environment, "doc")
+        as_of = extraction.newest_load(environment).as_of
     service = TicketSalesPredictionService if method == "predict" else VenuePopularityService
     monkeypatch.chdir(trained[0].folder)
     panel = venue_training.finished_panel(quarters, as_of)

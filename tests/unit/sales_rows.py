@@ -60,8 +60,9 @@ def small_sales_model():
     """Return a real model with few of its trees: files of 300 take seconds to read."""
     rows = sales_rows(500)
     service = TicketSalesPredictionService(7).fit(rows[:350])
-    service.model_.estimators_ = service.model_.estimators_[:12]
-    for model in (service.difficulty_, service.hit_):
+    learned = service.fitted
+    learned.point.estimators_ = learned.point.estimators_[:12]
+    for model in (learned.difficulty, learned.hit):
         model._predictors = model._predictors[:5]
     return service.calibrate(rows[350:])
 

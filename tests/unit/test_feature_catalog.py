@@ -13,7 +13,7 @@ def test_every_sales_feature_is_known_when_tickets_go_on_sale():
 
 
 def test_a_feature_known_too_late_is_refused_by_name():
-    late = (*SALES_FEATURES, Feature("revenue", "after_show", "knows the answer"))
+    late = (*SALES_FEATURES, Feature("revenue", "after_show", "leaks the target"))
     with pytest.raises(ModelError, match="revenue"):
         refuse_late(late)
     refuse_late(late, prediction_at="after_show")
@@ -24,7 +24,8 @@ def test_a_record_is_encoded_as_its_row_in_a_frame():
     encoder = SalesEncoder.fit(rows)
     matrix = encoder.matrix(rows)
     lines = [
-        encoder.row(r) for r in rows.astype(object).where(rows.notna(), None).to_dict("records")
+        encoder.matrix([record])[0]
+        for record in rows.astype(object).where(rows.notna(), None).to_dict("records")
     ]
     assert matrix.shape == (80, len(encoder.names))
     assert np.array(lines) == pytest.approx(matrix)
@@ -32,8 +33,8 @@ def test_a_record_is_encoded_as_its_row_in_a_frame():
 
 def test_what_is_unknown_or_absent_gets_no_category_and_the_training_median():
     encoder = SalesEncoder.fit(sales_rows(80))
-    line = dict(zip(encoder.names, encoder.row(
-        {"capacity": 100, "starts_at": "2025-06-01", "genre": "polka"}), strict=True))  # fmt: skip
+    record = {"capacity": 100, "starts_at": "2025-06-01", "genre": "polka"}
+    line = dict(zip(encoder.names, encoder.matrix([record])[0], strict=True))
     assert all(line[n] == 0 for n in encoder.names if "=" in n)
     assert line["popularity"] == encoder.medians["popularity"]
     assert line["artist_prior_shows"] == 0

@@ -5,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.errors import ModelError
-from src.orchestration.training.model_decision import (
+from src.orchestration.training.extraction import LoadFacts, hint_after_failure, hint_for_more
+from src.services.modelling.model_decision import (
     decide,
     failed,
-    hint_after_failure,
     model_checks,
     raise_failed,
     warnings_of,
 )
-from src.orchestration.training.training_data import LoadFacts, completed, hint_for_more
+from src.services.modelling.time_split import completed
 from tests.unit.sales_rows import sales_rows
 
 VERDICTS = st.sampled_from(["better", "indistinguishable", "worse"])

@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.infrastructure.warehouse.unloader import RedshiftUnloader
-from src.orchestration.training.training_data import read_feature_sql
+from src.orchestration.training.extraction import read_feature_sql
 
 
 class Client:

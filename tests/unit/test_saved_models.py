@@ -211,10 +211,10 @@ def test_a_fresh_process_without_pandas_predicts_the_same(sales, venues, registr
 
 
 def test_a_profile_of_drift_says_the_same_after_loading(sales):
-    names = sales.encoder_.names
-    before = profile(sales.encoder_.matrix(sales_rows(600)), names)
+    names = sales.fitted.encoder.names
+    before = profile(sales.encode(sales_rows(600)).matrix, names)
     after = json.loads(json.dumps(before, sort_keys=True))
-    later = sales.encoder_.matrix(sales_rows(300, seed=4))
+    later = sales.encode(sales_rows(300, seed=4)).matrix
     assert drift(after, later, names) == drift(before, later, names)
 
 
@@ -250,12 +250,14 @@ def state_with(path, value):
 WRONG_STATES = [
     state_with([name], value)
     for name in ("schema_version", "random_state", "coverage", "encoder", "features", "scores",
-                 "hit_knots")
+                 "hit_knots", "trained_until")
     for value in (KeyError, None, [], {}, "x", -1e308)
 ] + [
     state_with(["encoder", "medians", "popularity"], KeyError),
     state_with(["encoder", "medians", "popularity"], "x"),
     state_with(["encoder", "medians", "popularity"], float("nan")),
+    state_with(["encoder", "demand_slope"], KeyError),
+    state_with(["encoder", "demand_slope"], float("inf")),
     state_with(["encoder", "genres"], [1]),
     state_with(["encoder", "first_show"], "yesterday"),
     state_with(["encoder", "first_show"], None),
@@ -285,11 +287,11 @@ def test_trees_that_lead_astray_are_refused_before_they_predict(sales, damage):
 
     broken = copy.deepcopy(sales)
     if damage == "child":
-        broken.model_.estimators_[0, 0].tree_.children_left[0] = 0  # a circle
+        broken.fitted.point.estimators_[0, 0].tree_.children_left[0] = 0  # a circle
     elif damage == "column":
-        broken.difficulty_._predictors[0][0].nodes["feature_idx"] = 10_000
+        broken.fitted.difficulty._predictors[0][0].nodes["feature_idx"] = 10_000
     else:
-        broken.model_.estimators_[0, 0].tree_.value[:] = np.nan
+        broken.fitted.point.estimators_[0, 0].tree_.value[:] = np.nan
     with pytest.raises(SavedModelError, match="broken tree"):
         model_files.sales_service(model_files.sales_files(broken))
 
@@ -302,15 +304,13 @@ def test_wrong_content_of_a_venue_model_is_a_clear_error(venues, name, value):
         model_files.venue_service(files)
 
 
-def test_a_model_of_an_earlier_program_still_predicts(sales):
-    """Its medians stand in alphabetical order, and it does not say until when it learned."""
+def test_a_model_of_the_earlier_format_is_refused_with_what_to_type(sales):
+    """It holds no slope of demand, and it may not say until when it learned."""
     files = model_files.sales_files(sales)
     state = json.loads(files["state.json"])
-    del state["trained_until"]
-    state["encoder"]["first_show"] = state["encoder"]["first_show"].replace("T", " ")[:19]
-    old = model_files.sales_service({**files, "state.json": json.dumps(state).encode()})
-    rows = sales_rows(20, seed=2)
-    assert old.trained_until_ is None
-    assert of_frame(old.predict_frame(rows), PREDICTED) == of_frame(
-        sales.predict_frame(rows), PREDICTED
-    )
+    state["schema_version"] = 1
+    del state["trained_until"], state["encoder"]["demand_slope"]
+    with pytest.raises(SavedModelError, match="schema version 1; this program reads 2") as caught:
+        model_files.sales_service({**files, "state.json": json.dumps(state).encode()})
+    assert "earlier version" in caught.value.cause
+    assert caught.value.hint == "python train_demo_models.py"

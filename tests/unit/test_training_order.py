@@ -6,8 +6,9 @@ import pytest
 
 from src.errors import UsageError
 from src.orchestration.environment import DemoEnvironment
-from src.orchestration.training import training_data
+from src.orchestration.training import extraction
 from src.orchestration.training.demo_model_trainer import DemoModelTrainer
+from src.services.modelling import time_split
 from src.settings import Settings
 
 NEEDS = {
@@ -47,7 +48,7 @@ MADE = ("quarters", "panel", "concerts", "completed", "split", "venue_model", "s
 def finished(trainer):
     """A trainer that has run every stage; what each made is not looked at here."""
     trainer._extracted_with = trainer.settings
-    trainer.load = training_data.LoadFacts("first", None, True, run_id="a")
+    trainer.load = extraction.LoadFacts("first", None, True, run_id="a")
     for name in MADE:
         setattr(trainer, name, {})
     trainer._environment.is_entered = True  # no server is needed for this
@@ -56,7 +57,7 @@ def finished(trainer):
 
 @pytest.mark.parametrize("method", LATER)
 def test_settings_that_changed_between_stages_are_an_error(finished, monkeypatch, method):
-    monkeypatch.setattr(training_data, "is_newest", lambda environment, load: True)
+    monkeypatch.setattr(extraction, "is_newest", lambda environment, load: True)
     finished.settings = replace(finished.settings, test_size=0.4)
     with pytest.raises(UsageError, match="the settings have changed") as caught:
         getattr(finished, method)()
@@ -65,9 +66,7 @@ def test_settings_that_changed_between_stages_are_an_error(finished, monkeypatch
 
 @pytest.mark.parametrize("method", LATER)
 def test_a_load_between_stages_is_an_error(finished, monkeypatch, method):
-    monkeypatch.setattr(
-        training_data, "is_newest", lambda environment, load: load.run_id == "another"
-    )
+    monkeypatch.setattr(extraction, "is_newest", lambda environment, load: load.run_id == "another")
     with pytest.raises(UsageError, match="the warehouse was loaded again") as caught:
         getattr(finished, method)()
     assert "call extract_venue_training_data()" in caught.value.hint
@@ -79,10 +78,10 @@ def test_a_stage_that_runs_again_forgets_what_followed_from_it(trainer, monkeypa
     trainer._extracted_with = trainer.settings
     trainer.concerts = pd.DataFrame()
     trainer.sales_model = trainer.versions = trainer.predictors = object()
-    monkeypatch.setattr(training_data, "is_newest", lambda environment, load: True)
+    monkeypatch.setattr(extraction, "is_newest", lambda environment, load: True)
     trainer._environment.is_entered = True  # no server is needed for this
-    monkeypatch.setattr(training_data, "completed", lambda rows, until: rows)
-    monkeypatch.setattr(training_data, "split_by_time", lambda rows, size: _split(pd))
+    monkeypatch.setattr(time_split, "completed", lambda rows, until: rows)
+    monkeypatch.setattr(time_split, "split_by_time", lambda rows, size: _split(pd))
     trainer.prepare_ticket_sales_features()
     assert trainer.sales_model is None and trainer.versions is None
     with pytest.raises(UsageError, match=r"save_models\(\) has not run"):
@@ -91,4 +90,4 @@ def test_a_stage_that_runs_again_forgets_what_followed_from_it(trainer, monkeypa
 
 def _split(pd):
     rows = pd.DataFrame({"starts_at": [pd.Timestamp("2025-01-01")]})
-    return training_data.TimeSplit(rows, rows, rows)
+    return time_split.TimeSplit(rows, rows, rows)

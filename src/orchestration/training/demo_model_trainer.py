@@ -15,7 +15,7 @@ from src.settings import Settings
 # pandas and scikit-learn are imported inside the stages: the first line comes at once.
 if TYPE_CHECKING:
     from src.infrastructure.storage.model_registry import ModelRegistry
-    from src.orchestration.training.model_decision import ModelCheck
+    from src.services.modelling.model_decision import ModelCheck
 
 _SALES, _VENUES = "ticket_sales_prediction", "venue_popularity"
 
@@ -97,24 +97,24 @@ class DemoModelTrainer(TrainingResults):
     @stage("venue_data")
     def extract_venue_training_data(self, progress: StageProgress | None = None) -> StepOutcome:
         """Read one row per venue and quarter from the warehouse."""
-        from src.orchestration.training import training_data
+        from src.orchestration.training import extraction
 
         self._forget("panel", "concerts", "truth", "completed", "split", "venue_model",
                      "sales_model", "versions", "predictors")  # fmt: skip
         self.environment.redshift.create_tables()
-        self.load = training_data.newest_load(self.environment)
-        self.until = training_data.known_until(self.environment, self.load)
-        self.quarters = training_data.extract_venue_quarters(self.environment, self.workflow.run_id)
+        self.load = extraction.newest_load(self.environment)
+        self.until = extraction.known_until(self.environment, self.load)
+        self.quarters = extraction.extract_venue_quarters(self.environment, self.workflow.run_id)
         self._extracted_with = self.settings
         if self.quarters.empty:
-            raise training_data.nothing_to_learn_from(self.environment)
+            raise extraction.nothing_to_learn_from(self.environment)
         facts = {"rows": len(self.quarters)}
         return StepOutcome("success", f"{len(self.quarters):,} venue-quarters", facts)
 
     @stage("venue_features")
     def prepare_venue_features(self, progress: StageProgress | None = None) -> StepOutcome:
         """Complete the panel: every venue in every finished quarter."""
-        from src.orchestration.training import venue_training
+        from src.services.modelling import venue_training
 
         quarters = needed(self.quarters, "extract_venue_training_data")
         self._check_unchanged()
@@ -129,17 +129,15 @@ class DemoModelTrainer(TrainingResults):
         self, progress: StageProgress | None = None
     ) -> StepOutcome:
         """Read one row per concert: what is known when its tickets go on sale."""
-        from src.orchestration.training import training_data
+        from src.orchestration.training import extraction
 
         needed(self.quarters, "extract_venue_training_data")
         self._check_unchanged()
         self._forget("completed", "split", "sales_model", "versions", "predictors")
         environment = self.environment
-        self.concerts = training_data.extract_concerts(
-            environment, self.workflow.run_id, self.until
-        )
-        self.truth = training_data.ground_truth(environment, self.load)
-        left_out = training_data.concerts_of_unknown_capacity(environment)
+        self.concerts = extraction.extract_concerts(environment, self.workflow.run_id, self.until)
+        self.truth = extraction.ground_truth(environment, self.load)
+        left_out = extraction.concerts_of_unknown_capacity(environment)
         summary = f"{len(self.concerts):,} concerts, "
         summary += "with ground truth" if self.truth is not None else "no ground truth: no ceiling"
         if left_out:
@@ -151,13 +149,13 @@ class DemoModelTrainer(TrainingResults):
     @stage("sales_features")
     def prepare_ticket_sales_features(self, progress: StageProgress | None = None) -> StepOutcome:
         """Split the completed concerts by time."""
-        from src.orchestration.training import training_data
+        from src.services.modelling import time_split
 
         concerts = needed(self.concerts, "extract_ticket_sales_training_data")
         self._check_unchanged()
         self._forget("sales_model", "versions", "predictors")
-        self.completed = training_data.completed(concerts, self.until)
-        self.split = training_data.split_by_time(self.completed, self.settings.test_size)
+        self.completed = time_split.completed(concerts, self.until)
+        self.split = time_split.split_by_time(self.completed, self.settings.test_size)
         sizes = {
             "train": len(self.split.train),
             "calibration": len(self.split.calibration),
@@ -170,7 +168,7 @@ class DemoModelTrainer(TrainingResults):
     @stage("venue_model")
     def train_venue_popularity_model(self, progress: StageProgress | None = None) -> StepOutcome:
         """Fit, calibrate and judge the venue model."""
-        from src.orchestration.training import venue_training
+        from src.services.modelling import venue_training
 
         panel, s = needed(self.panel, "prepare_venue_features"), self.settings
         self._check_unchanged()
@@ -183,8 +181,8 @@ class DemoModelTrainer(TrainingResults):
     @stage("sales_model")
     def train_ticket_sales_model(self, progress: StageProgress | None = None) -> StepOutcome:
         """Fit, calibrate and judge the sales model; `judge_models` fails on what failed here."""
-        from src.orchestration.training import sales_training
         from src.services.model_evaluation_service import ModelEvaluationService
+        from src.services.modelling import sales_training
 
         split, s = needed(self.split, "prepare_ticket_sales_features"), self.settings
         self._check_unchanged()
@@ -194,29 +192,23 @@ class DemoModelTrainer(TrainingResults):
         )
         facts = self.sales_model.facts
         facts["importance"] = sales_training.importance_table(
-            self.sales_model, split, ModelEvaluationService(s.random_state), s.random_state
+            self.sales_model, ModelEvaluationService(s.random_state), s.random_state
         )
         if self.with_challengers:
-            facts["leaderboard"] = sales_training.challengers(
-                split, self.sales_model.service, s.random_state
-            )
+            facts["leaderboard"] = sales_training.challengers(self.sales_model, s.random_state)
         return self._trained(_SALES, facts, "tickets")
 
     @stage("save_models")
     def save_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Save both models as new versions; promote each whose checks and comparison allow it."""
         from src.orchestration.training import model_saving
-        from src.orchestration.training.saved_model_checks import compare_sales, compare_venues
 
         venue = needed(self.venue_model, "train_venue_popularity_model")
         sales = needed(self.sales_model, "train_ticket_sales_model")
         split = needed(self.split, "prepare_ticket_sales_features")
         self._check_unchanged()
         registry, s = self._registry(), self.settings
-        champions = {
-            "ticket_sales": compare_sales(registry, sales, s.random_state),
-            "venue_popularity": compare_venues(registry, venue, s.random_state),
-        }
+        champions = model_saving.champions(registry, sales, venue, s.random_state)
         provenance = model_saving.provenance_of(self.load, s.random_state, self.workflow.run_id)
         self.versions = model_saving.save_both(registry, sales, venue, split, provenance)
         decisions = {
@@ -239,8 +231,9 @@ class DemoModelTrainer(TrainingResults):
     @stage("predictions")
     def generate_sample_predictions(self, progress: StageProgress | None = None) -> StepOutcome:
         """Predict coming concerts, what-ifs and venues; write them to the warehouse; draw."""
-        from src.orchestration.training import sales_training, sample_predictions
+        from src.orchestration.training.prediction_tables import write_predictions
         from src.reporting.plots import training_plots
+        from src.services.modelling import sales_training, scenarios
 
         predictors = needed(self.predictors, "save_models")
         trained = needed(self.sales_model, "train_ticket_sales_model")
@@ -249,10 +242,10 @@ class DemoModelTrainer(TrainingResults):
         split = needed(self.split, "prepare_ticket_sales_features")
         self._check_unchanged()
         sales, venue = predictors["ticket_sales"], predictors["venue_popularity"]
-        predicted = sample_predictions.predict_upcoming(sales.service, concerts)
-        self.samples = sample_predictions.scenarios(sales, venue, predicted, split, panel)
+        predicted = scenarios.predict_upcoming(sales.service, concerts)
+        self.samples = scenarios.scenarios(sales, venue, predicted, split, panel)
         self._check_unchanged()  # predicting takes its time
-        written = sample_predictions.write_predictions(
+        written = write_predictions(
             self.environment.redshift, predicted, venue.service.rank(panel), sales, venue
         )
         self.plots = training_plots(
@@ -272,7 +265,8 @@ class DemoModelTrainer(TrainingResults):
     @stage("verdict")
     def judge_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Raise ModelError where a model failed a check: it is saved, but a candidate only."""
-        from src.orchestration.training.model_decision import hint_after_failure, raise_failed
+        from src.orchestration.training.extraction import hint_after_failure
+        from src.services.modelling.model_decision import raise_failed
 
         predictors = needed(self.predictors, "save_models")
         self._check_unchanged()
@@ -284,8 +278,8 @@ class DemoModelTrainer(TrainingResults):
     @stage("saved_models")
     def validate_saved_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Re-check the champions on the current warehouse; trains and writes nothing."""
-        from src.orchestration.training.model_decision import raise_failed
-        from src.orchestration.training.saved_model_checks import (
+        from src.services.modelling.model_decision import raise_failed
+        from src.services.modelling.saved_model_checks import (
             check_sales_champion,
             check_venue_champion,
         )
@@ -295,12 +289,14 @@ class DemoModelTrainer(TrainingResults):
         self._check_unchanged()
         registry = self._registry()
         checks: dict[str, list[ModelCheck]] = {}
-        saved, facts, checks[_SALES] = check_sales_champion(
-            registry, completed, self.truth, test_size=s.test_size, random_state=s.random_state
+        saved = registry.champion("ticket_sales")
+        facts, checks[_SALES] = check_sales_champion(
+            saved.files, completed, self.truth, test_size=s.test_size, random_state=s.random_state
         )
         self._validated(_SALES, saved, facts, checks[_SALES])
-        saved, facts, checks[_VENUES] = check_venue_champion(
-            registry, panel, test_size=s.test_size, random_state=s.random_state
+        saved = registry.champion("venue_popularity")
+        facts, checks[_VENUES] = check_venue_champion(
+            saved.files, panel, test_size=s.test_size, random_state=s.random_state
         )
         self._validated(_VENUES, saved, facts, checks[_VENUES])
         raise_failed(checks, "saved models", "python train_demo_models.py")

@@ -7,16 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from src.errors import SavedModelError
-from src.infrastructure.storage.model_registry import ModelRegistry
-from src.orchestration.training.model_decision import Decision, failed
-from src.orchestration.training.sales_training import TrainedSalesModel
-from src.orchestration.training.sample_predictions import Predictor
-from src.orchestration.training.saved_model_checks import golden_of, loaded_sales, loaded_venues
-from src.orchestration.training.training_data import LoadFacts, TimeSplit
-from src.orchestration.training.venue_training import TrainedVenueModel
+from src.infrastructure.storage.model_registry import ModelRegistry, SavedModel
+from src.orchestration.training.extraction import LoadFacts
 from src.services.features.drift import profile
 from src.services.modelling import model_files
 from src.services.modelling.model_card import model_card
+from src.services.modelling.model_decision import Decision, failed
+from src.services.modelling.sales_training import TrainedSalesModel
+from src.services.modelling.saved_model_checks import (
+    compare_sales,
+    compare_venues,
+    golden_of,
+    loaded_sales,
+    loaded_venues,
+)
+from src.services.modelling.scenarios import Predictor
+from src.services.modelling.time_split import TimeSplit
+from src.services.modelling.venue_training import TrainedVenueModel
 
 MODELS = {"ticket_sales": "ticket_sales_prediction", "venue_popularity": "venue_popularity"}
 
@@ -31,6 +38,25 @@ def provenance_of(load: LoadFacts | None, random_state: int, run_id: str) -> dic
     }
 
 
+def champions(
+    registry: ModelRegistry, sales: TrainedSalesModel, venue: TrainedVenueModel, random_state: int
+) -> dict[str, tuple[Any, dict[str, Any] | None]]:
+    """Return each model's champion and how the new model compares with it, where there is one."""
+    return {
+        "ticket_sales": compare_sales(_champion(registry, "ticket_sales"), sales, random_state),
+        "venue_popularity": compare_venues(
+            _champion(registry, "venue_popularity"), venue, random_state
+        ),
+    }
+
+
+def _champion(registry: ModelRegistry, name: str) -> SavedModel | None:
+    try:
+        return registry.champion(name)
+    except SavedModelError:
+        return None
+
+
 def save_both(
     registry: ModelRegistry,
     sales: TrainedSalesModel,
@@ -43,9 +69,8 @@ def save_both(
     Each version is read back from the registry and must predict what the model predicted; one
     that does not stays a candidate, and the run ends.
     """
-    encoder = sales.service.encoder_
-    assert encoder is not None
-    reference = profile(encoder.matrix(split.train), encoder.names)
+    rows = sales.rows.train
+    reference = profile(rows.matrix, rows.encoder.names)
     examples = venue.service.examples(venue.panel)
     names = [n for n in examples.columns if not n.startswith("type=") and n != "target"]
     venue_needs = tuple(n for n in names if not n.startswith("next_b") and n != "venue_type")
@@ -66,15 +91,15 @@ def save_both(
     for name, (files, golden, facts) in bundles.items():
         files["golden.json"] = _json(golden)
         files["model_card.md"] = model_card(name, facts, provenance).encode()
-        said = {**provenance, "test_metrics": facts["test_metrics"]}
-        versions[name] = registry.save(name, files, said)
+        manifest = {**provenance, "test_metrics": facts["test_metrics"]}
+        versions[name] = registry.save(name, files, manifest)
     _prove(registry, versions)
     return versions
 
 
 def _prove(registry: ModelRegistry, versions: Mapping[str, int]) -> None:
     for name, load in (("ticket_sales", loaded_sales), ("venue_popularity", loaded_venues)):
-        _, checks = load(registry.load(name, versions[name]))
+        _, checks = load(registry.load(name, versions[name]).files)
         for check in failed(checks):
             raise SavedModelError(
                 f"the saved {name} model does not predict what it predicted before it was saved",

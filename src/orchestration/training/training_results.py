@@ -14,11 +14,12 @@ from src.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from src.orchestration.training.model_decision import Decision, ModelCheck
-    from src.orchestration.training.sales_training import TrainedSalesModel
-    from src.orchestration.training.sample_predictions import Predictor
-    from src.orchestration.training.training_data import LoadFacts, TimeSplit
-    from src.orchestration.training.venue_training import TrainedVenueModel
+    from src.orchestration.training.extraction import LoadFacts
+    from src.services.modelling.model_decision import Decision, ModelCheck
+    from src.services.modelling.sales_training import TrainedSalesModel
+    from src.services.modelling.scenarios import Predictor
+    from src.services.modelling.time_split import TimeSplit
+    from src.services.modelling.venue_training import TrainedVenueModel
 
 Result = TypeVar("Result")
 
@@ -64,7 +65,7 @@ class TrainingResults(WorkflowOwner):
     def explain(self, error: DemoError) -> None:
         """Give a ModelError a hint that fits the data at hand, where it has none."""
         if isinstance(error, ModelError):
-            from src.orchestration.training.training_data import hint_for_more
+            from src.orchestration.training.extraction import hint_for_more
 
             error.hint = error.hint or hint_for_more(self.load)
 
@@ -81,7 +82,7 @@ class TrainingResults(WorkflowOwner):
 
     def _check_unchanged(self) -> None:
         """Raise UsageError where settings or the warehouse are not those of the first stage."""
-        from src.orchestration.training.training_data import is_newest
+        from src.orchestration.training.extraction import is_newest
 
         what = ""
         if self.settings != self._extracted_with:
@@ -97,7 +98,7 @@ class TrainingResults(WorkflowOwner):
     # -- what is judged ------------------------------------------------------------------
 
     def _trained(self, key: str, facts: dict[str, Any], unit: str) -> StepOutcome:
-        from src.orchestration.training.model_decision import failed, model_checks
+        from src.services.modelling.model_decision import failed, model_checks
 
         checks = model_checks(facts, self.settings.coverage)
         wrong = failed(checks)
@@ -115,7 +116,7 @@ class TrainingResults(WorkflowOwner):
 
     def _judged(self, key: str, checks: list[ModelCheck]) -> dict[str, Any]:
         """Return what the report says of checks; what they warn of is shown after the stage."""
-        from src.orchestration.training.model_decision import failed, warnings_of
+        from src.services.modelling.model_decision import failed, warnings_of
 
         warnings = warnings_of(checks)
         self._unsaid += [f"{key}: {warning}" for warning in warnings]
@@ -123,7 +124,7 @@ class TrainingResults(WorkflowOwner):
         return {"status": status, "checks": checks, "warnings": warnings}
 
     def _decided(self, name: str, key: str, compared: dict[str, Any] | None) -> Decision:
-        from src.orchestration.training.model_decision import decide
+        from src.services.modelling.model_decision import decide
 
         entry = self.models[key]
         decision = decide(entry["checks"], compared)

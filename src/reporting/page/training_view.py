@@ -88,7 +88,7 @@ def _board(model: dict[str, Any]) -> list[dict[str, Any]]:
     for name, found in model["baselines"].items():
         rows.append({"name": name.replace("_", " "), "is_ours": False, **found})
     for found in model.get("leaderboard", []):
-        if "ours" not in found["model"] and found["model"] not in model["baselines"]:
+        if "this model" not in found["model"] and found["model"] not in model["baselines"]:
             rows.append({"name": found["model"], "is_ours": False, **found})
     rows.sort(key=lambda row: float(row["mae"]))
     worst = rows[-1]["mae"] or 1.0

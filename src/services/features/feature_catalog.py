@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -34,7 +34,11 @@ SALES_FEATURES: tuple[Feature, ...] = (
     Feature("month", "on_sale", "month of the show"),
     Feature("weekday", "on_sale", "weekday of the show, Sunday is 0"),
     Feature("years", "on_sale", "years since the first show of the training data"),
-    Feature("demand_to_capacity", "on_sale", "popularity against log capacity"),
+    Feature(
+        "demand_to_capacity",
+        "on_sale",
+        "log demand by popularity, against log capacity",
+    ),
     Feature("artist_prior_shows", "on_sale", "the artist's shows before on-sale"),
     Feature("artist_prior_sell_through", "on_sale", "share of seats those shows sold"),
     Feature("artist_prior_log_tickets", "on_sale", "mean log tickets of those shows"),
@@ -57,7 +61,7 @@ def refuse_late(features: Iterable[Feature], *, prediction_at: KnownAt = "on_sal
         raise ModelError(
             f"features known too late for a prediction at {prediction_at}: {', '.join(late)}",
             where="src/services/features/feature_catalog.py",
-            cause="a model that sees them knows the answer",
+            cause="they leak the target",
             hint="remove them, or predict later",
         )
 
@@ -69,27 +73,25 @@ class SalesEncoder:
     Records and frames are encoded by the same formulas. Columns stand in the order of
     SALES_FEATURES; `medians` is only looked up by name. Unknown genres and cities have all their
     columns 0, an absent count is 0, and any other absent number is the training median.
+    `demand_slope` is by how much log tickets grow with popularity.
     """
 
     medians: Mapping[str, float]
     genres: tuple[str, ...]
     cities: tuple[str, ...]
     first_show: str
+    demand_slope: float
     extra: tuple[str, ...] = ()  # further numeric columns of the rows, for experiments
 
     @classmethod
     def fit(cls, rows: Rows, extra: tuple[str, ...] = ()) -> SalesEncoder:
         """Learn medians, categories and the start of time."""
         batch = RowBatch.of(rows)
-        first = batch.times("starts_at").min()
-        blank = cls({}, (), (), str(first), extra)
-        return cls(
-            {name: _median(values) for name, values in blank._numbers(batch).items()},
-            batch.categories("genre"),
-            batch.categories("city"),
-            str(first),
-            extra,
-        )
+        first_show = str(batch.times("starts_at").min())
+        genres, cities = batch.categories("genre"), batch.categories("city")
+        blank = cls({}, genres, cities, first_show, _demand_slope(batch), extra)
+        medians = {name: _median(values) for name, values in blank._numbers(batch).items()}
+        return replace(blank, medians=medians)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -118,9 +120,10 @@ class SalesEncoder:
             columns += [(words == word).astype(np.float64) for word in known]
         return np.column_stack(columns)
 
-    def row(self, record: Mapping[str, Any]) -> list[float]:
-        """Return one line of the matrix, for a plain record."""
-        return [float(value) for value in self.matrix([record])[0]]
+    def encode(self, rows: Rows) -> EncodedRows:
+        """Return rows with their matrix; raises UsageError where a capacity is absent."""
+        batch = RowBatch.of(rows)
+        return EncodedRows(self, batch, batch.needed("capacity"), self.matrix(batch))
 
     def _numbers(self, rows: RowBatch) -> dict[str, Floats]:
         """Return the numeric columns in order, NaN where a number is absent."""
@@ -135,12 +138,50 @@ class SalesEncoder:
             "month": (months.astype(np.int64) % 12 + 1).astype(np.float64),
             "weekday": ((days.astype(np.int64) + 4) % 7).astype(np.float64),
             "years": (since_first // np.timedelta64(1, "D")) / 365.25,
-            "demand_to_capacity": 0.062 * popularity - log_capacity,
+            "demand_to_capacity": self.demand_slope * popularity - log_capacity,
             "artist_prior_to_capacity": rows.numbers("artist_prior_log_tickets") - log_capacity,
         }
         return {
             name: derived[name] if name in derived else rows.numbers(name) for name in self.numbers
         }
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Rows and their matrix, encoded once for all that reads them."""
+
+    encoder: SalesEncoder
+    rows: RowBatch
+    capacity: Floats
+    matrix: Floats
+
+    @property
+    def sold(self) -> Floats:
+        """Return the tickets sold; raises UsageError where they are absent."""
+        return self.rows.needed("tickets_sold")
+
+    @property
+    def newest_show(self) -> str:
+        """Return when the newest show starts."""
+        return str(self.rows.times("starts_at").max())
+
+    def with_column(self, name: str, values: Floats) -> EncodedRows:
+        """Return the rows with one more numeric column, for experiments."""
+        medians = {**self.encoder.medians, name: _median(values)}
+        encoder = replace(self.encoder, medians=medians, extra=(*self.encoder.extra, name))
+        matrix = np.insert(self.matrix, len(self.encoder.numbers), values, axis=1)
+        return replace(self, encoder=encoder, matrix=matrix)
+
+
+def _demand_slope(rows: RowBatch) -> float:
+    """Return the least-squares slope of log tickets over popularity, 0 where there is none."""
+    popularity, sold = rows.numbers("popularity"), rows.numbers("tickets_sold")
+    is_known = ~np.isnan(popularity) & (sold > 0)
+    if not is_known.any():
+        return 0.0
+    distance = popularity[is_known] - popularity[is_known].mean()
+    square = float((distance**2).sum())
+    return float((distance * np.log(sold[is_known])).sum()) / square if square > 0 else 0.0
 
 
 def _median(values: Floats) -> float:

@@ -12,42 +12,44 @@ from typing import Any
 import numpy as np
 import sklearn
 
-from src.errors import SavedModelError, UsageError
+from src.errors import SavedModelError
 from src.services.arrays import Floats
 from src.services.features.feature_catalog import SalesEncoder
+from src.services.fitted import fitted
 from src.services.modelling.saved_trees import load_trees
-from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
+from src.services.ticket_sales_prediction_service import (
+    FittedSalesModel,
+    SalesCalibration,
+    TicketSalesPredictionService,
+)
 from src.services.venue_popularity_service import LAGS, ScoreScale, VenuePopularityService
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 RETRAIN = "python train_demo_models.py"
 
 
 def sales_files(service: TicketSalesPredictionService) -> dict[str, bytes]:
     """Return the files of a calibrated sales model."""
-    encoder, knots = service.encoder_, service.hit_knots_
-    if encoder is None or knots is None or service.scores_ is None:
-        raise UsageError("the sales model is not calibrated yet", hint="call fit and calibrate")
+    learned, calibration = service.fitted, service.calibration
+    encoder = learned.encoder
     state = {
-        "schema_version": SCHEMA_VERSION,
-        "sklearn": sklearn.__version__,
-        "random_state": service.random_state,
-        "coverage": service.coverage,
+        **_common(service),
         "encoder": {
             "medians": dict(encoder.medians),
             "genres": list(encoder.genres),
             "cities": list(encoder.cities),
             "first_show": encoder.first_show,
+            "demand_slope": encoder.demand_slope,
         },
         "features": list(encoder.names),
-        "scores": service.scores_.tolist(),
-        "hit_knots": [knots[0].tolist(), knots[1].tolist()],
-        "trained_until": service.trained_until_,
+        "scores": calibration.scores.tolist(),
+        "hit_knots": [knots.tolist() for knots in calibration.hit_knots],
+        "trained_until": learned.trained_until,
     }
     return {
-        "point.skops": _dump(service.model_),
-        "difficulty.skops": _dump(service.difficulty_),
-        "hit.skops": _dump(service.hit_),
+        "point.skops": _dump(learned.point),
+        "difficulty.skops": _dump(learned.difficulty),
+        "hit.skops": _dump(learned.hit),
         "state.json": _json(state),
     }
 
@@ -60,18 +62,15 @@ def sales_service(files: dict[str, bytes]) -> TicketSalesPredictionService:
         _check_features("ticket_sales", state, encoder.names)
         scores, knots = _rising(state["scores"], "scores"), _knots(state["hit_knots"])
         columns = len(encoder.names)
+        learned = FittedSalesModel(
+            encoder,
+            load_trees(files, "point.skops", "GradientBoostingRegressor", columns),
+            load_trees(files, "difficulty.skops", "HistGradientBoostingRegressor", columns + 2),
+            load_trees(files, "hit.skops", "HistGradientBoostingClassifier", columns + 2),
+            _moment(state, "trained_until"),
+        )
         service = TicketSalesPredictionService(
-            _seed(state),
-            _share(state, "coverage"),
-            encoder_=encoder,
-            model_=load_trees(files, "point.skops", "GradientBoostingRegressor", columns),
-            difficulty_=load_trees(
-                files, "difficulty.skops", "HistGradientBoostingRegressor", columns + 2
-            ),
-            hit_=load_trees(files, "hit.skops", "HistGradientBoostingClassifier", columns + 2),
-            scores_=scores,
-            hit_knots_=knots,
-            trained_until_=state.get("trained_until"),  # models of earlier programs hold none
+            _seed(state), _share(state, "coverage"), learned, SalesCalibration(scores, knots)
         )
         (show,) = service.predict([{"capacity": 100, "starts_at": encoder.first_show}])
         _check_answer(show.low, show.tickets, show.high, show.confidence)
@@ -80,18 +79,14 @@ def sales_service(files: dict[str, bytes]) -> TicketSalesPredictionService:
 
 def venue_files(service: VenuePopularityService) -> dict[str, bytes]:
     """Return the files of a calibrated venue model."""
-    if service.scale_ is None or service.scores_ is None:
-        raise UsageError("the venue model is not calibrated yet", hint="call fit and calibrate")
+    scale = fitted(service.scale_, "venue", "fit_scale")
     state = {
-        "schema_version": SCHEMA_VERSION,
-        "sklearn": sklearn.__version__,
-        "random_state": service.random_state,
-        "coverage": service.coverage,
-        "scale": {"revenue": service.scale_.revenue, "bookings": service.scale_.bookings},
+        **_common(service),
+        "scale": {"revenue": scale.revenue, "bookings": scale.bookings},
         "types": list(service.types_),
         "features": list(service.names_),
-        "scores": service.scores_.tolist(),
-        "trained_until": service.trained_until_,
+        "scores": fitted(service.scores_, "venue", "calibrate").tolist(),
+        "trained_until": service.trained_until,
     }
     return {"forest.skops": _dump(service.model_), "state.json": _json(state)}
 
@@ -107,7 +102,7 @@ def venue_service(files: dict[str, bytes]) -> VenuePopularityService:
             scale_=ScoreScale(_number(scale["revenue"]), _number(scale["bookings"])),
             types_=_words(state["types"]),
             scores_=_rising(state["scores"], "scores"),
-            trained_until_=state.get("trained_until"),
+            trained_until_=_moment(state, "trained_until"),
         )
         service.names_ = service.feature_names()
         _check_features("venue_popularity", state, service.names_)
@@ -119,6 +114,15 @@ def venue_service(files: dict[str, bytes]) -> VenuePopularityService:
         (venue,) = service.predict([record])
         _check_answer(venue.low, venue.score, venue.high, venue.confidence)
         return service
+
+
+def _common(service: TicketSalesPredictionService | VenuePopularityService) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "sklearn": sklearn.__version__,
+        "random_state": service.random_state,
+        "coverage": service.coverage,
+    }
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -178,10 +182,12 @@ def _reading(model: str) -> Iterator[None]:
 
 def _state(files: dict[str, bytes], model: str) -> dict[str, Any]:
     state = saved_json(files, model, "state.json")
-    if state.get("schema_version") != SCHEMA_VERSION:
+    version = state.get("schema_version")
+    if version != SCHEMA_VERSION:
         raise SavedModelError(
-            f"the saved {model} model has schema version {state.get('schema_version')}; "
+            f"the saved {model} model has schema version {version}; "
             f"this program reads {SCHEMA_VERSION}",
+            cause="it was saved by an earlier version of this program" if version == 1 else None,
             hint=RETRAIN,
         )
     return state
@@ -189,11 +195,16 @@ def _state(files: dict[str, bytes], model: str) -> dict[str, Any]:
 
 def _sales_encoder(state: dict[str, Any]) -> SalesEncoder:
     medians = {str(name): _number(value) for name, value in state["medians"].items()}
-    first_show = str(np.datetime64(str(state["first_show"]), "us"))
-    encoder = SalesEncoder(medians, _words(state["genres"]), _words(state["cities"]), first_show)
+    encoder = SalesEncoder(
+        medians,
+        _words(state["genres"]),
+        _words(state["cities"]),
+        _moment(state, "first_show"),
+        _number(state["demand_slope"]),
+    )
     absent = [name for name in encoder.numbers if name not in medians]
-    if absent or first_show == "NaT":
-        raise ValueError(f"no median of {', '.join(absent)}" if absent else "no first_show")
+    if absent:
+        raise ValueError(f"no median of {', '.join(absent)}")
     return encoder
 
 
@@ -224,6 +235,13 @@ def _share(state: dict[str, Any], name: str) -> float:
     if not 0 < value < 1:
         raise ValueError(f"{name} is {value}, not between 0 and 1")
     return value
+
+
+def _moment(state: dict[str, Any], name: str) -> str:
+    moment = np.datetime64(str(state[name]), "us")
+    if np.isnat(moment):
+        raise ValueError(f"no {name}")
+    return str(moment)
 
 
 def _words(values: Any) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the models learn from: extraction by SQL, ground truth where it exists, splits by time."""
+"""What the models learn from: extraction by SQL, and ground truth where it exists."""
 
 from __future__ import annotations
 
@@ -17,20 +17,9 @@ from src.orchestration.environment import DemoEnvironment
 
 FEATURES_SQL = Path(__file__).parents[2] / "sql" / "features"
 GENERATE = "python run_demo_pipeline.py"  # replaces all that is in the warehouse
-MIN_CONCERTS = 200
-CALIBRATION_SHARE = 0.15
 _NUMBERS = ("popularity", "base_price", "artist_prior_sell_through", "artist_prior_log_tickets",
             "artist_prior_log_capacity", "artist_prior_sold_out", "venue_prior_sell_through",
             "city_prior_sell_through")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TimeSplit:
-    """Training rows, later calibration rows, and the newest as test rows."""
-
-    train: pd.DataFrame
-    calibration: pd.DataFrame
-    test: pd.DataFrame
 
 
 def read_feature_sql(name: str, until: pd.Timestamp | None = None) -> str:
@@ -100,47 +89,6 @@ def extract_venue_quarters(environment: DemoEnvironment, run_id: str) -> pd.Data
     return frame
 
 
-def completed(concerts: pd.DataFrame, until: pd.Timestamp | None = None) -> pd.DataFrame:
-    """Return the concerts whose final tickets are known, oldest first.
-
-    Raises ModelError where there are too few, with what the data's end says of it.
-    """
-    done = concerts[concerts["status"] == "completed"]
-    if len(done) < MIN_CONCERTS:
-        raise ModelError(
-            f"{len(done)} completed concerts in the warehouse; training needs {MIN_CONCERTS}",
-            where="concert_dw.concerts",
-            cause=_why_few(concerts, until),
-        )
-    return done.sort_values(["starts_at", "concert_id"]).reset_index(drop=True)
-
-
-def _why_few(concerts: pd.DataFrame, until: pd.Timestamp | None) -> str:
-    if until is None:
-        return "no sale is loaded, so nothing says which concerts are over: ticket_sales is missing"
-    later = int((concerts["starts_at"] > until).sum())
-    return (
-        f"the data reaches to {until:%Y-%m-%d %H:%M}, its as-of date or else its newest "
-        f"purchased_at: of {len(concerts):,} concerts {later:,} start after it and are not over"
-    )
-
-
-def split_by_time(rows: pd.DataFrame, test_size: float) -> TimeSplit:
-    """Split rows in time order: the last share tests, a window before it calibrates."""
-    n = len(rows)
-    first_test = round(n * (1 - test_size))
-    first_calibration = round(n * (1 - test_size) * (1 - CALIBRATION_SHARE / 0.8))
-    if min(first_calibration, first_test - first_calibration, n - first_test) < 20:
-        raise ModelError(
-            f"--test-size {test_size} leaves too few of {n} concerts to train, calibrate or test",
-            hint="--test-size 0.2",
-        )
-    return TimeSplit(
-        rows.iloc[:first_calibration], rows.iloc[first_calibration:first_test],
-        rows.iloc[first_test:],
-    )  # fmt: skip
-
-
 @dataclass(frozen=True)
 class LoadFacts:
     """What the newest load says of the data."""
@@ -161,6 +109,14 @@ def hint_for_more(load: LoadFacts | None) -> str:
     if load is not None and load.is_generated:
         return GENERATE
     return f"add concerts that are over: {GENERATE} --input-dir DIR --load-mode merge"
+
+
+def hint_after_failure(load: LoadFacts | None) -> str:
+    """Return what to do after a failed check; never replaces the user's own data by other."""
+    first = "use the predictions as a candidate's, or"
+    if load is not None and load.is_generated:
+        return f"{first}: {hint_for_more(load)} --seed 42"
+    return f"{first} {hint_for_more(load)}"
 
 
 _LOADS = (

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from src.errors import ModelError
-
-if TYPE_CHECKING:
-    from src.orchestration.training.training_data import LoadFacts
 
 GATED_COVERAGE = 0.9  # the calibration gates are stated for 90 % intervals
 
@@ -127,13 +124,3 @@ def raise_failed(checks: Mapping[str, list[ModelCheck]], what: str, hint: str) -
         cause=f"{key}: {first.name}: expected {first.expected}, found {first.found}",
         hint=hint,
     )
-
-
-def hint_after_failure(load: LoadFacts | None) -> str:
-    """Return what to do after a failed check; never replaces the user's own data by other."""
-    from src.orchestration.training.training_data import hint_for_more
-
-    first = "use the predictions as a candidate's, or"
-    if load is not None and load.is_generated:
-        return f"{first}: {hint_for_more(load)} --seed 42"
-    return f"{first} {hint_for_more(load)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,26 +10,45 @@ import numpy as np
 import pandas as pd
 
 from src.errors import ModelError
-from src.orchestration.training.training_data import TimeSplit
 from src.services.arrays import Floats
+from src.services.features.feature_catalog import EncodedRows, SalesEncoder
 from src.services.model_evaluation_service import ModelEvaluationService, metrics
+from src.services.modelling.time_split import TimeSplit
 from src.services.ticket_sales_prediction_service import (
     HIT_TOLERANCE,
     TicketSalesPredictionService,
+    fit_points,
+    points,
 )
 
 GATES = {"coverage_low": 0.87, "coverage_high": 0.93, "quartile": 0.85, "ece": 0.05, "auc": 0.6}
+THIS_MODEL = "GradientBoosting (this model)"
 MAX_SAMPLED = 200  # points of a picture
 MIN_GATED_ROWS = 1_000  # below, the gates' bands are narrower than chance
 
 
 @dataclass
 class TrainedSalesModel:
-    """The service, what was measured, and what plots need."""
+    """The service, the rows as it reads them, and what was measured."""
 
     service: TicketSalesPredictionService
+    rows: EncodedSplit
     facts: dict[str, Any]
     test: pd.DataFrame  # test rows with tickets, low, high, confidence
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """A split's rows, each part encoded once."""
+
+    train: EncodedRows
+    calibration: EncodedRows
+    test: EncodedRows
+
+    @classmethod
+    def of(cls, split: TimeSplit, encode: Callable[[pd.DataFrame], EncodedRows]) -> EncodedSplit:
+        """Return the split encoded."""
+        return cls(encode(split.train), encode(split.calibration), encode(split.test))
 
 
 def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, Floats]:
@@ -60,13 +80,14 @@ def train_sales_model(
     `extra` names further numeric columns to learn from: the leak test plants one.
     """
     service = TicketSalesPredictionService(random_state, coverage)
-    service.fit(split.train, extra).calibrate(split.calibration)
+    rows = EncodedSplit.of(split, SalesEncoder.fit(split.train, extra).encode)
+    service.fit(rows.train).calibrate(rows.calibration)
     evaluation = ModelEvaluationService(random_state)
-    facts, test = judge_sales_model(service, split, truth, evaluation)
+    facts, test = judge_sales_model(service, split, rows, truth, evaluation)
     leak = facts.get("ceiling") or {}
     if leak.get("is_leak"):
         error = ModelError(
-            "the sales model is better than anybody can be: a feature knows the answer",
+            "the sales model exceeds the theoretical maximum: a feature leaks the target",
             where="test rows of the sales model",
             cause=f"R2 {facts['test_metrics']['r2']:.3f} against {leak['r2_oracle_realised']:.3f} "
             "of an oracle that knows every concert's expected sales",
@@ -74,21 +95,20 @@ def train_sales_model(
         )
         error.facts = facts
         raise error
-    return TrainedSalesModel(service, facts, test)
+    return TrainedSalesModel(service, rows, facts, test)
 
 
 def judge_sales_model(
     service: TicketSalesPredictionService,
     split: TimeSplit,
+    rows: EncodedSplit,
     truth: pd.DataFrame | None,
     evaluation: ModelEvaluationService,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return everything measured on the split, and the test rows with their predictions."""
-    test = split.test.join(service.predict_frame(split.test)[["tickets", "low", "high",
-                                                             "confidence"]])  # fmt: skip
-    actual = test["tickets_sold"].to_numpy(float)
-    point = service.predict_points(split.test)
-    capacity = test["capacity"].to_numpy(float)
+    test = split.test.assign(**service.predict_columns(rows.test))
+    actual, capacity = rows.test.sold, rows.test.capacity
+    point = service.predict_points(rows.test)
     hit = np.abs(actual - test["tickets"]) <= HIT_TOLERANCE * test["tickets"]
     intervals = evaluation.calibration(
         actual, test["low"].to_numpy(), test["high"].to_numpy(), capacity
@@ -102,7 +122,7 @@ def judge_sales_model(
         "test_from": str(split.test["starts_at"].min()),
         "test_metrics": evaluation.evaluate(actual, point),
         "train_metrics": evaluation.evaluate(
-            split.train["tickets_sold"].to_numpy(float), service.predict_points(split.train)
+            rows.train.sold, service.predict_points(rows.train)
         ),
         "sell_through_r2": metrics(actual / capacity, point / capacity)["r2"],
         "baselines": evaluation.against_baselines(actual, point, baselines(split.train, test)),
@@ -191,10 +211,7 @@ def _gates(
 
 
 def importance_table(
-    model: TrainedSalesModel,
-    split: TimeSplit,
-    evaluation: ModelEvaluationService,
-    random_state: int,
+    model: TrainedSalesModel, evaluation: ModelEvaluationService, random_state: int
 ) -> list[dict[str, Any]]:
     """Return permutation importance on the test rows, one-hot columns grouped.
 
@@ -202,35 +219,28 @@ def importance_table(
     probe: what matters no more than the probe does not matter.
     """
     rng = np.random.default_rng(random_state)
-
-    def probed(rows: pd.DataFrame) -> pd.DataFrame:
-        return rows.assign(random_probe=rng.normal(size=len(rows)))
-
-    twin = TicketSalesPredictionService(random_state)
-    twin.fit_points(probed(split.train), extra=("random_probe",))
-    assert twin.encoder_ is not None
+    train, test = (
+        rows.with_column("random_probe", rng.normal(size=len(rows.matrix)))
+        for rows in (model.rows.train, model.rows.test)
+    )
+    twin = fit_points(train, random_state)
     groups: dict[str, list[int]] = {}
-    for index, name in enumerate(twin.encoder_.names):
+    for index, name in enumerate(train.encoder.names):
         groups.setdefault(name.split("=")[0], []).append(index)
     return evaluation.importance(
-        lambda matrix: twin.points_of(matrix, split.test),
-        twin.encoder_.matrix(probed(split.test)),
-        model.test["tickets_sold"].to_numpy(float),
-        groups,
+        lambda matrix: points(twin, matrix, test.capacity), test.matrix, test.sold, groups
     )
 
 
 def leaderboard(facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the challengers' table, or else the model beside its baselines."""
     return facts.get("leaderboard") or [
-        {"model": "GradientBoosting (ours)", **facts["test_metrics"]},
+        {"model": THIS_MODEL, **facts["test_metrics"]},
         *({"model": name, **found} for name, found in facts["baselines"].items()),
     ]
 
 
-def challengers(
-    split: TimeSplit, service: TicketSalesPredictionService, random_state: int
-) -> list[dict[str, Any]]:
+def challengers(model: TrainedSalesModel, random_state: int) -> list[dict[str, Any]]:
     """Return a leaderboard of other learners on the same rows, with fit seconds."""
     import time
 
@@ -238,13 +248,9 @@ def challengers(
     from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
     from threadpoolctl import threadpool_limits
 
-    assert service.encoder_ is not None
-    train, test = service.encoder_.matrix(split.train), service.encoder_.matrix(split.test)
-    sold = split.train["tickets_sold"].to_numpy(float)
-    actual = split.test["tickets_sold"].to_numpy(float)
-    capacity = split.test["capacity"].to_numpy(float)
-    board = [{"model": "GradientBoosting (ours)", "fit_seconds": None,
-              **metrics(actual, service.predict_points(split.test))}]  # fmt: skip
+    train, test = model.rows.train, model.rows.test
+    board = [{"model": THIS_MODEL, "fit_seconds": None,
+              **metrics(test.sold, model.service.predict_points(test))}]  # fmt: skip
     for name, estimator in (
         ("HistGradientBoosting-Poisson", HistGradientBoostingRegressor(
             loss="poisson", max_iter=300, learning_rate=0.05, max_leaf_nodes=15,
@@ -256,7 +262,8 @@ def challengers(
     ):  # fmt: skip
         started = time.monotonic()
         with threadpool_limits(1, "openmp"):
-            predicted = np.clip(estimator.fit(train, sold).predict(test), 0, capacity)
+            predicted = estimator.fit(train.matrix, train.sold).predict(test.matrix)
         seconds = round(time.monotonic() - started, 3)
-        board.append({"model": name, "fit_seconds": seconds, **metrics(actual, predicted)})
+        board.append({"model": name, "fit_seconds": seconds,
+                      **metrics(test.sold, np.clip(predicted, 0, test.capacity))})  # fmt: skip
     return sorted(board, key=lambda row: float(row["mae"]))

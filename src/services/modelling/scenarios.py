@@ -1,4 +1,4 @@
-"""Predictions to talk about: coming concerts, what-ifs, venues; also as warehouse tables."""
+"""Predictions to talk about: coming concerts, what-ifs, venues."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from src.infrastructure.redshift_client import RedshiftClient
-from src.orchestration.training.training_data import TimeSplit
+from src.services.modelling.time_split import TimeSplit
 from src.services.ticket_sales_prediction_service import RANGES, TicketSalesPredictionService
 from src.services.venue_popularity_service import VenuePopularityService
 
 MAX_WRITTEN = 2_000
-_ROWS_PER_INSERT = 250
 _FACTORS = {
     "venue size": ("capacity",),
     "artist popularity": ("popularity",),
@@ -175,37 +173,3 @@ def venue_scenarios(service: VenuePopularityService, panel: pd.DataFrame) -> lis
         }
         for _, r in top.iterrows()
     ]
-
-
-def write_predictions(
-    client: RedshiftClient,
-    predicted: pd.DataFrame,
-    ranking: pd.DataFrame,
-    sales: Predictor,
-    venue: Predictor,
-) -> dict[str, int]:
-    """Replace the rows of the prediction tables, both in one transaction."""
-    concerts: list[tuple[Any, ...]] = [
-        (str(r["concert_id"]), sales.version, r["starts_at"].to_pydatetime(),
-         round(float(r["tickets"]), 1), round(float(r["low"]), 1), round(float(r["high"]), 1),
-         round(float(r["confidence"]), 4), sales.role)
-        for _, r in predicted.iterrows()
-    ]  # fmt: skip
-    venues: list[tuple[Any, ...]] = [
-        (str(r["venue_id"]), venue.version, int(r["rank"]),
-         *(round(float(r[name]), 2) for name in ("score", "forecast", "low", "high")), venue.role)
-        for _, r in ranking.iterrows()
-    ]  # fmt: skip
-    tables: dict[str, list[tuple[Any, ...]]] = {
-        "concert_predictions": concerts,
-        "venue_rankings": venues,
-    }
-    with client.transaction():
-        for table, rows in tables.items():
-            client.execute(f"DELETE FROM concert_dw.{table}")
-            for start in range(0, len(rows), _ROWS_PER_INSERT):
-                part = rows[start : start + _ROWS_PER_INSERT]
-                marks = ", ".join(["(" + ", ".join(["%s"] * len(part[0])) + ")"] * len(part))
-                flat = [value for row in part for value in row]
-                client.execute(f"INSERT INTO concert_dw.{table} VALUES {marks}", flat)
-    return {table: len(rows) for table, rows in tables.items()}

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from src.errors import SavedModelError
-from src.infrastructure.storage.model_registry import ModelRegistry, SavedModel
-from src.orchestration.training.model_decision import ModelCheck, model_checks
-from src.orchestration.training.sales_training import TrainedSalesModel, judge_sales_model
-from src.orchestration.training.training_data import TimeSplit, split_by_time
-from src.orchestration.training.venue_training import (
-    TrainedVenueModel,
-    judge_venue_model,
-    newest_examples,
-)
 from src.services.arrays import Floats
 from src.services.features.drift import drift
 from src.services.model_evaluation_service import ModelEvaluationService
 from src.services.modelling import model_files
-from src.services.ticket_sales_prediction_service import PREDICTED
-from src.services.venue_popularity_service import FORECAST
+from src.services.modelling.model_decision import ModelCheck, model_checks
+from src.services.modelling.sales_training import (
+    EncodedSplit,
+    TrainedSalesModel,
+    judge_sales_model,
+)
+from src.services.modelling.time_split import TimeSplit, split_by_time
+from src.services.modelling.venue_training import (
+    TrainedVenueModel,
+    judge_venue_model,
+    newest_examples,
+)
+from src.services.ticket_sales_prediction_service import PREDICTED, TicketSalesPredictionService
+from src.services.venue_popularity_service import FORECAST, VenuePopularityService
 
+Service = TypeVar("Service")
 GOLDEN_TOLERANCE = 1e-6
 MIN_UNSEEN = 30  # fewer rows judge nothing
+
+
+class SavedVersion(Protocol):
+    """A version of a model as it is stored."""
+
+    @property
+    def version(self) -> int:
+        """Return its number."""
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Return its files by name."""
 
 
 def golden_of(
@@ -93,72 +110,68 @@ def _judged(name: str, expected: str, found: str, holds: bool) -> ModelCheck:
     return ModelCheck(name, expected, found, "passed" if holds else "failed")
 
 
-def loaded_sales(saved: SavedModel) -> tuple[Any, list[ModelCheck]]:
+def loaded_sales(
+    files: dict[str, bytes],
+) -> tuple[TicketSalesPredictionService, list[ModelCheck]]:
     """Return the service of a saved sales model, and its golden checks."""
-    service = model_files.sales_service(saved.files)
-    checks = golden_checks(
-        saved.files, "ticket_sales", service.predict, service.predict_frame, PREDICTED
-    )
+    service = model_files.sales_service(files)
+    checks = golden_checks(files, "ticket_sales", service.predict, service.predict_frame, PREDICTED)
     return service, checks
 
 
-def loaded_venues(saved: SavedModel) -> tuple[Any, list[ModelCheck]]:
-    """Return the service of a saved venue model, and its golden checks where it has some."""
-    service = model_files.venue_service(saved.files)
-    if "golden.json" not in saved.files:  # a model of an earlier program
-        return service, []
-    checks = golden_checks(
-        saved.files, "venue_popularity", service.predict, service.forecast, FORECAST
-    )
+def loaded_venues(files: dict[str, bytes]) -> tuple[VenuePopularityService, list[ModelCheck]]:
+    """Return the service of a saved venue model, and its golden checks."""
+    service = model_files.venue_service(files)
+    checks = golden_checks(files, "venue_popularity", service.predict, service.forecast, FORECAST)
     return service, checks
 
 
 def check_sales_champion(
-    registry: ModelRegistry,
+    files: dict[str, bytes],
     concerts: pd.DataFrame,
     truth: pd.DataFrame | None,
     *,
     test_size: float,
     random_state: int,
-) -> tuple[SavedModel, dict[str, Any], list[ModelCheck]]:
+) -> tuple[dict[str, Any], list[ModelCheck]]:
     """Judge the saved sales model on the current warehouse; trains and writes nothing.
 
-    Only concerts that it has not learned from judge it. Raises SavedModelError where it is missing,
+    Only concerts that it has not learned from judge it. Raises SavedModelError where it is
     damaged or of another version.
     """
-    saved = registry.champion("ticket_sales")
-    service, checks = loaded_sales(saved)
-    reference = model_files.saved_json(saved.files, "ticket_sales", "reference_profile.json")
+    service, checks = loaded_sales(files)
+    reference = model_files.saved_json(files, "ticket_sales", "reference_profile.json")
     split = split_by_time(concerts, test_size)
-    unseen = split.test[_is_later(split.test["starts_at"], service.trained_until_)]
+    unseen = split.test[_is_later(split.test["starts_at"], service.fitted.trained_until)]
     seen, split = len(split.test) - len(unseen), _judged_on(split, unseen)
-    facts, test = judge_sales_model(service, split, truth, ModelEvaluationService(random_state))
+    rows = EncodedSplit.of(split, service.encode)
+    evaluation = ModelEvaluationService(random_state)
+    facts, _ = judge_sales_model(service, split, rows, truth, evaluation)
     is_unseen = len(unseen) >= MIN_UNSEEN
     checks.append(_unseen(len(unseen), seen, is_unseen))
     checks += model_checks(facts, service.coverage, is_unseen=is_unseen)
-    moved = drift(reference, service.encoder_.matrix(test), service.encoder_.names)
+    moved = drift(reference, rows.test.matrix, rows.test.encoder.names)
     facts["drift"] = moved
     drifted = [row["feature"] for row in moved["features"] if row["has_drifted"]]
     # Reported, not judged: history features and the calendar always move.
     found = ", ".join(drifted[:5]) or moved["verdict"]
     checks.append(ModelCheck("drift since training", "reported, not judged", found, "skipped"))
-    return saved, facts, checks
+    return facts, checks
 
 
 def check_venue_champion(
-    registry: ModelRegistry, panel: pd.DataFrame, *, test_size: float, random_state: int
-) -> tuple[SavedModel, dict[str, Any], list[ModelCheck]]:
+    files: dict[str, bytes], panel: pd.DataFrame, *, test_size: float, random_state: int
+) -> tuple[dict[str, Any], list[ModelCheck]]:
     """Judge the saved venue model on the current warehouse; trains and writes nothing."""
-    saved = registry.champion("venue_popularity")
-    service, checks = loaded_venues(saved)
+    service, checks = loaded_venues(files)
     test = newest_examples(service, panel, test_size)
-    unseen = test[_is_later(test["quarter"], service.trained_until_)]
+    unseen = test[_is_later(test["quarter"], service.trained_until)]
     is_unseen = len(unseen) >= MIN_UNSEEN
     checks.append(_unseen(len(unseen), len(test) - len(unseen), is_unseen))
     test = unseen if is_unseen else test
     facts = judge_venue_model(service, test, ModelEvaluationService(random_state))
     facts["rows"] = {"train": 0, "calibration": 0, "test": len(test)}
-    return saved, facts, checks + model_checks(facts, service.coverage, is_unseen=is_unseen)
+    return facts, checks + model_checks(facts, service.coverage, is_unseen=is_unseen)
 
 
 def _judged_on(split: TimeSplit, unseen: pd.DataFrame) -> TimeSplit:
@@ -173,71 +186,75 @@ def _unseen(unseen: int, seen: int, is_enough: bool) -> ModelCheck:
                       "passed" if is_enough else "skipped")  # fmt: skip
 
 
-def _is_later(moments: pd.Series, until: str | None) -> Any:
-    """Tell which rows are newer than all that a model learned from; all where it does not say."""
-    if until is None:
-        return np.ones(len(moments), dtype=bool)
-    return (pd.to_datetime(moments) > pd.Timestamp(until)).to_numpy()
+def _is_later(moments: pd.Series, until: str) -> npt.NDArray[np.bool_]:
+    """Tell which rows are newer than all that a model learned from."""
+    return np.asarray(pd.to_datetime(moments) > pd.Timestamp(until))
 
 
 def compare_sales(
-    registry: ModelRegistry, model: TrainedSalesModel, random_state: int
-) -> tuple[Any, dict[str, Any] | None]:
+    saved: SavedVersion | None, model: TrainedSalesModel, random_state: int
+) -> tuple[TicketSalesPredictionService | None, dict[str, Any] | None]:
     """Compare a new sales model with the champion on test rows that are new to both, paired.
 
     Returns the champion's service and the comparison; None, None where there is no champion that
     this program can read.
     """
-    try:
-        saved = registry.champion("ticket_sales")
-        champion = model_files.sales_service(saved.files)
-    except SavedModelError:
+    champion = _read(saved, model_files.sales_service)
+    if saved is None or champion is None:
         return None, None
-    rows = model.test[_is_later(model.test["starts_at"], champion.trained_until_)]
+    is_new = _is_later(model.test["starts_at"], champion.fitted.trained_until)
     return champion, _compared(
         saved.version,
-        champion.trained_until_,
-        rows["tickets_sold"].to_numpy(float),
-        lambda: (model.service.predict_points(rows), champion.predict_points(rows)),
+        model.rows.test.sold[is_new],
+        lambda: (
+            model.service.predict_points(model.rows.test)[is_new],
+            champion.predict_points(model.test[is_new]),
+        ),
         random_state,
     )
 
 
 def compare_venues(
-    registry: ModelRegistry, model: TrainedVenueModel, random_state: int
-) -> tuple[Any, dict[str, Any] | None]:
+    saved: SavedVersion | None, model: TrainedVenueModel, random_state: int
+) -> tuple[VenuePopularityService | None, dict[str, Any] | None]:
     """Compare a new venue model with the champion, as `compare_sales` does.
 
     Their scales differ with what they learned from: the new model's score is what is forecast.
     """
-    try:
-        saved = registry.champion("venue_popularity")
-        champion = model_files.venue_service(saved.files)
-    except SavedModelError:
+    champion = _read(saved, model_files.venue_service)
+    if saved is None or champion is None:
         return None, None
     examples = model.service.examples(model.panel)
-    is_test = examples["target"].notna() & _is_later(examples["quarter"],
-                                                     model.service.trained_until_)  # fmt: skip
-    is_new = is_test & _is_later(examples["quarter"], champion.trained_until_)
+    until = max(model.service.trained_until, champion.trained_until, key=pd.Timestamp)
+    is_new = examples["target"].notna() & _is_later(examples["quarter"], until)
     rows, other = examples[is_new], champion.examples(model.panel)[is_new]
     return champion, _compared(
         saved.version,
-        champion.trained_until_,
         rows["target"].to_numpy(float),
         lambda: (model.service.forecast_points(rows), champion.forecast_points(other)),
         random_state,
     )
 
 
+def _read(
+    saved: SavedVersion | None, load: Callable[[dict[str, bytes]], Service]
+) -> Service | None:
+    """Return a version's service, or None where this program cannot read it."""
+    try:
+        return None if saved is None else load(saved.files)
+    except SavedModelError:
+        return None
+
+
 def _compared(
     version: int,
-    until: str | None,
     actual: Floats,
     predict: Callable[[], tuple[Floats, Floats]],
     random_state: int,
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"version": version, "rows": len(actual)}
-    if until is None or len(actual) < MIN_UNSEEN:
+    if len(actual) < MIN_UNSEEN:
         return {**found, "verdict": "not compared"}
-    ours, other = predict()
-    return {**found, **ModelEvaluationService(random_state).compare(actual, ours, other)}
+    candidate, reference = predict()
+    compared = ModelEvaluationService(random_state).compare(actual, candidate, reference)
+    return {**found, **compared}

@@ -54,7 +54,7 @@ def build_parser() -> Any:
     data.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the newest run, if it did not succeed, behind its last finished stage",
+        help="resume the newest run after its last completed stage, if it did not succeed",
     )
     where = parser.add_argument_group("where and how")
     add_setting(where, "raw_bucket", metavar="NAME")
@@ -64,7 +64,7 @@ def build_parser() -> Any:
     add_setting(where, "etl_engine")
     add_setting(where, "load_mode")
     where.add_argument(
-        "-n", "--dry-run", action="store_true", help="say what would be done, and do nothing"
+        "-n", "--dry-run", action="store_true", help="print what would be done, and do nothing"
     )
     return parser
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Check that everything the concert demo needs is in place, and works."""
+"""Check the installation, the documents and the target of the concert demo."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def build_parser() -> Any:
     )
     checks.add_argument("--list", action="store_true", help="list the checks, and run none")
     checks.add_argument(
-        "--smoke", action="store_true", help="also run both scripts, tiny, in a temporary folder"
+        "--smoke",
+        action="store_true",
+        help="also run both scripts on small data, in a temporary folder",
     )
     checks.add_argument(
         "--strict", action="store_true", help="a check that was skipped counts as failed"

@@ -1,4 +1,4 @@
-"""Creates or updates a Glue job, runs it, and waits for the one good end."""
+"""Creates or updates a Glue job, runs it, and waits for its end."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from src.infrastructure.aws.glue_job import GlueJob, GlueRun, definition, dpu_se
 from src.infrastructure.storage.s3_storage import S3Storage
 
 SCRIPT_PREFIX = "scripts"
-TOKEN = "--run-token"  # the argument by which a rerun knows a run that is its own
-# JobRunState of the Glue API: all other states are still on their way.
+TOKEN = "--run-token"  # the argument by which a rerun recognises its own run
+# JobRunState of the Glue API: in all other states the run is still in progress.
 GOOD_END = "SUCCEEDED"
 BAD_ENDS = frozenset({"STOPPED", "FAILED", "TIMEOUT", "ERROR", "EXPIRED"})
 # Glue's own failures, not the script's: worth one more attempt.
@@ -77,7 +77,7 @@ class GlueJobManager:
             return "created"
         if all(current.get(name) == value for name, value in wanted.items()):
             return "unchanged"
-        # UpdateJob overwrites the whole definition: send ours, never a changed copy of theirs.
+        # UpdateJob overwrites the whole definition: never send a changed copy of Glue's.
         self._call(job.name, self._client.update_job, JobName=job.name, JobUpdate=wanted)
         return "updated"
 
@@ -87,22 +87,22 @@ class GlueJobManager:
         arguments: dict[str, str],
         on_state: Callable[[str, str], None] | None = None,
     ) -> GlueRun:
-        """Start the job and wait for its end; `on_state(run id, state)` hears each change.
+        """Start the job and wait for its end; `on_state(run id, state)` is called at each change.
 
-        A run with the same script and arguments that is on its way already is waited for instead.
+        A run with the same script and arguments that is already in progress is waited for instead.
         Raises EtlError for every end but SUCCEEDED. Ctrl-C stops the run first.
         """
-        hear = on_state or (lambda *_: None)
+        notify = on_state or (lambda *_: None)
         arguments = {**arguments, TOKEN: self._token(job_name, arguments)}
         started, attempt = self._clock(), 1
-        run_id = found = self._run_on_its_way(job_name, arguments[TOKEN])
+        run_id = found = self._running_already(job_name, arguments[TOKEN])
         while True:
             run_id = run_id or self._start(job_name, arguments)
             try:
-                last = self._wait(job_name, run_id, hear)
+                last = self._wait(job_name, run_id, notify)
                 successor = self._successor(job_name, last)
             except BaseException:
-                self._stop(job_name, run_id, hear)
+                self._stop(job_name, run_id, notify)
                 raise
             state = last["JobRunState"]
             if state == GOOD_END:
@@ -125,7 +125,7 @@ class GlueJobManager:
         text = json.dumps([self._scripts.get(job_name), sorted(arguments.items())])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def _run_on_its_way(self, job_name: str, token: str) -> str | None:
+    def _running_already(self, job_name: str, token: str) -> str | None:
         """Return the newest run with a token that has not ended, or None."""
         for run in self._newest_runs(job_name):
             has_ended = run["JobRunState"] == GOOD_END or run["JobRunState"] in BAD_ENDS
@@ -151,15 +151,17 @@ class GlueJobManager:
                 is_busy = _code(error) in _BUSY
                 if not (may_have_started or is_busy or _code(error) in _PASSING):
                     raise
-                # An answer that was lost, or a retry of boto3's own: the run may be ours.
-                own = self._run_on_its_way(job_name, arguments[TOKEN])
+                # An answer that was lost, or a retry of boto3's own: the run may be this command's.
+                own = self._running_already(job_name, arguments[TOKEN])
                 if own is not None:
                     return own
                 if may_have_started or self._clock() >= deadline:
                     raise
                 self._sleep(self._poll_s)
 
-    def _wait(self, job_name: str, run_id: str, hear: Callable[[str, str], None]) -> dict[str, Any]:
+    def _wait(
+        self, job_name: str, run_id: str, notify: Callable[[str, str], None]
+    ) -> dict[str, Any]:
         seen = ""
         while True:
             call = self._client.get_job_run
@@ -168,7 +170,7 @@ class GlueJobManager:
             ]
             state = run["JobRunState"]
             if state != seen:
-                hear(run_id, state)
+                notify(run_id, state)
             seen = state
             if state == GOOD_END or state in BAD_ENDS:
                 return run
@@ -188,16 +190,16 @@ class GlueJobManager:
             self._sleep(self._poll_s)
         return None
 
-    def _stop(self, job_name: str, run_id: str, hear: Callable[[str, str], None]) -> None:
+    def _stop(self, job_name: str, run_id: str, notify: Callable[[str, str], None]) -> None:
         """Stop a run we no longer wait for; what made us leave is the error that counts."""
         try:
             self._client.batch_stop_job_run(JobName=job_name, JobRunIds=[run_id])
         except (ClientError, BotoCoreError):
             command = f"aws glue batch-stop-job-run --job-name {job_name} --job-run-ids {run_id}"
-            hear(run_id, f"may still run and cost: {command}")
+            notify(run_id, f"may still run and cost: {command}")
 
     def _patiently(self, job_name: str, operation: Callable[..., Any], **arguments: Any) -> Any:
-        """Call an operation that only looks; what passes by itself is waited for, with a bound."""
+        """Call an operation that only reads; transient errors are waited for, with a bound."""
         deadline = self._clock() + self._busy_wait_s
         while True:
             try:

@@ -14,7 +14,7 @@ from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, AwsAccount, part
 from src.infrastructure.aws.glue_job import LOG_GROUP
 from src.settings import Settings
 
-# In a bucket that somebody else made: only what lies where a run of the demo puts it.
+# In a bucket that the demo did not create: only what is stored where a run of the demo puts it.
 _RUN = r"\d{8}T\d{6}Z-[0-9a-f]{4}"
 _OURS = re.compile(
     rf"(raw|processed|quarantine|summary|manifests)/{_RUN}/|unload/[a-z_]+-{_RUN}/"

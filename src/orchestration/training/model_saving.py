@@ -66,8 +66,8 @@ def save_both(
     for name, (files, golden, facts) in bundles.items():
         files["golden.json"] = _json(golden)
         files["model_card.md"] = model_card(name, facts, provenance).encode()
-        said = {**provenance, "test_metrics": facts["test_metrics"]}
-        versions[name] = registry.save(name, files, said)
+        described = {**provenance, "test_metrics": facts["test_metrics"]}
+        versions[name] = registry.save(name, files, described)
     _prove(registry, versions)
     return versions
 

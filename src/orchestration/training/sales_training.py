@@ -55,7 +55,7 @@ def train_sales_model(
     coverage: float,
     extra: tuple[str, ...] = (),
 ) -> TrainedSalesModel:
-    """Fit, calibrate and judge; raises ModelError where the model knows too much.
+    """Fit, calibrate and judge; raises ModelError where the target leaks.
 
     `extra` names further numeric columns to learn from: the leak test plants one.
     """
@@ -66,10 +66,10 @@ def train_sales_model(
     leak = facts.get("ceiling") or {}
     if leak.get("is_leak"):
         error = ModelError(
-            "the sales model is better than anybody can be: a feature knows the answer",
+            "the sales model exceeds the theoretical maximum: a feature leaks the target",
             where="test rows of the sales model",
             cause=f"R2 {facts['test_metrics']['r2']:.3f} against {leak['r2_oracle_realised']:.3f} "
-            "of an oracle that knows every concert's expected sales",
+            "of an oracle that uses every concert's true expected sales",
             hint="look at the first features of the importance table",
         )
         error.facts = facts
@@ -223,7 +223,7 @@ def importance_table(
 def leaderboard(facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the challengers' table, or else the model beside its baselines."""
     return facts.get("leaderboard") or [
-        {"model": "GradientBoosting (ours)", **facts["test_metrics"]},
+        {"model": "GradientBoosting (this model)", **facts["test_metrics"]},
         *({"model": name, **found} for name, found in facts["baselines"].items()),
     ]
 
@@ -243,7 +243,7 @@ def challengers(
     sold = split.train["tickets_sold"].to_numpy(float)
     actual = split.test["tickets_sold"].to_numpy(float)
     capacity = split.test["capacity"].to_numpy(float)
-    board = [{"model": "GradientBoosting (ours)", "fit_seconds": None,
+    board = [{"model": "GradientBoosting (this model)", "fit_seconds": None,
               **metrics(actual, service.predict_points(split.test))}]  # fmt: skip
     for name, estimator in (
         ("HistGradientBoosting-Poisson", HistGradientBoostingRegressor(

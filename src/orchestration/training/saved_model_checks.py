@@ -1,4 +1,4 @@
-"""Saved models after loading: whole, still right, still about this world, and which is better."""
+"""Saved models after loading: integrity, accuracy, drift, and which is better."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def golden_checks(
     predict_frame: Callable[[Any], Any],
     names: tuple[str, ...],
 ) -> list[ModelCheck]:
-    """Compare a loaded model with what it predicted when it was saved, both ways into it."""
+    """Compare a loaded model with its predictions when it was saved, as records and as rows."""
     golden = model_files.saved_json(files, model, "golden.json")
     try:
         rows = golden["rows"]
@@ -139,9 +139,9 @@ def check_sales_champion(
     moved = drift(reference, service.encoder_.matrix(test), service.encoder_.names)
     facts["drift"] = moved
     drifted = [row["feature"] for row in moved["features"] if row["has_drifted"]]
-    # Reported, not judged: history features and the calendar always move.
+    # Reported only: history features and the calendar always move.
     found = ", ".join(drifted[:5]) or moved["verdict"]
-    checks.append(ModelCheck("drift since training", "reported, not judged", found, "skipped"))
+    checks.append(ModelCheck("drift since training", "reported only", found, "skipped"))
     return saved, facts, checks
 
 
@@ -174,7 +174,7 @@ def _unseen(unseen: int, seen: int, is_enough: bool) -> ModelCheck:
 
 
 def _is_later(moments: pd.Series, until: str | None) -> Any:
-    """Tell which rows are newer than all that a model learned from; all where it does not say."""
+    """Tell which rows are newer than all that a model learned from; all if not recorded."""
     if until is None:
         return np.ones(len(moments), dtype=bool)
     return (pd.to_datetime(moments) > pd.Timestamp(until)).to_numpy()

@@ -55,7 +55,7 @@ def extract_concerts(
 ) -> pd.DataFrame:
     """Return one row per concert of a venue with a known capacity, oldest first.
 
-    Where the data does not say whether a concert is over, it is if it started by `until`.
+    Where the data does not state whether a concert is over, it is if it started by `until`.
     """
     query = read_feature_sql("ticket_sales", until)
     frame = environment.read_frame(query, f"ticket_sales-{run_id}")
@@ -103,7 +103,7 @@ def extract_venue_quarters(environment: DemoEnvironment, run_id: str) -> pd.Data
 def completed(concerts: pd.DataFrame, until: pd.Timestamp | None = None) -> pd.DataFrame:
     """Return the concerts whose final tickets are known, oldest first.
 
-    Raises ModelError where there are too few, with what the data's end says of it.
+    Raises ModelError where there are too few, with the cause, from where the data ends.
     """
     done = concerts[concerts["status"] == "completed"]
     if len(done) < MIN_CONCERTS:
@@ -117,7 +117,7 @@ def completed(concerts: pd.DataFrame, until: pd.Timestamp | None = None) -> pd.D
 
 def _why_few(concerts: pd.DataFrame, until: pd.Timestamp | None) -> str:
     if until is None:
-        return "no sale is loaded, so nothing says which concerts are over: ticket_sales is missing"
+        return "no sale is loaded, so no row shows which concerts are over: ticket_sales is missing"
     later = int((concerts["starts_at"] > until).sum())
     return (
         f"the data reaches to {until:%Y-%m-%d %H:%M}, its as-of date or else its newest "
@@ -143,7 +143,7 @@ def split_by_time(rows: pd.DataFrame, test_size: float) -> TimeSplit:
 
 @dataclass(frozen=True)
 class LoadFacts:
-    """What the newest load says of the data."""
+    """What the newest load recorded about the data."""
 
     dataset_id: str
     as_of: Any

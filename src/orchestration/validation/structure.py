@@ -69,7 +69,7 @@ MINIMUM_PYTHON = (3, 11)
 
 
 def file_structure(context: Context) -> Finding:
-    """Every required file is there and not empty, every required folder holds something."""
+    """Every required file exists and is not empty, every required folder holds something."""
     problems = []
     for name in REQUIRED_FILES:
         path = context.root / name
@@ -115,7 +115,7 @@ def sql_files(context: Context) -> Finding:
             continue
         if not statements:
             problems.append(f"{name}: no statement")
-        # What sqlglot does not know becomes a Command, or an expression that is no statement.
+        # What sqlglot does not support becomes a Command, or an expression that is no statement.
         problems += [f"{name}: not a statement: {s.sql()[:60]}" for s in statements
                      if not isinstance(s, (exp.Query, exp.DDL, exp.DML, exp.Drop))]  # fmt: skip
     return judge(f"{len(files)} SQL files parse as Redshift", "all of them", problems)
@@ -212,7 +212,7 @@ def dependencies(context: Context) -> Finding:
 CHECKS = (
     Check("python", "the Python that runs this", python_version),
     Check("dependencies", "the packages of requirements.txt", dependencies),
-    Check("file_structure", "the files everybody relies on", file_structure),
+    Check("file_structure", "the files that the project needs", file_structure),
     Check("imports", "the modules below src", imports),
     Check("sql_files", "the SQL, as Redshift reads it", sql_files),
     Check("report_schemas", "the reports' JSON Schemas", report_schemas),

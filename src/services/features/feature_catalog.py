@@ -57,7 +57,7 @@ def refuse_late(features: Iterable[Feature], *, prediction_at: KnownAt = "on_sal
         raise ModelError(
             f"features known too late for a prediction at {prediction_at}: {', '.join(late)}",
             where="src/services/features/feature_catalog.py",
-            cause="a model that sees them knows the answer",
+            cause="a model that sees them leaks the target",
             hint="remove them, or predict later",
         )
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Check that everything the concert demo needs is in place, and works."""
+"""Check the installation, the documents and the target of the concert demo."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ DemoError                 base: message, where, cause, hint, exit code
 |   +-- BusyError             another run holds the same state folder
 |   +-- InputDataError        the user's own files cannot be used
 +-- StageFailedError      exit 1: it ran and a stage failed
-    +-- GenerationError       the generated data broke its own laws
+    +-- GenerationError       the generated data broke its own rules
     +-- StorageError          S3 refused or lost something
     +-- EtlError              the Glue job did not succeed
     +-- WarehouseError        Redshift refused a statement
@@ -59,7 +59,7 @@ class DemoError(Exception):
 
 
 class CannotRunError(DemoError):
-    """The run could not start or go on; nothing was judged."""
+    """The run could not start or continue; nothing was evaluated."""
 
     exit_code = 2
 
@@ -89,7 +89,7 @@ class StageFailedError(DemoError):
 
 
 class GenerationError(StageFailedError):
-    """The generated data broke its own laws."""
+    """The generated data broke its own rules."""
 
 
 class StorageError(StageFailedError):

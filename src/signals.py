@@ -1,4 +1,4 @@
-"""Moments that Ctrl-C must not cut in two, and processes that must not outlive another."""
+"""Steps that Ctrl-C must not interrupt, and processes that must not outlive another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def die_with(parent: int) -> None:
     import ctypes
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:  # it died before we said so
+    if os.getppid() != parent:  # it died before the request took effect
         os._exit(1)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TABLE_HEAD = ["| behaviour | status | source | tests in |", "| --- | --- | --- | --- |"]
+CELL = 220  # characters of a table's cell
 AREAS = (
     "COPY: what loads", "COPY: what fails", "COPY: sources and options", "UNLOAD", "System views",
     "Tables", "Queries and changes", "Functions", "Sessions and transactions", "Any client",
@@ -74,13 +75,38 @@ def conformance_list() -> str:
             if mark["area"] == area
         ]
         parts.append("\n".join([f"### {area}\n", *TABLE_HEAD, *rows]))
+        parts += [
+            f"Cases of *{mark['behaviour']}*:\n\n```text\n{_lines(test, mark)}\n```"
+            for _, test, mark in tests
+            if mark["area"] == area and len(_behaviour(test, mark)) != len(_all_cases(test, mark))
+        ]
     return "\n\n".join(parts)
 
 
 def _behaviour(test: Any, mark: dict[str, Any]) -> str:
+    """Return a behaviour with its cases; those that a cell cannot hold stand below the table."""
+    text = _all_cases(test, mark)
+    if len(text) <= CELL:
+        return text
+    return f"{mark['behaviour']}: {len(cases_of(test, mark['cases']))} cases, below"
+
+
+def _all_cases(test: Any, mark: dict[str, Any]) -> str:
     if not mark["cases"]:
         return str(mark["behaviour"])
     return f"{mark['behaviour']}: {', '.join(code(case) for case in cases_of(test, mark['cases']))}"
+
+
+def _lines(test: Any, mark: dict[str, Any]) -> str:
+    """Return the cases as lines of a block: short ones together, others alone."""
+    lines: list[str] = []
+    for case in cases_of(test, mark["cases"]):
+        shown = visible(case) if case.strip() else "(none)"
+        if lines and len(lines[-1]) + len(shown) < 100 and mark["cases"] == "path":
+            lines[-1] += f"  {shown}"
+        else:
+            lines.append(shown)
+    return "\n".join(lines)
 
 
 def _status(mark: dict[str, Any]) -> str:
@@ -91,5 +117,10 @@ def _status(mark: dict[str, Any]) -> str:
 
 def code(text: str) -> str:
     """Return text as code inside of a table's cell."""
-    plain = re.sub(r"[\x00-\x1f]", lambda m: f"\\x{ord(m[0]):02x}", text).replace("|", "\\|")
+    plain = visible(text).replace("|", "\\|")
     return f"`{plain}`" if plain.strip() else "(none)"
+
+
+def visible(text: str) -> str:
+    """Return text with its control characters written out."""
+    return re.sub(r"[\x00-\x1f]", lambda m: f"\\x{ord(m[0]):02x}", text)

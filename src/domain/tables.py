@@ -114,13 +114,13 @@ VENUES = TableSpec(
     "Where they play. One row per venue.",
     (
         _key("venue_id", "Key: an integer or a string of at most 64 bytes."),
-        Column("name", "text", "Name of the house.", required=True, max_bytes=200),
+        Column("name", "text", "Name of the venue.", required=True, max_bytes=200),
         Column("city", "text", "City.", required=True, max_bytes=120),
         Column("country", "text", "ISO 3166 alpha-2 country.", max_bytes=2, case="upper"),
         Column(
             "venue_type",
             "text",
-            "Class of house: club, theatre, hall, amphitheatre, arena or stadium.",
+            "Class of venue: club, theatre, hall, amphitheatre, arena or stadium.",
             max_bytes=40,
             case="lower",
         ),

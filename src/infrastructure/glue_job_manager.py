@@ -1,4 +1,4 @@
-"""Creates or updates a Glue job, runs it, and waits for the one good end."""
+"""Creates or updates a Glue job, runs it, and waits for its end."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class GlueJobManager:
             return "created"
         if all(current.get(name) == value for name, value in wanted.items()):
             return "unchanged"
-        # UpdateJob overwrites the whole definition: send ours, never a changed copy of theirs.
+        # UpdateJob overwrites the whole definition: never send a changed copy of Glue's.
         self._call(job.name, self._client.update_job, JobName=job.name, JobUpdate=wanted)
         return "updated"
 
@@ -89,22 +89,22 @@ class GlueJobManager:
         arguments: dict[str, str],
         on_state: Callable[[str, str], None] | None = None,
     ) -> GlueRun:
-        """Start the job and wait for its end; `on_state(run id, state)` hears each change.
+        """Start the job and wait for its end; `on_state(run id, state)` is called at each change.
 
-        A run with the same script and arguments that is on its way already is waited for instead.
+        A run with the same script and arguments that is already in progress is waited for instead.
         Raises EtlError for every end but SUCCEEDED. Ctrl-C stops the run first.
         """
-        hear = on_state or (lambda *_: None)
+        notify = on_state or (lambda *_: None)
         arguments = {**arguments, TOKEN: self._token(job_name, arguments)}
         started, attempt = self._clock(), 1
-        run_id = found = self._run_on_its_way(job_name, arguments[TOKEN])
+        run_id = found = self._running_already(job_name, arguments[TOKEN])
         while True:
             run_id = run_id or self._start(job_name, arguments)
             try:
-                last = self._wait(job_name, run_id, hear)
+                last = self._wait(job_name, run_id, notify)
                 successor = self._successor(job_name, last)
             except BaseException:
-                self._stop(job_name, run_id, hear)
+                self._stop(job_name, run_id, notify)
                 raise
             state = last["JobRunState"]
             if state == GOOD_END:
@@ -127,7 +127,7 @@ class GlueJobManager:
         text = json.dumps([self._scripts.get(job_name), sorted(arguments.items())])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def _run_on_its_way(self, job_name: str, token: str) -> str | None:
+    def _running_already(self, job_name: str, token: str) -> str | None:
         """Return the newest run with a token that has not ended, or None."""
         for run in self._newest_runs(job_name):
             if run.get("Arguments", {}).get(TOKEN) == token and not _has_ended(run):
@@ -159,7 +159,9 @@ class GlueJobManager:
 
         return self._again(start, may_repeat, self._poll_s)
 
-    def _wait(self, job_name: str, run_id: str, hear: Callable[[str, str], None]) -> dict[str, Any]:
+    def _wait(
+        self, job_name: str, run_id: str, notify: Callable[[str, str], None]
+    ) -> dict[str, Any]:
         seen = ""
 
         def look() -> dict[str, Any]:
@@ -197,13 +199,13 @@ class GlueJobManager:
             clock=self._clock,
         )
 
-    def _stop(self, job_name: str, run_id: str, hear: Callable[[str, str], None]) -> None:
+    def _stop(self, job_name: str, run_id: str, notify: Callable[[str, str], None]) -> None:
         """Stop a run we no longer wait for; what made us leave is the error that counts."""
         try:
             self._client.batch_stop_job_run(JobName=job_name, JobRunIds=[run_id])
         except (ClientError, BotoCoreError):
             command = f"aws glue batch-stop-job-run --job-name {job_name} --job-run-ids {run_id}"
-            hear(run_id, f"may still run and cost: {command}")
+            notify(run_id, f"may still run and cost: {command}")
 
     def _patiently(self, job_name: str, operation: Callable[..., Any], **arguments: Any) -> Any:
         """Call an operation that only looks; what passes by itself is waited for, with a bound."""

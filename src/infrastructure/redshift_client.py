@@ -29,7 +29,7 @@ SCHEMA_SQL = Path(__file__).parents[1] / "sql" / "schema"
 # Statements that carry credentials are never logged.
 _SECRET_STATEMENT = re.compile(r"IAM_ROLE|CREDENTIALS|ACCESS_KEY|PASSWORD", re.IGNORECASE)
 _DETAIL_LINE = re.compile(r"^\s*(error|context):\s+(\S.*)$", re.MULTILINE)
-# What passes by itself, by the message: SQLSTATE tells 1023 from no other XX000.
+# Transient errors, by the message: SQLSTATE does not separate 1023 from other XX000.
 _PASSING = ("1023", "conflict with concurrent transaction", "deadlock detected", "CanRetry 1",
             "Data API refused: ThrottlingException", "Status 503")  # fmt: skip
 _LOST_STATES = ("57P01", "57P02", "57P03")
@@ -87,7 +87,7 @@ class RedshiftClient:
     def connection(self) -> Any:
         """Return the open connection, connecting with growing pauses if need be.
 
-        One that nobody used for a while may be dead without knowing it, behind a gateway.
+        A connection that was idle for a while may have been dropped by a gateway without notice.
         """
         is_closed = self._connection is None or bool(self._connection.closed)
         if is_closed or (self._was_forgotten() and not self._answers()):
@@ -96,7 +96,7 @@ class RedshiftClient:
         return self._connection
 
     def _was_forgotten(self) -> bool:
-        """Tell whether nobody used the connection for a while; an open transaction is in use."""
+        """Tell whether the connection was idle for a while; an open transaction is in use."""
         if self._clock() - self._used_at <= TRUSTED_S:
             return False
         return bool(self._connection.status == psycopg2.extensions.STATUS_READY)
@@ -241,7 +241,7 @@ class RedshiftClient:
                 raise self.as_warehouse_error(error) from error
 
     def slices(self) -> int:
-        """Return how many files the warehouse loads at once; Serverless does not say."""
+        """Return how many files the warehouse loads at once; Serverless does not report it."""
         if self.is_serverless:
             return SERVERLESS_SLICES
         return max(int(self.query_value("SELECT COUNT(*) FROM stv_slices")), 1)

@@ -64,7 +64,7 @@ class RedshiftDataLoader:
         are in concert_staging.
 
         A transaction that failed for another one, or for a lost connection, is tried again, as a
-        whole, and only if the ledger says that it was not committed: no COPY is repeated blindly.
+        whole, and only if the ledger shows that it was not committed: no COPY is repeated blindly.
         Raises LoadError with the first refused rows; the warehouse is then as it was.
         """
         manifests = {name: self._write_manifest(plan, name) for name in plan.tables}
@@ -227,7 +227,7 @@ class RedshiftDataLoader:
         present = int(self._client.query_value(f"SELECT COUNT(*) FROM {table}"))
         if loaded != present:
             raise LoadError(
-                f"COPY into {SCHEMA}.{what} reported {loaded:,} rows; {present:,} are there",
+                f"COPY into {SCHEMA}.{what} reported {loaded:,} rows, the table has {present:,}",
                 where=manifest_uri,
                 hint="run the same command again",
             )

@@ -1,4 +1,4 @@
-"""Look inside the local cloud: `python -m src.local_cloud up | psql | reset`."""
+"""Inspect the local cloud: `python -m src.local_cloud up | psql | reset`."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _fail(error: DemoError) -> int:
 def _up(folder: Path) -> int:
     with LocalCloud(folder, role="host") as cloud:
         lines = {name: printable(line) for name, line in cloud.write_client_files().items()}
-        print("The local cloud is up. Look inside, from another shell:\n")
+        print("The local cloud is up. Connect from another shell:\n")
         print(f"  {lines['psql']}")
         print(f"  {lines['aws']}\n")
         print(f"Any other client of Redshift or PostgreSQL: {lines['client']}\n")

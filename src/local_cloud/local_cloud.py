@@ -47,7 +47,7 @@ class LocalCloud:
     logs, and the credentials that only this folder's owner may read. Servers that another
     process keeps up are used, and left running.
 
-    `role` says what the folder is wanted for. A "run" works on the data, one at a time. A "host"
+    `role` names what the folder is used for. A "run" works on the data, one at a time. A "host"
     keeps the servers up for others and does nothing else. A "visitor" looks into servers that
     are up, also during a run; where none are, it starts them and keeps runs out meanwhile.
     """

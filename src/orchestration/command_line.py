@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXIT_CODES = """exit codes:
   0    good
   1    it ran, and a stage or check failed
-  2    it could not run: usage, settings, something unreachable, or a bug of the program
+  2    it could not run: usage, settings, something unreachable, or an internal error
   130  interrupted by Ctrl-C
 """
 
@@ -72,7 +72,7 @@ def script_parser(
 
 
 def offer(name: str, module: str) -> Callable[[str], Any]:
-    """Return a script's `__getattr__`: it imports the script's class when that is asked for."""
+    """Return a script's `__getattr__`: it imports the script's class when that is requested."""
 
     def get(wanted: str) -> Any:
         if wanted != name:
@@ -203,7 +203,7 @@ def _run(body: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None
         raise
     except ModuleNotFoundError as error:
         raise missing_package(error) from error
-    except Exception as error:  # a bug of ours must not look like a failed check
+    except Exception as error:  # an internal error must not look like a failed check
         if {"-v", "--verbose"} & set(sys.argv):
             print_trace(error)
         text = f"internal error: {type(error).__name__}: {error}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ETL_SCRIPT = Path(__file__).parents[1] / "glue_jobs" / "concert_etl_job.py"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/concert-demo-local"
 CURSOR_ROWS = 100_000  # more go through UNLOAD
-# Pauses of 1, 2, 4 ... 32 s: a Serverless workgroup that sleeps takes a minute to wake.
+# Pauses of 1, 2, 4 ... 32 s: a paused Serverless workgroup takes a minute to resume.
 AWS_CONNECT_ATTEMPTS = 7
 
 
@@ -73,7 +73,7 @@ class DemoEnvironment:
         trace: TracebackType | None = None,
     ) -> None:
         self.is_entered = False
-        # Only what was built: cached properties that were never asked for are not there.
+        # Only what was built: cached properties that were never read do not exist.
         built = self.__dict__
         if "glue_client" in built and self.local_cloud is not None:
             self.glue_client.close()
@@ -193,7 +193,7 @@ class DemoEnvironment:
         )
 
     def redshift_version(self) -> str:
-        """Connect once, without another attempt; returns what the warehouse says it is."""
+        """Connect once, without another attempt; returns the warehouse's version."""
         from src.infrastructure.redshift_client import RedshiftClient
 
         once = RedshiftClient(self.warehouse.connect, address=self.warehouse.address, attempts=1)
@@ -222,7 +222,7 @@ class DemoEnvironment:
 
     @cached_property
     def bucket_setup(self) -> BucketSetup | None:
-        """Return what buckets are on AWS; the local server knows no such settings."""
+        """Return what buckets are on AWS; the local server does not support such settings."""
         if self.local_cloud is not None:
             return None
         from src.infrastructure.aws.bucket_setup import BucketSetup

@@ -1,4 +1,4 @@
-"""Which options and settings cannot go together: one table, asked before anything is done."""
+"""Which options and settings cannot go together: one table, checked before anything is done."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Exclusion:
     """An option, or a setting of one value, that leaves no effect to each of `others`.
 
     `wanted` is a setting's value, wherever it was set; without it the option itself must be
-    given. The others count where they are given as options: in the environment they are there
+    given. The others count where they are given as options: in the environment they are set
     for every run.
     """
 
@@ -28,7 +28,7 @@ class Exclusion:
     wanted: str | None = None
 
     def applies(self, given: Mapping[str, Any], settings: Settings) -> bool:
-        """Tell whether the first of the two is there."""
+        """Tell whether the first of the two is set."""
         if self.wanted is not None:
             return str(getattr(settings, self.name)) == self.wanted
         return self.name in given or bool(getattr(settings, self.name, ""))
@@ -44,7 +44,7 @@ EXCLUSIONS = (
               "it takes the data set that is in S3 as it is"),
     Exclusion("resume", (*(n for n in _SIZES if n != "workers"), "raw_format", "input_dir", "etl",
                          "load_mode", "raw_bucket", "processed_bucket"),
-              "a run that goes on keeps its data and how it is loaded"),
+              "a resumed run keeps its data and how it is loaded"),
     Exclusion("input_dir", _SIZES, "the data is in the folder: none is generated"),
     Exclusion("etl", ("etl_engine",), "no Glue job runs", wanted="direct"),
     Exclusion("target", ("etl_engine",), "AWS Glue runs the job on its own Spark", wanted="aws"),
@@ -61,7 +61,7 @@ def check_options(
 ) -> None:
     """Raise UsageError for options that cannot go together.
 
-    `is_resumed` says that the settings are those of the run that goes on.
+    `is_resumed` means that the settings are those of the resumed run.
     """
     for name, value in vars(arguments).items():
         if value == "" or (isinstance(value, list) and "" in value):

@@ -32,7 +32,7 @@ def check_engine(settings: Settings) -> None:
 
 
 def check_source(settings: Settings) -> None:
-    """Raise where the data asked for cannot be had: the folder's files, or room for generated."""
+    """Raise where the requested data is not available: files of the folder, or free space."""
     if settings.input_dir:
         from src.services.input.input_folder import find_input
 
@@ -42,15 +42,15 @@ def check_source(settings: Settings) -> None:
 
 
 def check_sizes(settings: Settings) -> None:
-    """Raise UsageError where the data asked for will not fit disk (local) or memory."""
+    """Raise UsageError where the requested data will not fit disk (local) or memory."""
     disk = sum(getattr(settings, name) * size for name, size in _DISK_BYTES.items())
     memory = sum(getattr(settings, name) * size for name, size in _MEMORY_BYTES.items())
     if settings.target == "local":
         place = _existing_parent(Path(settings.state_dir).absolute())
         total, _, free = shutil.disk_usage(place)
-        if total and disk > free:  # a file system of no size, as /proc, says nothing of room
+        if total and disk > free:  # a file system of no size, as /proc, reports no free space
             raise UsageError(
-                f"the data asked for needs about {human_bytes(disk)} of disk; "
+                f"the requested data needs about {human_bytes(disk)} of disk; "
                 f"{human_bytes(free)} are free",
                 where=str(place),
                 hint=_smaller(settings, _DISK_BYTES, free / disk),
@@ -58,7 +58,7 @@ def check_sizes(settings: Settings) -> None:
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if memory > physical // 2:
         raise UsageError(
-            f"the data asked for needs about {human_bytes(memory)} of memory; "
+            f"the requested data needs about {human_bytes(memory)} of memory; "
             f"this machine has {human_bytes(physical)}",
             hint=_smaller(settings, _MEMORY_BYTES, physical / 2 / memory),
         )

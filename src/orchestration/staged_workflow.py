@@ -25,7 +25,7 @@ StageMethod = Callable[Concatenate[Owner, Given], StepOutcome]
 
 
 def stage(key: str) -> Callable[[StageMethod[Owner, Given]], StageMethod[Owner, Given]]:
-    """Make a method the stage of this key: also when called by itself, the report has it."""
+    """Make a method the stage of this key: also when called alone, the report has it."""
 
     def of(method: StageMethod[Owner, Given]) -> StageMethod[Owner, Given]:
         @functools.wraps(method)
@@ -48,7 +48,7 @@ def stage(key: str) -> Callable[[StageMethod[Owner, Given]], StageMethod[Owner, 
 class WorkflowOwner:
     """Holds a workflow and the environment its stages use; use it as a context manager.
 
-    With `present`, a table follows each stage, and on a terminal a key starts the next.
+    With `present`, a table follows each stage, and on a terminal the next waits for a key.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class WorkflowOwner:
 
     @property
     def environment(self) -> DemoEnvironment:
-        """Return the environment, started at first use; whoever started it stops it."""
+        """Return the environment, started at first use; the workflow that started it stops it."""
         if not self._environment.is_entered:
             self._environment.__enter__()
             self._entered = True
@@ -103,7 +103,7 @@ class WorkflowOwner:
         """Raise UsageError where no stage of this workflow can run."""
 
     def explain(self, error: DemoError) -> None:
-        """Add to a stage's error what the workflow can say of it."""
+        """Add to a stage's error what the workflow can explain."""
 
     def after_stage(self) -> None:
         """Act on a stage that went well; a workflow that can be resumed writes it down."""
@@ -139,7 +139,7 @@ class WorkflowOwner:
                 self.close()
 
     def _let_look_inside(self) -> None:
-        """Keep the local servers up until a key, for whoever presents."""
+        """Keep the local servers up until a key, for a presenter."""
         presenter, cloud = self._presenter, self._environment.local_cloud
         if presenter is None or not presenter.can_pause or cloud is None or self.workflow.error:
             return
@@ -150,7 +150,7 @@ class WorkflowOwner:
         console.line(f"  {lines['psql']}")
         console.line(f"  {lines['aws']}")
         try:
-            presenter.pause("Any key stops the servers.")
+            presenter.pause("Press any key to stop the servers.")
         except KeyboardInterrupt:
             return  # the run is over and reported: Ctrl-C is a key like any other
 

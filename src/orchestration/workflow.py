@@ -121,7 +121,7 @@ class Workflow:
                     break
                 if presenter is not None and index < len(stages):
                     paused = time.monotonic()
-                    presenter.pause(f"Any key: {stages[index].title}.")
+                    presenter.pause(f"Press any key to continue: {stages[index].title}.")
                     clock += time.monotonic() - paused
         except KeyboardInterrupt:  # between a stage's work and its last word
             self._interrupt(current)
@@ -147,7 +147,7 @@ class Workflow:
                 self.error = missing_package(error)
                 self.exit_code = self.error.exit_code
                 outcome = StepOutcome("failed", self.error.message)
-            except Exception as error:  # a bug of ours: named, logged, exit code 2
+            except Exception as error:  # an internal error: named, logged, exit code 2
                 self.error = internal_error(error, self.folder / "run.log")
                 self.exit_code = self.error.exit_code
                 outcome = StepOutcome("failed", self.error.message)
@@ -170,7 +170,7 @@ class Workflow:
     def call(
         self, key: str, keys: Callable[[], list[str]], run: Callable[[], StepOutcome]
     ) -> StepOutcome:
-        """Run one stage; called from Python by itself, the report keeps how it ended.
+        """Run one stage; also when it is called alone, the report keeps how it ended.
 
         `keys` are those of all stages. An error is forgotten when its stage has succeeded.
         """
@@ -198,7 +198,7 @@ class Workflow:
         self.exit_code = EXIT_INTERRUPTED
         self.error = DemoError(
             f"interrupted during {stage.title}",
-            hint="run the same command again; nothing half-done is left behind",
+            hint="run the same command again; no partial results are kept",
         )
         self.steps[stage.key].setdefault("status", "interrupted")
 
@@ -287,7 +287,7 @@ def _as_demo_error(error: BaseException) -> DemoError:
 
 
 def internal_error(error: BaseException, log: Path) -> CannotRunError:
-    """Return the error block for an exception nobody expected; the trace goes to the log."""
+    """Return the error block for an unexpected exception; the trace goes to the log."""
     _logger().error("internal error", exc_info=error)
     return CannotRunError(
         f"internal error: {type(error).__name__}: {str(error)[:300]}",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_SHOWN_ROWS = 20  # a bin of fewer rows says nothing
+_SHOWN_ROWS = 20  # a bin of fewer rows shows nothing
 INK, ACCENT, SOFT = "#1f2933", "#2f6f9f", "#b8c4ce"
 
 
@@ -69,7 +69,7 @@ def _calibration(axes: Any, confidence: dict[str, Any]) -> None:
     for row in table:
         place = (row["confidence"], row["hit_rate"])
         axes.annotate(str(row["rows"]), place, textcoords="offset points", xytext=(6, -12))
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence said", ylabel="share within 20 %")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted confidence", ylabel="share within 20 %")
     axes.set(title=f"Confidence: ECE {confidence['ece']:.3f}, AUC {confidence['auc']:.2f}")
     axes.legend(frameon=False, loc="upper left")
 
@@ -85,9 +85,9 @@ def _importance(axes: Any, importance: list[dict[str, Any]]) -> None:
 
 def _leaderboard(axes: Any, board: list[dict[str, Any]]) -> None:
     rows = sorted(board, key=lambda row: -float(row["mae"]))
-    colors = [ACCENT if "ours" in row["model"] else SOFT for row in rows]
+    colors = [ACCENT if "this model" in row["model"] else SOFT for row in rows]
     axes.barh([row["model"] for row in rows], [row["mae"] for row in rows], color=colors)
     for index, row in enumerate(rows):
         axes.text(row["mae"], index, f" R2 {row['r2']:.3f}", va="center", color=INK, fontsize=9)
     axes.margins(x=0.15)
-    axes.set(xlabel="mean absolute error, tickets", title="Ours against baselines")
+    axes.set(xlabel="mean absolute error, tickets", title="This model against baselines")

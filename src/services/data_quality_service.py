@@ -38,7 +38,7 @@ class QualityCheck:
 
     @property
     def shows_publication(self) -> bool:
-        """Tell whether the check says that all of a load can be seen: after its COMMIT, too."""
+        """Tell whether the check proves that all of a load can be seen: after its COMMIT, too."""
         return self.name.startswith(("rows_", "fresh_load"))
 
 
@@ -46,7 +46,7 @@ class QualityCheck:
 class CheckResult:
     """What one check expected and found; `file` is its SQL, from the repository's root.
 
-    `judged` says whether it looked before the load's COMMIT or after it.
+    `judged` tells whether it ran before the load's COMMIT or after it.
     """
 
     name: str

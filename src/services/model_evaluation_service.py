@@ -72,9 +72,9 @@ class ModelEvaluationService:
     def beats_ceiling(
         self, actual: Floats, predicted: Floats, mean: Floats, variance: Floats
     ) -> dict[str, Any]:
-        """Compare with the oracle, who knows each row's expected value.
+        """Compare with the oracle, which uses each row's true expected value.
 
-        Nobody can beat the oracle but by luck: on the same rows its squared error is compared
+        Only chance lets a model exceed the oracle: on the same rows its squared error is compared
         with the model's, paired, so that rows which were easy for both do not count. A gain
         beyond three standard errors is a leak.
         """
@@ -107,7 +107,7 @@ class ModelEvaluationService:
     ) -> dict[str, Any]:
         """Return ECE (ten bins), Brier score and AUC of a probability of being right.
 
-        With `capacity`, also what was said and what came true in each of its quartiles.
+        With `capacity`, also the predicted and observed shares in each of its quartiles.
         """
         edges = np.clip((confidence * 10).astype(int), 0, 9)
         table, ece = [], 0.0
@@ -145,7 +145,7 @@ class ModelEvaluationService:
     ) -> list[dict[str, Any]]:
         """Return permutation importance (loss of R2) by group of columns, most first.
 
-        A group whose mean is within two standard deviations of nothing is said to be so.
+        A group whose mean is within two standard deviations of zero is marked so.
         """
         rng = np.random.default_rng(self.random_state)
         base = metrics(actual, predict(matrix))["r2"]

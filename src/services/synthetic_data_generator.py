@@ -43,7 +43,7 @@ class SyntheticDataGenerator:
 
     @cached_property
     def world(self) -> World:
-        """Return the world; raises UsageError where it cannot carry the sales asked for."""
+        """Return the world; raises UsageError where it cannot carry the requested sales."""
         return build_world(self.size, self.seed)
 
     def rows(self, table: str) -> int:
@@ -71,9 +71,9 @@ class SyntheticDataGenerator:
     ) -> DatasetManifest:
         """Write every table, the ledger and the ground truth to `sink`; return the manifest.
 
-        The manifest itself is the caller's to write, last. `on_rows(table, rows)` hears of
+        The manifest itself is the caller's to write, last. `on_rows(table, rows)` is notified of
         each stored part. Whatever the number of worker processes, the bytes are the same.
-        Raises GenerationError where the data breaks its own laws.
+        Raises GenerationError where the data breaks its own rules.
         """
         recipe = Recipe(self.size, self.seed, self.defect_rate, raw_format)
         maker = PartMaker(recipe, self.world)

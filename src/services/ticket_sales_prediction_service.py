@@ -25,13 +25,13 @@ from src.services.fitted import fitted
 if TYPE_CHECKING:
     import pandas as pd
 
-# How far off, for learning where it is hard: sold-out shows (never off) and tiny ones (off by
+# How far off, for learning where it is hard: sold-out shows (never off) and small ones (off by
 # multiples) would otherwise drive the log-linked model to intervals of zero or everything.
 _MISS_RANGE = (0.02, 1.0)
 PREDICTED = ("tickets", "low", "high", "confidence")
 HIT_TOLERANCE = 0.20  # a prediction is right if the actual is within 20 % of it
 _LABELS = ((0.7, "high"), (0.4, "medium"), (0.0, "low"))
-# What a warehouse can hold lies within: a row of it is never refused.
+# Wider than what a warehouse column can hold: a row from it is never refused.
 RANGES: Mapping[str, tuple[float, float]] = {
     "capacity": (1, 500_000), "popularity": (0, 100), "base_price": (0, 100_000),
     "lead_days": (0, 4_000_000),

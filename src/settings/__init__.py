@@ -110,7 +110,7 @@ class Settings:
         maximum=1,
     )
     test_size: float = setting(
-        "DEMO_TEST_SIZE", 0.2, "Share of the newest concerts that models are judged on."
+        "DEMO_TEST_SIZE", 0.2, "Share of the newest concerts that models are tested on."
     )
     random_state: int = setting(
         "DEMO_RANDOM_STATE", 42, "Same state, same models.", minimum=0, maximum=2**32 - 1
@@ -159,7 +159,7 @@ class Settings:
         "REDSHIFT_CLUSTER", "", "Provisioned cluster: endpoint and credentials come from AWS."
     )
     redshift_host: str = setting(
-        "REDSHIFT_HOST", "", "Redshift endpoint, where AWS is not to be asked for it."
+        "REDSHIFT_HOST", "", "Redshift endpoint, where it is not to be read from AWS."
     )
     redshift_port: int = setting("REDSHIFT_PORT", 5439, "Redshift port.", minimum=1, maximum=65535)
     redshift_database: str = setting("REDSHIFT_DATABASE", "dev", "Redshift database.")
@@ -277,7 +277,7 @@ def _check_names(settings: Settings) -> None:
             )
     if not 0 < settings.test_size < 1:
         raise SettingsError(
-            f"--test-size is {settings.test_size}; it must lie between 0 and 1",
+            f"--test-size is {settings.test_size}; it must be between 0 and 1",
             hint="--test-size 0.2",
         )
     if settings.raw_bucket == settings.processed_bucket:

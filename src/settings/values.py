@@ -30,7 +30,7 @@ def setting(
 ) -> Any:
     """Declare one setting; `env` is its variable, `default` also fixes its type.
 
-    `text` says what a setting of text holds: it decides how long it may be.
+    `text` names what a setting of text holds: it decides how long it may be.
     """
     return field(
         default=default,

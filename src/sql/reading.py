@@ -1,4 +1,4 @@
-"""Reads the tokens of a statement that no SQL parser knows, front to back."""
+"""Reads the tokens of a statement that no SQL parser reads, front to back."""
 
 from __future__ import annotations
 

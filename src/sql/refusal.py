@@ -17,7 +17,7 @@ class Refusal(Exception):  # noqa: N818 (the name that DESIGN gives it)
 
     @classmethod
     def not_emulated(cls, what: str) -> Refusal:
-        """Refuse what this emulation does not know, by name."""
+        """Refuse what this emulation does not support, by name."""
         detail = "see src/local_cloud/README.md for what is"
         return cls(f"{what} is not emulated by the local Redshift", NOT_EMULATED, detail)
 

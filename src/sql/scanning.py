@@ -42,7 +42,7 @@ class Token:
     kind: str  # word, quoted, string, number, parameter, mark
     text: str
     gap: str = ""
-    exact: str | None = None  # what E'...' and $$...$$ say
+    exact: str | None = None  # the text of E'...' and $$...$$
 
     @property
     def word(self) -> str:
@@ -51,7 +51,7 @@ class Token:
 
     @property
     def name(self) -> str:
-        """Return what a name says, folded to lower case also when quoted."""
+        """Return the text of a name, folded to lower case also when quoted."""
         text = self.text[1:-1].replace('""', '"') if self.kind == "quoted" else self.text
         return text.lower()
 

@@ -1,4 +1,4 @@
-"""The generated parts of our pages: `python -m tests.contract.reference_pages` writes them.
+"""The generated parts of the pages: `python -m tests.contract.reference_pages` writes them.
 
 A page holds them between `<!-- generated: NAME -->` and `<!-- end -->`; the rest is hand-written.
 """
@@ -8,6 +8,7 @@ import importlib
 import json
 import re
 import sys
+import textwrap
 from dataclasses import fields
 
 from src.orchestration.option_rules import EXCLUSIONS, option_text
@@ -103,7 +104,11 @@ def class_block(name):
     (node,) = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name]
     about = " ".join(ast.get_docstring(node).split("\n\n")[0].split())
     module = file.removesuffix(".py").replace("/", ".")
-    listed = "\n".join(signatures(ROOT / file, name))
+    listed = "\n".join(
+        textwrap.fill(s, 110, subsequent_indent="    ", break_long_words=False,
+                      break_on_hyphens=False)
+        for s in signatures(ROOT / file, name)
+    )  # fmt: skip
     return f"`from {module} import {name}`\n\n{about}\n\n```text\n{listed}\n```"
 
 

@@ -94,7 +94,7 @@ def test_a_fault_of_any_call_is_an_error_that_says_where_and_what_next(scenario,
     steps = [report["steps"][step]["status"] for step in STEPS]
     at = steps.index("failed")
     assert steps == ["success"] * at + ["failed"] + ["not_run"] * (4 - at)
-    # Nothing half-done is called done: no rows, and no data set without its manifest.
+    # Nothing unfinished counts as done: no rows, and no data set without its manifest.
     if at < 4:
         with pytest.raises(Exception, match="concert_dw"):
             scenario.rows()

@@ -244,7 +244,7 @@ def test_skip_generation_with_a_lost_file(finished, tmp_path):
     newest = max((script.state / "s3/concert-demo-raw/raw").iterdir())
     (newest / "concerts/part-00000.json.gz").unlink()
     done = script.run("--skip-generation")
-    assert done.returncode == 1 and "concerts has lost a file" in done.stderr
+    assert done.returncode == 1 and "a file of concerts is missing" in done.stderr
 
 
 def test_more_sales_than_tickets(script):

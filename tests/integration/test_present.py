@@ -76,10 +76,10 @@ def terminal(script):
 def test_each_stage_waits_for_a_key_and_the_servers_for_the_last(script, terminal):
     shown = terminal(*SMALL)
     for index in range(1, 5):
-        shown.wait_for("Any key:", index)
+        shown.wait_for("Press any key to continue:", index)
         assert f"  {index + 1}/5  " not in shown.text
         shown.press()
-    shown.wait_for("Any key stops the servers")
+    shown.wait_for("Press any key to stop the servers")
     assert (script.state / "servers.json").exists()
     psql = subprocess.run(
         [sys.executable, "-m", "src.local_cloud", "psql", "-Atc",
@@ -91,16 +91,16 @@ def test_each_stage_waits_for_a_key_and_the_servers_for_the_last(script, termina
     output, _ = shown.process.communicate(timeout=LIMIT_S)
     assert shown.process.returncode == 0 and output.decode().strip().endswith(".json")
     assert not (script.state / "servers.json").exists()
-    for words in ("Every row on its way", "Data quality", "in the warehouse"):
+    for words in ("Rows at each step", "Data quality", "in the warehouse"):
         assert words in shown.text
 
 
-@pytest.mark.parametrize(("stage", "code"), [("Any key:", 130), ("Any key stops", 0)])
+@pytest.mark.parametrize(("stage", "code"), [("Press any key to continue:", 130), ("Press any key to stop", 0)])
 def test_ctrl_c_at_a_pause(terminal, stage, code):
     shown = terminal(*SMALL)
     if code == 0:
         for index in range(1, 5):
-            shown.wait_for("Any key:", index)
+            shown.wait_for("Press any key to continue:", index)
             shown.press()
     shown.wait_for(stage)
     shown.process.send_signal(signal.SIGINT)
@@ -112,4 +112,4 @@ def test_ctrl_c_at_a_pause(terminal, stage, code):
 def test_without_a_terminal_the_tables_are_shown_and_nothing_waits(script):
     done = script.run("--present", *SMALL)
     assert done.returncode == 0
-    assert "Every row on its way" in done.stderr and "Any key" not in done.stderr
+    assert "Rows at each step" in done.stderr and "Press any key" not in done.stderr

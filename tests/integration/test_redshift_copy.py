@@ -167,7 +167,7 @@ def test_what_is_refused_and_how_it_is_logged(table, body, options, error):
 
 @conforms(
     "COPY: what fails",
-    "fewer errors than MAXERROR: good rows load, INFO says how many did not",
+    "fewer errors than MAXERROR: good rows load, INFO reports how many did not",
     "copy-parameters-data-load",
 )
 def test_below_maxerror_the_good_rows_load(table):

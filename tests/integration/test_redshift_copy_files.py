@@ -291,7 +291,7 @@ def typed(**columns):
 @conforms(
     "COPY: what loads",
     "Parquet: what Arrow makes of a type is none of Redshift's (pandas' categories, large strings)",
-    "ours",
+    "this project",
 )
 @pytest.mark.parametrize(
     "column",
@@ -529,7 +529,7 @@ def _lines_of_a_record(lines):
     return 1
 
 
-@conforms("COPY: what fails", "every record of random bytes is a row or an error", "ours")
+@conforms("COPY: what fails", "every record of random bytes is a row or an error", "this project")
 @given(PIECES, st.sampled_from(["CSV", "CSV NULL AS 'a'", "CSV EMPTYASNULL"]))
 @example(b'1,"Ana,a\n2,Bob,b\n3,"x",c\n', "CSV")
 @example(b' "a" \r\r\n"\r"', "CSV")
@@ -540,7 +540,7 @@ def test_every_csv_record_is_a_row_or_an_error(texts, body, options):
     assert len(rows) + len(errors) == simple_records(body)
 
 
-@conforms("COPY: what fails", "every line of random bytes is a row or an error", "ours")
+@conforms("COPY: what fails", "every line of random bytes is a row or an error", "this project")
 @given(PIECES, st.sampled_from(["DELIMITER ','", "DELIMITER ',' NULL AS 'a'"]))
 @settings(**BOUNDED)
 def test_every_line_is_a_row_or_an_error(texts, body, options):

@@ -262,7 +262,10 @@ def test_nested_parquet_becomes_json_text(bucket, connection):
 
 
 @conforms(
-    "COPY: sources and options", "NOLOAD", "copy-parameters-data-load", partly="the message is ours"
+    "COPY: sources and options",
+    "NOLOAD",
+    "copy-parameters-data-load",
+    partly="the message is this project's",
 )
 @pytest.mark.parametrize("options", ["CSV NOLOAD", "CSV NOLOAD MAXERROR 2"])
 def test_noload_looks_and_loads_nothing(table, options):

@@ -113,7 +113,7 @@ SETTINGS = {"max_examples": 100}
 @conforms(
     "COPY: what loads",
     "delimited files load alike past the staging table and through it (random files)",
-    "ours",
+    "this project",
 )
 @given(
     differing(FRAGMENTS | st.sampled_from(QUOTED)),
@@ -144,7 +144,7 @@ VALUES = (
 @conforms(
     "COPY: what loads",
     "JSON files load alike past the staging table and through it (random files)",
-    "ours",
+    "this project",
 )
 @given(
     st.lists(
@@ -220,7 +220,7 @@ ROW = st.tuples(
 )
 
 
-@conforms("COPY: what loads", "random Parquet rows arrive as they were", "ours")
+@conforms("COPY: what loads", "random Parquet rows arrive as they were", "this project")
 @given(st.lists(ROW, min_size=1, max_size=5))
 @settings(**SETTINGS)
 def test_parquet_loads_alike_in_binary_and_as_text(loads, rows):

@@ -100,7 +100,7 @@ def with_redshift_connector(address):
         connection.close()
 
 
-@conforms("Any client", "psycopg, psycopg2, asyncpg and AWS's redshift_connector", "ours")
+@conforms("Any client", "psycopg, psycopg2, asyncpg and AWS's redshift_connector", "this project")
 @pytest.mark.parametrize(
     "ask",
     [with_psycopg, with_psycopg_prepared_and_binary, with_psycopg2, with_asyncpg,
@@ -110,7 +110,7 @@ def test_a_driver_gets_redshifts_answers(address, ask):
     assert ask(address) == ANSWER
 
 
-@conforms("Any client", "psql", "ours")
+@conforms("Any client", "psql", "this project")
 def test_psql_gets_them_too(cloud):
     lines = cloud.write_client_files()
     done = subprocess.run(
@@ -160,7 +160,7 @@ def test_truncate_commits(client):
     assert client.execute("SELECT COUNT(*) FROM public.front").fetchone() == (0,)
 
 
-@conforms("Any client", "a failed COPY says what Redshift says", "r_Load_Error_Reference")
+@conforms("Any client", "a failed COPY has Redshift's error text", "r_Load_Error_Reference")
 def test_a_failed_copy_says_what_redshift_says(client, bucket):
     notices = []
     client.add_notice_handler(lambda notice: notices.append(notice.message_primary))
@@ -346,7 +346,9 @@ TRUNCATE BEGIN COMMIT ROLLBACK IDENTITY(1,1) #t E'\\\\' \\ % \x01 \U0001f600 ALT
 WORDS = st.sampled_from(TEXT.split())
 
 
-@conforms("Any client", "random statements never hang, crash the server or lose data", "ours")
+@conforms(
+    "Any client", "random statements never hang, crash the server or lose data", "this project"
+)
 @settings(max_examples=150)
 @given(words=st.lists(WORDS, max_size=12), separator=st.sampled_from([" ", "", "\n"]))
 def test_no_statement_hangs_or_crashes_the_server_or_loses_data(address, words, separator):
@@ -374,7 +376,7 @@ class psycopg2_connection:  # noqa: N801
         self.connection.close()
 
 
-@conforms("Any client", "random bytes never crash the server", "ours")
+@conforms("Any client", "random bytes never crash the server", "this project")
 @settings(max_examples=60)
 @given(junk=st.binary(max_size=200), is_started=st.booleans())
 def test_no_bytes_crash_the_server(address, junk, is_started):

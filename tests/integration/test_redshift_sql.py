@@ -63,7 +63,7 @@ def test_queries(run, query, expected):
     assert run(query) == expected
 
 
-@conforms("Any client", "psycopg2's arguments arrive as they are", "ours")
+@conforms("Any client", "psycopg2's arguments arrive as they are", "this project")
 @pytest.mark.parametrize("value", ["a\\", "\\'", "'", "\\n", "%", "\r\n", "\U0001f600"])
 def test_an_argument_arrives_as_it_is(run, value):
     assert run("SELECT %s, %s", (value, "b")) == [(value, "b")]
@@ -182,7 +182,7 @@ def test_char_is_padded(run, declared, length):
     "Tables",
     "CHAR takes characters of one byte",
     "r_Character_types",
-    partly="the text is as clients have reported it, its DETAIL ours",
+    partly="the text is as clients have reported it, its DETAIL this project's",
 )
 def test_char_refuses_characters_of_several_bytes(run):
     run("CREATE TEMP TABLE single (c CHAR(3))")
@@ -255,7 +255,7 @@ ARGUMENTS = {"run_id": "'x'", "newest_sale": "'2024-01-01'"}  # the others are n
 
 
 @conforms(
-    "Queries and changes", "every statement of our own SQL files runs", "ours", cases="path"
+    "Queries and changes", "every statement of the SQL files runs", "this project", cases="path"
 )  # fmt: skip
 @pytest.mark.parametrize(
     "path", [path.relative_to(ROOT / "src/sql").as_posix() for path in PRODUCT]
@@ -269,7 +269,7 @@ def test_the_products_own_statements_run(run, path):
     run(re.sub(r"(?<!:):(\w+)", lambda m: ARGUMENTS.get(m[1], "0"), text))
 
 
-@conforms("Queries and changes", "syntax errors have SQLSTATE 42601", "ours")
+@conforms("Queries and changes", "syntax errors have SQLSTATE 42601", "this project")
 def test_a_syntax_error_has_its_code(run):
     with pytest.raises(psycopg2.errors.SyntaxError):
         run("SELECT FROM WHERE")

@@ -2,7 +2,7 @@
 
 TICKIT (Getting Started, "Load sample data from Amazon S3") and SSB ("Tutorial: Loading data from
 Amazon S3", with its load errors). They are
-written down from memory of those pages, with a bucket and role of ours.
+written down from memory of those pages, with a bucket and role of this project.
 """
 
 import json

@@ -151,7 +151,7 @@ def test_the_manifest_is_one_that_copy_takes(unload):
 
 @conforms(
     "UNLOAD",
-    "what is there is not overwritten unasked",
+    "existing files are not overwritten by default",
     "r_UNLOAD",
     partly="the text is not documented",
 )
@@ -285,7 +285,7 @@ def test_what_unload_writes_copy_reads(bucket, connection, written, rows):
         connection.rollback()
 
 
-@conforms("UNLOAD", "values longer than any column's", "ours", cases="written")
+@conforms("UNLOAD", "values longer than any column's", "this project", cases="written")
 @pytest.mark.parametrize("written", ["CSV", "FORMAT JSON", "FORMAT PARQUET", "ESCAPE"])
 def test_long_values_are_unloaded(unload, written):
     unload(f"{written} PARALLEL OFF", "SELECT REPEAT('x', 300000) AS v")

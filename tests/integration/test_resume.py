@@ -33,7 +33,7 @@ def settings_of(script):
 
 
 class DiedError(BaseException):
-    """As kill -9: nothing of ours hears of it."""
+    """As kill -9: no code of the run is called."""
 
 
 def dying(script, monkeypatch, stage):

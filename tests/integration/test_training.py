@@ -130,7 +130,7 @@ def test_the_leaderboard_holds_the_challengers(trained):
 def test_scenarios_have_intervals_confidence_and_reasons(trained):
     samples = report_of(trained[1])["sample_predictions"]
     titles = [sample["scenario"] for sample in samples]
-    assert {"what if: price +20 %", "what if: the fullest house were twice the size"} <= set(titles)
+    assert {"what if: price +20 %", "what if: the fullest venue were twice the size"} <= set(titles)
     for sample in samples:
         low, high = sample["interval"]
         assert low <= sample.get("expected_tickets", sample.get("forecast")) <= high
@@ -138,7 +138,7 @@ def test_scenarios_have_intervals_confidence_and_reasons(trained):
     by_title = {sample["scenario"]: sample for sample in samples}
     dearer, cheaper = by_title["what if: price +20 %"], by_title["what if: price -20 %"]
     assert dearer["expected_tickets"] <= cheaper["expected_tickets"]
-    larger = by_title["what if: the fullest house were twice the size"]
+    larger = by_title["what if: the fullest venue were twice the size"]
     assert larger["expected_tickets"] > larger["instead_of_tickets"]
     surest = by_title["coming: the surest prediction"]
     low, high = surest["interval"]

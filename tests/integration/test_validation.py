@@ -357,7 +357,7 @@ def denying(service, operation, code, monkeypatch):
     ("name", "service", "operation", "code", "words"),
     [
         ("aws_credentials", "sts", "GetCallerIdentity", "ExpiredToken", "ExpiredToken"),
-        ("aws_buckets", "s3", "HeadBucket", "403", "belongs to somebody else"),
+        ("aws_buckets", "s3", "HeadBucket", "403", "belongs to another AWS account"),
         ("aws_buckets", "s3", "HeadBucket", "SlowDown", "HeadBucket: SlowDown"),
         ("aws_role", "iam", "GetRole", "NoSuchEntity", "NoSuchEntity"),
         ("aws_role", "iam", "GetRole", "AccessDenied", "AccessDenied"),
@@ -538,7 +538,7 @@ def test_each_check_prints_expected_and_found(script):
         )
     )
     assert done.returncode == 0
-    assert "passed   every relative link leads somewhere: " in done.stderr
+    assert "passed   all relative links resolve: " in done.stderr
     assert "skipped  " in done.stderr and "found     no report in" in done.stderr
     assert Path(done.stdout.strip()).name == "validation_report.json"
     assert done.stderr.splitlines()[-1] == "next:  python run_demo_pipeline.py"

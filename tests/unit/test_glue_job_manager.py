@@ -202,7 +202,7 @@ def test_no_answer_is_unreachable(job):
         manager(glue).ensure_job(job)
 
 
-def test_a_run_that_is_on_its_way_is_waited_for_not_doubled(job):
+def test_a_run_in_progress_is_waited_for_not_doubled(job):
     glue = Glue(["RUNNING"], ["SUCCEEDED"])
     first = manager(glue)
     first.ensure_job(job)

@@ -34,11 +34,11 @@ def test_intervals_hold_the_point_and_are_reproducible(service):
 
 
 @pytest.mark.parametrize(
-    ("ours", "other", "verdict"),
+    ("candidate", "reference", "verdict"),
     [(GOOD, BAD, "better"), (BAD, GOOD, "worse"), (GOOD, GOOD[::1] + 0.0, "indistinguishable")],
 )
-def test_two_predictions_are_compared_in_pairs(service, ours, other, verdict):
-    assert service.compare(ACTUAL, ours, other)["verdict"] == verdict
+def test_two_predictions_are_compared_in_pairs(service, candidate, reference, verdict):
+    assert service.compare(ACTUAL, candidate, reference)["verdict"] == verdict
 
 
 def test_knowing_the_answer_is_a_leak_and_being_good_is_not(service):

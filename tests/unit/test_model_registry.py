@@ -62,14 +62,14 @@ def test_why_a_candidate_was_not_promoted_is_kept(storage):
 @pytest.mark.parametrize("alias", [b"", b"[]", b"{}", b'{"version": "x", "manifest_sha256": ""}'])
 def test_an_alias_that_cannot_be_read_is_a_clear_error(storage, alias):
     storage.put("models/m/aliases/champion.json", alias)
-    with pytest.raises(SavedModelError, match="cannot be trusted"):
+    with pytest.raises(SavedModelError, match="failed its integrity check"):
         ModelRegistry(storage).champion("m")
 
 
 @pytest.mark.parametrize("manifest", [b"x", b"[]", b"{}", b'{"files": 1}', b'{"files": {"a": 1}}'])
 def test_a_manifest_of_wrong_content_is_a_clear_error(storage, manifest):
     storage.put("models/m/versions/1/manifest.json", manifest)
-    with pytest.raises(SavedModelError, match="cannot be trusted"):
+    with pytest.raises(SavedModelError, match="failed its integrity check"):
         ModelRegistry(storage).load("m", 1)
 
 
@@ -91,7 +91,7 @@ def test_a_version_that_was_touched_is_refused(storage, file, body, words):
         storage.delete([key])
     else:
         storage.put(key, body)
-    with pytest.raises(SavedModelError, match="cannot be trusted") as caught:
+    with pytest.raises(SavedModelError, match="failed its integrity check") as caught:
         registry.champion("m")
     assert words in caught.value.cause
 

@@ -206,7 +206,7 @@ def test_a_damaged_data_set_is_refused(storage, damage):
         storage.delete([key])
     else:
         storage.put(key, b"{")
-    with pytest.raises(StorageError, match="concerts has lost a file") as caught:
+    with pytest.raises(StorageError, match="a file of concerts is missing") as caught:
         datasets.latest()
     assert caught.value.where.endswith(key)
 

@@ -16,7 +16,7 @@ DEMO_TAG = ("Project", "concert-data-platform-demo")  # on everything that the d
 class AwsAccount:
     """Makes boto3 clients of one region.
 
-    `retry_mode` is botocore's: standard, or adaptive, which also slows down before it is told to.
+    `retry_mode` is botocore's: standard, or adaptive, which also slows down before AWS requests it.
     """
 
     def __init__(self, region: str, *, retry_mode: str = "standard") -> None:
@@ -49,7 +49,7 @@ class AwsAccount:
             ) from error
         except (ClientError, BotoCoreError) as error:
             raise UnreachableError(
-                "AWS does not say whose credentials these are",
+                "AWS did not return the identity of these credentials",
                 where="AWS STS",
                 cause=str(error),
                 hint=f"renew them: {hint}",

@@ -1,4 +1,4 @@
-"""What a bucket that the demo creates on AWS is given, and what one must be that is there."""
+"""What a bucket that the demo creates on AWS is given, and what an existing one must be."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class BucketSetup:
     """The settings of the demo's own buckets."""
 
     region: str
-    owner: str  # account number: a bucket of somebody else's is never written to
+    owner: str  # account number: a bucket of another account is never written to
     expire_days: int = 30
 
     def creation(self) -> dict[str, Any]:
         """Return CreateBucket's configuration; us-east-1 refuses its own name as a constraint.
 
-        The tag is set by the same call, so that a run that dies right after knows the bucket.
+        The tag is set by the same call, so that a bucket whose run ended right after is recognised.
         """
         configuration: dict[str, Any] = {"Tags": [_tag()]}
         if self.region != "us-east-1":

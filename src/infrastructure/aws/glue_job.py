@@ -27,7 +27,7 @@ class GlueJob:
 
 @dataclass(frozen=True)
 class GlueRun:
-    """How a run ended. `dpu_seconds` is what it costs, where Glue says so or it can be computed."""
+    """How a run ended. `dpu_seconds` is what it costs, reported or computed."""
 
     run_id: str
     state: str
@@ -46,7 +46,7 @@ def definition(job: GlueJob, script_uri: str) -> dict[str, Any]:
         "Command": {"Name": "glueetl", "ScriptLocation": script_uri, "PythonVersion": "3"},
         "DefaultArguments": {
             "--job-language": "python",
-            # Each run is told its files by name: a bookmark would leave out what it saw before.
+            # Each run gets its files by name: a bookmark would leave out files of earlier runs.
             "--job-bookmark-option": "job-bookmark-disable",
             "--enable-continuous-cloudwatch-log": "true",
             "--continuous-log-logGroup": LOG_GROUP,
@@ -62,7 +62,7 @@ def definition(job: GlueJob, script_uri: str) -> dict[str, Any]:
 
 
 def dpu_seconds(run: dict[str, Any]) -> float | None:
-    """Return what a run used: Glue says it of autoscaled runs, of others it is time by workers."""
+    """Return what a run used: as Glue reports it, or time by workers."""
     if run.get("DPUSeconds") is not None:
         return float(run["DPUSeconds"])
     workers, weight = run.get("NumberOfWorkers"), _DPU_OF.get(run.get("WorkerType", ""))

@@ -1,7 +1,7 @@
 """What each identity must be allowed to do on AWS, and why; the template grants just this.
 
 A resource is written with the names of the demo's own things in braces, as `names_of` gives
-them. `validate_demo_pipeline.py --target aws` asks IAM about the operator's.
+them. `validate_demo_pipeline.py --target aws` simulates the operator's in IAM.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ OPERATOR = (
          "s3:PutBucketTagging", "s3:PutBucketPublicAccessBlock", "s3:PutEncryptionConfiguration",
          "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"),
         _BUCKETS,
-        "create the two buckets protected, or find out that they are there",
+        "create the two buckets protected, or find that they exist",
     ),
     Permission(
         "Objects",

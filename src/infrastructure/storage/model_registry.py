@@ -21,7 +21,7 @@ from src.infrastructure.storage.s3_storage import S3Storage
 
 @dataclass(frozen=True)
 class SavedModel:
-    """One version: its files, verified, and what the manifest says of it."""
+    """One version: its files, verified, and what the manifest contains about it."""
 
     name: str
     version: int
@@ -147,7 +147,7 @@ class ModelRegistry:
 
     def _damaged(self, name: str, version: int, cause: str) -> SavedModelError:
         return SavedModelError(
-            f"the saved {name} model cannot be trusted",
+            f"the saved {name} model failed its integrity check",
             where=self.uri(name, version),
             cause=cause,
             hint="python train_demo_models.py",

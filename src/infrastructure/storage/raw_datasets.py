@@ -81,9 +81,9 @@ class RawDatasets:
                 if size is None or (file.bytes and size != file.bytes):
                     found = "it is missing" if size is None else f"it has {size:,} bytes"
                     raise StorageError(
-                        f"raw data set {name} is incomplete: {table} has lost a file",
+                        f"raw data set {name} is incomplete: a file of {table} is missing",
                         where=self.storage.uri(self.prefix(name) + file.path),
-                        cause=f"{found}; the manifest says {file.bytes:,} bytes",
+                        cause=f"{found}; the manifest lists {file.bytes:,} bytes",
                         hint=_ANOTHER,
                     )
         return manifest.with_sizes(lambda path: sizes[self.prefix(name) + path])

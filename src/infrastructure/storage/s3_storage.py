@@ -1,4 +1,4 @@
-"""Buckets and objects of S3, with errors that say which and why."""
+"""Buckets and objects of S3, with errors that name which and why."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StoredObject:
 class S3Storage:
     """Reads and writes one bucket through a boto3 S3 client.
 
-    With a `setup` (on AWS) a bucket is created protected, and every call says whose it must be.
+    With a `setup` (on AWS) a bucket is created protected, and every call names its account.
     Every failure becomes a StorageError (or UnreachableError) naming the s3:// address.
     """
 
@@ -51,10 +51,10 @@ class S3Storage:
         return f"s3://{self.bucket}/{key}"
 
     def ensure_bucket(self) -> bool:
-        """Create the bucket unless it is there; return whether it was created.
+        """Create the bucket unless it exists; return whether it was created.
 
         A bucket that a run created gets its settings again: an earlier one may have been killed
-        among them. One that somebody else made is used as it is.
+        among them. One that the demo did not create is used as it is.
         """
         region = self._find_bucket()
         created = region is None and self._create_bucket()
@@ -89,7 +89,7 @@ class S3Storage:
         return True
 
     def _find_bucket(self) -> str | None:
-        """Return the bucket's region ("" where the server does not say), None without a bucket."""
+        """Return the bucket's region ("" where it is not reported), None without a bucket."""
         try:
             answer = self._client.head_bucket(Bucket=self.bucket, **self._owned)
         except ClientError as error:

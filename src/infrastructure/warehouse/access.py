@@ -72,7 +72,7 @@ class WarehouseAccess:
 
     @cached_property
     def endpoint(self) -> tuple[str, int]:
-        """Return host and port, asked of AWS where no host is set."""
+        """Return host and port, requested from AWS where no host is set."""
         s = self._settings
         if s.redshift_host:
             return s.redshift_host, s.redshift_port
@@ -188,7 +188,7 @@ class WarehouseAccess:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             raise UnreachableError(
-                f"AWS refused {error.operation_name}, which the way to the warehouse needs",
+                f"AWS refused {error.operation_name}, required to connect to the warehouse",
                 where=self.address,
                 cause=f"{code}: {error.response['Error'].get('Message', '')}",
                 hint="python validate_demo_pipeline.py --target aws",

@@ -76,7 +76,7 @@ class DataApiConnection:
             self.run("ROLLBACK")
 
     def close(self) -> None:
-        """Roll back and let the session end by itself."""
+        """Roll back and let the session end automatically."""
         if not self.closed:
             self.closed = 1
             self.rollback()
@@ -93,7 +93,7 @@ class DataApiConnection:
             self._in_transaction = True
 
     def run(self, statement: str) -> dict[str, Any]:
-        """Run one statement to its end; returns what DescribeStatement says of it."""
+        """Run one statement to its end; returns what DescribeStatement returns for it."""
         where = {"SessionId": self._session} if self._session else self._target
         started = self.call(
             "execute_statement", Sql=statement, SessionKeepAliveSeconds=_KEEP_ALIVE_S, **where
@@ -124,7 +124,7 @@ class DataApiConnection:
         return found
 
     def _cancel(self, statement_id: str) -> None:
-        """Stop a statement that nobody waits for; what made us leave is the error that counts."""
+        """Stop a statement that is not waited for; the error that ended the wait counts."""
         try:
             self._client.cancel_statement(Id=statement_id)
         except (ClientError, BotoCoreError):

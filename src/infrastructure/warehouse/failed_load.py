@@ -114,7 +114,7 @@ class FailedLoad:
         return {row["name"]: int(row["id"]) for row in self._client.query(_THERE)}
 
     def _own(self) -> set[str]:
-        """Return the tables that an earlier failed load made, and nobody has replaced since."""
+        """Return the tables that an earlier failed load made, and no later load has replaced."""
         there = self._there()
         if _REGISTER not in there:
             return set()

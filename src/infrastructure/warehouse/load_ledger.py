@@ -48,7 +48,7 @@ class LoadLedger:
         return int(recorded) == len(plan.tables)
 
     def state(self) -> frozenset[tuple[str, str]]:
-        """Return the runs and when each loaded: any load changes it, whatever its clock says."""
+        """Return the runs and when each loaded: any load changes it, whatever its clock shows."""
         query = f"SELECT DISTINCT run_id, loaded_at FROM {_HISTORY}"
         return frozenset(
             (str(row["run_id"]), str(row["loaded_at"])) for row in self._client.query(query)

@@ -52,7 +52,7 @@ class TableLoad:
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """A whole load: sources by table name, and where rejected rows lie."""
+    """A whole load: sources by table name, and where rejected rows are stored."""
 
     run_id: str
     mode: LoadMode

@@ -1,4 +1,4 @@
-"""Tables that an earlier version made, brought to what src/sql/schema says; their rows stay.
+"""Tables that an earlier version made, changed to match src/sql/schema; their rows stay.
 
 CREATE TABLE IF NOT EXISTS leaves an existing table as it is. What Redshift cannot alter is
 rebuilt: it has no way to let a NOT NULL column take NULL.

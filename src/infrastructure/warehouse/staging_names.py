@@ -11,7 +11,7 @@ _LONGEST = 63  # bytes: PostgreSQL's limit; Redshift's is 127
 def staging_table(kind: str, table: str, run_id: str) -> str:
     """Return the quoted name of a temporary table: "raw_artists_20261126t042259z_ab12".
 
-    A temporary table is created under it without asking what is there, so that nothing is ever
+    A temporary table is created under it without a look at what exists, so that nothing is ever
     dropped but what the same transaction created.
     """
     name = f"{kind}_{table}_{run_id}".lower().replace("-", "_")

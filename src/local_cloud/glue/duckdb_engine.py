@@ -62,7 +62,7 @@ class DataFrame:
         return self
 
     def repartition(self, partitions: int) -> DataFrame:
-        """Return the frame with a wish for about so many files."""
+        """Return the frame, to be written as about so many files."""
         return DataFrame(self._session, self._query, partitions)
 
     def collect(self) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ def serve(prepare: Callable[[], None]) -> None:
     try:
         prepare()
         line = sys.stdin.readline()
-        if line:  # else whoever started us has left
+        if line:  # else the parent process has ended
             sys.argv = json.loads(line)
             runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit:

@@ -1,4 +1,4 @@
-"""Redshift over PostgreSQL: a connection that speaks its dialect.
+"""Redshift over PostgreSQL: a connection with Redshift's SQL.
 
 May import sql; nothing outside of it but sql.
 """

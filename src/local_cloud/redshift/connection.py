@@ -71,7 +71,7 @@ def prepare(address: dict[str, Any], owner: str) -> None:
 
 
 def _vacuum(connection: psycopg2.extensions.connection) -> None:
-    """Give back the room of deleted rows, as Redshift does by itself.
+    """Reclaim the space of deleted rows, as Redshift does automatically.
 
     PostgreSQL would too, but not within the seconds for which it is up.
     """
@@ -86,7 +86,7 @@ def _vacuum(connection: psycopg2.extensions.connection) -> None:
 
 
 class RedshiftConnection(psycopg2.extensions.connection):
-    """Knows the S3 client COPY reads from, and how to log what a ROLLBACK must not undo."""
+    """Holds the S3 client COPY reads from, and logs what a ROLLBACK must not undo."""
 
     s3: Any = None
     is_serverless = False
@@ -123,7 +123,7 @@ class RedshiftConnection(psycopg2.extensions.connection):
         """Commit, as TRUNCATE does."""
         if not self.autocommit:
             self.commit()
-        elif self.is_in_transaction:  # opened by a BEGIN that psycopg2 knows nothing of
+        elif self.is_in_transaction:  # opened by a BEGIN that psycopg2 did not send
             with self.cursor() as cursor:
                 cursor.execute_postgres("COMMIT")
 

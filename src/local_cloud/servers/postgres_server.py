@@ -35,7 +35,7 @@ from src.waiting import every, poll_until
 
 START_TIMEOUT_S = 30.0
 NEEDED_BYTES = 100_000_000  # of a new warehouse and its log, about
-# What libpq and PostgreSQL say of a server that is not up yet, or restarts.
+# What libpq and PostgreSQL report about a server that is not up yet, or restarts.
 _PASSING = re.compile("refused|starting up|shutting down|recovery mode|closed the connection|reset "
                       "by peer|timeout expired|not yet accepting|terminating")  # fmt: skip
 USER = "demo"  # the clients' role: no superuser
@@ -213,7 +213,7 @@ class PostgresServer:
         return UnreachableError(
             "the local warehouse refuses the password of this state folder",
             where=str(self._data),
-            cause="its data was made with other credentials",
+            cause="its data was created with different credentials",
             hint="put back its credentials file; or, to delete all that is loaded here: "
             "python -m src.local_cloud reset",
         )
@@ -233,7 +233,7 @@ def may_pass(error: Exception) -> bool:
 
 
 def connect_arguments(port: int, password: str) -> dict[str, Any]:
-    """Return psycopg2.connect's keyword arguments for a server of ours."""
+    """Return psycopg2.connect's keyword arguments for a server of this project."""
     return {
         "host": "127.0.0.1",
         "port": port,
@@ -249,7 +249,7 @@ def _end_leftover(data: Path) -> None:
 
     leftover = running_server(data)
     if leftover is not None:
-        with suppress(psutil.Error):  # it went by itself; or it stays, and PostgreSQL will say so
+        with suppress(psutil.Error):  # it has ended; or it stays, and PostgreSQL will report so
             leftover.send_signal(signal.SIGINT)
             leftover.wait(10)
 

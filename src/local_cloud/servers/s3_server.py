@@ -22,7 +22,7 @@ START_TIMEOUT_S = 20.0
 
 @dataclass(frozen=True)
 class S3Credentials:
-    """A key pair that only this state folder knows."""
+    """A key pair of this state folder only."""
 
     access_key: str
     secret_key: str = field(repr=False)

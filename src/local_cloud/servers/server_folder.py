@@ -36,7 +36,7 @@ def reachable_folder(folder: Path, account: Account | None) -> Path:
         return folder
     if not can_reach(folder.parent, account):
         folder = _place_elsewhere(folder / _PLACE)
-    folder.chmod(0o755)  # ours: created above
+    folder.chmod(0o755)  # created above by this process
     return folder
 
 
@@ -64,7 +64,7 @@ def running_server(data: Path) -> Any:
         server = psutil.Process(pid)
         return server if server.name() == "postgres" else None
     except (OSError, ValueError, psutil.Error):
-        return None  # no such server, or PostgreSQL itself will say what is wrong
+        return None  # no such server, or PostgreSQL itself will report what is wrong
 
 
 def _place_elsewhere(note: Path) -> Path:
@@ -75,7 +75,7 @@ def _place_elsewhere(note: Path) -> Path:
     _delete_abandoned()
     made = Path(tempfile.mkdtemp(prefix=_PREFIX))
     note.write_text(str(made))
-    (made / _OWNER).write_text(str(note))  # last: a place without it is nobody's to delete yet
+    (made / _OWNER).write_text(str(note))  # last: a place without it may not be deleted yet
     return made
 
 

@@ -39,13 +39,13 @@ class Address:
 
     s3_endpoint: str
     redshift_port: int  # PostgreSQL's own
-    front_port: int  # the one that speaks Redshift
+    front_port: int  # the port of Redshift's protocol
     psql: str
     pid: int
 
 
 class Servers:
-    """Starts and stops both servers, and says in `servers.json` where they listen."""
+    """Starts and stops both servers, and publishes in `servers.json` where they listen."""
 
     def __init__(self, folder: Path, credentials: Credentials) -> None:
         self._folder = folder
@@ -78,7 +78,7 @@ class Servers:
         return address
 
     def _prepare(self, postgres: PostgresServer) -> None:
-        """Make the warehouse a Redshift; also where it restarts meanwhile, which takes moments."""
+        """Make the warehouse a Redshift; also where it restarts meanwhile."""
         import psycopg2
 
         from src.local_cloud.redshift.connection import prepare

@@ -106,7 +106,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         )  # fmt: skip
 
     def report_facts(self) -> dict[str, Any]:
-        """Return the data set, its rows on their way, and what the data pictures show."""
+        """Return the data set, its rows at each step, and what the data pictures show."""
         manifest = self.manifest
         dataset = None
         if manifest is not None:
@@ -229,7 +229,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
 
     @stage("data_verification")
     def verify_data_quality(self, progress: StageProgress | None = None) -> StepOutcome:
-        """Report the checks of the load, those again that say whether all of it was published.
+        """Report the checks of the load, those again that prove whether all of it was published.
 
         Raises QualityError if one failed.
         """

@@ -1,7 +1,7 @@
 """`--dry-run`: what a run would do, without a server, a bucket or a file.
 
 For aws it names every resource, and every statement word for word: the code that would send
-them is asked, not described.
+them is called, not described.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _bucket_calls(settings: Settings) -> list[str]:
     lines = []
     for bucket in (settings.raw_bucket, settings.processed_bucket):
         lines.append(f"HeadBucket {bucket}, owner: the caller's account")
-        lines.append(f"CreateBucket {bucket} {json.dumps(setup.creation())}, unless it is there")
+        lines.append(f"CreateBucket {bucket} {json.dumps(setup.creation())}, unless it exists")
         calls = [("put_bucket_tagging", setup.tagging()), *setup.calls(bucket)]
         for operation, arguments in calls:
             name = "".join(word.capitalize() for word in operation.split("_"))
@@ -81,7 +81,7 @@ def _glue_calls(settings: Settings) -> list[str]:
     return [
         f"PutObject {script}",
         f"CreateJob or UpdateJob {job.name} {json.dumps(definition(job, script))}",
-        "GetJobRuns, StartJobRun unless a run with these inputs is on its way, GetJobRun to its end"
+        "GetJobRuns, StartJobRun unless a run with these inputs is running, GetJobRun to its end"
         f", at most {settings.glue_workers} {settings.glue_worker_type} workers "
         f"for {settings.glue_timeout_minutes} minutes",
     ]

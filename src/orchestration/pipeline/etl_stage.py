@@ -1,4 +1,4 @@
-"""The Glue ETL stage: where its inputs and outputs lie, and what it counted."""
+"""The Glue ETL stage: where its inputs and outputs are stored, and what it counted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Counts = dict[str, dict[str, int]]
 
 
 class EtlStage:
-    """Runs the ETL job on one raw data set; outputs lie below the data set's id.
+    """Runs the ETL job on one raw data set; outputs are stored below the data set's id.
 
     The same data set has the same arguments, so a run of the job outlives the command that
     started it: a later one finds it and waits for it. A merge's arguments are its own, because
@@ -60,7 +60,7 @@ class EtlStage:
             "job_definition": definition,
             "job_run_id": run.run_id,
             "job_run_state": run.state,
-            "job_run_was_on_its_way": run.was_found,
+            "job_run_was_running": run.was_found,
             "attempts": run.attempts,
             "dpu_seconds": run.dpu_seconds,
             "log_group": run.log_group,

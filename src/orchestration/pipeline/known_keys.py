@@ -19,7 +19,7 @@ def known_keys(
     """Give the Parquet files with the keys of each table that others refer to.
 
     They are UNLOADed for one run of the job and deleted after it; none where the load replaces
-    what is there, or nothing is.
+    what exists, or nothing is.
     """
     if settings.load_mode != "merge":
         yield {}

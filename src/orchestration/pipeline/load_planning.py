@@ -16,7 +16,7 @@ from src.settings import Settings
 
 
 class LoadPlanner:
-    """Knows where the files to COPY lie and how many rows must arrive."""
+    """Holds where the files to COPY are stored and how many rows must arrive."""
 
     def __init__(self, environment: DemoEnvironment, settings: Settings, run_id: str) -> None:
         self._environment = environment

@@ -37,7 +37,7 @@ class LoadStage:
         self._rejected: Mapping[str, int] = {}  # also of a load that failed its audit
 
     def has(self, manifest: DatasetManifest | None) -> bool:
-        """Tell whether this very data set is what the stage loaded."""
+        """Tell whether this data set is what the stage loaded."""
         return self._loaded is not None and self._loaded is manifest
 
     def run(
@@ -80,7 +80,7 @@ class LoadStage:
         return StepOutcome("success", summary, facts, facts["rows"], loaded)
 
     def verify(self, environment: DemoEnvironment, manifest: DatasetManifest) -> StepOutcome:
-        """Report the checks of the load, those again that say whether all of it was published.
+        """Report the checks of the load, those again that prove whether all of it was published.
 
         Raises UsageError where the newest load is another run's, QualityError where a check fails.
         """

@@ -1,4 +1,4 @@
-"""What a pipeline run has finished, written after each stage, for another run to go on from."""
+"""What a pipeline run has finished, written after each stage, for another run to resume from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from src.reporting.run_report import to_json, write_atomically
 from src.settings import Settings
 
 PROGRESS = "progress.json"
-# What decides a run's data; where and as whom it runs is the resuming command's to say.
+# What decides a run's data; where and as whom it runs is set by the resuming command.
 _DATA = ("artists", "venues", "concerts", "sales", "seed", "defect_rate", "raw_format", "etl",
          "load_mode", "input_dir", "raw_bucket", "processed_bucket")  # fmt: skip
 
@@ -32,7 +32,7 @@ class UnfinishedRun:
         return self.steps.get(stage, {}).get("status") in ("success", "skipped")
 
     def summary(self, stage: str) -> str:
-        """Return what the stage said, and that it was this run's."""
+        """Return the stage's summary, and that it was an earlier run's."""
         return f"by {self.run_id}: {self.steps[stage]['summary']}"
 
 
@@ -54,7 +54,7 @@ def save_progress(
 
 
 def forget_progress(folder: Path) -> None:
-    """Say that the run has nothing to go on from: it succeeded."""
+    """Record that the run cannot be resumed: it succeeded."""
     (folder / PROGRESS).unlink(missing_ok=True)
 
 
@@ -62,7 +62,7 @@ def unfinished_run(settings: Settings) -> UnfinishedRun:
     """Return the newest run below the report folder, if it is an unfinished one of this target.
 
     A run that finished no stage changed nothing, and is looked past. Raises UsageError where
-    there is none to go on from.
+    there is none to resume.
     """
     hint = "run the same command without --resume"
     where = Path(settings.report_dir)
@@ -71,7 +71,7 @@ def unfinished_run(settings: Settings) -> UnfinishedRun:
     if newest is None or not (newest / PROGRESS).is_file() or not _did_something(newest):
         cause = "there is no run" if newest is None else f"the newest run, {_end_of(newest)}"
         raise UsageError(
-            "--resume found no run to go on from", where=str(where), cause=cause, hint=hint
+            "--resume found no run to resume", where=str(where), cause=cause, hint=hint
         )
     try:
         raw = json.loads((newest / PROGRESS).read_text(encoding="utf-8"))
@@ -101,7 +101,7 @@ def unfinished_run(settings: Settings) -> UnfinishedRun:
 
 
 def _end_of(folder: Path) -> str:
-    """Say how a run ended that left nothing to go on from."""
+    """Record how a run ended that cannot be resumed."""
     try:
         verdict = json.loads((folder / "pipeline_report.json").read_text(encoding="utf-8"))[
             "verdict"
@@ -114,7 +114,7 @@ def _end_of(folder: Path) -> str:
 def _did_something(folder: Path) -> bool:
     """Tell a run that finished a stage, or has a report that cannot be read, from a refused one.
 
-    One that was to load a data set which is there, and found none, has nothing to go on from.
+    One that was to load an existing data set, and found none, cannot be resumed.
     """
     try:
         raw = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))

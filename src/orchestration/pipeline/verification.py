@@ -85,7 +85,7 @@ class Verifier:
         return Verification([*results, replace(result, judged=judged)], detection)
 
     def after_commit(self, audited: Verification) -> Verification:
-        """Run those checks again that say whether all of the load was published."""
+        """Run those checks again that prove whether all of the load was published."""
         checks = [check for check in read_checks() if check.shows_publication]
         service = DataQualityService(self._environment.redshift.query_value, checks)
         found = {

@@ -302,7 +302,9 @@ class DemoModelTrainer(TrainingResults):
         raise_failed(checks, "saved models", "python train_demo_models.py")
         every = [check for found in checks.values() for check in found]
         passed = sum(check.verdict == "passed" for check in every)
-        return StepOutcome("success", f"{passed} checks passed, {len(every) - passed} not judged")
+        return StepOutcome(
+            "success", f"{passed} checks passed, {len(every) - passed} not evaluated"
+        )
 
     # -- pieces --------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ def extract_concerts(
 ) -> pd.DataFrame:
     """Return one row per concert of a venue with a known capacity, oldest first.
 
-    Where the data does not say whether a concert is over, it is if it started by `until`.
+    Where the data does not state whether a concert is over, it is if it started by `until`.
     """
     query = read_feature_sql("ticket_sales", until)
     frame = environment.read_frame(query, f"ticket_sales-{run_id}")
@@ -91,7 +91,7 @@ def extract_venue_quarters(environment: DemoEnvironment, run_id: str) -> pd.Data
 
 @dataclass(frozen=True)
 class LoadFacts:
-    """What the newest load says of the data."""
+    """What the newest load recorded about the data."""
 
     dataset_id: str
     as_of: Any

@@ -22,14 +22,14 @@ _MISSING = ("404", "NoSuchBucket", "NoSuchEntity", "EntityNotFoundException")
 
 
 def settings(context: Context) -> Finding:
-    """Every setting that the aws target needs is there."""
+    """Every setting that the aws target needs is set."""
     missing = [f"{name} is not set" for name in missing_for_aws(context.settings)]
     hint = "cp .env.example .env, then fill them in"
     return judge("the role and the warehouse are set", "they are", missing, hint)
 
 
 def credentials(context: Context) -> Finding:
-    """AWS knows who is calling."""
+    """AWS accepts the credentials."""
     expected = "AWS accepts the credentials"
     hint = "aws configure sso, aws configure, or export AWS_PROFILE"
 
@@ -41,7 +41,7 @@ def credentials(context: Context) -> Finding:
 
 
 def buckets(context: Context) -> Finding:
-    """Each bucket is ours to use, or free to be created."""
+    """Each bucket belongs to this account, or can be created."""
     expected, hint = "each is usable, or free", "name other buckets: --raw-bucket NAME"
 
     def look() -> Finding:
@@ -50,7 +50,7 @@ def buckets(context: Context) -> Finding:
         states = {name: _bucket_state(client, name) for name in names}
         region = context.settings.aws_region
         problems = [
-            f"{name} belongs to somebody else" for name, s in states.items() if s == "taken"
+            f"{name} belongs to another AWS account" for name, s in states.items() if s == "taken"
         ]
         problems += [
             f"{name} is {state}, the demo in {region}"
@@ -143,7 +143,7 @@ def glue(context: Context) -> Finding:
 
 
 def permissions(context: Context) -> Finding:
-    """IAM says that the caller may do each thing that a run does."""
+    """IAM allows the caller each action of a run."""
     expected = "each action that a run needs is allowed"
     hint = (
         "attach OperatorPolicy of src/infrastructure/cloudformation/concert-demo.yaml to the caller"
@@ -166,7 +166,7 @@ def permissions(context: Context) -> Finding:
 
     found = _asking(expected, hint, look)
     if found.verdict == "failed" and any(code in found.found for code in _DENIED):
-        note = f"not asked: {found.found}; it needs iam:SimulatePrincipalPolicy"
+        note = f"not simulated: {found.found}; it needs iam:SimulatePrincipalPolicy"
         return Finding("skipped", expected, note, hint)
     return found
 
@@ -222,7 +222,7 @@ def _environment(context: Context) -> DemoEnvironment:
 
 def _lacks(expected: str, *names: str) -> Finding:
     hint = "cp .env.example .env, then fill it in"
-    return Finding("skipped", expected, f"not looked: {', '.join(names)} is not set", hint)
+    return Finding("skipped", expected, f"not evaluated: {', '.join(names)} is not set", hint)
 
 
 def _asking(expected: str, hint: str, look: Callable[[], Finding]) -> Finding:

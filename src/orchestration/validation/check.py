@@ -112,7 +112,7 @@ def judge(expected: str, found: str, problems: Iterable[str], hint: str | None =
 
 
 def neutral_environment(**extra: str) -> dict[str, str]:
-    """Return the environment without any setting of ours, for a process of its own."""
+    """Return the environment without this project's settings, for a process of its own."""
     ours = {spec.metadata["env"] for spec in fields(Settings)}
     kept: Mapping[str, str] = {k: v for k, v in os.environ.items() if k not in ours}
     return {**kept, **extra}

@@ -1,4 +1,4 @@
-"""The third workflow: is everything in place, and does it work?"""
+"""The third workflow: it checks the installation, the documents and the target."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def all_checks(target: str) -> tuple[Check, ...]:
 class DemoPipelineValidator:
     """Runs every check, whatever the others find, and writes a JSON report.
 
-    `only` names checks to run instead of all; `run_smoke` adds the tiny runs; with `strict`, a
+    `only` names checks to run instead of all; `run_smoke` adds small test runs; with `strict`, a
     check that was skipped fails the validation.
     """
 
@@ -76,7 +76,7 @@ class DemoPipelineValidator:
     def run_validation(self) -> dict[str, Any]:
         """Run the checks, write the report and return it.
 
-        `exit_code` is then 0, 1 (a check failed) or 2 (a check itself broke: a bug of ours).
+        `exit_code` is then 0, 1 (a check failed) or 2 (a check itself broke: an internal error).
         """
         target = self.settings.target
         self.console.line(f"Concert validation  run {self.run_id}  target {target}")
@@ -148,7 +148,7 @@ class DemoPipelineValidator:
     def _summarise(self, tally: dict[str, int], seconds: float) -> None:
         words = ", ".join(f"{count} {word}" for word, count in tally.items())
         strict = " (--strict: skipped counts as failed)" if self.strict and tally["skipped"] else ""
-        verdict = "Everything is in place" if self.exit_code == 0 else "Not everything is in place"
+        verdict = "All checks passed" if self.exit_code == 0 else "Some checks failed"
         self.console.line()
         self.console.line(f"{verdict}: {words}{strict} in {seconds:.1f}s")
 

@@ -91,7 +91,7 @@ def settings_page(context: Context) -> Finding:
         if env not in rows:
             problems.append(f"{env} is not documented")
         elif rows[env][2].strip("`") != default:
-            problems.append(f"{env}: the page says {rows[env][2]}, the default is {default!r}")
+            problems.append(f"{env}: the page has {rows[env][2]}, the default is {default!r}")
     known = {spec.metadata["env"] for spec in fields(Settings)}
     problems += [f"{name} is no setting" for name in rows if name not in known]
     expected = f"{len(known)} settings in docs/reference/settings.md"
@@ -100,7 +100,7 @@ def settings_page(context: Context) -> Finding:
 
 
 def links(context: Context) -> Finding:
-    """Every relative link leads to a file, and to a heading of it."""
+    """Every relative link resolves to a file, and to a heading of it."""
     problems, count = [], 0
     for page in pages(context.root):
         text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
@@ -113,11 +113,11 @@ def links(context: Context) -> Finding:
                 problems.append(f"{where} is not there")
             elif anchor and anchor not in _anchors(place):
                 problems.append(f"{where} has no such heading")
-    return judge("every relative link leads somewhere", f"{count} links", problems)
+    return judge("all relative links resolve", f"{count} links", problems)
 
 
 def commands(context: Context) -> Finding:
-    """Every fenced block says its language, and every command in one parses."""
+    """Every fenced block names its language, and every command in one parses."""
     problems: list[str] = []
     ours: list[tuple[str, str, list[str]]] = []
     for fence in fences(context.root):
@@ -135,7 +135,7 @@ def commands(context: Context) -> Finding:
 
 
 def _our_commands(line: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield what a shell line calls of ours: a script or module, and its arguments.
+    """Yield this project's script or module that a shell line calls, and its arguments.
 
     Raises ValueError for a line no shell would read.
     """

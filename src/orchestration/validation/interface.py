@@ -117,7 +117,8 @@ def interfaces(context: Context) -> Finding:
             continue
         problems += [f"{name}.{m} is missing" for m in required if not _has(found, m)]
         block = re.search(r"```text\n(.*?)```", section(page, f"## `{name}`"), re.DOTALL)
-        documented = block[1].splitlines() if block else []
+        # A long signature goes over several lines, indented.
+        documented = re.sub(r"\n +", " ", block[1]).splitlines() if block else []
         problems += [f"{name}: not documented: {s}" for s in found if s not in documented]
         problems += [f"{name}: documented, but not so: {s}" for s in documented if s not in found]
         count += len(found)

@@ -27,11 +27,11 @@ def servers(context: Context) -> Finding:
                 answer = environment.redshift.query_value("SELECT 6 * 7")
         except DemoError as error:
             return failure(expected, error)
-    return judge(expected, "both did", [] if answer == 42 else [f"6 * 7 gave {answer}"])
+    return judge(expected, "2 of 2", [] if answer == 42 else [f"6 * 7 gave {answer}"])
 
 
 def state_folder(context: Context) -> Finding:
-    """The folder of the local data can be written, and the data set asked for fits there."""
+    """The folder of the local data can be written, and the requested data set fits there."""
     expected = "a writable folder with room for the data"
     folder = Path(context.settings.state_dir).absolute()
     place = folder
@@ -51,7 +51,7 @@ def state_folder(context: Context) -> Finding:
 
 
 def failure(expected: str, error: DemoError) -> Finding:
-    """Return the finding for an error of ours, which knows what to type next."""
+    """Return the finding for an error of this project, which holds what to type next."""
     parts = [part for part in (error.message, error.where, error.cause) if part]
     return Finding("failed", expected, error.message, error.hint, [": ".join(parts)])
 

@@ -1,4 +1,4 @@
-"""The smoke check: the scripts run, tiny, in a folder of their own, and every report is right."""
+"""The smoke check: small runs of the scripts in a temporary folder, with valid reports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def smoke(context: Context) -> Finding:
             if problems:  # what follows needs what came before
                 break
     hint = "run the same command without the smoke check's small sizes, with -v"
-    return judge(f"{len(RUNS)} tiny runs succeed, their reports valid", "they do", problems, hint)
+    return judge(
+        f"{len(RUNS)} small test runs succeed", f"{len(RUNS)} of {len(RUNS)}", problems, hint
+    )
 
 
 def _run(context: Context, run: str, options: tuple[str, ...], folder: Path) -> list[str]:
@@ -80,4 +82,4 @@ def _golden_problems(report: dict[str, Any]) -> list[str]:
     ]
 
 
-CHECKS = (Check("smoke", "tiny runs of the scripts, in a temporary folder", smoke),)
+CHECKS = (Check("smoke", "small test runs of the scripts, in a temporary folder", smoke),)

@@ -71,7 +71,7 @@ MINIMUM_PYTHON = (3, 11)
 
 
 def file_structure(context: Context) -> Finding:
-    """Every required file is there and not empty, every required folder holds something."""
+    """Every required file exists and is not empty, every required folder holds something."""
     problems = []
     for name in REQUIRED_FILES:
         path = context.root / name
@@ -117,7 +117,7 @@ def sql_files(context: Context) -> Finding:
             continue
         if not statements:
             problems.append(f"{name}: no statement")
-        # What sqlglot does not know becomes a Command, or an expression that is no statement.
+        # What sqlglot does not support becomes a Command, or an expression that is no statement.
         problems += [f"{name}: not a statement: {s.sql()[:60]}" for s in statements
                      if not isinstance(s, (exp.Query, exp.DDL, exp.DML, exp.Drop))]  # fmt: skip
     return judge(f"{len(files)} SQL files parse as Redshift", "all of them", problems)

@@ -82,7 +82,7 @@ def predictions(title: str, points: Iterable[dict[str, float]], unit: str) -> Ma
 
 
 def reliability(title: str, table: Sequence[dict[str, float]]) -> Markup:
-    """Return how often the model was right against how sure it said it was."""
+    """Return how often the model was right against its predicted confidence."""
     x, y = HALF.across(0, 1), HALF.up(0, 1)
     ticks = [(tick / 5, f"{tick * 20} %") for tick in range(6)]
     marks = [_y_axis(HALF, ticks, y), _x_axis(HALF, ticks, x), _diagonal(x, y, 0, 1)]
@@ -90,12 +90,13 @@ def reliability(title: str, table: Sequence[dict[str, float]]) -> Markup:
     marks.append(Markup('<polyline class="curve" points="{}"/>').format(path))
     for row in table:
         words = (
-            f"said {row['confidence']:.0%}, was {row['hit_rate']:.0%}, {row['rows']:,.0f} concerts"
+            f"predicted {row['confidence']:.0%}, observed {row['hit_rate']:.0%}, "
+            f"{row['rows']:,.0f} concerts"
         )
         at_x, at_y = x(row["confidence"]), y(row["hit_rate"])
         marks.append(_mark("circle", words, cx=at_x, cy=at_y, r=5, class_="dot"))
         marks.append(_text(at_x + 6, at_y + 20, f"{row['rows']:,.0f}", "middle"))
-    return _figure(HALF, title, marks, x_label="confidence said", y_label="share within 20 %")
+    return _figure(HALF, title, marks, x_label="predicted confidence", y_label="share within 20 %")
 
 
 # -- scales --------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def _mark(tag: str, words: str, *, class_: str, **numbers: float) -> Markup:
     attributes = Markup(" ").join(
         Markup('{}="{:.1f}"').format(name, value) for name, value in numbers.items()
     )
-    # The title is what a pointer shows and a screen reader says.
+    # The title is what a pointer shows and a screen reader reads.
     return Markup("<{0} {1} class='{2}'><title>{3}</title></{0}>").format(
         tag, attributes, class_, words
     )

@@ -48,7 +48,7 @@ def _report_of(folder: Path) -> dict[str, Any] | None:
         try:
             facts = json.loads((folder / f"{kind}_report.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            continue  # not a run of this kind, or not a file of ours
+            continue  # not a run of this kind, or not a file of this project
         if isinstance(facts, dict) and facts.get("schema_version") == SCHEMA_VERSION:
             return facts
     return None

@@ -12,7 +12,7 @@ _NAMES = {
     "ticket_sales_prediction": ("Ticket sales", "tickets", 1),
     "venue_popularity": ("Venue popularity", "points", 2),
 }
-_SHOWN_ROWS = 20  # a bin of fewer rows says nothing
+_SHOWN_ROWS = 20  # a bin of fewer rows shows nothing
 _SHOWN_FEATURES = 14
 
 
@@ -68,9 +68,9 @@ def _model(key: str, model: dict[str, Any], coverage: float) -> dict[str, Any]:
         "board": _board(model),
         "notes": _notes(model),
         "scatter": charts.predictions("Predicted against actual", points, unit) if points else "",
-        "scatter_note": f"{len(points)} test concerts: dots are what sold, lines are the "
-        f"{percent(coverage)} intervals; a ring lies outside of its interval. On the dashed line "
-        "the prediction was exact.",
+        "scatter_note": f"{len(points)} test concerts: points are the tickets sold, lines are the "
+        f"{percent(coverage)} intervals; open markers are outside of their interval. "
+        "On the dashed line the prediction was exact.",
         **_confidence(model.get("confidence")),
         "importance": _importance(model.get("importance", [])),
         "checks": checks,
@@ -125,7 +125,7 @@ def _confidence(found: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "reliability": charts.reliability("Confidence against what happened", table),
         "reliability_note": "Confidence is the probability to be within 20 % of the prediction. "
-        "On the dashed line it is exactly as right as it said. Numbers: test concerts. "
+        "On the dashed line the confidence is perfectly calibrated. Numbers: test concerts. "
         f"Expected calibration error {found['ece']:.3f}, AUC {found['auc']:.2f}.",
     }
 

@@ -97,7 +97,7 @@ class Console:
                 self._stream.write(text)
                 self._stream.flush()
             except (OSError, ValueError):
-                # Nothing more can be written there; the run and its report go on.
+                # Nothing more can be written there; the run and its report continue.
                 self._stream, self._quiet = io.StringIO(), True
 
     def show(self, prefix: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""For somebody in front of an audience: a table after each stage, and a pause until a key."""
+"""For a presenter in front of an audience: a table after each stage, and a pause until a key."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Presenter:
 
     @property
     def can_pause(self) -> bool:
-        """Tell whether somebody can press a key."""
+        """Tell whether a user can press a key."""
         return self._wait is not None
 
     def _print(self, table: SummaryTable) -> None:

@@ -73,7 +73,7 @@ def _load(_: Facts, facts: Facts) -> list[SummaryTable]:
         for table, n in facts["rows"].items()
     ]
     columns = ("concert_dw", "raw records", "rejected", "copied", "in the warehouse")
-    return [SummaryTable("Every row on its way", columns, rows, numbers=(1, 2, 3, 4))]
+    return [SummaryTable("Rows at each step", columns, rows, numbers=(1, 2, 3, 4))]
 
 
 def _checks(step: Facts, _: Facts) -> list[SummaryTable]:
@@ -82,7 +82,7 @@ def _checks(step: Facts, _: Facts) -> list[SummaryTable]:
 
 
 def _verdicts(title: str, checks: Sequence[tuple[str, Facts]]) -> SummaryTable:
-    """Return a table of checks; what was expected is said only where it was not found."""
+    """Return a table of checks; what was expected is shown only where it was not found."""
     rows = [
         (
             check["verdict"],
@@ -114,8 +114,8 @@ def _model(key: str, unit: str) -> Callable[[Facts, Facts], list[SummaryTable]]:
         ceiling = model.get("ceiling")
         if ceiling:
             formula, truth = ceiling["r2_columns_expected"], ceiling["r2_oracle_expected"]
-            rows.append(("who knows the formula", "", decimal(formula, 3), "a ceiling by columns"))
-            rows.append(("who knows the truth", "", decimal(truth, 3), "nobody can do better"))
+            rows.append(("oracle: columns only", "", decimal(formula, 3), "a ceiling by columns"))
+            rows.append(("oracle: true means", "", decimal(truth, 3), "theoretical maximum"))
         held = percent(model["intervals"]["coverage"], 1)
         title = f"{count(test['rows'])} test rows, {held} inside their interval"
         return [SummaryTable(title, ("", f"mean error, {unit}", "R²", ""), rows, numbers=(1, 2))]

@@ -18,7 +18,7 @@ import pyarrow as pa
 from src.services.encoding.arrow_columns import absent, cents_of, values_of
 
 _FILLER = 1  # JSON has it escaped: it is in no valid output
-_WIDEST_TEXT = 64  # bytes; blocks with longer ones are left to whoever joins strings
+_WIDEST_TEXT = 64  # bytes; blocks with longer ones are left to the encoder that joins strings
 _LARGEST = 10**16
 _ROWS_AT_ONCE = 8_192  # a matrix that fits the processor's cache
 _NULL = np.frombuffer(b"null", np.uint8)

@@ -154,7 +154,7 @@ def _json_values(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
 
 
 def _joined(lines: pa.ChunkedArray) -> memoryview:
-    """Return the strings of one array as one buffer: they already lie end to end."""
+    """Return the strings of one array as one buffer: they are already stored end to end."""
     array = lines.combine_chunks() if isinstance(lines, pa.ChunkedArray) else lines
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)

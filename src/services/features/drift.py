@@ -1,4 +1,4 @@
-"""Has the world moved since training? Population stability of each feature, honestly judged."""
+"""Drift since training: population stability of each feature, against chance."""
 
 from __future__ import annotations
 

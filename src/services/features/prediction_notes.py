@@ -1,4 +1,4 @@
-"""Says of each record what its prediction did not take as it was given."""
+"""Notes for each record what its prediction did not take as it was given."""
 
 from __future__ import annotations
 

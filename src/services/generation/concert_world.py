@@ -106,7 +106,7 @@ STATUS_NAMES = ("completed", "on_sale", "announced")
 def build_world(size: WorldSize, seed: int, parameters: dm.DemandParameters | None = None) -> World:
     """Build the world of this size and seed; same arguments, same world.
 
-    Raises UsageError where more sales rows than tickets are asked for.
+    Raises UsageError where more sales rows than tickets are requested.
     """
     p = parameters or dm.DemandParameters()
     artists = _build_artists(size.artists, seed, p)
@@ -212,7 +212,7 @@ def _pick(rng: np.random.Generator, weights: Any, count: int) -> Ints:
 def _match_venues(
     rng: np.random.Generator, expected: Floats, venues: Venues, p: dm.DemandParameters
 ) -> Ints:
-    """Give each concert a house near the crowd it expects."""
+    """Give each concert a venue near the crowd it expects."""
     order = np.argsort(venues.capacity, kind="stable")
     sizes = np.log(venues.capacity[order])
     wanted = expected + p.fit_margin + rng.normal(0.0, p.fit_sd, len(expected))
@@ -222,15 +222,15 @@ def _match_venues(
 
 
 def _dates(rng: np.random.Generator, tier: Ints) -> Ints:
-    """Draw start times; open-air houses play only in their open months."""
+    """Draw start times; open-air venues have shows only in their open months."""
     first, last = int(CALENDAR_START.timestamp()), int(CALENDAR_END.timestamp())
     days = np.arange(first // DAY_S, last // DAY_S)
     month, weekday, _ = calendar_parts(days * DAY_S)
     weights = np.asarray(dm.WEEKDAY_SHARES)[weekday]
     day = days[_pick(rng, weights, len(tier))]
-    for index, house in enumerate(dm.VENUE_TIERS):
-        if len(house.open_months) < 12:
-            open_weights = weights * np.isin(month, house.open_months)
+    for index, venue_tier in enumerate(dm.VENUE_TIERS):
+        if len(venue_tier.open_months) < 12:
+            open_weights = weights * np.isin(month, venue_tier.open_months)
             redrawn = days[_pick(rng, open_weights, len(tier))]
             day = np.where(tier == index, redrawn, day)
     half_hours = rng.integers(0, 7, len(tier))

@@ -1,7 +1,7 @@
 """Defects, injected on purpose and written down, so that finding them can be measured.
 
 Every defect is an extra row that breaks exactly one rule; besides, some valid rows are made
-untidy (white space, letter case) in ways that cleaning must undo. The ledger says which.
+untidy (white space, letter case) in ways that cleaning must undo. The ledger lists which.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from src.services.arrays import Floats, Ints
 
 @dataclass(frozen=True)
 class VenueTier:
-    """A class of houses; capacities are log-uniform inside [smallest, largest]."""
+    """A class of venues; capacities are log-uniform inside [smallest, largest]."""
 
     name: str
     share: float
@@ -108,8 +108,8 @@ class DemandParameters:
     price_popularity: float = 0.20  # log price per unit of popularity_z
     price_sd: float = 0.25
     stars_exponent: float = 0.30  # concerts per artist fall with popularity rank
-    fit_sd: float = 0.50  # how loosely a house is matched to the expected crowd
-    fit_margin: float = 0.60  # houses are booked this much (log) above the expected crowd
+    fit_sd: float = 0.50  # how loosely a venue is matched to the expected crowd
+    fit_margin: float = 0.60  # venues are booked this much (log) above the expected crowd
     months: tuple[float, ...] = field(default=MONTH_EFFECTS)
     weekdays: tuple[float, ...] = field(default=WEEKDAY_EFFECTS)
 
@@ -129,7 +129,7 @@ def popularity_z(popularity: Floats) -> Floats:
 
 
 def usual_price(popularity: Floats, parameters: DemandParameters) -> Floats:
-    """Return the price in dollars an artist of this popularity usually asks."""
+    """Return the price in dollars an artist of this popularity usually charges."""
     return parameters.price_base * np.exp(parameters.price_popularity * popularity_z(popularity))
 
 

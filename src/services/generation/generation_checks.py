@@ -93,5 +93,5 @@ def _broken(table: str, law: str, found: str) -> None:
         f"the generated {table} break a law: {law}",
         where=table,
         cause=f"found {found}",
-        hint="this is a bug of the generator; please report the command line",
+        hint="this is an error of the generator; please report the command line",
     )

@@ -40,7 +40,7 @@ from src.services.generation.raw_tables import (
 )
 from src.signals import die_with, keep_freed_memory
 
-_AHEAD = 2  # parts in the making or waiting to be stored, for each worker
+_AHEAD = 2  # parts in progress or waiting to be stored, for each worker
 WORTH_WORKERS = 1_000_000  # rows: starting a worker takes as long as making some 500,000
 
 
@@ -85,7 +85,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-TRUTH = Part("", 0, ())  # what a perfect model would know
+TRUTH = Part("", 0, ())  # what a perfect model would use
 
 
 class PartMaker:
@@ -194,7 +194,7 @@ def made_parts(
         ) from error
     finally:
         for process in list((pool._processes or {}).values()):
-            process.terminate()  # whoever stops early does not wait for parts in the making
+            process.terminate()  # a caller that stops early does not wait for parts in progress
         pool.shutdown(cancel_futures=True)
 
 

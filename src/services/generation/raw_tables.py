@@ -255,7 +255,7 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def truth_table(world: World) -> pa.Table:
-    """Return what a perfect model would know of each concert's final tickets.
+    """Return the true distribution of each concert's final tickets.
 
     `mean` and `variance` see the hidden artist effect; `columns_mean` and `columns_variance`
     only what the columns show.

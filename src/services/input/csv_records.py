@@ -60,7 +60,7 @@ class CsvFile:
                 if not "".join(fields).strip() and len(fields) <= 1:
                     continue
                 if reader.line_num == 1 and len(fields) <= 2 and fields[0].lower() == "sep=":
-                    continue  # how a spreadsheet says that fields are separated by commas
+                    continue  # how a spreadsheet marks that fields are separated by commas
                 return [name.strip() for name in fields], reader.line_num
         except csv.Error as error:
             raise self._broken(reader, 1, error) from error
@@ -98,7 +98,7 @@ class CsvFile:
     def _ragged(self, first: int, last: int, found: int, expected: int) -> InputDataError:
         cause = f"{found} fields where the header names {expected}"
         if last > first:
-            cause += f"; the record goes on to line {last}: a quote opens and is not closed before"
+            cause += f"; the record continues to line {last}: a quote is not closed before"
         return broken_line(self._path, first, cause)
 
     def _broken(self, reader: Any, first: int, error: csv.Error) -> InputDataError:

@@ -13,7 +13,7 @@ from src.services.input.input_errors import refused, shown
 
 @dataclass(frozen=True)
 class Block:
-    """Some records of one file: an array of text for each column asked for, None where absent."""
+    """Some records of one file: an array of text for each requested column, None where absent."""
 
     rows: int
     columns: list[pa.Array | None]

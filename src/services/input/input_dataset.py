@@ -62,7 +62,7 @@ class InputDataset:
         )
 
     def names_of(self, table: str) -> list[str]:
-        """Return the names of a table's files, as they lie below the folder."""
+        """Return the names of a table's files, relative to the folder."""
         files = self.readers[table].table.files
         return [shown(file.path.relative_to(self.folder).as_posix(), 1_000) for file in files]
 

@@ -32,7 +32,7 @@ class InputReader:
     """Reads one table's files as blocks: the table's columns that they have, and record_number.
 
     `columns` are theirs in warehouse order; `ignored` are the names of columns no table has;
-    `missing` are the optional ones that no file has. All three read what it takes to know them.
+    `missing` are the optional ones that no file has. All read as much as they need.
     """
 
     def __init__(self, table: InputTable) -> None:

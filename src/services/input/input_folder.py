@@ -165,7 +165,7 @@ class _Walk:
             why = f"{log} keeps files there that are no longer part of the table: export it first"
             return self._refuse(folder, why)
         if depth > MAX_DEPTH:
-            return self._refuse(folder, f"lies deeper than {MAX_DEPTH} folders")
+            return self._refuse(folder, f"is deeper than {MAX_DEPTH} folders")
         self._entries += len(names)
         if self._entries > MAX_ENTRIES:
             raise InputDataError(
@@ -248,7 +248,7 @@ def _unreadable(path: Path, name: str) -> str:
 
 
 def _is_no_data(name: str) -> bool:
-    """Tell what lies beside data and is none: notes, checksums, files of the desktop."""
+    """Tell what stands beside data and is none: notes, checksums, files of the desktop."""
     suffix = Path(name).suffix
     return (
         name in _OF_THE_SYSTEM

@@ -106,7 +106,7 @@ def _records(path: Path) -> Iterator[tuple[int, Record]]:
                 if "\\u" in line:
                     _check_characters(path, number, record)
                 yield number, record
-            elif not line.isspace():  # it may go on in further lines, or be an array
+            elif not line.isspace():  # it may continue in further lines, or be an array
                 yield from _Objects(path, stream, line, number).records()
                 return
 

@@ -74,7 +74,7 @@ def _opened(path: Path) -> Any:
 
 
 def _check_content(path: Path, start: bytes) -> None:
-    """Refuse by its first bytes what is no UTF-8 text, and say how to make it so."""
+    """Refuse by its first bytes what is no UTF-8 text, with how to convert it."""
     if start.startswith(b"\x1f\x8b"):
         if _is_packed(path):
             message, hint = "is gzipped twice", f"gunzip {quoted(path)}"

@@ -1,4 +1,4 @@
-"""Reading .gz files of strangers."""
+"""Reading .gz files with unexpected content."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Unzipped(gzip.GzipFile):
         content = super().read1(-1 if size is None else size)
         if self.tell() > self._most:
             raise InputDataError(
-                f"{self._path.name} expands to more than {LARGEST_RATIO} times its size",
+                f"{self._path.name} decompresses to more than {LARGEST_RATIO} times its size",
                 where=str(self._path),
                 cause="records do not compress so well: this is an accident or a zip bomb",
-                hint=f"gunzip {self._path.name}, look at it, and name the plain file",
+                hint=f"gunzip {self._path.name}, check it, and pass the uncompressed file",
             )
         return content

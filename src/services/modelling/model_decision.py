@@ -13,7 +13,7 @@ GATED_COVERAGE = 0.9  # the calibration gates are stated for 90 % intervals
 
 @dataclass(frozen=True)
 class ModelCheck:
-    """One check of a model; `is_warned` marks what does not fail but must be said."""
+    """One check of a model; `is_warned` marks what does not fail but must be reported."""
 
     name: str
     expected: str
@@ -78,7 +78,7 @@ def failed(checks: list[ModelCheck]) -> tuple[ModelCheck, ...]:
 
 
 def warnings_of(checks: list[ModelCheck]) -> list[str]:
-    """Return what a reader must know although nothing failed."""
+    """Return what a reader needs to see although nothing failed."""
     return [
         f"{check.name}: expected {check.expected}, found {check.found}"
         for check in checks

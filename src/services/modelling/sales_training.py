@@ -75,7 +75,7 @@ def train_sales_model(
     coverage: float,
     extra: tuple[str, ...] = (),
 ) -> TrainedSalesModel:
-    """Fit, calibrate and judge; raises ModelError where the model knows too much.
+    """Fit, calibrate and judge; raises ModelError where the target leaks.
 
     `extra` names further numeric columns to learn from: the leak test plants one.
     """
@@ -90,7 +90,7 @@ def train_sales_model(
             "the sales model exceeds the theoretical maximum: a feature leaks the target",
             where="test rows of the sales model",
             cause=f"R2 {facts['test_metrics']['r2']:.3f} against {leak['r2_oracle_realised']:.3f} "
-            "of an oracle that knows every concert's expected sales",
+            "of an oracle that uses every concert's true expected sales",
             hint="look at the first features of the importance table",
         )
         error.facts = facts

@@ -1,4 +1,4 @@
-"""Saved models after loading: whole, still right, still about this world, and which is better."""
+"""Saved models after loading: integrity, accuracy, drift, and which is better."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def golden_checks(
     predict_frame: Callable[[Any], Any],
     names: tuple[str, ...],
 ) -> list[ModelCheck]:
-    """Compare a loaded model with what it predicted when it was saved, both ways into it."""
+    """Compare a loaded model with its predictions when it was saved, as records and as rows."""
     golden = model_files.saved_json(files, model, "golden.json")
     try:
         rows = golden["rows"]
@@ -153,7 +153,7 @@ def check_sales_champion(
     moved = drift(reference, rows.test.matrix, rows.test.encoder.names)
     facts["drift"] = moved
     drifted = [row["feature"] for row in moved["features"] if row["has_drifted"]]
-    # Reported, not judged: history features and the calendar always move.
+    # Reported only: history features and the calendar always move.
     found = ", ".join(drifted[:5]) or moved["verdict"]
     checks.append(ModelCheck("drift since training", "reported, not judged", found, "skipped"))
     return facts, checks

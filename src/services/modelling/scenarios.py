@@ -54,7 +54,7 @@ def scenarios(
     split: TimeSplit,
     panel: pd.DataFrame,
 ) -> list[dict[str, Any]]:
-    """Return the scenarios of both models; each says which version it is of, and its role."""
+    """Return the scenarios of both models; each names its version and its role."""
     shows = sales_scenarios(sales.service, predicted, typical_concert(split.train))
     venues = venue_scenarios(venue.service, panel)
     return [
@@ -88,7 +88,7 @@ def sales_scenarios(
             )
             changes.append((f"what if: price {percent:+d} %", middling, {"base_price": price}))
     bigger = int(min(full["capacity"] * 2, 500_000))
-    changes.append(("what if: the fullest house were twice the size", full, {"capacity": bigger}))
+    changes.append(("what if: the fullest venue were twice the size", full, {"capacity": bigger}))
     for title, origin, change in changes:
         row = origin.copy()
         for name, value in change.items():

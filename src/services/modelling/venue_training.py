@@ -28,7 +28,7 @@ class TrainedVenueModel:
 def finished_panel(quarters: pd.DataFrame, as_of: Any) -> pd.DataFrame:
     """Return the panel of the quarters that are over at the as-of date."""
     moment = pd.Timestamp(as_of) if as_of is not None else pd.to_datetime(quarters["quarter"]).max()
-    # A quarter counts once its last day is over; the as-of date may be that very day.
+    # A quarter counts once its last day is over; the as-of date may be that day.
     this = (moment + pd.Timedelta(days=1)).to_period("Q").to_timestamp()
     return VenuePopularityService.complete(quarters, last_quarter=this - pd.DateOffset(months=3))
 

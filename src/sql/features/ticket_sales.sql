@@ -4,7 +4,7 @@
 -- History counts only shows that are over and had started before this concert's own on-sale time.
 --
 -- Each history is a stream of events in time order: a show that is over adds itself (kind 2), and a
--- concert asks at its on-sale time what there is so far (kind 0). At the same moment the questions
+-- concert reads at its on-sale time what exists so far (kind 0). At the same moment the questions
 -- come first. The city's last year is what there is less what there was a year before (kind 1). The
 -- sums are decimals: exact, and so the same in any order of addition. Competition is counted the same
 -- way by day: a show adds itself to the six days around it; only shows seven days away are compared

@@ -63,7 +63,7 @@ CREATE OR REPLACE FUNCTION redshift_local.avg(average double precision, sample d
 CREATE OR REPLACE FUNCTION redshift_local.avg(average interval, sample interval) RETURNS interval
     LANGUAGE sql IMMUTABLE AS 'SELECT average';
 
--- DATEDIFF counts the boundaries of the part that lie between two moments.
+-- DATEDIFF counts the boundaries of the part between two moments.
 CREATE OR REPLACE FUNCTION redshift_local.datediff(part text, early timestamp, late timestamp)
     RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE part

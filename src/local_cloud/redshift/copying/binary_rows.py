@@ -28,7 +28,7 @@ def can_be_binary(columns: list[TargetColumn], types: list[pa.DataType]) -> bool
 
 
 def as_binary(batch: pa.RecordBatch, columns: list[TargetColumn]) -> bytes:
-    """Return the rows of a batch; its types are those `can_be_binary` was asked about."""
+    """Return the rows of a batch; its types are those that `can_be_binary` accepted."""
     count = batch.num_rows
     fields: list[_Fixed | _Text] = [_Fixed(_big(np.full(count, len(columns)), 2), None)]
     for values, column in zip(batch.columns, columns, strict=True):

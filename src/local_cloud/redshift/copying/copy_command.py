@@ -20,7 +20,7 @@ _ENCODINGS = {
     "UTF8": "utf-8", "UTF16": "utf-16", "UTF16LE": "utf-16-le", "UTF16BE": "utf-16-be",
     "ISO88591": "iso-8859-1",
 }  # fmt: skip
-# Which options must not stand beside a format, as the COPY reference says.
+# Which options must not stand beside a format, by the COPY reference.
 _CLASHES = {
     "json": frozenset(
         [
@@ -66,7 +66,7 @@ _FLAGS = {
 
 @dataclass
 class CopyCommand:
-    """What one COPY asks for. `given` holds the option words as they stood."""
+    """What one COPY requests. `given` holds the option words as they stood."""
 
     table: str  # as PostgreSQL takes it: "schema"."table"
     shown: str  # as messages show it
@@ -116,7 +116,7 @@ class CopyCommand:
 
     @property
     def needs_records(self) -> bool:
-        """Tell whether an option asks for what PostgreSQL's parser cannot do."""
+        """Tell whether an option requires what PostgreSQL's parser cannot do."""
         return bool(
             self.escape or self.remove_quotes or self.fill_record or self.null_as == "\0"
             or self.ignore_blank_lines or self.replacement or self.widths

@@ -27,6 +27,6 @@ class ScanError(LoadError):
 
 
 def is_about_data(error: psycopg2.Error) -> bool:
-    """Tell whether PostgreSQL refused what it was given, and goes on."""
+    """Tell whether PostgreSQL refused what it was given, and continues."""
     code = error.pgcode or ""
     return code != "" and code[:2] not in _ABOUT_THE_SERVER and code != _NO_PRIVILEGE

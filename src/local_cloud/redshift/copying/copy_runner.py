@@ -45,7 +45,7 @@ class CopyRunner:
         try:
             self._run()
         except BaseException:
-            self._execute("ROLLBACK")  # psycopg2 itself knows of no transaction here
+            self._execute("ROLLBACK")  # psycopg2 itself has no transaction here
             raise
         self._execute("COMMIT")
 
@@ -74,7 +74,7 @@ class CopyRunner:
         self._finish(log, result)
 
     def _loaded(self, columns: list[TargetColumn], files: list[SourceFile]) -> CopyResult:
-        """Load the files. Raises LoadError, and the transaction goes on then."""
+        """Load the files. Raises LoadError, and the transaction continues then."""
         command = self._command
         loader = parquet.load if command.format == "parquet" else text_loading.load
         self._execute("SHOW datestyle")

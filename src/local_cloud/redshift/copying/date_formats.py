@@ -1,4 +1,4 @@
-"""Dates and times in COPY: the default formats, 'auto', epochs, and formats somebody spelled."""
+"""Dates and times in COPY: the default formats, 'auto', epochs, and formats that a user wrote."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GROUP = re.compile("|".join(sorted(_PARTS, key=len, reverse=True)), re.IGNORECA
 
 
 def is_known_format(text: str) -> bool:
-    """Tell whether a DATEFORMAT or TIMEFORMAT says at least year, month and day."""
+    """Tell whether a DATEFORMAT or TIMEFORMAT has at least year, month and day."""
     if text in ("", "auto", *EPOCHS):
         return True
     named = {_PARTS[found.upper()][1] for found in _GROUP.findall(text)}
@@ -46,7 +46,7 @@ def moment(field: str, chosen: str) -> str:
         return f"CASE WHEN {field} !~* '{_NOT_AUTO}' THEN {_reordered(field)} END"
     if chosen == "":
         # The usual shape is seen without the pattern, which costs several times as much; whether
-        # it is a moment is asked of PostgreSQL in any case.
+        # it is a moment is decided by PostgreSQL in any case.
         usual = (
             f"{field} LIKE '____-__-__ __:__:__' AND {field} NOT LIKE '% % %' "
             f"AND right({field}, 2) <= '99'"  # no AM and PM

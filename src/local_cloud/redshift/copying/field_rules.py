@@ -1,4 +1,4 @@
-"""One field of a COPY: when text is a value of the column's type, and what Redshift says if not."""
+"""One field of a COPY: when text is a value of the column's type, and the error if not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows on their way into a table: made in threads while PostgreSQL reads what was made before."""
+"""A stream of rows into a table: encoded in threads while PostgreSQL reads the blocks before."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def copy_made(
     """Run a COPY ... FROM STDIN over what is made of each block, and return the rows.
 
     Raises what making it raised, or the server's error; nothing is loaded then, and the
-    transaction goes on.
+    transaction continues.
     """
     cursor.execute_postgres("SAVEPOINT redshift_rows")
     with closing(_made(blocks, make)) as made:
@@ -57,7 +57,7 @@ def copy_made(
         except Exception:
             if not cursor.connection.closed:
                 cursor.execute_postgres("ROLLBACK TO SAVEPOINT redshift_rows")
-            if feed.error is not None:  # the driver knows only that it was stopped
+            if feed.error is not None:  # the driver reports only that it was stopped
                 raise feed.error from None
             raise
     rows = int(cursor.rowcount)
@@ -91,7 +91,7 @@ class _Feed:
 def _made(
     blocks: Iterator[_Block], make: Callable[[_Block], bytes]
 ) -> Generator[bytes, None, None]:
-    """Yield what is made of the blocks, in their order; a few are in the making at any time."""
+    """Yield what is made of the blocks, in their order; a few are in progress at any time."""
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(_MAKERS) as makers:
 
         def begun() -> Future[bytes] | None:

@@ -123,7 +123,7 @@ class _Recoded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer, as io.RawIOBase asks for it."""
+        """Fill the buffer, as io.RawIOBase requires."""
         self._left = self._left or self._text.read(_CHUNK).encode()
         count = min(len(buffer), len(self._left))
         buffer[:count], self._left = self._left[:count], self._left[count:]
@@ -166,7 +166,7 @@ def _pre_load_error(text: str, code: int = 8001, context: str = "") -> Refusal:
 
 
 def s3_error(error: Exception, address: str) -> Refusal:
-    """Return what COPY says when S3 refuses."""
+    """Return COPY's error when S3 refuses."""
     return _pre_load_error(_service_text(error), context=_being_read(address))
 
 

@@ -149,7 +149,7 @@ def startup_parameters(body: bytes) -> dict[str, str]:
 
 
 def authentication(code: int) -> Message:
-    """Ask for a password (3), or say that all is well (0)."""
+    """Request a password (3), or report success (0)."""
     return Message(b"R", struct.pack("!I", code))
 
 

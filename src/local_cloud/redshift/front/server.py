@@ -1,4 +1,4 @@
-"""Listens on 127.0.0.1, asks each client for the password, and serves it in a thread."""
+"""Listens on 127.0.0.1, requests the password from each client, and serves it in a thread."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Front:
         """Serve one client from its first message to its last."""
         client.limit_time(self._authentication_s)
         code, body = client.read_startup()
-        for _ in range(2):  # each may be asked for once
+        for _ in range(2):  # each may be requested once
             if code in (messages.SSL_REQUEST, messages.GSS_REQUEST):
                 client.send_bytes(b"N")  # loopback only
                 code, body = client.read_startup()
@@ -172,7 +172,7 @@ class Front:
 
 
 def _without_address(error: psycopg2.Error) -> str:
-    """Return an error's text; what connecting to the server behind says of it is left out."""
+    """Return an error's text; the text about connecting to the server behind is left out."""
     text = error.diag.message_primary or str(error).strip()
     if "connection to server" in text:
         _, found, text = text.rpartition("FATAL:")

@@ -40,7 +40,7 @@ _TAGS = {"CREATE": "CREATE TABLE", "TRUNCATE": "TRUNCATE TABLE"}
 
 
 class FrontConnection(RedshiftConnection):
-    """A connection whose transactions the client opens and closes in its own words."""
+    """A connection whose transactions the client opens and closes itself."""
 
     status_byte = b"I"
 
@@ -83,7 +83,7 @@ class Session:
         self._socket.close()
 
     def serve(self) -> None:
-        """Answer the client's messages; ends when it says goodbye or is gone."""
+        """Answer the client's messages; ends when it terminates or is gone."""
         while True:
             message = self._client.read()
             if message.kind == b"X":
@@ -294,7 +294,7 @@ class Session:
         self._client.send(Message(b"C", messages.text(tag)))
 
     def _pass_notices(self, word: str) -> None:
-        """Pass on what the server notes; of COPY's inner tables the client knows nothing."""
+        """Pass on what the server notes; COPY's inner tables are hidden from the client."""
         for line in self._connection.notices:
             found = _INFO.match(line.strip())
             if found and (found[1] == "INFO" or word not in ("COPY", "UNLOAD")):

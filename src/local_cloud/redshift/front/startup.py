@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from src.sql.refusal import SYNTAX, Refusal
 
-# What says who connects and how; Redshift's own drivers tell about themselves.
+# What names the user and how it connects; Redshift's own drivers add their versions.
 _NOT_SETTINGS = frozenset(
     ["user", "database", "options", "replication", "client_protocol_version", "driver_version",
      "driver_discovery_version", "os_version", "plugin_name", "idp_type", "provider_name",

@@ -91,7 +91,7 @@ def _translation(statement: Statement) -> str:
 
 
 def render(tree: exp.Expression) -> str:
-    """Return a checked tree as PostgreSQL's text; nothing that it says is left out."""
+    """Return a checked tree as PostgreSQL's text; nothing in it is left out."""
     try:
         return rewrite(tree).sql(dialect="postgres", unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
@@ -151,7 +151,7 @@ def _check_kind(statement: Statement) -> None:
 
 
 def _catalog_query(statement: Statement) -> str | None:
-    """Return what a tool asks of PostgreSQL's catalog, in PostgreSQL's words; else None.
+    """Return a tool's query of PostgreSQL's catalog, as PostgreSQL reads it; else None.
 
     It names pg_catalog as a schema, and reads system relations only.
     """

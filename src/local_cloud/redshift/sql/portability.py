@@ -78,7 +78,7 @@ ROW_FUNCTIONS = frozenset(
         "record_send", "row_to_json", "to_json", "to_jsonb",
     ]
 )  # fmt: skip
-# The relations of pg_catalog that show a client nothing but what it may know.
+# The relations of pg_catalog that show a client nothing but what it may read.
 CATALOG = frozenset(
     [
         "aggregate", "am", "attrdef", "attribute", "auth_members", "cast", "class", "collation",

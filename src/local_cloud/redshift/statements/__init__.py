@@ -1,4 +1,4 @@
-"""One file per family of statements; dispatch.py knows them all.
+"""One file per family of statements; dispatch.py lists them all.
 
 May import redshift.sql, redshift.copying and redshift.unloading.
 """

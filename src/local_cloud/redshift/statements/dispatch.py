@@ -52,7 +52,7 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
 
 
 def postgres_text(statement: Statement, serverless: bool = False) -> str:
-    """Return the one PostgreSQL statement that does what a Redshift statement says.
+    """Return the one PostgreSQL statement that does what a Redshift statement does.
 
     Refuses by name what is not emulated.
     """

@@ -1,4 +1,4 @@
-"""Table attributes of CREATE TABLE: taken out of the words, for PostgreSQL knows none of them."""
+"""Table attributes of CREATE TABLE: taken out of the words, because PostgreSQL has none of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Recorded = list[tuple[str, str]]
 
 
 def take_attributes(statement: Statement) -> tuple[Statement, Recorded]:
-    """Return the statement without its attributes, and what they said: (kind, declaration)."""
+    """Return the statement without its attributes, and what they declared: (kind, declaration)."""
     return _Taker(statement).take()
 
 
@@ -54,8 +54,8 @@ class _Taker:
     def _cut(self, handler: Any) -> None:
         first = self._at
         kind = handler(self)
-        said = Statement(self._tokens[first : self._at]).code
-        self._taken.append((kind, f"{said}({self._column})" if self._depth else said))
+        declared = Statement(self._tokens[first : self._at]).code
+        self._taken.append((kind, f"{declared}({self._column})" if self._depth else declared))
 
     def _style(self) -> str:
         if self._word(1) not in _STYLES:

@@ -19,7 +19,7 @@ _NOT_EMULATED = frozenset(
 
 @dataclass
 class UnloadCommand:
-    """What one UNLOAD asks for."""
+    """What one UNLOAD requests."""
 
     query: str = ""
     destination: str = ""

@@ -51,7 +51,7 @@ def open_sink(target: IO[bytes], columns: list[Any], command: UnloadCommand) -> 
 
 
 class _TextSink:
-    """Delimited text, CSV or JSON lines, compressed as asked for."""
+    """Delimited text, CSV or JSON lines, compressed as requested."""
 
     def __init__(self, target: IO[bytes], columns: list[Any], command: UnloadCommand) -> None:
         self._target = target
@@ -150,7 +150,7 @@ def _as_array(kind: pa.DataType, values: Sequence[str | None]) -> pa.Array:
 
 @dataclass(frozen=True)
 class _Numeric:
-    """A column of numbers whose type says no scale: PostgreSQL's sums and quotients have none."""
+    """A column of numbers whose type has no scale: PostgreSQL's sums and quotients have none."""
 
     name: str
     scale: int

@@ -2,7 +2,7 @@
 
 A block of records is plain when each of its fields is written in a way that both understand
 alike. Anything else (a bad row, an unusual form, an option that changes fields) is left to
-the staging table, which knows all of Redshift's rules and is several times slower.
+the staging table, which applies all of Redshift's rules and is several times slower.
 """
 
 from __future__ import annotations

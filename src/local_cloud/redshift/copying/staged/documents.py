@@ -38,7 +38,7 @@ def read_documents(stream: IO[bytes]) -> Iterator[Document]:
         content, end = (None, _line_end(held, start)) if is_skipping else _decoded(
             decoder, held, start
         )  # fmt: skip
-        # What ends where the text held ends may go on in the file.
+        # What ends where the text held ends may continue in the file.
         may_go_on = not is_last and end == len(held)
         if may_go_on and len(held) - start <= LONGEST and not is_skipping:
             more = text.read(_CHUNK)

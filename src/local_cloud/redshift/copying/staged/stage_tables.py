@@ -1,4 +1,4 @@
-"""The temporary tables of a COPY on its way: text as it came, and JSON documents.
+"""The temporary tables of a running COPY: text as it came, and JSON documents.
 
 Their names have capitals, which no statement of a client's can write: names are folded.
 """

@@ -148,7 +148,7 @@ class GlueJobManager:
                 if not (isinstance(error, UnreachableError) or may_repeat(error)):
                     raise
                 # An answer that was lost, or a retry of boto3's own: the run may be ours.
-                own = self._run_on_its_way(job_name, arguments[TOKEN])
+                own = self._running_already(job_name, arguments[TOKEN])
                 if own is None:
                     raise
                 return own
@@ -170,7 +170,7 @@ class GlueJobManager:
             answer = self._patiently(job_name, call, JobName=job_name, RunId=run_id)
             run: dict[str, Any] = answer["JobRun"]
             if run["JobRunState"] != seen:
-                hear(run_id, run["JobRunState"])
+                notify(run_id, run["JobRunState"])
             seen = run["JobRunState"]
             return run
 

@@ -1,3 +1,8 @@
+-- Clients look for Redshift's name in it, and for the version whose protocol it keeps.
+CREATE OR REPLACE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql STABLE
+    AS $$ SELECT 'PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2 20041017 '
+        '(Red Hat 3.4.2-6.fc3), Redshift 1.0.77467' $$;
+
 CREATE OR REPLACE FUNCTION pg_catalog.getdate() RETURNS timestamp LANGUAGE sql STABLE
     AS 'SELECT date_trunc(''second'', localtimestamp)';
 

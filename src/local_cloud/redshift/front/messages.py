@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import ssl
@@ -72,6 +73,14 @@ class Channel:
             raise
         except OSError as error:
             raise ClosedError from error
+
+    def close(self) -> None:
+        """Close the socket: TLS took it from its first owner, and clients expect its farewell."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                self._socket.setblocking(False)  # the client's own is not waited for
+                self._socket.unwrap().close()
+        self._socket.close()
 
     def _limit(self) -> None:
         """Give the socket the time that is left."""

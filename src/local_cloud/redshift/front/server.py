@@ -200,7 +200,7 @@ class _Handler(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = Channel.to_client(self.request)
-        with contextlib.suppress(ClosedError):
+        with contextlib.suppress(ClosedError), contextlib.closing(client):
             try:
                 self.server.front.handle(client)
             except ClosedError:

@@ -86,7 +86,8 @@ def _up(folder: Path) -> int:
         print("The local cloud is up. Connect from another shell:\n")
         print(f"  {lines['psql']}")
         print(f"  {lines['aws']}\n")
-        print(f"Any other client of Redshift or PostgreSQL: {lines['client']}\n")
+        print(f"Any other client of Redshift or PostgreSQL: {lines['client']}")
+        print(f"TLS is optional: {lines['tls']}\n")
         print("The scripts use these servers too. Ctrl-C stops both.", flush=True)
         cloud.watch(Console().line)
 

@@ -22,6 +22,7 @@ from src.local_cloud.servers.processes import without_libpq_variables
 from src.local_cloud.servers.server_folder import data_folder
 from src.local_cloud.servers.server_set import (
     REGION,
+    TLS_FOLDER,
     Address,
     Credentials,
     Servers,
@@ -130,6 +131,7 @@ class LocalCloud:
         """
         address, secret = self._entered()
         service, aws = self.folder / "pg_service.conf", self.folder / "aws_config"
+        ca = self.folder / TLS_FOLDER / "ca.pem"
         fields = self.front_address().items()
         write_private(service, "[concert_demo]\n" + "".join(f"{k}={v}\n" for k, v in fields))
         write_private(
@@ -143,8 +145,10 @@ class LocalCloud:
             "psql": f"PGSERVICEFILE={quote(str(service))} {quote(address.psql)} "
             "service=concert_demo",
             "psql_path": address.psql,
-            "client": f"127.0.0.1:{address.front_port}, database dev, user demo, no TLS, "
+            "client": f"127.0.0.1:{address.front_port}, database dev, user demo, "
             f"password in {service}",
+            "tls": f"sslmode=require; verify-ca and verify-full with sslrootcert={quote(str(ca))}; "
+            f"redshift_connector: SSL_CERT_FILE={quote(str(ca))}",
             "aws": f"AWS_CONFIG_FILE={quote(str(aws))} aws --profile concert-demo s3 ls",
         }
 

@@ -9,6 +9,11 @@ from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement, Token
 
 
+def whole_number(text: str) -> int | None:
+    """Return the number that some ASCII digits write, at most 18; else None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
 class TokenReader:
     """Reads a statement front to back."""
 
@@ -73,10 +78,10 @@ class TokenReader:
 
     def number(self, low: int, high: int, word: str) -> int:
         """Return a whole number within its limits."""
-        text = self.next()
-        if not text.isdigit() or not low <= int(text) <= high:
+        found = whole_number(self.next())
+        if found is None or not low <= found <= high:
             raise Refusal(f"{word} value must be between {low} and {high}", SYNTAX)
-        return int(text)
+        return found
 
     def syntax(self, near: str) -> NoReturn:
         """Raise a syntax error."""

@@ -132,8 +132,6 @@ STATEMENTS = [
     "SHOW port",
     "SHOW data_directory",
     "SHOW unix_socket_directories",
-    "SHOW ALL",
-    "RESET ALL",
     "RESET ROLE",
     "LOAD 'x'",
     "DO $$ BEGIN PERFORM pg_read_file('{secret}'); END $$",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,7 @@ class RedshiftConnection(psycopg2.extensions.connection):
 
     s3: Any = None
     is_serverless = False
+    start_settings: Sequence[str] = ()  # the SET statements that a client's start stands for
     address: dict[str, Any]
     _log_connection: Any = None
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from src.sql.refusal import Refusal
+
+logger = logging.getLogger(__name__)
+_INTERNAL_ERRORS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+                    AssertionError, MemoryError)  # fmt: skip
 
 
 @contextmanager
@@ -22,6 +27,9 @@ def raised_by_server(execute: Any) -> Iterator[None]:
         refused = refusal
     except RecursionError:
         refused = Refusal("stack depth limit exceeded", "54001")
+    except _INTERNAL_ERRORS as error:  # it must not end the session, nor pass for another outcome
+        logger.exception("an internal error")
+        refused = Refusal(f"internal error of the local Redshift: {type(error).__name__}: {error}")
     execute("SELECT redshift_local.fail(%s, %s, %s)",
             (refused.message, refused.code, refused.detail))  # fmt: skip
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from src.local_cloud.redshift.front.server import Front
 
 ADDRESS_FILE = "servers.json"
+TLS_FOLDER = "tls"  # the front's certificate, and ca.pem that clients verify it with
 REGION = "us-east-1"
 PREPARE_TIMEOUT_S = 20.0
 
@@ -56,6 +57,7 @@ class Servers:
 
     def start(self) -> Address:
         """Start both; returns when they answer."""
+        from src.local_cloud.redshift.front.certificate import server_context
         from src.local_cloud.redshift.front.server import Front
 
         folder, secret = self._folder, self._credentials
@@ -69,7 +71,10 @@ class Servers:
         self._postgres.start()
         self._prepare(self._postgres)
         endpoint = self._s3.endpoint
-        self._front = Front(self._postgres.address(), lambda: s3_client(endpoint, secret))
+        self._front = Front(
+            self._postgres.address(), lambda: s3_client(endpoint, secret),
+            tls=server_context(folder / TLS_FOLDER),
+        )  # fmt: skip
         self._front.start()
         address = Address(
             endpoint, self._postgres.port, self._front.port, self._postgres.psql, os.getpid()

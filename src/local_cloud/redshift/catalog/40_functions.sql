@@ -1,3 +1,8 @@
+-- Clients look for Redshift's name in it, and for the version whose protocol it keeps.
+CREATE OR REPLACE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql STABLE
+    AS $$ SELECT 'PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2 20041017 '
+        '(Red Hat 3.4.2-6.fc3), Redshift 1.0.77467' $$;
+
 CREATE OR REPLACE FUNCTION pg_catalog.getdate() RETURNS timestamp LANGUAGE sql STABLE
     AS 'SELECT date_trunc(''second'', localtimestamp)';
 
@@ -47,21 +52,36 @@ CREATE OR REPLACE FUNCTION pg_catalog.date_trunc(part text, day date) RETURNS ti
 CREATE OR REPLACE FUNCTION redshift_local.concat(early text, late text) RETURNS text
     LANGUAGE sql IMMUTABLE AS 'SELECT early || late';
 
--- AVG: an average in its argument's own type; `sample` is a value of the argument.
-CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample smallint) RETURNS bigint
-    LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average)::bigint';
-CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample integer) RETURNS bigint
-    LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average)::bigint';
-CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample bigint) RETURNS bigint
-    LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average)::bigint';
-CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample numeric) RETURNS numeric
-    LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average, scale(sample))';
-CREATE OR REPLACE FUNCTION redshift_local.avg(average double precision, sample real)
+-- AVG: an average in its argument's own type; `sample` is a value of the argument, and `digits` the
+-- most decimal places that one of its values has: what a type says, an expression's values show.
+CREATE OR REPLACE FUNCTION redshift_local.scale(value smallint) RETURNS integer
+    LANGUAGE sql IMMUTABLE AS 'SELECT 0';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample smallint, digits integer)
+    RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average)::bigint';
+CREATE OR REPLACE FUNCTION redshift_local.scale(value integer) RETURNS integer
+    LANGUAGE sql IMMUTABLE AS 'SELECT 0';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample integer, digits integer)
+    RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average)::bigint';
+CREATE OR REPLACE FUNCTION redshift_local.scale(value bigint) RETURNS integer
+    LANGUAGE sql IMMUTABLE AS 'SELECT 0';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample bigint, digits integer)
+    RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average)::bigint';
+CREATE OR REPLACE FUNCTION redshift_local.scale(value numeric) RETURNS integer
+    LANGUAGE sql IMMUTABLE AS 'SELECT pg_catalog.scale(value)';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample numeric, digits integer)
+    RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT trunc(average, digits)';
+CREATE OR REPLACE FUNCTION redshift_local.scale(value real) RETURNS integer
+    LANGUAGE sql IMMUTABLE AS 'SELECT 0';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average double precision, sample real, digits integer)
     RETURNS double precision LANGUAGE sql IMMUTABLE AS 'SELECT average';
-CREATE OR REPLACE FUNCTION redshift_local.avg(average double precision, sample double precision)
+CREATE OR REPLACE FUNCTION redshift_local.scale(value double precision) RETURNS integer
+    LANGUAGE sql IMMUTABLE AS 'SELECT 0';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average double precision, sample double precision, digits integer)
     RETURNS double precision LANGUAGE sql IMMUTABLE AS 'SELECT average';
-CREATE OR REPLACE FUNCTION redshift_local.avg(average interval, sample interval) RETURNS interval
-    LANGUAGE sql IMMUTABLE AS 'SELECT average';
+CREATE OR REPLACE FUNCTION redshift_local.scale(value interval) RETURNS integer
+    LANGUAGE sql IMMUTABLE AS 'SELECT 0';
+CREATE OR REPLACE FUNCTION redshift_local.avg(average interval, sample interval, digits integer)
+    RETURNS interval LANGUAGE sql IMMUTABLE AS 'SELECT average';
 
 -- DATEDIFF counts the boundaries of the part between two moments.
 CREATE OR REPLACE FUNCTION redshift_local.datediff(part text, early timestamp, late timestamp)

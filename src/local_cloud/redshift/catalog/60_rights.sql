@@ -29,6 +29,19 @@ CREATE OR REPLACE FUNCTION redshift_local.setting(name text, otherwise text) RET
     SELECT coalesce(nullif(current_setting('redshift.' || name, true), ''), otherwise)
 $$;
 
+-- SHOW ALL: what a client may see of both.
+CREATE OR REPLACE FUNCTION redshift_local.settings()
+    RETURNS TABLE (name text, setting text, description text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT lower(s.name), s.setting, s.short_desc FROM pg_settings s
+     WHERE lower(s.name) IN ('application_name', 'client_encoding', 'datestyle', 'extra_float_digits',
+        'intervalstyle', 'standard_conforming_strings', 'statement_timeout', 'timezone',
+        'transaction_isolation', 'is_superuser', 'server_encoding', 'integer_datetimes')
+     UNION ALL SELECT 'server_version', '8.0.2', 'Shows the server version.'
+     UNION ALL SELECT substr(s.name, 10), s.setting, '' FROM pg_settings s
+     WHERE s.name LIKE 'redshift.%' ORDER BY 1
+$$;
+
 -- What CREATE and ALTER TABLE declare of the client's own table.
 CREATE OR REPLACE FUNCTION redshift_local.declare_keys(
     named oid, kinds text[], declarations text[], is_new boolean)

@@ -7,9 +7,11 @@ from typing import Literal
 
 from src.local_cloud.redshift.copying.date_formats import EPOCHS, is_known_format
 from src.local_cloud.redshift.copying.options import OptionTokens, character
+from src.sql.reading import whole_number
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement, quoted_name
 
+_LONGEST_FIELD = 4 << 20  # bytes: a row has no more
 CopyFormat = Literal["text", "csv", "json", "parquet"]
 
 _NOT_EMULATED = frozenset(
@@ -219,9 +221,10 @@ class _Parser(OptionTokens):
     def _option_fixedwidth(self, command: CopyCommand) -> None:
         self.take("AS")
         parts = [part.rpartition(":") for part in self.string().split(",")]
-        if not all(width.strip().isdigit() and int(width) > 0 for _, _, width in parts):
+        widths = [whole_number(width.strip()) for _, _, width in parts]
+        if not all(width and width <= _LONGEST_FIELD for width in widths):
             raise Refusal("FIXEDWIDTH must be 'label:width, ...'", SYNTAX)
-        command.widths = tuple(int(width) for _, _, width in parts)
+        command.widths = tuple(width for width in widths if width)
 
     def _option_encoding(self, command: CopyCommand) -> None:
         self.take("AS")

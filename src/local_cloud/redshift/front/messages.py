@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
+import ssl
 import struct
 import time
 from dataclasses import dataclass
@@ -56,6 +58,37 @@ class Channel:
     def limit_time(self, seconds: float | None) -> None:
         """Let reading fail from so many seconds on; None takes the limit away."""
         self._deadline = None if seconds is None else time.monotonic() + seconds
+        if seconds is None:
+            self._socket.settimeout(None)
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Agree to TLS; raises ClosedError where the client fails, or has sent more already."""
+        if self._held:  # it would pass for what came encrypted
+            raise ClosedError
+        self.send_bytes(b"S")
+        try:
+            self._limit()
+            self._socket = context.wrap_socket(self._socket, server_side=True)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise ClosedError from error
+
+    def close(self) -> None:
+        """Close the socket: TLS took it from its first owner, and clients expect its farewell."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                self._socket.setblocking(False)  # the client's own is not waited for
+                self._socket.unwrap().close()
+        self._socket.close()
+
+    def _limit(self) -> None:
+        """Give the socket the time that is left."""
+        left = self._deadline - time.monotonic() if self._deadline is not None else 1.0
+        if left <= 0:
+            raise TimeoutError
+        if self._deadline is not None:
+            self._socket.settimeout(left)
 
     def read(self, longest: int = _MAX_MESSAGE) -> Message:
         """Return the next message; raises ClosedError at the end, or where it is too long."""
@@ -108,13 +141,11 @@ class Channel:
 
     def _received(self) -> bytes:
         while True:
-            left = None
-            if self._deadline is not None:
-                left = self._deadline - time.monotonic()
-                if left <= 0 or not select.select([self._socket], [], [], left)[0]:
-                    raise TimeoutError
+            self._limit()
             try:
                 part = self._socket.recv(1 << 16)
+            except TimeoutError:
+                raise
             except BlockingIOError:
                 select.select([self._socket], [], [])
                 continue

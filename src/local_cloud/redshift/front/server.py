@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from src.local_cloud.redshift.front.messages import (
 )
 from src.local_cloud.redshift.front.session import FrontConnection, Session
 from src.local_cloud.redshift.front.startup import startup_settings
+from src.local_cloud.redshift.identity import NAMES, reported_parameters
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.statements.session_settings import (
     set_setting,
@@ -34,9 +36,6 @@ from src.sql.refusal import Refusal
 
 AUTHENTICATION_S = 60.0  # as PostgreSQL's authentication_timeout
 logger = logging.getLogger(__name__)
-_REPORTED = ("server_version", "server_encoding", "client_encoding", "DateStyle", "TimeZone",
-             "integer_datetimes", "standard_conforming_strings", "IntervalStyle",
-             "is_superuser", "session_authorization")  # fmt: skip
 
 
 class Front:
@@ -44,11 +43,12 @@ class Front:
 
     def __init__(
         self, address: Mapping[str, Any], make_s3: Callable[[], Any],
-        authentication_s: float = AUTHENTICATION_S,
+        authentication_s: float = AUTHENTICATION_S, tls: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
         self._address = dict(address)
         self._authentication_s = authentication_s
         self._make_s3 = make_s3
+        self._tls = tls
         self._s3: Any = None
         self._lock = threading.Lock()
         self._sessions: dict[int, tuple[FrontConnection, bytes]] = {}  # with the cancel key
@@ -126,10 +126,9 @@ class Front:
         session = Session(client, connection)
         try:
             client.send(messages.authentication(0))
-            for name in _REPORTED:
-                value = connection.get_parameter_status(name)
-                if value is not None:
-                    client.send(Message(b"S", messages.text(name) + messages.text(value)))
+            real = {name: connection.get_parameter_status(name) for name in NAMES}
+            for name, value in reported_parameters(wanted, real):
+                client.send(Message(b"S", messages.text(name) + messages.text(value)))
             key = Message(b"K", struct.pack("!I", pid) + secret)
             client.send(key, Message(b"Z", b"I"))
             session.serve()
@@ -152,8 +151,11 @@ class Front:
         connection.s3 = self._shared_s3()
         try:
             with connection.cursor() as cursor, raised_by_server(cursor.execute_postgres):
-                for name, value in settings:
-                    cursor.execute_postgres(set_setting(startup_setting(name, value)))
+                connection.start_settings = [
+                    set_setting(startup_setting(name, value)) for name, value in settings
+                ]
+                for setting in connection.start_settings:
+                    cursor.execute_postgres(setting)
         except psycopg2.Error:
             connection.close()
             raise
@@ -195,7 +197,7 @@ class _Handler(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = Channel.to_client(self.request)
-        with contextlib.suppress(ClosedError):
+        with contextlib.suppress(ClosedError), contextlib.closing(client):
             try:
                 self.server.front.handle(client)
             except ClosedError:

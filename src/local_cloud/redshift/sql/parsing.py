@@ -35,6 +35,7 @@ from src.local_cloud.redshift.sql.relations import (
 )
 from src.local_cloud.redshift.sql.rewriting import rewrite
 from src.sql import scanning
+from src.sql.reading import whole_number
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
 
@@ -214,7 +215,7 @@ def _check_type(node: exp.DataType) -> None:
         limit = _LONGEST[name]
         if given[0].upper() == "MAX":
             node.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(limit))])
-        elif not given[0].isdigit() or not 1 <= int(given[0]) <= limit:
+        elif not 1 <= (whole_number(given[0]) or 0) <= limit:
             kind = "varchar" if limit > 4_096 else "bpchar"
             raise Refusal(f"length for type {kind} must be between 1 and {limit}", "22023")
 
@@ -225,10 +226,11 @@ def _check_decimal(node: exp.DataType, given: list[str]) -> None:
         parameters = [exp.DataTypeParam(this=exp.Literal.number(n)) for n in (18, 0)]
         node.set("expressions", parameters)
         return
-    if not all(number.isdigit() for number in given) or not 1 <= int(given[0]) <= 38:
-        raise Refusal(f"NUMERIC precision {given[0]} must be between 1 and 38", "22023")
-    if len(given) > 1 and int(given[1]) > int(given[0]):
-        text = f"NUMERIC scale {given[1]} must be between 0 and precision {given[0]}"
+    precision, scale = (whole_number(number) for number in (*given, "0")[:2])
+    if precision is None or not 1 <= precision <= 38:
+        raise Refusal(f"NUMERIC precision {given[0][:40]} must be between 1 and 38", "22023")
+    if scale is None or scale > precision:
+        text = f"NUMERIC scale {given[1][:40]} must be between 0 and precision {given[0]}"
         raise Refusal(text, "22023")
 
 

@@ -24,6 +24,7 @@ PARTS = {
     for part, others in _SPELLINGS.items()
     for spelling in (part, *others.split())
 }
+_COPYING, _MAX_COPYING = ("RATIO_TO_REPORT", "REDSHIFT_LOCAL.AVG"), 3
 
 
 def rewrite(tree: exp.Expression) -> exp.Expression:
@@ -138,6 +139,7 @@ def _window(node: Any) -> Any:
     if not (isinstance(called, exp.Anonymous) and str(called.this).upper() == "RATIO_TO_REPORT"):
         return node
     value = called.expressions[0]
+    _limit_copies(value)
     total = _with_this(node, exp.Sum(this=value.copy()))
     divisor = exp.Nullif(this=total, expression=exp.Literal.number(0))
     return exp.Div(this=exp.cast(value, "double"), expression=divisor)
@@ -156,10 +158,20 @@ def _avg(node: Any) -> Any:
 
 
 def _average(node: Any, placed: Callable[[Any], Any]) -> exp.Expression:
-    """AVG has its argument's type (integers: BIGINT), which MAX shows PostgreSQL."""
+    """AVG has its argument's type (integers: BIGINT), which MAX shows PostgreSQL, and its scale."""
     argument = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+    _limit_copies(argument)
     sample = exp.Max(this=argument.copy())
-    return _call("redshift_local.avg", placed(node.copy()), placed(sample))
+    scale = exp.Max(this=_call("redshift_local.scale", argument.copy()))
+    return _call("redshift_local.avg", placed(node.copy()), placed(sample), placed(scale))
+
+
+def _limit_copies(argument: exp.Expression) -> None:
+    """Refuse what would grow with each level: a rewritten call repeats its argument."""
+    inside = argument.find_all(exp.Avg, exp.Anonymous)
+    found = [n for n in inside if isinstance(n, exp.Avg) or n.name.upper() in _COPYING]
+    if len(found) > _MAX_COPYING:
+        raise Refusal.not_emulated("AVG or RATIO_TO_REPORT nested three deep")
 
 
 def _concat(node: Any) -> exp.Expression:

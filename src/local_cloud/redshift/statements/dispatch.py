@@ -48,6 +48,8 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
     word = statement.leading_word
     if word == "CREATE" and not parsing.creates_table(statement):
         return None
+    if word == "RESET" and statement.words(1) == ["ALL"]:
+        return _reset_all
     return _RUNNERS.get(word)
 
 
@@ -84,6 +86,12 @@ def _unload(statement: Statement, cursor: Any) -> None:
 def _truncate(statement: Statement, cursor: Any) -> None:
     cursor.execute_postgres(parsing.translate(statement))
     cursor.connection.end_transaction()  # as Redshift does
+
+
+def _reset_all(_: Statement, cursor: Any) -> None:
+    """Reset all settings to those of the session's start."""
+    for text in ("RESET ALL", *cursor.connection.start_settings):
+        cursor.execute_postgres(text)
 
 
 _RUNNERS: dict[str, Callable[[Statement, Any], None]] = {

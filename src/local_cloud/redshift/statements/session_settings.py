@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from src.local_cloud.redshift.identity import SERVER_VERSION
 from src.sql import scanning
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement, Token
@@ -15,7 +16,9 @@ _KEPT = {
 }  # fmt: skip
 _POSTGRES = frozenset(["statement_timeout", "search_path", "timezone", "datestyle",
                        "extra_float_digits", "client_encoding", "application_name"])  # fmt: skip
-_SHOWN = _POSTGRES | {"server_version", "transaction_isolation"}
+_SHOWN = _POSTGRES | {"transaction_isolation", "standard_conforming_strings", "is_superuser",
+                      "server_encoding", "integer_datetimes", "lc_collate", "intervalstyle",
+                      "session_authorization", "max_index_keys"}  # fmt: skip
 _UTF8 = frozenset(["utf8", "utf-8", "unicode", "default"])
 _OF_TRANSACTION = frozenset(
     ["AS", "TRANSACTION", "CHARACTERISTICS", "ISOLATION", "LEVEL", "SERIALIZABLE", "REPEATABLE",
@@ -26,15 +29,22 @@ _OF_TRANSACTION = frozenset(
 def set_setting(statement: Statement) -> str:
     """Translate SET [SESSION | LOCAL] name = | TO value."""
     words = statement.words()
-    start = 2 if words[1:2] in (["SESSION"], ["LOCAL"]) else 1
-    if words[1:2] == ["TRANSACTION"] and _OF_TRANSACTION.issuperset(words[1:]):
+    if _is_of_transaction(words) or words[1:] == ["SESSION", "AUTHORIZATION", "DEFAULT"]:
         return statement.code
+    start = 2 if words[1:2] in (["SESSION"], ["LOCAL"]) else 1
     if words[start + 1 : start + 2] not in (["="], ["TO"]) or len(words) < start + 3:
         raise Refusal.not_emulated(f"SET {' '.join(words[1:3])}")
     values = [t for t in statement.tokens[start + 2 :] if t.text != ","]
     name = statement.tokens[start].name
     scope = "LOCAL " if words[1] == "LOCAL" else ""
     return f"SET {scope}{_assigned(name, values)}"
+
+
+def _is_of_transaction(words: list[str]) -> bool:
+    """Tell whether SET is about this transaction, or the session's later ones."""
+    if words[1:4] == ["SESSION", "CHARACTERISTICS", "AS"]:
+        words = words[3:]
+    return words[1:2] == ["TRANSACTION"] and _OF_TRANSACTION.issuperset(words[1:])
 
 
 def startup_setting(name: str, value: str) -> Statement:
@@ -61,6 +71,10 @@ def show_setting(statement: Statement) -> str:
     name = _argument(statement)
     if name in _KEPT:
         return f"SELECT redshift_local.setting('{name}', '{_KEPT[name]}') AS {name}"
+    if name == "all":
+        return "SELECT * FROM redshift_local.settings()"
+    if name == "server_version":
+        return f"SELECT '{SERVER_VERSION}' AS server_version"
     if name == "transaction isolation level":
         name = "transaction_isolation"
     if name not in _SHOWN:

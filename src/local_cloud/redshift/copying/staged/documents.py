@@ -28,7 +28,7 @@ class Document:
 
 def read_documents(stream: IO[bytes]) -> Iterator[Document]:
     """Yield each document; a bad one ends with its line."""
-    # Numbers stay the text they were: both end as the same text field.
+    # What is loaded is the text itself; here a number is only passed over, whatever its size.
     decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse_constant)
     text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
     held, position, line, is_last, is_skipping = "", 0, 1, False, False
@@ -59,6 +59,25 @@ def read_documents(stream: IO[bytes]) -> Iterator[Document]:
             is_last = not held
         elif position == len(held):
             return
+
+
+def lower_keys(raw: str) -> str:
+    """Return an object's text with the keys of its first level in lower case."""
+    decoder = json.JSONDecoder(parse_float=str, parse_int=str)
+    members, at = [], _after_space(raw, raw.index("{") + 1)
+    while raw[at] != "}":
+        key, end = decoder.raw_decode(raw, at)
+        start = _after_space(raw, _after_space(raw, end) + 1)  # behind the colon
+        _, end = decoder.raw_decode(raw, start)
+        members.append(f"{json.dumps(key.lower())}: {raw[start:end]}")
+        at = _after_space(raw, end)
+        at = _after_space(raw, at + 1) if raw[at] == "," else at
+    return "{" + ", ".join(members) + "}"
+
+
+def _after_space(text: str, start: int) -> int:
+    found = _SPACE.match(text, start)
+    return found.end() if found else start
 
 
 def _line_end(text: str, start: int) -> int:

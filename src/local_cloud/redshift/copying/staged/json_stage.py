@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import IO, Any
 
 import psycopg2
@@ -13,7 +12,7 @@ from src.local_cloud.redshift.copying.encodings import shown
 from src.local_cloud.redshift.copying.field_rules import BadRow, CopyResult, TargetColumn
 from src.local_cloud.redshift.copying.lines import NotPlainError, ends_alike, read_blocks, require
 from src.local_cloud.redshift.copying.row_stream import copy_made
-from src.local_cloud.redshift.copying.staged.documents import read_documents
+from src.local_cloud.redshift.copying.staged.documents import lower_keys, read_documents
 from src.local_cloud.redshift.copying.staged.jsonpaths import NO_ARRAY, read_paths
 from src.local_cloud.redshift.copying.staged.records import RAW_BYTES, as_copy_lines
 from src.local_cloud.redshift.copying.staged.stage_tables import LINES, STAGE, parts
@@ -136,9 +135,10 @@ class JsonStage:
                         BadRow(number, document.line, "", "", "", 0, raw, "", 1216, NO_OBJECT)
                     )
                     continue
-                if self._fold and isinstance(content, dict):
-                    content = {key.lower(): value for key, value in content.items()}
-                good.append([document.line, json.dumps(content)])
+                is_folded = self._fold and isinstance(content, dict)
+                good.append(
+                    [document.line, lower_keys(document.raw) if is_folded else document.raw]
+                )
             self._cursor.copy_expert(
                 f"COPY {LINES} (line, doc) FROM STDIN (FORMAT csv)", as_copy_lines(good)
             )

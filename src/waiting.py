@@ -1,4 +1,4 @@
-"""Waiting for a condition and trying again: the only place that sleeps."""
+"""Waiting for a condition and trying again: the only place that calls time.sleep."""
 
 from __future__ import annotations
 

@@ -22,9 +22,10 @@ ROOT = Path(__file__).parents[1]
 _LIBRARIES = (
     "boto3", "faker", "numpy", "pandas", "psycopg2", "pyarrow.compute", "pyarrow.parquet",
     "scipy.special", "sqlglot.dialects.postgres", "sqlglot.dialects.redshift",
-    "src.infrastructure.redshift_data_loader", "src.local_cloud.front.server",
-    "src.orchestration.demo_pipeline_orchestrator", "src.orchestration.verification",
-    "src.reporting.report_pages", "src.services.synthetic_data_generator",
+    "src.infrastructure.redshift_data_loader", "src.local_cloud.redshift.front.server",
+    "src.orchestration.pipeline.demo_pipeline_orchestrator",
+    "src.orchestration.pipeline.verification",
+    "src.reporting.page.linked_pages", "src.services.synthetic_data_generator",
 )  # fmt: skip
 
 

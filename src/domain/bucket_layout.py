@@ -59,7 +59,7 @@ def model_version(name: str, version: int) -> str:
 
 
 def model_alias(name: str, alias: str) -> str:
-    """Return the key of the file that says which version an alias means."""
+    """Return the key of the file that names the version of an alias."""
     return f"{folder(MODEL_PREFIX, name, 'aliases')}{alias}.json"
 
 

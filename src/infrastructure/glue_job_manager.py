@@ -17,8 +17,8 @@ from src.infrastructure.storage.s3_storage import S3Storage
 from src.waiting import Clock, Sleep, attempts, every, poll_until, real_clock, real_sleep
 
 T = TypeVar("T")
-TOKEN = "--run-token"  # the argument by which a rerun knows a run that is its own
-# JobRunState of the Glue API: all other states are still on their way.
+TOKEN = "--run-token"  # the argument by which a rerun recognises its own run
+# JobRunState of the Glue API: in all other states the run is still in progress.
 GOOD_END = "SUCCEEDED"
 BAD_ENDS = frozenset({"STOPPED", "FAILED", "TIMEOUT", "ERROR", "EXPIRED"})
 # Glue's own failures, not the script's: worth one more attempt.
@@ -147,7 +147,7 @@ class GlueJobManager:
             except DemoError as error:
                 if not (isinstance(error, UnreachableError) or may_repeat(error)):
                     raise
-                # An answer that was lost, or a retry of boto3's own: the run may be ours.
+                # An answer that was lost, or a retry of boto3's own: the run may be this command's.
                 own = self._running_already(job_name, arguments[TOKEN])
                 if own is None:
                     raise
@@ -208,7 +208,7 @@ class GlueJobManager:
             notify(run_id, f"may still run and cost: {command}")
 
     def _patiently(self, job_name: str, operation: Callable[..., Any], **arguments: Any) -> Any:
-        """Call an operation that only looks; what passes by itself is waited for, with a bound."""
+        """Call an operation that only reads; transient errors are waited for, with a bound."""
 
         def may_repeat(error: Exception) -> bool:
             return isinstance(error, UnreachableError) or _code(error) in _PASSING

@@ -82,7 +82,7 @@ class TicketSalesPredictionService:
     """Gradient boosting on sell-through, times capacity; intervals and confidence calibrated.
 
     `fit` learns on training rows, `calibrate` on later ones. Rows are frames with the columns
-    of src/sql/features/ticket_sales.sql, or what `encode` made of them. Predictions lie in
+    of src/sql/features/ticket_sales.sql, or what `encode` made of them. Predictions are in
     [0, capacity].
     """
 

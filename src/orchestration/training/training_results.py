@@ -115,7 +115,7 @@ class TrainingResults(WorkflowOwner):
         }  # fmt: skip
 
     def _judged(self, key: str, checks: list[ModelCheck]) -> dict[str, Any]:
-        """Return what the report says of checks; what they warn of is shown after the stage."""
+        """Return the checks as the report has them; their warnings are shown after the stage."""
         from src.services.modelling.model_decision import failed, warnings_of
 
         warnings = warnings_of(checks)

@@ -219,7 +219,7 @@ def _requirements(context: Context) -> list[str]:
 CHECKS = (
     Check("python", "the Python that runs this", python_version),
     Check("dependencies", "the packages of requirements.txt", dependencies),
-    Check("file_structure", "the files everybody relies on", file_structure, needs_checkout=True),
+    Check("file_structure", "the files that all need", file_structure, needs_checkout=True),
     Check("imports", "the modules below src", imports),
     Check("sql_files", "the SQL, as Redshift reads it", sql_files),
     Check("report_schemas", "the reports' JSON Schemas", report_schemas),

@@ -24,7 +24,7 @@ class TimeSplit:
 def completed(concerts: pd.DataFrame, until: pd.Timestamp | None = None) -> pd.DataFrame:
     """Return the concerts whose final tickets are known, oldest first.
 
-    Raises ModelError where there are too few, with what the data's end says of it.
+    Raises ModelError where there are too few, with the cause, from where the data ends.
     """
     done = concerts[concerts["status"] == "completed"]
     if len(done) < MIN_CONCERTS:
@@ -38,7 +38,7 @@ def completed(concerts: pd.DataFrame, until: pd.Timestamp | None = None) -> pd.D
 
 def _why_few(concerts: pd.DataFrame, until: pd.Timestamp | None) -> str:
     if until is None:
-        return "no sale is loaded, so nothing says which concerts are over: ticket_sales is missing"
+        return "no sale is loaded, so which concerts are over is unknown: ticket_sales is missing"
     later = int((concerts["starts_at"] > until).sum())
     return (
         f"the data reaches to {until:%Y-%m-%d %H:%M}, its as-of date or else its newest "

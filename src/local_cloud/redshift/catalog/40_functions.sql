@@ -53,7 +53,7 @@ CREATE OR REPLACE FUNCTION redshift_local.concat(early text, late text) RETURNS 
     LANGUAGE sql IMMUTABLE AS 'SELECT early || late';
 
 -- AVG: an average in its argument's own type; `sample` is a value of the argument, and `digits` the
--- most decimal places that one of its values has: what a type says, an expression's values show.
+-- most decimal places that one of its values has: an expression has no declared scale.
 CREATE OR REPLACE FUNCTION redshift_local.scale(value smallint) RETURNS integer
     LANGUAGE sql IMMUTABLE AS 'SELECT 0';
 CREATE OR REPLACE FUNCTION redshift_local.avg(average numeric, sample smallint, digits integer)

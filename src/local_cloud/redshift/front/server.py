@@ -26,8 +26,8 @@ from src.local_cloud.redshift.front.messages import (
 )
 from src.local_cloud.redshift.front.session import FrontConnection, Session
 from src.local_cloud.redshift.front.startup import startup_settings
-from src.local_cloud.redshift.identity import NAMES, reported_parameters
 from src.local_cloud.redshift.refusals import raised_by_server
+from src.local_cloud.redshift.statements.identity import NAMES, reported_parameters
 from src.local_cloud.redshift.statements.session_settings import (
     set_setting,
     startup_setting,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from src.local_cloud.redshift.identity import SERVER_VERSION
+from src.local_cloud.redshift.statements.identity import SERVER_VERSION
 from src.sql import scanning
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement, Token

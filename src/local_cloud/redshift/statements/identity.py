@@ -16,7 +16,7 @@ def reported_parameters(
 ) -> Iterator[tuple[str, str]]:
     """Yield the parameters for a client whose startup message is `wanted`.
 
-    psql asks the catalog of the version it is told, and PostgreSQL's has no columns of 8.0: it
+    psql asks the catalog of the version it gets, and PostgreSQL's has no columns of 8.0: it
     alone gets the real version.
     """
     is_psql = wanted.get("application_name") == "psql"

@@ -95,7 +95,9 @@ def test_each_stage_waits_for_a_key_and_the_servers_for_the_last(script, termina
         assert words in shown.text
 
 
-@pytest.mark.parametrize(("stage", "code"), [("Press any key to continue:", 130), ("Press any key to stop", 0)])
+@pytest.mark.parametrize(
+    ("stage", "code"), [("Press any key to continue:", 130), ("Press any key to stop", 0)]
+)
 def test_ctrl_c_at_a_pause(terminal, stage, code):
     shown = terminal(*SMALL)
     if code == 0:

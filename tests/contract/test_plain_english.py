@@ -16,7 +16,7 @@ BANNED = re.compile(
     r"\b(ours|mend(s|ed|ing)?|spoil(s|t|ed)?|strangers?|out loud|played|comes? along|hurts?|"
     r"winds? up|somebody|nobody|anybody|everybody|whoever|by itself|told|honest(ly)?|lies?|lay|"
     r"are there|half-done|knows|hears?|says|said|sleeps|wish|houses?|goes on(?! sale)|"
-    r"on their way|on its way(?!`)|"
+    r"on (its|their) way|"
     r"nobody can do better|whatever became|leads? somewhere|unasked|in its own words|"
     r"a bug of|the very (same|job|order))\b",
     re.IGNORECASE,

@@ -13,7 +13,7 @@ def test_every_sales_feature_is_known_when_tickets_go_on_sale():
 
 
 def test_a_feature_known_too_late_is_refused_by_name():
-    late = (*SALES_FEATURES, Feature("revenue", "after_show", "knows the answer"))
+    late = (*SALES_FEATURES, Feature("revenue", "after_show", "leaks the target"))
     with pytest.raises(ModelError, match="revenue"):
         refuse_late(late)
     refuse_late(late, prediction_at="after_show")

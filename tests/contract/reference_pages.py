@@ -16,6 +16,8 @@ from src.orchestration.validation.interface import REQUIRED_CLASSES, SCRIPTS, si
 from src.settings import Settings
 from tests.conformance import conformance_list
 from tests.conftest import ROOT
+from tests.contract.pictures import about
+from tests.contract.test_architecture import ALLOWED
 
 _BLOCK = re.compile(r"(<!-- generated: ([\w./-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _LOCAL_CLOUD = "src.local_cloud.__main__"
@@ -37,6 +39,7 @@ def _content(name):
         "class": class_block,
         "schema": schema_table,
         "exclusions": exclusions_table,
+        "folders": folders_table,
         "conformance": lambda _: conformance_list(),
     }[kind](argument)
 
@@ -125,6 +128,27 @@ def schema_table(kind):
             values = kinds if isinstance(kinds, str) else " or ".join(kinds)
         lines.append(f"| `{name}` | {values} | {found['description']} |")
     return "\n".join(lines)
+
+
+def folders_table(_):
+    """Return each folder of `src`, what it holds and what it may import."""
+    lines = ["| folder of `src` | holds | may import |", "| --- | --- | --- |"]
+    for name, others in sorted(ALLOWED.items()):
+        shown = ", ".join(_shortened(others - {name})) or "nothing"
+        lines.append(f"| `{name.replace('.', '/')}/` | {about(name)} | {shown} |")
+    lines.append("| `glue_jobs/` | The PySpark script of the Glue job. | no project code |")
+    return "\n".join(lines)
+
+
+def _shortened(folders):
+    """Return folders by name; one that is named with all of its own is `folder/*`."""
+    whole = set()
+    for top in folders:
+        own = {f for f in ALLOWED if f.startswith(f"{top}.") and f != "reporting.schemas"}
+        if own and own <= folders:
+            whole.add(top)
+    kept = [f for f in folders if not any(f.startswith(f"{top}.") for top in whole)]
+    return [f"`{f.replace('.', '/')}{'/*' if f in whole else ''}`" for f in sorted(kept)]
 
 
 def main():

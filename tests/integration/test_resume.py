@@ -1,4 +1,4 @@
-"""--resume: a run that was ended anywhere goes on behind its last finished stage."""
+"""--resume: a run that was ended anywhere resumes after its last completed stage."""
 
 import json
 import shutil

@@ -58,7 +58,7 @@ def _tiles(
     ]
     if found:
         exact = found["precision"] == found["recall"] == 1.0
-        words = f"of the defects found, {percent(found['precision'])} of the finds right"
+        words = f"of the defects found, precision {percent(found['precision'])}"
         tiles.append(tile(percent(found["recall"]), words, "good" if exact else "bad"))
     tickets = ((facts.get("dataset") or {}).get("parameters") or {}).get("tickets")
     if tickets:

@@ -8,9 +8,6 @@ from typing import Any
 
 from src.domain.tables import TABLES
 
-MANIFEST_NAME = "_manifest.json"
-LEDGER_NAME = "_ledger.jsonl.gz"
-TRUTH_NAME = "_truth.parquet"
 FORMATS = ("json", "csv", "parquet")
 
 

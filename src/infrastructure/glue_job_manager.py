@@ -10,11 +10,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from src.domain.bucket_layout import job_script
 from src.errors import DemoError, EtlError, UnreachableError
 from src.infrastructure.aws.glue_job import GlueJob, GlueRun, definition, dpu_seconds
 from src.infrastructure.storage.s3_storage import S3Storage
 
-SCRIPT_PREFIX = "scripts"
 TOKEN = "--run-token"  # the argument by which a rerun knows a run that is its own
 # JobRunState of the Glue API: all other states are still on their way.
 GOOD_END = "SUCCEEDED"
@@ -63,7 +63,7 @@ class GlueJobManager:
         The script's key holds its digest, so a run never sees another version's script.
         """
         body = job.script.read_bytes()
-        key = f"{SCRIPT_PREFIX}/{job.script.stem}-{hashlib.sha256(body).hexdigest()[:12]}.py"
+        key = job_script(job.script.stem, hashlib.sha256(body).hexdigest())
         if not any(found.key == key for found in self._storage.list_objects(key)):
             self._storage.put(key, body, content_type="text/x-python")
         self._max_retries[job.name], self._scripts[job.name] = job.max_retries, key

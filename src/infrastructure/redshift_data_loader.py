@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from src.domain.bucket_layout import copy_manifest
 from src.domain.cleaning import RECORD_NUMBER, TableCounts, table_counts
 from src.domain.tables import SCHEMA, TABLES, TableSpec
 from src.errors import DemoError, LoadError, QualityError, WarehouseError
@@ -22,7 +23,6 @@ from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, TableLo
 from src.infrastructure.warehouse.staging_names import staging_table
 
 logger = logging.getLogger(__name__)
-MANIFEST_PREFIX = "manifests"
 ATTEMPTS = 3
 Manifests = Mapping[str, tuple[str, str]]  # by table: address and digest
 Audit = Callable[[Mapping[str, TableLoad]], None]
@@ -272,7 +272,7 @@ class RedshiftDataLoader:
 
     def _put_manifest(self, run_id: str, name: str, entries: list[Any]) -> tuple[str, str]:
         body = json.dumps({"entries": entries}, indent=2).encode()
-        key = f"{MANIFEST_PREFIX}/{run_id}/{name}.manifest"
+        key = copy_manifest(run_id, name)
         self._storage.put(key, body, content_type="application/json")
         return self._storage.uri(key), hashlib.sha256(body).hexdigest()
 

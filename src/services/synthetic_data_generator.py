@@ -11,7 +11,8 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from src.domain.dataset import LEDGER_NAME, DataFile, DatasetManifest, TableFiles
+from src.domain.bucket_layout import LEDGER_NAME
+from src.domain.dataset import DataFile, DatasetManifest, TableFiles
 from src.domain.tables import TABLES
 from src.services.encoding.arrow_columns import plain
 from src.services.encoding.parallel_writes import SideBySide

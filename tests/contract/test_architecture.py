@@ -33,7 +33,7 @@ ALLOWED = {
     "services.features": {"services"},
     "services.modelling": {"services", "services.features"},
     "infrastructure": INFRASTRUCTURE | {"domain"},
-    "infrastructure.aws": {"settings"},
+    "infrastructure.aws": {"domain", "settings"},
     "infrastructure.storage": {"infrastructure.aws", "domain"},
     "infrastructure.warehouse": INFRASTRUCTURE | {"domain", "settings"},
     "local_cloud": {"local_cloud.glue", "local_cloud.servers", REDSHIFT, "settings", "reporting",

@@ -11,7 +11,8 @@ import pytest
 from cfnlint.decode import cfn_yaml
 from moto import mock_aws
 
-from src.infrastructure.aws.bucket_setup import EXPIRING, BucketSetup, tls_only
+from src.domain.bucket_layout import EXPIRING
+from src.infrastructure.aws.bucket_setup import BucketSetup, tls_only
 from src.infrastructure.aws.glue_job import GlueJob, definition
 from src.infrastructure.aws.permissions import GLUE, OPERATOR, REDSHIFT, names_of
 from src.settings import Settings, load_settings

@@ -1,4 +1,4 @@
 """The AWS account: permissions, inventory, buckets, the Glue job.
 
-May import settings.
+May import domain and settings.
 """

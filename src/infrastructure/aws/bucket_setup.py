@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from src.domain.bucket_layout import EXPIRING
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, partition
-
-# The models and the job's scripts stay; the rest is demo data that a run can make again.
-EXPIRING = ("raw/", "processed/", "quarantine/", "summary/", "manifests/", "unload/")
 
 
 @dataclass(frozen=True)

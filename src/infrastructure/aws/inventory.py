@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from src.domain.bucket_layout import is_own_key
 from src.errors import DemoError, StorageError, UnreachableError
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, AwsAccount, partition
 from src.infrastructure.aws.glue_job import LOG_GROUP
 from src.settings import Settings
 
-# In a bucket that somebody else made: only what lies where a run of the demo puts it.
-_RUN = r"\d{8}T\d{6}Z-[0-9a-f]{4}"
-_OURS = re.compile(
-    rf"(raw|processed|quarantine|summary|manifests)/{_RUN}/|unload/[a-z_]+-{_RUN}/"
-    r"|scripts/concert_etl_job-[0-9a-f]{12}\.py$|models/(ticket_sales|venue_popularity)/"
-)
 _MISSING = ("404", "NoSuchBucket", "EntityNotFoundException", "ResourceNotFoundException")
 
 
@@ -91,7 +85,7 @@ class AwsInventory:
         pages = iter(paginator.paginate(Bucket=bucket, **self._owned))
         while (page := self._ask(bucket, lambda: next(pages, None))) is not None:
             for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-                if everything or _OURS.match(version["Key"]):
+                if everything or is_own_key(version["Key"]):
                     yield version
 
     def _empty(self, bucket: str, *, everything: bool) -> None:

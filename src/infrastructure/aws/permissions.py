@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from src.domain.bucket_layout import (
+    MANIFEST_PREFIX,
+    PROCESSED_PREFIX,
+    QUARANTINE_PREFIX,
+    RAW_PREFIX,
+    SCRIPT_PREFIX,
+    SUMMARY_PREFIX,
+    UNLOAD_PREFIX,
+)
 from src.infrastructure.aws.account import partition
 from src.infrastructure.aws.glue_job import LOG_GROUP
 from src.settings import Settings
@@ -26,6 +35,12 @@ class Permission:
 
 _BUCKETS = ("{raw}", "{processed}")
 _OBJECTS = ("{raw}/*", "{processed}/*")
+_RAW = f"{{raw}}/{RAW_PREFIX}/*"
+
+
+def _processed(*prefixes: str, end: str = "/*") -> tuple[str, ...]:
+    return tuple(f"{{processed}}/{prefix}{end}" for prefix in prefixes)
+
 
 OPERATOR = (
     Permission(
@@ -103,14 +118,14 @@ GLUE = (
     Permission(
         "ReadRaw",
         ("s3:GetObject",),
-        ("{raw}/raw/*", "{processed}/scripts/*", "{processed}/unload/*"),
+        (_RAW, *_processed(SCRIPT_PREFIX, UNLOAD_PREFIX)),
         "read raw data, the script, and the keys that a merge's rows may refer to",
     ),
     Permission("ListBuckets", ("s3:ListBucket",), _BUCKETS, "find files below a prefix"),
     Permission(
         "WriteProcessed",
         ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
-        ("{processed}/processed*", "{processed}/quarantine*", "{processed}/summary*"),
+        _processed(PROCESSED_PREFIX, QUARANTINE_PREFIX, SUMMARY_PREFIX, end="*"),
         "write clean rows, rejected rows and counts, and replace those of an earlier run",
     ),
     Permission(
@@ -131,8 +146,7 @@ REDSHIFT = (
     Permission(
         "CopyFrom",
         ("s3:GetObject",),
-        ("{raw}/raw/*", "{processed}/processed/*", "{processed}/quarantine/*",
-         "{processed}/manifests/*"),
+        (_RAW, *_processed(PROCESSED_PREFIX, QUARANTINE_PREFIX, MANIFEST_PREFIX)),
         "COPY by manifest: clean rows, rejected rows, and with --etl direct raw ones",
     ),
     Permission(
@@ -144,7 +158,7 @@ REDSHIFT = (
     Permission(
         "UnloadTo",
         ("s3:PutObject", "s3:GetObject"),
-        ("{processed}/unload/*",),
+        _processed(UNLOAD_PREFIX),
         "UNLOAD of training data, and of the keys that a merge's rows may refer to",
     ),
 )  # fmt: skip

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from src.domain.bucket_layout import (
+    MODEL_MANIFEST_NAME,
+    MODEL_PREFIX,
+    folder,
+    model_alias,
+    model_version,
+)
 from src.errors import SavedModelError, StorageError
 from src.infrastructure.storage.s3_storage import S3Storage
-
-MODEL_PREFIX = "models"
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,17 @@ class ModelRegistry:
 
     def uri(self, name: str, version: int) -> str:
         """Return a version's address."""
-        return self._storage.uri(f"{MODEL_PREFIX}/{name}/versions/{version}/")
+        return self._storage.uri(model_version(name, version))
 
     def versions(self, name: str) -> list[int]:
         """Return the version numbers that have been begun, complete or not."""
-        folders = self._storage.folders(f"{MODEL_PREFIX}/{name}/versions/")
+        folders = self._storage.folders(folder(MODEL_PREFIX, name, "versions"))
         return sorted(int(folder) for folder in folders if folder.isdigit())
 
     def save(self, name: str, files: dict[str, bytes], facts: dict[str, Any]) -> int:
         """Store a new version, the candidate from now on; returns its number."""
         version = max(self.versions(name), default=0) + 1
-        prefix = f"{MODEL_PREFIX}/{name}/versions/{version}/"
+        prefix = model_version(name, version)
         for file, body in files.items():
             self._storage.put(prefix + file, body)
         manifest = {
@@ -61,20 +65,20 @@ class ModelRegistry:
             },
         }
         body = json.dumps(manifest, indent=2, allow_nan=False).encode()
-        self._storage.put(prefix + MANIFEST, body, content_type="application/json")
+        self._storage.put(prefix + MODEL_MANIFEST_NAME, body, content_type="application/json")
         self._write_alias(name, "candidate", version, body, "not decided yet")
-        self._copy_locally(name, version, {**files, MANIFEST: body})
+        self._copy_locally(name, version, {**files, MODEL_MANIFEST_NAME: body})
         return version
 
     def promote(self, name: str, version: int, reason: str) -> None:
         """Make a version the champion; it is no candidate any more."""
-        body = self._storage.get(self._manifest_key(name, version))
+        body = self._storage.get(model_version(name, version) + MODEL_MANIFEST_NAME)
         self._write_alias(name, "champion", version, body, reason)
-        self._storage.delete([self._alias_key(name, "candidate")])
+        self._storage.delete([model_alias(name, "candidate")])
 
     def hold(self, name: str, version: int, reason: str) -> None:
         """Leave a version a candidate, and keep why it was not promoted."""
-        body = self._storage.get(self._manifest_key(name, version))
+        body = self._storage.get(model_version(name, version) + MODEL_MANIFEST_NAME)
         self._write_alias(name, "candidate", version, body, reason)
 
     def champion(self, name: str) -> SavedModel:
@@ -86,7 +90,7 @@ class ModelRegistry:
         if candidate is None:
             raise SavedModelError(
                 f"there is no saved {name} model",
-                where=self._storage.uri(self._alias_key(name, "champion")),
+                where=self._storage.uri(model_alias(name, "champion")),
                 hint="python train_demo_models.py",
             )
         version, _, reason = candidate
@@ -99,8 +103,8 @@ class ModelRegistry:
 
     def load(self, name: str, version: int, manifest_sha256: str | None = None) -> SavedModel:
         """Return a version, every file's hash verified before anything parses it."""
-        prefix = f"{MODEL_PREFIX}/{name}/versions/{version}/"
-        body = self._storage.find(prefix + MANIFEST)
+        prefix = model_version(name, version)
+        body = self._storage.find(prefix + MODEL_MANIFEST_NAME)
         if body is None:
             raise self._damaged(name, version, "its manifest is missing")
         if manifest_sha256 and hashlib.sha256(body).hexdigest() != manifest_sha256:
@@ -120,9 +124,6 @@ class ModelRegistry:
                 raise self._damaged(name, version, f"{file} has changed since it was saved")
         return SavedModel(name, version, files, manifest)
 
-    def _manifest_key(self, name: str, version: int) -> str:
-        return f"{MODEL_PREFIX}/{name}/versions/{version}/{MANIFEST}"
-
     def _write_alias(
         self, name: str, alias: str, version: int, manifest: bytes, reason: str
     ) -> None:
@@ -131,11 +132,11 @@ class ModelRegistry:
             "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
             "reason": reason,
         }
-        self._storage.put(self._alias_key(name, alias), json.dumps(found).encode())
+        self._storage.put(model_alias(name, alias), json.dumps(found).encode())
 
     def _alias(self, name: str, alias: str) -> tuple[int, str, str] | None:
         """Return version, hash of the manifest, and reason; None where there is no such alias."""
-        body = self._storage.find(self._alias_key(name, alias))
+        body = self._storage.find(model_alias(name, alias))
         if body is None:
             return None
         try:
@@ -143,9 +144,6 @@ class ModelRegistry:
             return int(found["version"]), str(found["manifest_sha256"]), str(found.get("reason"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(name, 0, f"the {alias} alias cannot be read") from error
-
-    def _alias_key(self, name: str, alias: str) -> str:
-        return f"{MODEL_PREFIX}/{name}/aliases/{alias}.json"
 
     def _damaged(self, name: str, version: int, cause: str) -> SavedModelError:
         return SavedModelError(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from src.domain.dataset import MANIFEST_NAME, DatasetManifest, manifest_from_dict
+from src.domain.bucket_layout import MANIFEST_NAME, RAW_PREFIX, folder
+from src.domain.dataset import DatasetManifest, manifest_from_dict
 from src.errors import StorageError
 from src.infrastructure.storage.s3_storage import S3Storage
 
-RAW_PREFIX = "raw"
 _ANOTHER = (
     "python run_demo_pipeline.py --input-dir DIR; or leave out --skip-generation: generated data "
     "then replaces what is loaded"
@@ -23,7 +23,7 @@ class RawDatasets:
 
     def prefix(self, dataset_id: str) -> str:
         """Return the key prefix of a data set."""
-        return f"{RAW_PREFIX}/{dataset_id}/"
+        return folder(RAW_PREFIX, dataset_id)
 
     def sink(self, dataset_id: str) -> DatasetSink:
         """Return where the files of a new data set are put."""
@@ -40,12 +40,12 @@ class RawDatasets:
 
         Raises StorageError where there is none, or where it is not whole.
         """
-        names = self.storage.folders(f"{RAW_PREFIX}/")
+        names = self.storage.folders(folder(RAW_PREFIX))
         for name in reversed(names):
             body = self.storage.find(self.prefix(name) + MANIFEST_NAME)
             if body is not None:
                 return self._verified(name, body)
-        where = self.storage.uri(f"{RAW_PREFIX}/")
+        where = self.storage.uri(folder(RAW_PREFIX))
         cause = (
             f"{len(names)} data sets there, none with a {MANIFEST_NAME}: incomplete uploads"
             if names

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from src.domain.bucket_layout import UNLOAD_PREFIX, folder
 from src.infrastructure.redshift_client import RedshiftClient, quote_literal
 from src.infrastructure.storage.s3_storage import S3Storage, StoredObject
 
 if TYPE_CHECKING:
     import pandas as pd
-
-UNLOAD_PREFIX = "unload"
 
 
 class RedshiftUnloader:
@@ -44,11 +43,11 @@ class RedshiftUnloader:
 
     def delete(self, name: str) -> None:
         """Delete the files of an extract."""
-        objects = self._storage.list_objects(f"{UNLOAD_PREFIX}/{name}/")
+        objects = self._storage.list_objects(folder(UNLOAD_PREFIX, name))
         self._storage.delete([o.key for o in objects])
 
     def _unload(self, query: str, name: str) -> list[StoredObject]:
-        prefix = f"{UNLOAD_PREFIX}/{name}/"
+        prefix = folder(UNLOAD_PREFIX, name)
         role = quote_literal(self._iam_role) if self._iam_role else "default"
         self._client.execute(
             f"UNLOAD ({quote_literal(query)}) TO {quote_literal(self._storage.uri(prefix))} "

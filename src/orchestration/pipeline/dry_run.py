@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from src.domain.bucket_layout import RAW_PREFIX, folder, job_script
 from src.domain.tables import SCHEMA, TABLES
 from src.orchestration.pipeline.own_files import describe_input
 from src.orchestration.pipeline.resuming import UnfinishedRun
@@ -76,7 +77,7 @@ def _glue_calls(settings: Settings) -> list[str]:
     from src.orchestration.environment import DemoEnvironment
 
     job = DemoEnvironment(settings).etl_job
-    script = f"s3://{settings.processed_bucket}/scripts/{job.script.stem}-DIGEST.py"
+    script = f"s3://{settings.processed_bucket}/{job_script(job.script.stem, 'DIGEST')}"
     return [
         f"PutObject {script}",
         f"CreateJob or UpdateJob {job.name} {json.dumps(definition(job, script))}",
@@ -109,7 +110,9 @@ def _source(settings: Settings, skip_generation: bool, resumed: UnfinishedRun | 
     if resumed is not None and _has_data(resumed):
         return f"done by {resumed.run_id}"
     if skip_generation:
-        return f"would use the newest complete data set below s3://{s.raw_bucket}/raw/"
+        return (
+            f"would use the newest complete data set below s3://{s.raw_bucket}/{folder(RAW_PREFIX)}"
+        )
     if s.input_dir:
         from src.services.input.input_folder import find_input
 

@@ -6,6 +6,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from src.domain.bucket_layout import (
+    PROCESSED_PREFIX,
+    QUARANTINE_PREFIX,
+    SUMMARY_PREFIX,
+    folder,
+)
 from src.domain.cleaning import TableCounts, job_argument, table_counts
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
@@ -13,9 +19,6 @@ from src.orchestration.environment import DemoEnvironment
 from src.orchestration.pipeline.known_keys import known_keys
 from src.settings import Settings
 
-PROCESSED_PREFIX = "processed"
-QUARANTINE_PREFIX = "quarantine"
-SUMMARY_PREFIX = "summary"
 ROWS_PER_FILE = 1_000_000  # some tens of MB of Parquet, well within COPY's 1 MB to 1 GB
 
 Counts = dict[str, dict[str, int]]
@@ -66,8 +69,8 @@ class EtlStage:
             "repaired_rows": {name: table.repaired for name, table in found.items()},
             "rejected_rows": sum(table.rejected for table in found.values()),
             "warnings": {name: table.warnings for name, table in found.items()},
-            "location": processed.uri(f"{PROCESSED_PREFIX}/{manifest.dataset_id}/"),
-            "quarantine": processed.uri(f"{QUARANTINE_PREFIX}/{manifest.dataset_id}/"),
+            "location": processed.uri(folder(PROCESSED_PREFIX, manifest.dataset_id)),
+            "quarantine": processed.uri(folder(QUARANTINE_PREFIX, manifest.dataset_id)),
         }
 
     def _arguments(
@@ -83,7 +86,7 @@ class EtlStage:
             for name, table in manifest.tables.items()
         }
         outputs = {
-            option: processed.uri(f"{prefix}/{manifest.dataset_id}")
+            option: processed.uri(folder(prefix, manifest.dataset_id)).rstrip("/")
             for option, prefix in (
                 ("--output", PROCESSED_PREFIX),
                 ("--quarantine", QUARANTINE_PREFIX),
@@ -115,7 +118,7 @@ class EtlStage:
         """Return what the job counted, by table."""
         storage = self._environment.processed_storage
         rows: dict[str, list[dict[str, Any]]] = {table.name: [] for table in TABLES}
-        for found in storage.list_objects(f"{SUMMARY_PREFIX}/{dataset_id}/"):
+        for found in storage.list_objects(folder(SUMMARY_PREFIX, dataset_id)):
             if not found.key.endswith(".json"):  # Spark's own marks
                 continue
             for line in storage.get(found.key).splitlines():

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from src.domain.bucket_layout import PROCESSED_PREFIX, QUARANTINE_PREFIX, folder
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
 from src.errors import EtlError, UsageError
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, SourceFile
 from src.orchestration.environment import DemoEnvironment
-from src.orchestration.pipeline.etl_stage import PROCESSED_PREFIX, QUARANTINE_PREFIX
 from src.settings import Settings
 
 
@@ -54,7 +54,7 @@ class LoadPlanner:
                 )
                 for table in TABLES
             },
-            rejected=_parquet_files(storage, f"{QUARANTINE_PREFIX}/{manifest.dataset_id}/"),
+            rejected=_parquet_files(storage, folder(QUARANTINE_PREFIX, manifest.dataset_id)),
             as_of=manifest.as_of,
             dataset_id=manifest.dataset_id,
             rejected_counts=rejected,
@@ -83,7 +83,7 @@ class LoadPlanner:
     def _parquet_source(
         self, storage: S3Storage, table: str, dataset_id: str, rows: int
     ) -> LoadSource:
-        prefix = f"{PROCESSED_PREFIX}/{dataset_id}/{table}/"
+        prefix = folder(PROCESSED_PREFIX, dataset_id, table)
         files = _parquet_files(storage, prefix)
         if not files:
             raise EtlError(

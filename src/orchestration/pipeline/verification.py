@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.domain.dataset import LEDGER_NAME, DatasetManifest
+from src.domain.bucket_layout import LEDGER_NAME
+from src.domain.dataset import DatasetManifest
 from src.errors import QualityError
 from src.orchestration.environment import DemoEnvironment
 from src.reporting.wording import plural

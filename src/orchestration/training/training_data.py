@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from src.domain.dataset import MANIFEST_NAME, TRUTH_NAME
+from src.domain.bucket_layout import MANIFEST_NAME, TRUTH_NAME
 from src.domain.tables import SCHEMA, TABLES
 from src.errors import ModelError
 from src.orchestration.environment import DemoEnvironment

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
-from src.domain.dataset import TRUTH_NAME
+from src.domain.bucket_layout import TRUTH_NAME, part_file
 from src.domain.tables import TABLE_BY_NAME
 from src.errors import GenerationError
 from src.services.encoding.arrow_columns import latest, values_of
@@ -138,7 +138,7 @@ class PartMaker:
             ledger += encode_json_lines(injected.ledger)
             rows += injected.rows.num_rows
             defects, untidy = defects + injected.defects, untidy + injected.untidy
-        path = f"{part.table}/part-{part.number:05d}.{EXTENSION[raw_format]}"
+        path = part_file(part.table, part.number, EXTENSION[raw_format])
         body = writer.finish()
         return MadePart(
             path, body, rows, writer.content_sha256(), b"".join(ledger), defects, untidy, newest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from src.domain.bucket_layout import part_file
 from src.domain.dataset import DataFile, DatasetManifest, TableFiles
 from src.domain.tables import TABLES
 from src.errors import InputDataError
@@ -78,7 +79,7 @@ class InputDataset:
         rows, writer = 0, part_writer(raw_format, schema)
 
         def store() -> None:
-            path = f"{name}/part-{len(files):05d}.{EXTENSION[raw_format]}"
+            path = part_file(name, len(files), EXTENSION[raw_format])
             body = writer.finish()
             sink.put(path, body)
             files.append(DataFile(path, len(body), rows, writer.content_sha256()))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -14,7 +14,9 @@ from src.domain.bucket_layout import job_script
 from src.errors import DemoError, EtlError, UnreachableError
 from src.infrastructure.aws.glue_job import GlueJob, GlueRun, definition, dpu_seconds
 from src.infrastructure.storage.s3_storage import S3Storage
+from src.waiting import Clock, Sleep, attempts, every, poll_until, real_clock, real_sleep
 
+T = TypeVar("T")
 TOKEN = "--run-token"  # the argument by which a rerun knows a run that is its own
 # JobRunState of the Glue API: all other states are still on their way.
 GOOD_END = "SUCCEEDED"
@@ -44,8 +46,8 @@ class GlueJobManager:
         poll_s: float = 10.0,
         busy_wait_s: float = 900.0,
         max_attempts: int = 2,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        sleep: Sleep = real_sleep,
+        clock: Clock = real_clock,
     ) -> None:
         self._client = client
         self._storage = storage
@@ -128,8 +130,7 @@ class GlueJobManager:
     def _run_on_its_way(self, job_name: str, token: str) -> str | None:
         """Return the newest run with a token that has not ended, or None."""
         for run in self._newest_runs(job_name):
-            has_ended = run["JobRunState"] == GOOD_END or run["JobRunState"] in BAD_ENDS
-            if run.get("Arguments", {}).get(TOKEN) == token and not has_ended:
+            if run.get("Arguments", {}).get(TOKEN) == token and not _has_ended(run):
                 return str(run["Id"])
         return None
 
@@ -139,40 +140,39 @@ class GlueJobManager:
         return list(answer["JobRuns"])
 
     def _start(self, job_name: str, arguments: dict[str, str]) -> str:
-        deadline = self._clock() + self._busy_wait_s
-        while True:
+        def start() -> str:
+            call = self._client.start_job_run
             try:
-                answer = self._call(
-                    job_name, self._client.start_job_run, JobName=job_name, Arguments=arguments
-                )
-                return str(answer["JobRunId"])
+                answer = self._call(job_name, call, JobName=job_name, Arguments=arguments)
             except DemoError as error:
-                may_have_started = isinstance(error, UnreachableError)
-                is_busy = _code(error) in _BUSY
-                if not (may_have_started or is_busy or _code(error) in _PASSING):
+                if not (isinstance(error, UnreachableError) or may_repeat(error)):
                     raise
                 # An answer that was lost, or a retry of boto3's own: the run may be ours.
                 own = self._run_on_its_way(job_name, arguments[TOKEN])
-                if own is not None:
-                    return own
-                if may_have_started or self._clock() >= deadline:
+                if own is None:
                     raise
-                self._sleep(self._poll_s)
+                return own
+            return str(answer["JobRunId"])
+
+        def may_repeat(error: Exception) -> bool:
+            return _code(error) in _BUSY | _PASSING
+
+        return self._again(start, may_repeat, self._poll_s)
 
     def _wait(self, job_name: str, run_id: str, hear: Callable[[str, str], None]) -> dict[str, Any]:
         seen = ""
-        while True:
+
+        def look() -> dict[str, Any]:
+            nonlocal seen
             call = self._client.get_job_run
-            run: dict[str, Any] = self._patiently(job_name, call, JobName=job_name, RunId=run_id)[
-                "JobRun"
-            ]
-            state = run["JobRunState"]
-            if state != seen:
-                hear(run_id, state)
-            seen = state
-            if state == GOOD_END or state in BAD_ENDS:
-                return run
-            self._sleep(self._poll_s)
+            answer = self._patiently(job_name, call, JobName=job_name, RunId=run_id)
+            run: dict[str, Any] = answer["JobRun"]
+            if run["JobRunState"] != seen:
+                hear(run_id, run["JobRunState"])
+            seen = run["JobRunState"]
+            return run
+
+        return poll_until(look, _has_ended, pauses_s=every(self._poll_s), sleep=self._sleep)
 
     def _successor(self, job_name: str, run: dict[str, Any]) -> str | None:
         """Return the attempt that Glue itself makes after a failed one, if MaxRetries allows it."""
@@ -180,13 +180,22 @@ class GlueJobManager:
         is_last = attempts_made >= self._max_retries.get(job_name, 0)
         if is_last or run["JobRunState"] in (GOOD_END, "STOPPED"):
             return None
-        deadline = self._clock() + _SUCCESSOR_WAIT_S
-        while self._clock() < deadline:
-            for other in self._newest_runs(job_name):
-                if other.get("PreviousRunId") == run["Id"]:
-                    return str(other["Id"])
-            self._sleep(self._poll_s)
-        return None
+
+        def successor() -> str | None:
+            ids = (
+                str(other["Id"])
+                for other in self._newest_runs(job_name)
+                if other.get("PreviousRunId") == run["Id"]
+            )
+            return next(ids, None)
+
+        return poll_until(
+            successor,
+            pauses_s=every(self._poll_s),
+            timeout_s=_SUCCESSOR_WAIT_S,
+            sleep=self._sleep,
+            clock=self._clock,
+        )
 
     def _stop(self, job_name: str, run_id: str, hear: Callable[[str, str], None]) -> None:
         """Stop a run we no longer wait for; what made us leave is the error that counts."""
@@ -198,15 +207,24 @@ class GlueJobManager:
 
     def _patiently(self, job_name: str, operation: Callable[..., Any], **arguments: Any) -> Any:
         """Call an operation that only looks; what passes by itself is waited for, with a bound."""
-        deadline = self._clock() + self._busy_wait_s
-        while True:
-            try:
-                return self._call(job_name, operation, **arguments)
-            except DemoError as error:
-                passes = isinstance(error, UnreachableError) or _code(error) in _PASSING
-                if not passes or self._clock() >= deadline:
-                    raise
-                self._sleep(max(self._poll_s, 1.0))
+
+        def may_repeat(error: Exception) -> bool:
+            return isinstance(error, UnreachableError) or _code(error) in _PASSING
+
+        look = functools.partial(self._call, job_name, operation, **arguments)
+        return self._again(look, may_repeat, max(self._poll_s, 1.0))
+
+    def _again(
+        self, action: Callable[[], T], may_repeat: Callable[[Exception], bool], pause_s: float
+    ) -> T:
+        return attempts(
+            action,
+            may_repeat=may_repeat,
+            pauses_s=every(pause_s),
+            timeout_s=self._busy_wait_s,
+            sleep=self._sleep,
+            clock=self._clock,
+        )
 
     def _console_url(self, job_name: str, run_id: str) -> str | None:
         """Return the page of a run in the AWS console, or None for a Glue without one."""
@@ -234,6 +252,10 @@ class GlueJobManager:
                 cause=str(error),
                 hint="check the network and AWS_REGION, then run the same command again",
             ) from error
+
+
+def _has_ended(run: dict[str, Any]) -> bool:
+    return run["JobRunState"] == GOOD_END or run["JobRunState"] in BAD_ENDS
 
 
 def _failed(job_name: str, run: dict[str, Any], run_id: str, url: str | None) -> EtlError:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ import psycopg2.extensions
 
 from src.errors import UnreachableError, WarehouseError
 from src.infrastructure.warehouse.schema_upgrades import upgrade_tables
+from src.waiting import Clock, Sleep, attempts, growing, real_clock, real_sleep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,10 @@ _HINTS_OF_REFUSALS = {
 _NO_ROUTE = "check REDSHIFT_HOST, the security group and the network, or REDSHIFT_VIA=data-api"
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _hint_of_refusal(text: str) -> str:
     return next((hint for words, hint in _HINTS_OF_REFUSALS.items() if words in text), _NO_ROUTE)
 
@@ -63,8 +68,8 @@ class RedshiftClient:
         attempts: int = 4,
         query_group: str = "",
         is_serverless: bool = False,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        sleep: Sleep = real_sleep,
+        clock: Clock = real_clock,
     ) -> None:
         self._clock = clock
         self._used_at = clock()
@@ -107,26 +112,27 @@ class RedshiftClient:
         return True
 
     def _open(self) -> Any:
-        for attempt in range(1, self._attempts + 1):
-            try:
-                opened = self._labelled(self._connect())
-                self._has_state = False
-                return opened
-            except psycopg2.Error as error:
-                text = (str(error).strip() or type(error).__name__).splitlines()[0]
-                is_refused = any(words in text for words in _HINTS_OF_REFUSALS)
-                is_refused |= not isinstance(error, psycopg2.OperationalError)
-                if attempt == self._attempts or is_refused:
-                    raise UnreachableError(
-                        "the warehouse does not answer",
-                        where=self._address,
-                        cause=text,
-                        hint=_hint_of_refusal(text),
-                    ) from error
-                pause = 0.5 * 2**attempt
-                logger.debug("no connection yet (%s); again in %.0f s", text, pause)
-                self._sleep(pause)
-        raise AssertionError("unreachable")
+        def may_repeat(error: Exception) -> bool:
+            text = _first_line(error)
+            is_refused = any(words in text for words in _HINTS_OF_REFUSALS)
+            return isinstance(error, psycopg2.OperationalError) and not is_refused
+
+        try:
+            opened = self._again(lambda: self._labelled(self._connect()), may_repeat)
+        except psycopg2.Error as error:
+            text = _first_line(error)
+            raise UnreachableError(
+                "the warehouse does not answer",
+                where=self._address,
+                cause=text,
+                hint=_hint_of_refusal(text),
+            ) from error
+        self._has_state = False
+        return opened
+
+    def _again(self, action: Callable[[], Read], may_repeat: Callable[[Exception], bool]) -> Read:
+        pauses = islice(growing(1.0), self._attempts - 1)
+        return attempts(action, may_repeat=may_repeat, pauses_s=pauses, sleep=self._sleep)
 
     def _labelled(self, connection: Any) -> Any:
         """Name the queries' group, by which the warehouse's administrators find them."""
@@ -216,15 +222,11 @@ class RedshiftClient:
 
     def _repeatedly(self, action: Callable[[], Read]) -> Read:
         """Do what may be done twice, again where the connection was lost in it."""
-        for attempt in range(1, self._attempts):
-            try:
-                return action()
-            except WarehouseError as error:
-                if not error.is_lost:
-                    raise
-                logger.warning("attempt %d: %s: %s", attempt, error.message, error.cause)
-                self._sleep(2.0 ** (attempt - 1))
-        return action()
+
+        def may_repeat(error: Exception) -> bool:
+            return isinstance(error, WarehouseError) and error.is_lost
+
+        return self._again(action, may_repeat)
 
     @contextmanager
     def _cursor(self, statement: str, arguments: Sequence[Any] | None) -> Iterator[Any]:

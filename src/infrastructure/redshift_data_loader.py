@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,9 +20,10 @@ from src.infrastructure.warehouse.failed_load import STAGING_SCHEMA, FailedLoad
 from src.infrastructure.warehouse.load_ledger import LoadLedger
 from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, TableLoad
 from src.infrastructure.warehouse.staging_names import staging_table
+from src.waiting import Clock, Sleep, attempts, real_clock, real_sleep
 
 logger = logging.getLogger(__name__)
-ATTEMPTS = 3
+PAUSES_S = (1.0, 2.0)  # between three attempts
 Manifests = Mapping[str, tuple[str, str]]  # by table: address and digest
 Audit = Callable[[Mapping[str, TableLoad]], None]
 
@@ -41,8 +41,8 @@ class RedshiftDataLoader:
         storage: S3Storage,
         *,
         iam_role: str,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Clock = real_clock,
+        sleep: Sleep = real_sleep,
     ) -> None:
         self._client = client
         self._storage = storage
@@ -68,7 +68,8 @@ class RedshiftDataLoader:
         Raises LoadError with the first refused rows; the warehouse is then as it was.
         """
         manifests = {name: self._write_manifest(plan, name) for name in plan.tables}
-        for attempt in range(1, ATTEMPTS + 1):
+
+        def load_once() -> dict[str, TableLoad]:
             done: dict[str, TableLoad] = {}
             loaded_at = datetime.now(UTC).replace(tzinfo=None)
             try:
@@ -77,20 +78,18 @@ class RedshiftDataLoader:
                     if audit is not None:
                         audit(done)
                     FailedLoad(self._client).clear()
-                break
             except QualityError as error:
                 self._keep(plan, manifests, error)
                 raise
             except WarehouseError as error:
-                if not error.passes:
-                    raise
-                if error.is_lost and self._ledger.has(plan, loaded_at):
-                    break  # the answer to COMMIT was lost, not the COMMIT
-                if attempt == ATTEMPTS:
-                    raise
-                logger.warning("attempt %d: %s: %s", attempt, error.message, error.cause)
-                self._sleep(2.0 ** (attempt - 1))
-        return done
+                if not (error.is_lost and self._ledger.has(plan, loaded_at)):
+                    raise  # else the answer to COMMIT was lost, not the COMMIT
+            return done
+
+        def may_repeat(error: Exception) -> bool:
+            return isinstance(error, WarehouseError) and error.passes
+
+        return attempts(load_once, may_repeat=may_repeat, pauses_s=PAUSES_S, sleep=self._sleep)
 
     def _keep(self, plan: LoadPlan, manifests: Manifests, error: QualityError) -> None:
         """Do a load that failed its audit once more, in the schema where it can be looked at."""

@@ -31,6 +31,7 @@ from src.local_cloud.servers.server_set import (
     write_private,
 )
 from src.signals import uninterrupted
+from src.waiting import every, poll_until
 
 ATTACH_TIMEOUT_S = 60.0
 WATCH_S = 0.1
@@ -160,11 +161,12 @@ class LocalCloud:
 
     def watch(self, report: Callable[[str], None], pause_s: float = WATCH_S) -> NoReturn:
         """Restart each server of this host that ends; raises where one does not stay up."""
-        assert self._servers is not None
+        servers = self._servers
+        assert servers is not None
         ended: deque[float] = deque(maxlen=MAX_RESTARTS)
-        while True:
-            time.sleep(pause_s)
-            for name, end in self._servers.restart_ended():
+
+        def look() -> None:
+            for name, end in servers.restart_ended():
                 report(f"{name} ended ({end}) and was started again")
                 ended.append(time.monotonic())
                 if len(ended) == MAX_RESTARTS and ended[-1] - ended[0] < RESTARTS_WITHIN_S:
@@ -176,6 +178,9 @@ class LocalCloud:
                         hint=f"read {quote(str(self.folder))}/*.log, then: "
                         "python -m src.local_cloud up",
                     )
+
+        poll_until(look, pauses_s=every(pause_s))
+        raise AssertionError("unreachable")
 
     # -- keeping the folder --------------------------------------------------------------
 
@@ -207,19 +212,24 @@ class LocalCloud:
 
     def _attach_or_start(self, credentials: Credentials) -> Address:
         """Return the address of servers that are up or coming up, else of our own."""
-        deadline = time.monotonic() + ATTACH_TIMEOUT_S
-        while not (self._server_lock.is_held or self._server_lock.take()):
-            found, holder = published_address(self.folder), self._server_lock.holder()
-            if found is not None and str(found.pid) == holder:
-                return found
-            if time.monotonic() > deadline:
-                raise UnreachableError(
-                    "the local servers do not come up",
-                    where=str(self.folder),
-                    cause=f"process {holder} has been starting them",
-                    hint="end that process, then run the same command again",
-                )
-            time.sleep(0.05)
+
+        def look() -> Address | bool | None:
+            if self._server_lock.is_held or self._server_lock.take():
+                return True
+            address = published_address(self.folder)
+            is_up = address is not None and str(address.pid) == self._server_lock.holder()
+            return address if is_up else None
+
+        found = poll_until(look, pauses_s=every(0.05), timeout_s=ATTACH_TIMEOUT_S)
+        if isinstance(found, Address):
+            return found
+        if found is None:
+            raise UnreachableError(
+                "the local servers do not come up",
+                where=str(self.folder),
+                cause=f"process {self._server_lock.holder()} has been starting them",
+                hint="end that process, then run the same command again",
+            )
         if self._role == "visitor":
             self._take(self._run_lock)
         self._servers = Servers(self.folder, credentials)

@@ -211,7 +211,7 @@ def test_a_connection_lost_in_the_audit_repeats_the_load_or_leaves_all(
         return audit(self, judged)
 
     monkeypatch.setattr(verification.Verifier, "audit", killed)
-    monkeypatch.setattr("src.infrastructure.redshift_data_loader.ATTEMPTS", 2)
+    monkeypatch.setattr("src.infrastructure.redshift_data_loader.PAUSES_S", (0.0,))
     report = warehouse.run(seed=8, artists=9)
     if times == 1:
         assert report["verdict"] == "succeeded" and len(seen) == 2

@@ -17,6 +17,7 @@ from botocore.exceptions import (
 
 from src.errors import StorageError, UnreachableError
 from src.infrastructure.aws.bucket_setup import BucketSetup
+from src.waiting import attempts
 
 T = TypeVar("T")
 MULTIPART_BYTES = 16 << 20  # larger bodies go up in parts of this size, several at once
@@ -155,18 +156,21 @@ class S3Storage:
     def get(self, key: str) -> bytes:
         """Return an object's bytes; raises StorageError where there is none."""
 
-        def read() -> bytes:
-            # boto3 repeats a request that failed, but not one whose body breaks off.
-            for attempt in range(1, READ_ATTEMPTS + 1):
-                answer = self._client.get_object(Bucket=self.bucket, Key=key, **self._owned)
-                try:
-                    return bytes(answer["Body"].read())
-                except (HTTPClientError, IncompleteReadError):
-                    if attempt == READ_ATTEMPTS:
-                        raise
-            raise AssertionError("unreachable")
+        has_answer = False
 
-        return self._call(key, read)
+        def read() -> bytes:
+            nonlocal has_answer
+            has_answer = False
+            answer = self._client.get_object(Bucket=self.bucket, Key=key, **self._owned)
+            has_answer = True
+            return bytes(answer["Body"].read())
+
+        def may_repeat(error: Exception) -> bool:
+            # boto3 repeats a request that failed, but not one whose body breaks off.
+            return has_answer and isinstance(error, (HTTPClientError, IncompleteReadError))
+
+        pauses = [0.0] * (READ_ATTEMPTS - 1)
+        return self._call(key, lambda: attempts(read, may_repeat=may_repeat, pauses_s=pauses))
 
     def find(self, key: str) -> bytes | None:
         """Return an object's bytes, or None where there is none."""

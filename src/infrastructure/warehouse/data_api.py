@@ -6,8 +6,7 @@ run in one session of the Data API, so that transactions and temporary tables sp
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,6 +15,8 @@ from typing import Any
 import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg2.extensions import STATUS_BEGIN, STATUS_READY, adapt
+
+from src.waiting import Clock, Sleep, growing, poll_until, real_clock, real_sleep
 
 _KEEP_ALIVE_S = 900  # of an idle session: longer than any pause between two statements
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.1, 2.0
@@ -47,8 +48,8 @@ class DataApiConnection:
         client: Any,
         target: dict[str, str],
         *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        sleep: Sleep = real_sleep,
+        clock: Clock = real_clock,
     ) -> None:
         self._client = client
         self._target = target
@@ -98,16 +99,22 @@ class DataApiConnection:
             "execute_statement", Sql=statement, SessionKeepAliveSeconds=_KEEP_ALIVE_S, **where
         )
         self._session = started.get("SessionId") or self._session
-        deadline, pause = self._clock() + _TIMEOUT_S, _FIRST_POLL_S
+
+        def look() -> dict[str, Any]:
+            return self.call("describe_statement", Id=started["Id"])
+
+        pauses = growing(_FIRST_POLL_S, factor=1.5, longest_s=_LONGEST_POLL_S)
         try:
-            while True:
-                found = self.call("describe_statement", Id=started["Id"])
-                if found["Status"] in _ENDED:
-                    break
-                if self._clock() > deadline:
-                    raise DataApiError(f"canceled: not done after {_TIMEOUT_S} s")
-                self._sleep(pause)
-                pause = min(pause * 1.5, _LONGEST_POLL_S)
+            found = poll_until(
+                look,
+                _has_ended,
+                pauses_s=pauses,
+                timeout_s=_TIMEOUT_S,
+                sleep=self._sleep,
+                clock=self._clock,
+            )
+            if not _has_ended(found):
+                raise DataApiError(f"canceled: not done after {_TIMEOUT_S} s")
         except BaseException:
             self._cancel(started["Id"])
             raise
@@ -183,6 +190,10 @@ class DataApiCursor:
     def fetchone(self) -> tuple[Any, ...] | None:
         """Return the next row, or None."""
         return self._rows.pop(0) if self._rows else None
+
+
+def _has_ended(statement: dict[str, Any]) -> bool:
+    return statement["Status"] in _ENDED
 
 
 def _literal(value: Any) -> str:

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -258,10 +257,8 @@ class LocalGlueClient:
 
 def _kill(run: _Run) -> None:
     if run.process is not None and run.process.poll() is None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(run.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            time.sleep(0)
 
 
 def _clean_environment() -> dict[str, str]:

@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
@@ -31,6 +30,7 @@ from src.local_cloud.servers.server_folder import (
     reachable_folder,
     running_server,
 )
+from src.waiting import every, poll_until
 
 START_TIMEOUT_S = 30.0
 NEEDED_BYTES = 100_000_000  # of a new warehouse and its log, about
@@ -98,16 +98,15 @@ class PostgresServer:
 
     def restart(self) -> None:
         """Start the server again on its port, once what is left of the old one is gone."""
-        deadline, binaries = time.monotonic() + START_TIMEOUT_S, _binaries(
-            self._folder, self._account
-        )  # fmt: skip
-        while True:
+        binaries = _binaries(self._folder, self._account)
+
+        def launch() -> bool | None:
             _end_leftover(self._data)
-            if self._launch_once(binaries):
-                return
-            if time.monotonic() > deadline:
-                raise self.failed("the local warehouse did not start again")
-            time.sleep(0.1)  # old workers hold its memory until they notice
+            return self._launch_once(binaries) or None
+
+        # Old workers hold its memory until they notice.
+        if not poll_until(launch, pauses_s=every(0.1), timeout_s=START_TIMEOUT_S):
+            raise self.failed("the local warehouse did not start again")
 
     def stop(self) -> None:
         """Stop the server; open connections are closed."""
@@ -188,8 +187,10 @@ class PostgresServer:
 
         process = self._process
         assert process is not None
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while process.poll() is None and time.monotonic() < deadline:
+
+        def look() -> bool | None:
+            if process.poll() is not None:
+                return False
             try:
                 roles.ensure(self.address(), self.superuser_address())
             except psycopg2.OperationalError as error:
@@ -198,9 +199,11 @@ class PostgresServer:
                 if not may_pass(error):
                     self.stop()
                     raise self.failed("the local warehouse does not answer", str(error)) from error
-                time.sleep(0.02)
-            else:
-                return True
+                return None
+            return True
+
+        if poll_until(look, pauses_s=every(0.02), timeout_s=START_TIMEOUT_S):
+            return True
         self.stop()
         return False
 

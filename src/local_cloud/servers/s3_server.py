@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from src.errors import UnreachableError
 from src.local_cloud.servers import processes
+from src.waiting import every, poll_until
 
 _ADDRESS = re.compile(rb"http://(127\.0\.0\.1:\d+)/")
 START_TIMEOUT_S = 20.0
@@ -69,12 +69,15 @@ class S3Server:
     def _wait_for_address(self) -> str:
         process = self._process
         assert process is not None
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while process.poll() is None and time.monotonic() < deadline:
+
+        def look() -> str | None:
+            has_ended = process.poll() is not None
             found = _ADDRESS.search(self._log.read_bytes())
-            if found:
-                return found[1].decode()
-            time.sleep(0.01)
+            return found[1].decode() if found else "" if has_ended else None
+
+        address = poll_until(look, pauses_s=every(0.01), timeout_s=START_TIMEOUT_S)
+        if address:
+            return address
         self.stop()
         raise UnreachableError(
             "the local S3 server did not start",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from src.errors import CannotRunError
 from src.local_cloud.servers.postgres_server import USER, PostgresServer, may_pass
 from src.local_cloud.servers.s3_server import S3Credentials, S3Server
+from src.waiting import attempts, every
 
 if TYPE_CHECKING:
     from src.local_cloud.redshift.front.server import Front
@@ -83,14 +83,15 @@ class Servers:
 
         from src.local_cloud.redshift.connection import prepare
 
-        deadline = time.monotonic() + PREPARE_TIMEOUT_S
-        while True:
-            try:
-                return prepare(postgres.superuser_address(), USER)
-            except psycopg2.OperationalError as error:
-                if time.monotonic() > deadline or not may_pass(error):
-                    raise postgres.failed("the local warehouse does not stay up") from error
-                time.sleep(0.1)
+        try:
+            attempts(
+                lambda: prepare(postgres.superuser_address(), USER),
+                may_repeat=may_pass,
+                pauses_s=every(0.1),
+                timeout_s=PREPARE_TIMEOUT_S,
+            )
+        except psycopg2.OperationalError as error:
+            raise postgres.failed("the local warehouse does not stay up") from error
 
     def restart_ended(self) -> Iterator[tuple[str, str]]:
         """Start again what has ended, where it was; yield each one's name, and how it ended."""

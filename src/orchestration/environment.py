@@ -147,7 +147,7 @@ class DemoEnvironment:
         s = self.settings
         return GlueJob(
             name=s.glue_job_name,
-            role=s.glue_role or s.iam_role or LOCAL_ROLE,
+            role=s.role_of("glue") or LOCAL_ROLE,
             script=ETL_SCRIPT,
             timeout_minutes=s.glue_timeout_minutes,
             workers=s.glue_workers,
@@ -179,8 +179,7 @@ class DemoEnvironment:
     @property
     def redshift_role(self) -> str:
         """Return the role of COPY and UNLOAD; empty for the warehouse's default role."""
-        s = self.settings
-        role = s.redshift_role or s.iam_role or LOCAL_ROLE
+        role = self.settings.role_of("redshift") or LOCAL_ROLE
         return "" if role == "default" else role
 
     @cached_property

@@ -194,6 +194,11 @@ class Settings:
         """Return the texts of DEMO_NULL_VALUES."""
         return tuple(filter(None, (text.strip() for text in self.null_values.split(","))))
 
+    def role_of(self, service: Literal["glue", "redshift"]) -> str:
+        """Return the role that a service assumes: its own, else the common one; "" for none."""
+        own = self.glue_role if service == "glue" else self.redshift_role
+        return own or self.iam_role
+
     def public(self) -> dict[str, Any]:
         """Return the settings a report may show: all but the secrets."""
         return {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata["secret"]}

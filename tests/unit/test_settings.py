@@ -129,3 +129,11 @@ def test_the_local_clouds_folder_is_the_scripts(tmp_path, monkeypatch):
     assert state_folder() == tmp_path / "there"
     monkeypatch.setenv("DEMO_STATE_DIR", "here")
     assert state_folder() == tmp_path / "here"
+
+
+@pytest.mark.parametrize(("service", "own"), [("glue", "glue_role"), ("redshift", "redshift_role")])
+@pytest.mark.parametrize("common", ["", "arn:aws:iam::123456789012:role/common"])
+@pytest.mark.parametrize("specific", ["", "arn:aws:iam::123456789012:role/own"])
+def test_a_service_has_its_own_role_or_the_common_one(service, own, common, specific):
+    settings = Settings(iam_role=common, **{own: specific})
+    assert settings.role_of(service) == (specific or common)

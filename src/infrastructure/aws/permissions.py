@@ -173,7 +173,7 @@ def names_of(settings: Settings, account_id: str) -> dict[str, str]:
         "raw": f"{head}:s3:::{s.raw_bucket}",
         "processed": f"{head}:s3:::{s.processed_bucket}",
         "job": f"{head}:glue:{place}:job/{s.glue_job_name}",
-        "glue_role": s.glue_role or s.iam_role,
+        "glue_role": s.role_of("glue"),
         "workgroup": f"{head}:redshift-serverless:{place}:workgroup/*",
         "cluster": f"{head}:redshift:{place}:cluster:{s.redshift_cluster}",
         "database": f"{head}:redshift:{place}:dbname:{s.redshift_cluster}/{s.redshift_database}",

@@ -86,8 +86,8 @@ def role(context: Context) -> Finding:
     expected = "Glue and Redshift may assume their roles"
     s = context.settings
     roles = {
-        "glue.amazonaws.com": (s.glue_role or s.iam_role) if s.etl == "glue" else "",
-        "redshift": s.redshift_role or s.iam_role,
+        "glue.amazonaws.com": s.role_of("glue") if s.etl == "glue" else "",
+        "redshift": s.role_of("redshift"),
     }
     named = {service: arn for service, arn in roles.items() if arn and arn != "default"}
     if not named:

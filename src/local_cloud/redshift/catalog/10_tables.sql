@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS redshift_local.declared_keys (
 
 -- Keys that tables declare and Redshift does not enforce; the numbers are pg_constraint's.
 CREATE SEQUENCE IF NOT EXISTS redshift_local.constraint_ids START 3000000000;
-CREATE TABLE IF NOT EXISTS redshift_local.constraints (
+CREATE TABLE IF NOT EXISTS redshift_local.declared_constraints (
     oid oid DEFAULT nextval('redshift_local.constraint_ids')::oid, tbl oid, conname name,
     contype "char", columns smallint[], reference oid, referenced smallint[]);
 

@@ -9,10 +9,18 @@ BEGIN
     SELECT string_agg(coalesce((changed ->> attname) || ' AS ', 'x.') || quote_ident(attname), ', '
                       ORDER BY attnum)
       INTO columns FROM pg_attribute WHERE attrelid = original AND attnum > 0 AND NOT attisdropped;
+    IF original::oid < 16384 AND (SELECT relkind FROM pg_class WHERE oid = original) = 'r' THEN
+        added := format('%s, %s::oid AS tableoid', added, original::oid);
+    END IF;
     EXECUTE format('CREATE VIEW redshift_local.%I AS SELECT %s%s FROM %s',
         (SELECT relname FROM pg_class WHERE oid = original), columns, added,
         coalesce(source, original || ' AS x'));
 END $$;
+
+-- The keys whose two tables are still there.
+CREATE VIEW redshift_local.constraints AS SELECT * FROM redshift_local.declared_constraints
+    WHERE EXISTS (SELECT 1 FROM pg_class c WHERE c.oid = tbl)
+      AND (reference IS NULL OR EXISTS (SELECT 1 FROM pg_class c WHERE c.oid = reference));
 
 -- VARCHAR columns have their length in a constraint; Redshift has it in the type.
 CREATE OR REPLACE FUNCTION redshift_local.type_modifier(tbl oid, name text, type oid, modifier int)
@@ -64,6 +72,8 @@ SELECT redshift_local.substitute('pg_attribute', '{"atttypmod":
     redshift_local.key_position(x.attrelid, 'sortkey$', x.attname) AS attsortkeyord,
     0::smallint AS attencodingtype, false AS attispreloaded$$);
 
+SELECT redshift_local.substitute('pg_attrdef', '{}', ', pg_get_expr(x.adbin, x.adrelid) AS adsrc');
+
 SELECT redshift_local.substitute('pg_proc', '{}', $$,
     x.prokind = 'a' AS proisagg, x.prokind = 'w' AS proiswindow$$);
 
@@ -80,10 +90,10 @@ SELECT redshift_local.substitute('pg_constraint', '{}', '', $$(
         'conperiod', false, 'conkey', k.columns, 'confkey', k.referenced))).*
       FROM redshift_local.constraints k JOIN pg_catalog.pg_class c ON c.oid = k.tbl) AS x$$);
 
-CREATE OR REPLACE FUNCTION redshift_local.constraint_definition(named oid, is_pretty boolean DEFAULT true)
+CREATE OR REPLACE FUNCTION redshift_local.pg_get_constraintdef(named oid, is_pretty boolean DEFAULT true)
     RETURNS text LANGUAGE sql STABLE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(pg_get_constraintdef(named, is_pretty), (
+    SELECT coalesce(pg_catalog.pg_get_constraintdef(named, is_pretty), (
         SELECT CASE k.contype WHEN 'p' THEN 'PRIMARY KEY' WHEN 'u' THEN 'UNIQUE'
                               ELSE 'FOREIGN KEY' END
             || ' (' || redshift_local.column_list(k.tbl, k.columns) || ')'

@@ -54,25 +54,25 @@ CREATE OR REPLACE FUNCTION redshift_local.declare_keys(
        AND NOT (is_new AND EXISTS (SELECT 1 FROM redshift_local.declared_keys WHERE tbl = named))
 $$;
 
--- The keys that a client's own table declares, from {"name", "type", "columns", "table",
--- "referenced"}; where a name is missing, it is PostgreSQL's.
-CREATE OR REPLACE FUNCTION redshift_local.declare_constraint(named oid, declared jsonb, is_new boolean)
+-- The keys that a client's own table declares, each {"name", "type", "columns", "reference",
+-- "referenced"}; a key without a name gets the one that PostgreSQL would give it.
+CREATE OR REPLACE FUNCTION redshift_local.declare_constraints(named oid, declared jsonb, is_new boolean)
     RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH key AS (
-        SELECT c.oid, c.relname, declared ->> 'type' AS type, reference,
-               redshift_local.column_numbers(c.oid, declared -> 'columns') AS columns,
-               coalesce(redshift_local.column_numbers(reference, declared -> 'referenced'), (
-                   SELECT columns FROM redshift_local.constraints
-                    WHERE tbl = reference AND contype = 'p' LIMIT 1)) AS referenced
+        SELECT c.oid, c.relname, k ->> 'name' AS name, k ->> 'type' AS type, reference,
+               k -> 'columns' ->> 0 AS first, redshift_local.column_numbers(c.oid, k -> 'columns')
+               AS columns, redshift_local.column_numbers(reference, k -> 'referenced') AS referenced
           FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner AND r.rolname = session_user
-         CROSS JOIN (SELECT (declared ->> 'reference')::oid) AS found(reference)
+         CROSS JOIN jsonb_array_elements(declared) AS k
+         CROSS JOIN LATERAL (SELECT (k ->> 'found')::oid AS reference) AS other
          WHERE c.oid = named AND NOT (is_new AND EXISTS (
-             SELECT 1 FROM redshift_local.constraints WHERE tbl = named)))
-    INSERT INTO redshift_local.constraints (tbl, conname, contype, columns, reference, referenced)
-    SELECT oid, coalesce(declared ->> 'name', concat_ws('_', relname,
-               CASE WHEN type <> 'p' THEN declared -> 'columns' ->> 0 END,
+             SELECT 1 FROM redshift_local.declared_constraints WHERE tbl = named)))
+    INSERT INTO redshift_local.declared_constraints (tbl, conname, contype, columns, reference, referenced)
+    SELECT oid, coalesce(name, concat_ws('_', relname, CASE WHEN type <> 'p' THEN first END,
                CASE type WHEN 'p' THEN 'pkey' WHEN 'u' THEN 'key' ELSE 'fkey' END)),
-           type::"char", columns, reference, referenced
+           type::"char", columns, reference, coalesce(referenced, (
+               SELECT o.columns FROM redshift_local.declared_constraints o
+                WHERE o.tbl = key.reference AND o.contype = 'p' LIMIT 1))
       FROM key WHERE columns IS NOT NULL
 $$;
 
@@ -92,7 +92,7 @@ BEGIN
     END LOOP;
     FOR entry IN SELECT oid::regclass AS name FROM pg_class
                   WHERE relnamespace = 'redshift_local'::regnamespace AND relkind = 'v'
-                    AND relname <> 'attributes' LOOP
+                    AND relname NOT IN ('attributes', 'constraints') LOOP
         EXECUTE format('GRANT SELECT ON %s TO PUBLIC', entry.name);
     END LOOP;
     REVOKE SELECT ON pg_catalog.pg_settings FROM PUBLIC;

@@ -46,6 +46,8 @@ def check_attributes(tree: exp.Expression, allowed: frozenset[str] = frozenset()
         name = node.name.lower()
         if isinstance(node, exp.Column):
             is_open = not node.table or name not in ROW_FUNCTIONS
+        elif isinstance(node.parent, exp.DataType):
+            is_open = node.this.name.lower() == "pg_catalog"  # a type by its schema
         else:
             is_open = isinstance(node.expression, exp.Func) or name in allowed or name == "*"
         if not is_open:

@@ -16,13 +16,17 @@ from src.sql.scanning import Statement
 
 _OWN = "redshift_local"
 _VIEWS = {
-    "pg_catalog": frozenset(["pg_attribute", "pg_class", "pg_constraint", "pg_proc"]),
+    "pg_catalog": frozenset(
+        ["pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_proc"]
+    ),
     "information_schema": frozenset(
         ["columns", "constraint_column_usage", "key_column_usage", "referential_constraints",
          "table_constraints"]
     ),
 }  # fmt: skip
-_FUNCTIONS = frozenset(["pg_get_constraintdef"])
+_PREFIXED = ("pg_", "svv_external_")
+_AFTER_TERM = frozenset(["AND", "OR", "UNION", "GROUP", "ORDER", "LIMIT", ")"])
+_FUNCTIONS = frozenset(["pg_get_constraintdef", "pg_get_viewdef"])
 
 
 def in_tree(tree: exp.Expression) -> exp.Expression:
@@ -59,6 +63,8 @@ def in_words(statement: Statement, tree: exp.Expression) -> str:
                 texts[at - 2] = _OWN
             else:
                 texts[at] = f"{_OWN}.{token.name}"
+        if token.kind == "number" and tokens[at - 1].word == "WHERE" and after.word in _AFTER_TERM:
+            texts[at] = f"({token.text} <> 0)"  # a number is a condition on Redshift
     return "".join(t.gap + text for t, text in zip(tokens, texts, strict=True)).strip()
 
 
@@ -81,12 +87,12 @@ def _named(tree: exp.Expression) -> Iterator[Any]:
 def _lateral_aliases(tree: exp.Expression) -> Iterator[tuple[Any, str]]:
     """Yield columns of a WHERE that are an alias of the same SELECT, and what that stands for.
 
-    Only over pg_catalog's tables: their columns have names that no alias is likely to take.
+    Only over the relations whose columns all have names that no alias is likely to take.
     """
     for select in tree.find_all(exp.Select):
         where = select.args.get("where")
         tables = [table for table in relations(select) if table.parent_select is select]
-        if where is None or not all(t.name.lower().startswith("pg_") for t in tables):
+        if where is None or not all(t.name.lower().startswith(_PREFIXED) for t in tables):
             continue
         aliases = {
             item.alias.lower(): item.this.sql("postgres")

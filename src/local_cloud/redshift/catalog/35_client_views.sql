@@ -53,9 +53,14 @@ CREATE VIEW pg_catalog.svv_redshift_functions AS SELECT current_database()::varc
     pg_get_function_result(p.oid)::varchar(128) AS result_type
     FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname <> 'redshift_local';
 
-CREATE VIEW pg_catalog.stv_sessions AS SELECT backend_start::timestamp AS starttime, pid AS process,
-    usename::char(50) AS user_name, datname::char(50) AS db_name, 0 AS timeout_sec
-    FROM pg_stat_activity WHERE backend_type = 'client backend';
+CREATE OR REPLACE FUNCTION redshift_local.client_sessions()
+    RETURNS TABLE (starttime timestamp, process int, user_name char(50), db_name char(50))
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT backend_start::timestamp, pid, usename::char(50), datname::char(50)
+      FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = current_database()
+$$;
+CREATE VIEW pg_catalog.stv_sessions AS SELECT *, 0 AS timeout_sec
+    FROM redshift_local.client_sessions();
 
 CREATE VIEW pg_catalog.pg_user_info AS SELECT u.*, CASE WHEN rolconnlimit < 0 THEN 'UNLIMITED'
     ELSE rolconnlimit::text END AS useconnlimit

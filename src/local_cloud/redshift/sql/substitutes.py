@@ -36,9 +36,9 @@ def in_tree(tree: exp.Expression) -> exp.Expression:
     for call in tree.find_all(exp.Anonymous):
         name = str(call.this).lower()
         if name in _FUNCTIONS:
-            is_dotted = isinstance(call.parent, exp.Dot)
-            if is_dotted:
-                call.parent.set("this", exp.to_identifier(_OWN))
+            around = call.parent
+            if isinstance(around, exp.Dot):
+                around.set("this", exp.to_identifier(_OWN))
             else:
                 call.set("this", f"{_OWN}.{name}")
     return tree

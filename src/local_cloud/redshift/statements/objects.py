@@ -25,7 +25,10 @@ def comment(statement: Statement) -> str:
             words.syntax(parts[-1])
         check_target(relation[-2] if len(relation) > 1 else "", relation[-1])
     words.expect("IS")
-    text = "NULL" if words.take("NULL") else _literal(words.string())
+    text = "NULL"
+    if not words.take("NULL"):
+        words.string()
+        text = statement.tokens[-1].postgres
     at_end(words)
     return f"COMMENT ON {kind} {_dotted(parts)} IS {text}"
 
@@ -117,8 +120,3 @@ def _relation(words: TokenReader) -> str:
 
 def _dotted(parts: list[str]) -> str:
     return ".".join(quoted_name(part) for part in parts)
-
-
-def _literal(text: str) -> str:
-    doubled = text.replace("\\", "\\\\").replace("'", "''")
-    return f"E'{doubled}'"

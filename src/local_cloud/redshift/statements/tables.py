@@ -110,9 +110,7 @@ def _take_columns(
     return taken
 
 
-def _take_column_keys(
-    column: exp.ColumnDef, keys: list[DeclaredKey]
-) -> list[tuple[str, str]]:
+def _take_column_keys(column: exp.ColumnDef, keys: list[DeclaredKey]) -> list[tuple[str, str]]:
     taken: list[tuple[str, str]] = []
     for constraint in list(column.args.get("constraints") or []):
         kind = constraint.kind

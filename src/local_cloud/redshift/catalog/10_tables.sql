@@ -1,6 +1,5 @@
 -- The system objects a Redshift session sees, in pg_catalog as there; their rows in
 -- redshift_local. Column widths follow the documentation of each view; CHAR is blank padded.
-SET allow_system_table_mods = on;
 CREATE SCHEMA IF NOT EXISTS redshift_local;
 
 CREATE SEQUENCE IF NOT EXISTS redshift_local.query_ids START 1001;
@@ -41,6 +40,30 @@ CREATE TABLE IF NOT EXISTS redshift_local.unload_files (
 
 CREATE TABLE IF NOT EXISTS redshift_local.declared_keys (
     tbl oid, kind text, declaration text);
+
+-- Keys that tables declare and Redshift does not enforce; the numbers are pg_constraint's.
+CREATE SEQUENCE IF NOT EXISTS redshift_local.constraint_ids START 3000000000;
+CREATE TABLE IF NOT EXISTS redshift_local.declared_constraints (
+    oid oid DEFAULT nextval('redshift_local.constraint_ids')::oid, tbl oid, conname name,
+    contype "char", columns smallint[], reference oid, referenced smallint[]);
+
+-- Views WITH NO SCHEMA BINDING: their query, and whether its relations are there.
+CREATE TABLE IF NOT EXISTS redshift_local.late_views (
+    view oid PRIMARY KEY, query text, is_bound boolean);
+
+CREATE OR REPLACE FUNCTION redshift_local.column_list(tbl oid, numbers smallint[]) RETURNS text
+    LANGUAGE sql STABLE AS $$
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY n)
+      FROM unnest(numbers) WITH ORDINALITY AS u(number, n)
+      JOIN pg_attribute a ON a.attrelid = tbl AND a.attnum = u.number
+$$;
+
+CREATE OR REPLACE FUNCTION redshift_local.column_numbers(tbl oid, names jsonb) RETURNS smallint[]
+    LANGUAGE sql STABLE AS $$
+    SELECT array_agg(attnum ORDER BY n)
+      FROM jsonb_array_elements_text(nullif(names, 'null')) WITH ORDINALITY AS u(name, n)
+      JOIN pg_attribute a ON a.attrelid = tbl AND a.attname = u.name
+$$;
 
 -- The bytes a character column holds, from its constraint: clients make none of their own.
 CREATE OR REPLACE FUNCTION redshift_local.byte_limit(tbl oid, name text) RETURNS integer

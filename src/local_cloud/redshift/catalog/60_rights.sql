@@ -54,6 +54,28 @@ CREATE OR REPLACE FUNCTION redshift_local.declare_keys(
        AND NOT (is_new AND EXISTS (SELECT 1 FROM redshift_local.declared_keys WHERE tbl = named))
 $$;
 
+-- The keys that a client's own table declares, each {"name", "type", "columns", "reference",
+-- "referenced"}; a key without a name gets the one that PostgreSQL would give it.
+CREATE OR REPLACE FUNCTION redshift_local.declare_constraints(named oid, declared jsonb, is_new boolean)
+    RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH key AS (
+        SELECT c.oid, c.relname, k ->> 'name' AS name, k ->> 'type' AS type, reference,
+               k -> 'columns' ->> 0 AS first, redshift_local.column_numbers(c.oid, k -> 'columns')
+               AS columns, redshift_local.column_numbers(reference, k -> 'referenced') AS referenced
+          FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner AND r.rolname = session_user
+         CROSS JOIN jsonb_array_elements(declared) AS k
+         CROSS JOIN LATERAL (SELECT (k ->> 'found')::oid AS reference) AS other
+         WHERE c.oid = named AND NOT (is_new AND EXISTS (
+             SELECT 1 FROM redshift_local.declared_constraints WHERE tbl = named)))
+    INSERT INTO redshift_local.declared_constraints (tbl, conname, contype, columns, reference, referenced)
+    SELECT oid, coalesce(name, concat_ws('_', relname, CASE WHEN type <> 'p' THEN first END,
+               CASE type WHEN 'p' THEN 'pkey' WHEN 'u' THEN 'key' ELSE 'fkey' END)),
+           type::"char", columns, reference, coalesce(referenced, (
+               SELECT o.columns FROM redshift_local.declared_constraints o
+                WHERE o.tbl = key.reference AND o.contype = 'p' LIMIT 1))
+      FROM key WHERE columns IS NOT NULL
+$$;
+
 -- Every client may see the system views; the tables behind them are their owner's alone. What
 -- shows the server behind, or keeps objects outside of tables, is closed.
 DO $$
@@ -66,6 +88,11 @@ BEGIN
     FOR entry IN SELECT oid::regclass AS name FROM pg_class
                   WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind = 'v'
                     AND oid >= 16384 LOOP
+        EXECUTE format('GRANT SELECT ON %s TO PUBLIC', entry.name);
+    END LOOP;
+    FOR entry IN SELECT oid::regclass AS name FROM pg_class
+                  WHERE relnamespace = 'redshift_local'::regnamespace AND relkind = 'v'
+                    AND relname NOT IN ('attributes', 'constraints') LOOP
         EXECUTE format('GRANT SELECT ON %s TO PUBLIC', entry.name);
     END LOOP;
     REVOKE SELECT ON pg_catalog.pg_settings FROM PUBLIC;
@@ -81,5 +108,23 @@ BEGIN
                          OR proname IN ('current_setting', 'pg_config', 'pg_cursor',
                              'pg_prepared_statement', 'pg_relation_filepath')) LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', entry.name);
+    END LOOP;
+END $$;
+
+-- Views of an earlier version that nothing reads any more.
+DO $$
+DECLARE
+    entry record; was_dropped boolean := true;
+BEGIN
+    WHILE was_dropped LOOP
+        was_dropped := false;
+        FOR entry IN SELECT oid::regclass AS name FROM pg_class
+                      WHERE relkind = 'v' AND relname ~ '^earlier_[0-9]+$' AND oid >= 16384 LOOP
+            BEGIN
+                EXECUTE format('DROP VIEW %s', entry.name);
+                was_dropped := true;
+            EXCEPTION WHEN dependent_objects_still_exist THEN NULL;
+            END;
+        END LOOP;
     END LOOP;
 END $$;

@@ -36,7 +36,6 @@ _INFO = re.compile(r"^(\w+):\s+(.*)$", re.DOTALL)
 _MAX_STATEMENT = 16 * 1024 * 1024  # bytes, as on Redshift
 # A script that has one of these is not a transaction of its own.
 _IN_NO_SCRIPT = frozenset(["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "VACUUM"])
-_TAGS = {"CREATE": "CREATE TABLE", "TRUNCATE": "TRUNCATE TABLE"}
 
 
 class FrontConnection(RedshiftConnection):
@@ -289,8 +288,9 @@ class Session:
                 rows = cursor.rowcount
             finally:
                 self._pass_notices(prepared.statement.leading_word)
-        word = prepared.statement.leading_word
-        tag = _TAGS.get(word, word) + (f" {max(rows, 0)}" if word == "MERGE" else "")
+        tag = dispatch.tag(prepared.statement)
+        if tag == "MERGE":
+            tag += f" {max(rows, 0)}"
         self._client.send(Message(b"C", messages.text(tag)))
 
     def _pass_notices(self, word: str) -> None:

@@ -17,9 +17,11 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 from sqlglot.parsers.redshift import RedshiftParser
 
+from src.local_cloud.redshift.sql import substitutes
 from src.local_cloud.redshift.sql.portability import (
     CATALOG_ATTRIBUTES,
     CATALOG_FUNCTIONS,
+    CATALOG_TYPES,
     FUNCTIONS,
     OTHER_TYPES,
     POSTGRES_CLAUSES,
@@ -172,7 +174,7 @@ def _catalog_query(statement: Statement) -> str | None:
     check_attributes(tree, CATALOG_ATTRIBUTES)
     for node in tree.find_all(exp.Func):
         _check_function(node, FUNCTIONS | CATALOG_FUNCTIONS, frozenset())
-    return statement.postgres
+    return substitutes.in_words(statement, tree)
 
 
 def _is_catalog(tree: Any) -> bool:
@@ -181,14 +183,16 @@ def _is_catalog(tree: Any) -> bool:
 
 def check(tree: exp.Expression) -> exp.Expression:
     """Refuse functions, types, clauses and relations that Redshift lacks or this layer does."""
-    allowed, refused = FUNCTIONS, POSTGRES_ONLY
+    allowed, refused, types = FUNCTIONS, POSTGRES_ONLY, TYPES
     if _is_catalog(tree):
-        allowed = FUNCTIONS | CATALOG_FUNCTIONS
+        allowed, types = FUNCTIONS | CATALOG_FUNCTIONS, TYPES | CATALOG_TYPES
+        if tree.find(exp.Table):
+            refused = frozenset()
     for node in tree.walk():
         if isinstance(node, exp.Identifier):
             node.set("this", node.this.lower())  # folded even when quoted
         elif isinstance(node, exp.DataType):
-            _check_type(node)
+            _check_type(node, types)
         elif isinstance(node, exp.Func):
             _check_function(node, allowed, refused)
         elif isinstance(node, exp.Distinct) and node.args.get("on"):
@@ -199,14 +203,14 @@ def check(tree: exp.Expression) -> exp.Expression:
             raise Refusal.fails_on_redshift(POSTGRES_CLAUSES[type(node)])
     check_relations(tree)
     check_attributes(tree)
-    return tree
+    return substitutes.in_tree(tree)
 
 
-def _check_type(node: exp.DataType) -> None:
+def _check_type(node: exp.DataType, types: frozenset[str]) -> None:
     name = node.this.name if hasattr(node.this, "name") else str(node.this)
     if name in OTHER_TYPES:
         raise Refusal.not_emulated(f"type {name}")
-    if name not in TYPES or (name.startswith("TIMESTAMP") and node.expressions):
+    if name not in types or (name.startswith("TIMESTAMP") and node.expressions):
         raise Refusal.fails_on_redshift(f"type {node.sql('postgres')}")
     given = [parameter.name for parameter in node.expressions]
     if name == "DECIMAL":

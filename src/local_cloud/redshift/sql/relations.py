@@ -21,7 +21,7 @@ _PROVISIONED = ("stl_", "stv_", "svl_")
 
 def check_relations(tree: exp.Expression) -> None:
     """Refuse changes of system relations, and reading those that show too much."""
-    for table in _relations(tree):
+    for table in relations(tree):
         schema, name = table.db.lower(), table.name.lower()
         if schema == "redshift_local":
             raise Refusal.no_permission("schema redshift_local")
@@ -46,6 +46,8 @@ def check_attributes(tree: exp.Expression, allowed: frozenset[str] = frozenset()
         name = node.name.lower()
         if isinstance(node, exp.Column):
             is_open = not node.table or name not in ROW_FUNCTIONS
+        elif isinstance(node.parent, exp.DataType):
+            is_open = node.this.name.lower() == "pg_catalog"  # a type by its schema
         else:
             is_open = isinstance(node.expression, exp.Func) or name in allowed or name == "*"
         if not is_open:
@@ -54,10 +56,10 @@ def check_attributes(tree: exp.Expression, allowed: frozenset[str] = frozenset()
 
 def reads_system_only(tree: Any) -> bool:
     """Tell whether a query reads no relation of a user's."""
-    return all(_is_system(table) or _is_common(table) for table in _relations(tree))
+    return all(_is_system(table) or is_common(table) for table in relations(tree))
 
 
-def _is_common(table: exp.Table) -> bool:
+def is_common(table: exp.Table) -> bool:
     """Tell whether a name is a common table expression's at the place where it stands.
 
     In its own query, and in those before it, the name is that of a relation.
@@ -85,12 +87,13 @@ def _as_read(name: Any) -> str:
 
 def deny_provisioned_views(tree: exp.Expression) -> None:
     """On Serverless the views of a provisioned cluster's own log are closed."""
-    for table in _relations(tree):
+    for table in relations(tree):
         if table.name.lower().startswith(_PROVISIONED):
             raise Refusal.no_permission(f"relation {table.name.lower()}")
 
 
-def _relations(tree: exp.Expression) -> Iterator[exp.Table]:
+def relations(tree: exp.Expression) -> Iterator[exp.Table]:
+    """Yield the relations that a statement names; functions in FROM are none."""
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Identifier):
             yield table

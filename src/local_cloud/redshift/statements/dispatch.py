@@ -11,12 +11,22 @@ from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.sql.relations import check_target, deny_provisioned_views
 from src.local_cloud.redshift.statements.maintenance import analyze, vacuum
 from src.local_cloud.redshift.statements.merge import merge
+from src.local_cloud.redshift.statements.objects import (
+    comment,
+    create_schema,
+    give_owner,
+    is_of_owner,
+    is_schema,
+    lock,
+)
 from src.local_cloud.redshift.statements.session_settings import (
     reset_setting,
     set_setting,
     show_setting,
 )
+from src.local_cloud.redshift.statements.show_objects import is_of_objects, show_objects
 from src.local_cloud.redshift.statements.tables import alter_table, create_table
+from src.local_cloud.redshift.statements.views import create_late_view, is_late
 from src.local_cloud.redshift.unloading.unload_command import parse_unload
 from src.local_cloud.redshift.unloading.unload_runner import UnloadRunner
 from src.sql.refusal import SYNTAX, Refusal
@@ -47,6 +57,8 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
     """Return what runs a statement that is more than one of PostgreSQL's, or None."""
     word = statement.leading_word
     if word == "CREATE" and not parsing.creates_table(statement):
+        return create_late_view if is_late(statement) else None
+    if word == "ALTER" and is_of_owner(statement):
         return None
     if word == "RESET" and statement.words(1) == ["ALL"]:
         return _reset_all
@@ -67,6 +79,14 @@ def postgres_text(statement: Statement, serverless: bool = False) -> str:
     if serverless and word in _QUERIES:
         deny_provisioned_views(parsing.parse(statement))
     return translator(statement)
+
+
+def tag(statement: Statement) -> str:
+    """Return the command tag of a statement that is more than one of PostgreSQL's."""
+    word = statement.leading_word
+    if word == "CREATE":
+        return "CREATE VIEW" if is_late(statement) else "CREATE TABLE"
+    return {"TRUNCATE": "TRUNCATE TABLE", "ALTER": "ALTER TABLE"}.get(word, word)
 
 
 # -- statements of several steps -----------------------------------------------------------------
@@ -107,6 +127,20 @@ _RUNNERS: dict[str, Callable[[Statement, Any], None]] = {
 
 
 # -- statements with one of PostgreSQL's for each ------------------------------------------------
+
+
+def _create(statement: Statement) -> str:
+    return create_schema(statement) if is_schema(statement) else parsing.translate(statement)
+
+
+def _alter(statement: Statement) -> str:
+    if is_of_owner(statement):
+        return give_owner(statement)
+    raise _syntax(statement)
+
+
+def _show(statement: Statement) -> str:
+    return show_objects(statement) if is_of_objects(statement) else show_setting(statement)
 
 
 def _transaction(statement: Statement) -> str:
@@ -178,7 +212,7 @@ _POSTGRES_STATEMENTS = frozenset(
      "CHECKPOINT", "DISCARD", "SECURITY", "REASSIGN", "LOAD"]
 )  # fmt: skip
 _TRANSLATORS: dict[str, Callable[[Statement], str]] = {
-    **dict.fromkeys((*_QUERIES, "DROP", "CREATE"), parsing.translate),
+    **dict.fromkeys((*_QUERIES, "DROP"), parsing.translate),
     **dict.fromkeys(("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"), _transaction),
     **dict.fromkeys(("FETCH", "CLOSE", "DEALLOCATE"), _of_cursor),
     "EXPLAIN": _explain,
@@ -187,5 +221,9 @@ _TRANSLATORS: dict[str, Callable[[Statement], str]] = {
     "EXECUTE": _execute,
     "SET": set_setting,
     "RESET": reset_setting,
-    "SHOW": show_setting,
+    "SHOW": _show,
+    "CREATE": _create,
+    "ALTER": _alter,
+    "COMMENT": comment,
+    "LOCK": lock,
 }

@@ -14,13 +14,8 @@ _REPORTED = ("server_encoding", "client_encoding", "DateStyle", "TimeZone", "int
 def reported_parameters(
     wanted: Mapping[str, str], real: Mapping[str, str | None]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the parameters for a client whose startup message is `wanted`.
-
-    psql asks the catalog of the version it gets, and PostgreSQL's has no columns of 8.0: it
-    alone gets the real version.
-    """
-    is_psql = wanted.get("application_name") == "psql"
-    yield "server_version", (real["server_version"] or "") if is_psql else SERVER_VERSION
+    """Yield the parameters for a client whose startup message is `wanted`."""
+    yield "server_version", SERVER_VERSION
     if "client_protocol_version" in wanted:
         yield "server_protocol_version", "0"  # results as PostgreSQL sends them
     for name in _REPORTED:
@@ -29,4 +24,4 @@ def reported_parameters(
             yield name, value
 
 
-NAMES = ("server_version", *_REPORTED)
+NAMES = _REPORTED

@@ -7,6 +7,12 @@ from typing import Any
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql import parsing
+from src.local_cloud.redshift.statements.declared_keys import (
+    DeclaredKey,
+    declare,
+    key_of_column,
+    key_of_table,
+)
 from src.local_cloud.redshift.statements.table_attributes import take_attributes
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
@@ -38,13 +44,15 @@ def create_table(statement: Statement, cursor: Any) -> None:
     target = schema.this if isinstance(schema, exp.Schema) else schema
     if target.name.startswith("#"):  # a temporary table by its name
         tree.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
+    keys: list[DeclaredKey] = []
     if isinstance(schema, exp.Schema):
-        recorded += _take_columns(schema, _identities_by_default(plain))
+        recorded += _take_columns(schema, _identities_by_default(plain), keys)
     for like in tree.find_all(exp.LikeProperty):
         # Byte-length constraints are part of the type in Redshift: LIKE keeps them.
         like.append("expressions", exp.Property(this="INCLUDING", value=exp.var("CONSTRAINTS")))
     cursor.execute_postgres(parsing.render(tree))
     _record(target, recorded, cursor, is_new=True)
+    declare(target.sql(dialect="postgres"), keys, cursor, is_new=True)
 
 
 def alter_table(statement: Statement, cursor: Any) -> None:
@@ -57,18 +65,20 @@ def alter_table(statement: Statement, cursor: Any) -> None:
         raise Refusal.not_emulated(f"ALTER: {statement.code[:60]!r}")
     parsing.check(tree)
     recorded: list[tuple[str, str]] = []
+    keys: list[DeclaredKey] = []
     for action in list(tree.args.get("actions") or []):
         if isinstance(action, exp.ColumnDef):
-            recorded += _take_column_keys(action)
+            recorded += _take_column_keys(action, keys)
             check = _character_check(action)
             if check:
                 tree.append("actions", exp.AddConstraint(expressions=[check]))
         elif isinstance(action, exp.AddConstraint) and action.find(*_KEYS):
-            recorded.append(("key", action.sql("redshift")))
+            keys += [key_of_table(item) for item in action.expressions]
             action.pop()
-    if tree.args.get("actions") or not recorded:
+    if tree.args.get("actions") or not keys:
         cursor.execute_postgres(parsing.render(tree))
     _record(tree.this, recorded, cursor)
+    declare(tree.this.sql(dialect="postgres"), keys, cursor, is_new=False)
 
 
 def _check_properties(tree: exp.Create) -> None:
@@ -78,18 +88,20 @@ def _check_properties(tree: exp.Create) -> None:
             raise Refusal.not_emulated(f"CREATE TABLE … {item.sql('redshift')}")
 
 
-def _take_columns(schema: exp.Schema, by_default: set[str]) -> list[tuple[str, str]]:
+def _take_columns(
+    schema: exp.Schema, by_default: set[str], keys: list[DeclaredKey]
+) -> list[tuple[str, str]]:
     taken: list[tuple[str, str]] = []
     checks: list[exp.Expression] = []
     for item in list(schema.expressions):
         if isinstance(item, exp.ColumnDef):
-            taken += _take_column_keys(item)
+            taken += _take_column_keys(item, keys)
             _set_identity(item, by_default)
             check = _character_check(item)
             if check:
                 checks.append(check)
         elif isinstance(item, _KEYS) or item.find(*_KEYS):
-            taken.append((type(item).__name__.lower(), item.sql("redshift")))
+            keys.append(key_of_table(item))
             item.pop()
         elif not isinstance(item, exp.LikeProperty):
             raise Refusal.not_emulated(f"CREATE TABLE (… {item.sql('redshift')})")
@@ -98,11 +110,14 @@ def _take_columns(schema: exp.Schema, by_default: set[str]) -> list[tuple[str, s
     return taken
 
 
-def _take_column_keys(column: exp.ColumnDef) -> list[tuple[str, str]]:
+def _take_column_keys(column: exp.ColumnDef, keys: list[DeclaredKey]) -> list[tuple[str, str]]:
     taken: list[tuple[str, str]] = []
     for constraint in list(column.args.get("constraints") or []):
         kind = constraint.kind
-        if isinstance(kind, (*_KEY_CONSTRAINTS, exp.EncodeColumnConstraint)):
+        if isinstance(kind, _KEY_CONSTRAINTS):
+            keys.append(key_of_column(column.name.lower(), kind, constraint.name or None))
+            constraint.pop()
+        elif isinstance(kind, exp.EncodeColumnConstraint):
             taken.append((type(kind).__name__.lower(), column.sql("redshift")))
             constraint.pop()
         elif isinstance(kind, exp.CheckColumnConstraint):

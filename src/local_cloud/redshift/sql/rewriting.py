@@ -253,6 +253,14 @@ def _whole(change: Callable[[Any], Any], *names: str) -> Callable[[Any], Any]:
     return checked
 
 
+def _comparison(node: Any) -> Any:
+    """Two literals are compared as VARCHAR, whose trailing blanks do not count."""
+    others = [*node.expressions, *(node.args.get(name) for name in ("expression", "low", "high"))]
+    if node.this.is_string and all(o.is_string for o in others if o is not None):
+        node.set("this", exp.cast(node.this, "varchar"))
+    return node
+
+
 def _temporary(node: Any) -> Any:
     if node.this.startswith("#"):
         node.set("quoted", True)
@@ -300,6 +308,9 @@ _CHANGES: dict[type, Callable[[Any], Any]] = {
     exp.Substring: _counted("start", "length"),
     exp.Repeat: _counted("times"),
     exp.Avg: _avg,
+    **dict.fromkeys(
+        (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.In, exp.Between), _comparison
+    ),
     exp.Concat: _concat,
     exp.RegexpReplace: _regexp_replace,
     exp.RegexpExtract: _whole(

@@ -148,7 +148,7 @@ def _character_check(column: exp.ColumnDef) -> exp.Expression | None:
         column.set("kind", exp.DataType.build(f"char({limit})", dialect="postgres"))
         test = f"octet_length({name}) = {limit}"
         return _check(f"{test} OR redshift_local.multibyte({name})")
-    column.set("kind", exp.DataType.build("varchar", dialect="postgres"))
+    column.set("kind", exp.DataType.build(f"varchar({limit})", dialect="postgres"))
     test = f"octet_length({name}) <= {limit}"
     return _check(f"{test} OR redshift_local.too_long({name}, {limit})")
 

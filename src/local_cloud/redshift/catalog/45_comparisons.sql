@@ -11,7 +11,7 @@ BEGIN
     CREATE OPERATOR FAMILY pg_catalog.blank_insensitive_ops USING hash;
     FOR early, late IN VALUES ('varchar', 'varchar'), ('varchar', 'text'), ('text', 'varchar'),
                               ('varchar', 'bpchar'), ('bpchar', 'varchar') LOOP
-        EXECUTE format('CREATE FUNCTION pg_catalog.bpcharcmp(%s, %s) RETURNS integer '
+        EXECUTE format('CREATE FUNCTION redshift_local.bpcharcmp(%s, %s) RETURNS integer '
                        'LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS ''bpcharcmp''',
                        early, late);
         FOR comparison IN SELECT * FROM (VALUES
@@ -22,10 +22,10 @@ BEGIN
             ('>', 'gt', '<', '<=', 'scalargtsel', 'scalargtjoinsel'),
             ('>=', 'ge', '<=', '<', 'scalargesel', 'scalargejoinsel')
         ) AS o (sign, name, commutator, negator, one_side, two_sides) LOOP
-            EXECUTE format('CREATE FUNCTION pg_catalog.bpchar%s(%s, %s) RETURNS boolean '
+            EXECUTE format('CREATE FUNCTION redshift_local.bpchar%s(%s, %s) RETURNS boolean '
                            'LANGUAGE internal IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS %L',
                            comparison.name, early, late, 'bpchar' || comparison.name);
-            EXECUTE format('CREATE OPERATOR pg_catalog.%s (FUNCTION = pg_catalog.bpchar%s, '
+            EXECUTE format('CREATE OPERATOR pg_catalog.%s (FUNCTION = redshift_local.bpchar%s, '
                            'LEFTARG = %s, RIGHTARG = %s, COMMUTATOR = OPERATOR(pg_catalog.%s), '
                            'NEGATOR = OPERATOR(pg_catalog.%s), RESTRICT = %s, JOIN = %s%s)',
                            comparison.sign, comparison.name, early, late, comparison.commutator,
@@ -35,26 +35,26 @@ BEGIN
         END LOOP;
     END LOOP;
     FOREACH early IN ARRAY ARRAY['varchar', 'text'] LOOP
-        EXECUTE format('CREATE FUNCTION pg_catalog.hashbpchar(%s) RETURNS integer '
+        EXECUTE format('CREATE FUNCTION redshift_local.hashbpchar(%s) RETURNS integer '
                        'LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS ''hashbpchar''', early);
-        EXECUTE format('CREATE FUNCTION pg_catalog.hashbpcharextended(%s, bigint) RETURNS bigint '
+        EXECUTE format('CREATE FUNCTION redshift_local.hashbpcharextended(%s, bigint) RETURNS bigint '
                        'LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE '
                        'AS ''hashbpcharextended''', early);
     END LOOP;
     CREATE OPERATOR CLASS pg_catalog.blank_insensitive_ops DEFAULT FOR TYPE varchar USING btree
         FAMILY pg_catalog.blank_insensitive_ops AS
         OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
-        FUNCTION 1 pg_catalog.bpcharcmp(varchar, varchar),
+        FUNCTION 1 redshift_local.bpcharcmp(varchar, varchar),
         FUNCTION 2 (varchar, varchar) pg_catalog.bpchar_sortsupport(internal);
     CREATE OPERATOR CLASS pg_catalog.blank_insensitive_ops DEFAULT FOR TYPE varchar USING hash
         FAMILY pg_catalog.blank_insensitive_ops AS
         OPERATOR 1 =,
         OPERATOR 1 = (varchar, text), OPERATOR 1 = (text, varchar),
         OPERATOR 1 = (varchar, bpchar), OPERATOR 1 = (bpchar, varchar),
-        FUNCTION 1 pg_catalog.hashbpchar(varchar),
-        FUNCTION 2 pg_catalog.hashbpcharextended(varchar, bigint),
-        FUNCTION 1 (text, text) pg_catalog.hashbpchar(text),
-        FUNCTION 2 (text, text) pg_catalog.hashbpcharextended(text, bigint),
+        FUNCTION 1 redshift_local.hashbpchar(varchar),
+        FUNCTION 2 redshift_local.hashbpcharextended(varchar, bigint),
+        FUNCTION 1 (text, text) redshift_local.hashbpchar(text),
+        FUNCTION 2 (text, text) redshift_local.hashbpcharextended(text, bigint),
         FUNCTION 1 (bpchar, bpchar) pg_catalog.hashbpchar(bpchar),
         FUNCTION 2 (bpchar, bpchar) pg_catalog.hashbpcharextended(bpchar, bigint);
     CREATE FUNCTION pg_catalog.textcat(varchar, text) RETURNS varchar

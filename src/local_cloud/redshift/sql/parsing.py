@@ -26,6 +26,7 @@ from src.local_cloud.redshift.sql.portability import (
     POSTGRES_KINDS,
     POSTGRES_ONLY,
     POSTGRES_WORDS,
+    SAME_BY_NAME,
     TYPES,
 )
 from src.local_cloud.redshift.sql.relations import (
@@ -52,7 +53,15 @@ logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # it warns of wh
 
 # PostgreSQL's own formatting functions, and what sqlglot would make something else of.
 _AS_THEY_STAND = frozenset(
-    ["TO_CHAR", "TO_DATE", "TO_TIMESTAMP", "ADD_MONTHS", "JSON_EXTRACT_PATH_TEXT", "TO_HEX"]
+    [
+        "TO_CHAR",
+        "TO_DATE",
+        "TO_TIMESTAMP",
+        "ADD_MONTHS",
+        "JSON_EXTRACT_PATH_TEXT",
+        "TO_HEX",
+        *(name.upper() for name in SAME_BY_NAME),
+    ]
 )
 
 
@@ -170,7 +179,7 @@ def _catalog_query(statement: Statement) -> str | None:
     check_relations(tree)
     check_attributes(tree, CATALOG_ATTRIBUTES)
     for node in tree.find_all(exp.Func):
-        _check_function(node, FUNCTIONS | CATALOG_FUNCTIONS, frozenset())
+        _check_function(node, FUNCTIONS | SAME_BY_NAME | CATALOG_FUNCTIONS, frozenset())
     return statement.postgres
 
 
@@ -180,9 +189,9 @@ def _is_catalog(tree: Any) -> bool:
 
 def check(tree: exp.Expression) -> exp.Expression:
     """Refuse functions, types, clauses and relations that Redshift lacks or this layer does."""
-    allowed, refused = FUNCTIONS, POSTGRES_ONLY
+    allowed, refused = FUNCTIONS | SAME_BY_NAME, POSTGRES_ONLY
     if _is_catalog(tree):
-        allowed = FUNCTIONS | CATALOG_FUNCTIONS
+        allowed = FUNCTIONS | SAME_BY_NAME | CATALOG_FUNCTIONS
     for node in tree.walk():
         if isinstance(node, exp.Identifier):
             node.set("this", node.this.lower())  # folded even when quoted

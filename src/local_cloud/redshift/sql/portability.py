@@ -20,7 +20,8 @@ FUNCTIONS = frozenset(
         "least", "left", "len", "length", "length_b", "ln", "log", "logical_and",
         "logical_or", "lower",  "ltrim", "max", "md5", "median", "min", "mod",
         "months_between", "not", "nth_value", "ntile", "nullif", "nvl2", "octet_length",
-        "or", "pad", "percent_rank", "percentile_cont", "pg_backend_pid",
+        "or", "pad", "percent_rank", "percentile_cont", "percentile_disc", "approx_quantile",
+        "grouping", "session_user", "date", "pg_backend_pid",
         "pg_last_copy_count", "pg_last_copy_id", "pg_last_query_id", "pg_last_unload_count",
         "pg_last_unload_id", "pi", "pow", "power", "quantile", "radians", "rand", "random",
         "rank", "ratio_to_report", "regexp_count", "regexp_extract", "regexp_like",
@@ -31,6 +32,20 @@ FUNCTIONS = frozenset(
         "to_char", "to_date", "to_hex", "to_number", "to_timestamp", "translate", "trim",
         "trunc", "try_cast", "ts_or_ds_add", "ts_or_ds_diff", "ts_or_ds_to_date", "upper",
         "values", "variance", "variance_pop", "xor",
+    ]
+)  # fmt: skip
+# These the server has by Redshift's name: PostgreSQL's own, or one of catalog/41.
+SAME_BY_NAME = frozenset(
+    [
+        "acos", "age", "any_value", "asin", "atan", "atan2", "bit_and", "bit_or", "bpcharcmp",
+        "bttext_pattern_cmp", "cbrt", "charlen", "cosh", "cot", "crc32", "date_cmp",
+        "date_cmp_timestamp", "date_cmp_timestamptz", "date_part_year", "dexp", "dlog1",
+        "dlog10", "fnv_hash", "func_sha1", "interval_cmp", "is_valid_json",
+        "is_valid_json_array", "json_array_length", "json_extract_array_element_text",
+        "next_day", "octetindex", "quote_ident", "quote_literal", "regexp_instr",
+        "replicate", "sha", "sha1", "sha2", "sinh", "tanh", "timeofday", "timestamp_cmp",
+        "timestamp_cmp_date", "timestamp_cmp_timestamptz", "timestamptz_cmp",
+        "timestamptz_cmp_date", "timestamptz_cmp_timestamp", "timezone",
     ]
 )  # fmt: skip
 # What clients ask PostgreSQL's catalog with; allowed where a query reads system relations only.

@@ -130,6 +130,9 @@ def parse(statement: Statement) -> Any:
     tree = _parsed(statement.code, _Dialect)
     if isinstance(tree, exp.Command):
         raise Refusal.not_emulated(f"{tree.this} {str(tree.expression)[:60]}")
+    if isinstance(tree, exp.Delete) and not tree.this and len(tree.args["tables"] or []) == 1:
+        tree.set("this", tree.args["tables"][0])  # DELETE without FROM
+        tree.set("tables", None)
     if not isinstance(tree, _ROOTS):
         raise Refusal.not_emulated(f"{statement.leading_word} statements: {statement.code[:60]!r}")
     return tree

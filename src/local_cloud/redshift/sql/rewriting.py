@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from src.local_cloud.redshift.sql.aggregates import AGGREGATES
 from src.local_cloud.redshift.sql.building import call
+from src.local_cloud.redshift.sql.selecting import rewrite_selects
 from src.sql.refusal import Refusal
 
 # Date parts as PostgreSQL names them, and Redshift's other spellings of each.
@@ -33,6 +34,7 @@ def rewrite(tree: exp.Expression) -> exp.Expression:
 
     Inner nodes come first: what a change takes over of its node is rewritten already.
     """
+    rewrite_selects(tree)
     for node in reversed(list(tree.bfs())):
         change = _CHANGES.get(type(node))
         if change is None:
@@ -203,6 +205,16 @@ def _comparison(node: Any) -> Any:
     return node
 
 
+def _added(node: Any) -> Any:
+    """What follows INTERVAL ... + is no interval if it is cast to a moment, as sqlglot has it."""
+    right = node.expression
+    if isinstance(right, exp.Interval) and right.args.get("unit") is None and node.parent:
+        to = node.parent.args.get("to") if isinstance(node.parent, exp.Cast) else None
+        if to is not None and to.this.name in ("TIMESTAMP", "TIMESTAMPTZ", "DATE"):
+            node.set("expression", exp.Cast(this=right.this, to=to.copy()))
+    return node
+
+
 def _temporary(node: Any) -> Any:
     if node.this.startswith("#"):
         node.set("quoted", True)
@@ -258,5 +270,6 @@ _CHANGES: dict[type, Callable[[Any], Any]] = {
     ),
     exp.Anonymous: _anonymous,
     exp.Date: _whole(lambda n: exp.cast(n.this, "date"), "this"),
+    exp.Add: _added,
     exp.Identifier: _temporary,
 }

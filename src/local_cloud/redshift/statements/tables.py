@@ -91,7 +91,7 @@ def _take_columns(schema: exp.Schema, by_default: set[str]) -> list[tuple[str, s
         elif isinstance(item, _KEYS) or item.find(*_KEYS):
             taken.append((type(item).__name__.lower(), item.sql("redshift")))
             item.pop()
-        elif not isinstance(item, exp.LikeProperty):
+        elif not isinstance(item, (exp.LikeProperty, exp.Identifier)):  # a name: of CREATE ... AS
             raise Refusal.not_emulated(f"CREATE TABLE (… {item.sql('redshift')})")
     for check in checks:
         schema.append("expressions", check)
@@ -129,6 +129,16 @@ def _set_identity(column: exp.ColumnDef, by_default: set[str]) -> None:
     for constraint in column.args.get("constraints") or []:
         if isinstance(constraint.kind, exp.GeneratedAsIdentityColumnConstraint):
             constraint.kind.set("this", column.name not in by_default)
+            _set_bounds(constraint.kind)
+
+
+def _set_bounds(identity: exp.Expression) -> None:
+    """A seed may be 0 or less: PostgreSQL's default bounds begin with 1, downwards with -1."""
+    seed, step = (identity.args.get(name) for name in ("start", "increment"))
+    if seed is None:
+        return
+    is_falling = step is not None and step.sql().startswith("-")
+    identity.set("maxvalue" if is_falling else "minvalue", seed.copy())
 
 
 def _character_check(column: exp.ColumnDef) -> exp.Expression | None:

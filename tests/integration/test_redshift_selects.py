@@ -100,3 +100,34 @@ def test_an_identity_may_begin_with_0(run):
 def test_exclude_is_refused_by_name(run, query):
     with pytest.raises(psycopg2.errors.FeatureNotSupported, match="EXCLUDE"):
         run(query)
+
+
+@conforms(
+    "Queries and changes",
+    "forms that PostgreSQL has and Redshift has not: {}",
+    "r_Window_function_synopsis, r_UNION, r_TRUNCATE, r_INSERT_30",
+    cases="statement",
+    refused=True,
+)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT SUM(x) OVER (ORDER BY x RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) FROM selects.t",
+        "SELECT SUM(x) OVER (ORDER BY x GROUPS UNBOUNDED PRECEDING) FROM selects.t",
+        "SELECT SUM(x) OVER w FROM selects.t WINDOW w AS (ORDER BY x)",
+        "SELECT x FROM selects.t INTERSECT ALL SELECT x FROM selects.t",
+        "SELECT x FROM selects.t EXCEPT ALL SELECT x FROM selects.t",
+        "SELECT ctid FROM selects.t", "SELECT t.xmin FROM selects.t", "DELETE FROM ONLY selects.t",
+        "TRUNCATE selects.t, selects.t", "TRUNCATE selects.t CASCADE",
+        "INSERT INTO selects.t DEFAULT VALUES",
+        "SELECT x FROM selects.t WHERE x BETWEEN SYMMETRIC 2 AND 1",
+    ],
+)  # fmt: skip
+def test_forms_that_redshift_has_not(run, statement):
+    with pytest.raises(psycopg2.Error, match="works on PostgreSQL, fails on Redshift"):
+        run(statement)
+    with pytest.raises(psycopg2.errors.SyntaxError, match="cannot be empty"):
+        run("SELECT FROM selects.t")
+    assert run("SELECT SUM(x) OVER (ORDER BY x ROWS UNBOUNDED PRECEDING) FROM selects.t") == [
+        (1,), (4,)
+    ]  # fmt: skip

@@ -29,6 +29,7 @@ from src.local_cloud.redshift.sql.portability import (
     SAME_BY_NAME,
     TYPES,
 )
+from src.local_cloud.redshift.sql.refused_clauses import check_clause
 from src.local_cloud.redshift.sql.relations import (
     check_attributes,
     check_relations,
@@ -196,6 +197,7 @@ def check(tree: exp.Expression) -> exp.Expression:
     if _is_catalog(tree):
         allowed = FUNCTIONS | SAME_BY_NAME | CATALOG_FUNCTIONS
     for node in tree.walk():
+        check_clause(node)
         if isinstance(node, exp.Identifier):
             node.set("this", node.this.lower())  # folded even when quoted
         elif isinstance(node, exp.DataType):
@@ -217,7 +219,7 @@ def _check_type(node: exp.DataType) -> None:
     name = node.this.name if hasattr(node.this, "name") else str(node.this)
     if name in OTHER_TYPES:
         raise Refusal.not_emulated(f"type {name}")
-    if name not in TYPES or (name.startswith("TIMESTAMP") and node.expressions):
+    if name not in TYPES or (name.startswith("TIME") and node.expressions):
         raise Refusal.fails_on_redshift(f"type {node.sql('postgres')}")
     given = [parameter.name for parameter in node.expressions]
     if name == "DECIMAL":

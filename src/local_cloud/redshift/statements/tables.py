@@ -7,7 +7,12 @@ from typing import Any
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql import parsing
-from src.local_cloud.redshift.statements.table_attributes import take_attributes
+from src.local_cloud.redshift.statements.table_attributes import (
+    check_attributes,
+    check_encoding,
+    take_attributes,
+)
+from src.local_cloud.redshift.statements.table_changes import alter_attribute
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
 
@@ -38,6 +43,8 @@ def create_table(statement: Statement, cursor: Any) -> None:
     target = schema.this if isinstance(schema, exp.Schema) else schema
     if target.name.startswith("#"):  # a temporary table by its name
         tree.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
+    columns = _column_types(schema)
+    check_attributes(recorded, columns)
     if isinstance(schema, exp.Schema):
         recorded += _take_columns(schema, _identities_by_default(plain))
     for like in tree.find_all(exp.LikeProperty):
@@ -47,8 +54,21 @@ def create_table(statement: Statement, cursor: Any) -> None:
     _record(target, recorded, cursor, is_new=True)
 
 
+def _column_types(schema: exp.Expression) -> dict[str, str]:
+    """Return the columns that a statement names and their types; none where LIKE has more."""
+    if not isinstance(schema, exp.Schema) or schema.find(exp.LikeProperty):
+        return {}
+    return {
+        item.name: item.kind.this.name
+        for item in schema.expressions
+        if isinstance(item, exp.ColumnDef) and isinstance(item.kind, exp.DataType)
+    }
+
+
 def alter_table(statement: Statement, cursor: Any) -> None:
     """Run ALTER ... ADD | DROP | RENAME; one column at a time, keys recorded, as on Redshift."""
+    if alter_attribute(statement, cursor):
+        return
     words = statement.words()
     if words.count("ADD") > 1:
         raise Refusal.fails_on_redshift("ALTER TABLE with more than one ADD COLUMN")
@@ -102,6 +122,8 @@ def _take_column_keys(column: exp.ColumnDef) -> list[tuple[str, str]]:
     taken: list[tuple[str, str]] = []
     for constraint in list(column.args.get("constraints") or []):
         kind = constraint.kind
+        if isinstance(kind, exp.EncodeColumnConstraint) and isinstance(column.kind, exp.DataType):
+            check_encoding(kind.this.name.lower(), column.kind.this.name)
         if isinstance(kind, (*_KEY_CONSTRAINTS, exp.EncodeColumnConstraint)):
             taken.append((type(kind).__name__.lower(), column.sql("redshift")))
             constraint.pop()

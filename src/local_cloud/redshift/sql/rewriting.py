@@ -144,7 +144,7 @@ def _regexp_instr(given: list[Any]) -> exp.Expression:
     flags = given[5] if len(given) > 5 else exp.Literal.string("")
     if not flags.is_string or not set(flags.name) <= set("ice"):
         raise Refusal.not_emulated("REGEXP_INSTR with other parameters than i, c and e")
-    numbers = [exp.cast(value, "int") for value in given[2:5]]
+    numbers: list[Any] = [exp.cast(value, "int") for value in given[2:5]]
     numbers += [exp.Literal.number(n) for n in (1, 1, 0)[len(numbers) :]]
     plain = exp.Literal.string(flags.name.replace("e", ""))
     group = exp.Literal.number(int("e" in flags.name))

@@ -282,7 +282,7 @@ def test_settings_are_kept_and_shown(run):
         ("SET nonsense TO 1", "SET nonsense is not emulated"),
         ("SHOW nonsense", "SHOW nonsense is not emulated"),
         ("ANALYZE COMPRESSION ddl.t", "is not emulated"),
-        ("ALTER TABLE ddl.t ALTER DISTKEY id", "is not emulated"),
+        ("ALTER TABLE ddl.t SET LOCATION 's3://x/'", "is not emulated"),
         ("ALTER TABLE ddl.t ADD COLUMN a INT, ADD COLUMN b INT", "fails on Redshift"),
     ],
 )
@@ -330,3 +330,65 @@ def test_serverless_names_its_own_view_in_messages(serverless, bucket):
         with pytest.raises(psycopg2.errors.InternalError_, match="Check 'sys_load_error_detail'"):
             cursor.execute("COPY t FROM 's3://copy-tests/serverless/' IAM_ROLE default CSV")
     serverless.rollback()
+
+
+@conforms(
+    "Tables",
+    "what Redshift refuses of CREATE TABLE: {}",
+    "r_CREATE_TABLE_NEW, c_Compression_encodings, r_Numeric_types201, r_Character_types",
+    cases="declared",
+    refused=True,
+)
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "(a INT ENCODE nonsense)", "(a INT DISTKEY, b INT DISTKEY)", "(a INT) DISTSTYLE KEY",
+        "(a INT) SORTKEY (zzz)", "(a INT) DISTKEY (zzz)", "(a INT) DISTSTYLE ALL DISTKEY (a)",
+        "(a VARCHAR(10) ENCODE az64)", "(a INT ENCODE text255)", "(a NUMERIC(50, 2))",
+        "(a VARCHAR(70000))", "(a CHAR(5000))", "(a TIME(3))",
+    ],
+)  # fmt: skip
+def test_what_redshift_refuses_of_a_table(run, declared):
+    with pytest.raises(psycopg2.Error):
+        run(f"CREATE TABLE ddl.t {declared}")
+    run("CREATE TABLE ddl.t (a INT)")  # nothing was made
+
+
+@conforms(
+    "Tables", "ALTER SORTKEY, DISTKEY, DISTSTYLE", "r_ALTER_TABLE", partly="interleaved keys stay"
+)
+def test_keys_and_styles_can_be_altered(run):
+    run("CREATE TABLE ddl.t (id INTEGER DISTKEY, at TIMESTAMP SORTKEY, v VARCHAR(7))")
+
+    def shown():
+        return run(
+            "SELECT diststyle, sortkey1, sortkey_num FROM svv_table_info WHERE schema = 'ddl'"
+        )
+
+    for change, answer in [
+        ("ALTER COMPOUND SORTKEY (v, id)", ("KEY(id)", "v", 2)),
+        ("ALTER DISTSTYLE ALL", ("ALL", "v", 2)),
+        ("ALTER DISTKEY v", ("KEY(v)", "v", 2)),
+        ("ALTER DISTSTYLE KEY DISTKEY id", ("KEY(id)", "v", 2)),
+        ("ALTER SORTKEY NONE", ("KEY(id)", None, 0)),
+        ("ALTER DISTSTYLE AUTO", ("AUTO(ALL)", None, 0)),
+    ]:
+        run(f"ALTER TABLE ddl.t {change}")
+        assert shown() == [answer], change
+    for change in ("ALTER SORTKEY (zzz)", "ALTER DISTKEY zzz"):
+        with pytest.raises(psycopg2.errors.UndefinedColumn):
+            run(f"ALTER TABLE ddl.t {change}")
+
+
+@conforms("Tables", "ALTER COLUMN ... TYPE of a VARCHAR column", "r_ALTER_TABLE")
+def test_a_varchar_column_can_be_widened(run):
+    run("CREATE TABLE ddl.t (id INTEGER, v VARCHAR(3))")
+    run("INSERT INTO ddl.t VALUES (1, 'abc')")
+    run("ALTER TABLE ddl.t ALTER COLUMN v TYPE VARCHAR(6)")
+    run("INSERT INTO ddl.t VALUES (2, 'abcdef')")
+    for value in ("abcdefg", "\u00e9\u00e9\u00e9\u00e9"):
+        with pytest.raises(psycopg2.Error, match="(?i)value too long"):
+            run("INSERT INTO ddl.t VALUES (3, %s)", (value,))
+    for change in ("ALTER COLUMN v TYPE VARCHAR(5)", "ALTER COLUMN id TYPE BIGINT"):
+        with pytest.raises(psycopg2.Error):
+            run(f"ALTER TABLE ddl.t {change}")

@@ -1,10 +1,13 @@
 """Functions and forms of Redshift's own, with the answers its documentation gives."""
 
+import hashlib
 from datetime import date, datetime
 from decimal import Decimal
 
 import psycopg2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from src.local_cloud.redshift.sql.rewriting import PARTS
 from tests.conformance import conforms
@@ -18,8 +21,8 @@ def run(cloud):
     connection.autocommit = True
     cursor = connection.cursor()
 
-    def execute(statement):
-        cursor.execute(statement)
+    def execute(statement, arguments=None):
+        cursor.execute(statement, arguments)
         return cursor.fetchall() if cursor.description else cursor.rowcount
 
     execute("CREATE SCHEMA IF NOT EXISTS functions")
@@ -115,6 +118,41 @@ ANSWERS = [
     ("ROUND(CAST(28.055 AS FLOAT), 1)", 28.1),
     ("ROUND(128, -1)", Decimal("130")),
     ("ROUND(28.05, 1)", Decimal("28.1")),
+    # a day beyond the month's end, unless TO_DATE is strict
+    ("TO_DATE('20010631', 'YYYYMMDD')", date(2001, 7, 1)),
+    ("TO_DATE('2001-02-30', 'YYYY-MM-DD', FALSE)", date(2001, 3, 2)),
+    ("TO_DATE('20010630', 'YYYYMMDD', TRUE)", date(2001, 6, 30)),
+    ("NEXT_DAY('2014-08-20', 'Tuesday')", date(2014, 8, 26)),
+    ("NEXT_DAY(CAST('2014-08-20' AS DATE), 'we')", date(2014, 8, 27)),
+    ("DATE_CMP('2008-01-01', CAST('2008-01-02' AS DATE))", -1),
+    ("DATE_PART_YEAR(CAST('2008-01-02' AS DATE))", 2008),
+    ("DATE('2008-01-02')", date(2008, 1, 2)),
+    ("IS_VALID_JSON('{\"a\":2}')", True),
+    ("IS_VALID_JSON('[1,2,3]')", False),
+    ("IS_VALID_JSON_ARRAY('[\"a\", 1]')", True),
+    ("JSON_ARRAY_LENGTH('[11,12,13,{\"f1\":21,\"f2\":[25,26]},14]')", 5),
+    ("JSON_ARRAY_LENGTH('[11', TRUE)", None),
+    ("JSON_EXTRACT_ARRAY_ELEMENT_TEXT('[111,112,113]', 2)", "113"),
+    ("JSON_EXTRACT_ARRAY_ELEMENT_TEXT('[\"a\",[\"b\",1]]', 1)", '["b",1]'),
+    ("JSON_EXTRACT_ARRAY_ELEMENT_TEXT('[1]', 5)", ""),
+    ("REGEXP_INSTR('the fox', 'FOX', 1, 1, 0, 'i')", 5),
+    ("REGEXP_INSTR('aXbX', 'x', 3, 1, 1, 'i')", 5),
+    ("BPCHARCMP('a', 'b')", -1),
+    ("OCTETINDEX('q', 'fran\u00e7aq')", 8),
+    ("CHARLEN('fran\u00e7ais')", 8),
+    ("REPLICATE('ab', 2)", "abab"),
+    ("QUOTE_IDENT('a b')", '"a b"'),
+    ("CRC32('Amazon Redshift')", "f2726906"),  # crc32-function
+    ("FNV_HASH('Amazon Redshift')", 7783490368944507294),  # r_FNV_HASH
+    ("FNV_HASH(1)", -5968735742475085980),
+    ("FNV_HASH('Amazon Redshift', FNV_HASH(1))", -2202602717770968555),
+    ("SHA1('Amazon Redshift')", hashlib.sha1(b"Amazon Redshift").hexdigest()),
+    ("FUNC_SHA1('')", hashlib.sha1(b"").hexdigest()),
+    ("SHA2('Amazon Redshift', 256)", hashlib.sha256(b"Amazon Redshift").hexdigest()),
+    ("SHA2('Amazon Redshift', 0)", hashlib.sha256(b"Amazon Redshift").hexdigest()),
+    ("SHA2('Amazon Redshift', 3)", None),
+    ("CBRT(0)", 0.0), ("ATAN2(0, 1)", 0.0), ("ACOS(1)", 0.0), ("DLOG10(100)", 2.0),
+    ("DEXP(0)", 1.0), ("|/ 25", 5.0),
 ]  # fmt: skip
 
 
@@ -154,6 +192,15 @@ def test_an_expression(run, expression, answer):
         ("SELECT LISTAGG(n, '; ') WITHIN GROUP (ORDER BY n) FROM functions.t", [("1; 3; 4",)]),
         ("SELECT MEDIAN(n) FROM functions.t", [(3.0,)]),
         ("SELECT APPROXIMATE COUNT(DISTINCT g) FROM functions.t", [(2,)]),
+        ("SELECT APPROXIMATE PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY n) FROM functions.t",
+         [(3,)]),
+        ("SELECT DISTINCT g, PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY n) OVER "
+         "(PARTITION BY g), PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY n) OVER (PARTITION BY g), "
+         "MEDIAN(n) OVER (PARTITION BY g), LISTAGG(s, ',') WITHIN GROUP (ORDER BY n DESC) OVER "
+         "(PARTITION BY g) FROM functions.t ORDER BY g",
+         [("a", 2.0, 1, 2.0, "y,x"), ("b", 4.0, 4, 4.0, None)]),
+        ("SELECT BIT_AND(n), BIT_OR(n), ANY_VALUE(g) FROM functions.t WHERE g = 'a'",
+         [(1, 3, "a")]),
         ("SELECT n FROM functions.t QUALIFY ROW_NUMBER() OVER (PARTITION BY g ORDER BY n) = 1 "
          "ORDER BY n", [(1,), (4,)]),
         ("SELECT n, RATIO_TO_REPORT(n) OVER () FROM functions.t ORDER BY n",
@@ -184,9 +231,8 @@ def test_a_query(run, query, answer):
 @pytest.mark.parametrize(
     "query",
     ["LAG(s) IGNORE NULLS OVER (ORDER BY n)", "LAST_VALUE(s IGNORE NULLS) OVER (ORDER BY n)",
-     "NTH_VALUE(s, 1) IGNORE NULLS OVER (ORDER BY n)", "MEDIAN(n) OVER (PARTITION BY g)",
-     "LISTAGG(s, ',') WITHIN GROUP (ORDER BY s) OVER (PARTITION BY g)",
-     "PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY n) OVER (PARTITION BY g)",
+     "NTH_VALUE(s, 1) IGNORE NULLS OVER (ORDER BY n)",
+     "LISTAGG(DISTINCT s, ',') WITHIN GROUP (ORDER BY s) OVER (PARTITION BY g)",
      "REGEXP_SUBSTR(s, 'a', 1, 1, 'p')"],
 )  # fmt: skip
 def test_what_would_be_answered_otherwise_is_refused(run, query):
@@ -278,3 +324,15 @@ def test_types_of_redshift_that_are_not_here_are_named(run, statement):
 def test_a_bad_digit_is_an_error(run):
     with pytest.raises(psycopg2.errors.InternalError_, match="not valid to be converted"):
         run("SELECT STRTOL('12', 2)")
+
+
+@conforms("Functions", "TO_DATE of a day that is not there, read strictly", "r_TO_DATE_function")
+def test_to_date_can_be_strict(run):
+    with pytest.raises(psycopg2.errors.DatetimeFieldOverflow):
+        run("SELECT TO_DATE('20010631', 'YYYYMMDD', TRUE)")
+
+
+@given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=130))
+@settings(max_examples=30, deadline=None)
+def test_sha1_is_sha1(run, text):
+    assert run("SELECT SHA1(%s)", (text,)) == [(hashlib.sha1(text.encode()).hexdigest(),)]

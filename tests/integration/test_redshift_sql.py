@@ -131,11 +131,11 @@ def test_what_is_refused_by_name(run, connection, statement, words):
     "Tables",
     "VARCHAR(n) holds n bytes",
     "r_Character_types; pipelinewise-target-redshift#59",
-    partly="values that differ in trailing blanks are not equal, and blanks too many are not cut",
+    partly="blanks beyond the length are cut by characters; the text is the one of a constant",
 )
 @pytest.mark.parametrize("value", ["abcdef", "\u20ac\u20ac"], ids=["characters", "bytes"])
 def test_a_value_too_long_in_bytes_is_redshifts_error(run, connection, value):
-    with pytest.raises(psycopg2.errors.InternalError_, match="Value too long for character type"):
+    with pytest.raises(psycopg2.Error, match="(?i)value too long for"):
         run("INSERT INTO sqltest.t (id, name) VALUES (3, %s)", (value,))
     connection.rollback()
     run("INSERT INTO sqltest.t (id, name) VALUES (3, NULL)")
@@ -206,7 +206,7 @@ def test_an_added_column_has_its_limit(run, connection, declared):
 @conforms("Tables", "CREATE TABLE LIKE keeps the limit", "r_CREATE_TABLE_NEW")
 def test_temp_tables_made_like_keep_the_limit_in_bytes(run):
     run("CREATE TEMP TABLE stage (LIKE sqltest.t)")
-    with pytest.raises(psycopg2.errors.InternalError_, match="Value too long"):
+    with pytest.raises(psycopg2.Error, match="(?i)value too long"):
         run("INSERT INTO stage (name) VALUES ('abcdef')")
 
 

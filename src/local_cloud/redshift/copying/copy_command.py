@@ -247,7 +247,7 @@ class _Parser(OptionTokens):
         """Refuse options that Redshift does not let stand together."""
         given = command.given
         if command.format == "parquet":
-            clash = given - _WITH_PARQUET
+            clash = given - _WITH_PARQUET - ({"MAXERROR"} if command.max_error == 0 else set())
         else:
             clash = given & _CLASHES[command.format]
         if clash:

@@ -28,8 +28,10 @@ from src.local_cloud.redshift.sql.portability import (
     POSTGRES_KINDS,
     POSTGRES_ONLY,
     POSTGRES_WORDS,
+    SAME_BY_NAME,
     TYPES,
 )
+from src.local_cloud.redshift.sql.refused_clauses import check_clause
 from src.local_cloud.redshift.sql.relations import (
     check_attributes,
     check_relations,
@@ -55,7 +57,15 @@ logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # it warns of wh
 
 # PostgreSQL's own formatting functions, and what sqlglot would make something else of.
 _AS_THEY_STAND = frozenset(
-    ["TO_CHAR", "TO_DATE", "TO_TIMESTAMP", "ADD_MONTHS", "JSON_EXTRACT_PATH_TEXT", "TO_HEX"]
+    [
+        "TO_CHAR",
+        "TO_DATE",
+        "TO_TIMESTAMP",
+        "ADD_MONTHS",
+        "JSON_EXTRACT_PATH_TEXT",
+        "TO_HEX",
+        *(name.upper() for name in SAME_BY_NAME),
+    ]
 )
 
 
@@ -124,6 +134,9 @@ def parse(statement: Statement) -> Any:
     tree = _parsed(statement.code, _Dialect)
     if isinstance(tree, exp.Command):
         raise Refusal.not_emulated(f"{tree.this} {str(tree.expression)[:60]}")
+    if isinstance(tree, exp.Delete) and not tree.this and len(tree.args["tables"] or []) == 1:
+        tree.set("this", tree.args["tables"][0])  # DELETE without FROM
+        tree.set("tables", None)
     if not isinstance(tree, _ROOTS):
         raise Refusal.not_emulated(f"{statement.leading_word} statements: {statement.code[:60]!r}")
     return tree
@@ -173,7 +186,7 @@ def _catalog_query(statement: Statement) -> str | None:
     check_relations(tree)
     check_attributes(tree, CATALOG_ATTRIBUTES)
     for node in tree.find_all(exp.Func):
-        _check_function(node, FUNCTIONS | CATALOG_FUNCTIONS, frozenset())
+        _check_function(node, FUNCTIONS | SAME_BY_NAME | CATALOG_FUNCTIONS, frozenset())
     return substitutes.in_words(statement, tree)
 
 
@@ -183,12 +196,13 @@ def _is_catalog(tree: Any) -> bool:
 
 def check(tree: exp.Expression) -> exp.Expression:
     """Refuse functions, types, clauses and relations that Redshift lacks or this layer does."""
-    allowed, refused, types = FUNCTIONS, POSTGRES_ONLY, TYPES
+    allowed, refused, types = FUNCTIONS | SAME_BY_NAME, POSTGRES_ONLY, TYPES
     if _is_catalog(tree):
-        allowed, types = FUNCTIONS | CATALOG_FUNCTIONS, TYPES | CATALOG_TYPES
+        allowed, types = FUNCTIONS | SAME_BY_NAME | CATALOG_FUNCTIONS, TYPES | CATALOG_TYPES
         if tree.find(exp.Table):
             refused = frozenset()
     for node in tree.walk():
+        check_clause(node)
         if isinstance(node, exp.Identifier):
             node.set("this", node.this.lower())  # folded even when quoted
         elif isinstance(node, exp.DataType):
@@ -210,7 +224,7 @@ def _check_type(node: exp.DataType, types: frozenset[str]) -> None:
     name = node.this.name if hasattr(node.this, "name") else str(node.this)
     if name in OTHER_TYPES:
         raise Refusal.not_emulated(f"type {name}")
-    if name not in types or (name.startswith("TIMESTAMP") and node.expressions):
+    if name not in types or (name.startswith("TIME") and node.expressions):
         raise Refusal.fails_on_redshift(f"type {node.sql('postgres')}")
     given = [parameter.name for parameter in node.expressions]
     if name == "DECIMAL":

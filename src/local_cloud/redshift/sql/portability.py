@@ -20,7 +20,8 @@ FUNCTIONS = frozenset(
         "least", "left", "len", "length", "length_b", "ln", "log", "logical_and",
         "logical_or", "lower",  "ltrim", "max", "md5", "median", "min", "mod",
         "months_between", "not", "nth_value", "ntile", "nullif", "nvl2", "octet_length",
-        "or", "pad", "percent_rank", "percentile_cont", "pg_backend_pid",
+        "or", "pad", "percent_rank", "percentile_cont", "percentile_disc", "approx_quantile",
+        "grouping", "session_user", "date", "pg_backend_pid",
         "pg_last_copy_count", "pg_last_copy_id", "pg_last_query_id", "pg_last_unload_count",
         "pg_last_unload_id", "pi", "pow", "power", "quantile", "radians", "rand", "random",
         "rank", "ratio_to_report", "regexp_count", "regexp_extract", "regexp_like",
@@ -31,6 +32,20 @@ FUNCTIONS = frozenset(
         "to_char", "to_date", "to_hex", "to_number", "to_timestamp", "translate", "trim",
         "trunc", "try_cast", "ts_or_ds_add", "ts_or_ds_diff", "ts_or_ds_to_date", "upper",
         "values", "variance", "variance_pop", "xor",
+    ]
+)  # fmt: skip
+# These the server has by Redshift's name: PostgreSQL's own, or one of catalog/41.
+SAME_BY_NAME = frozenset(
+    [
+        "acos", "age", "any_value", "asin", "atan", "atan2", "bit_and", "bit_or", "bpcharcmp",
+        "bttext_pattern_cmp", "cbrt", "charlen", "cosh", "cot", "crc32", "date_cmp",
+        "date_cmp_timestamp", "date_cmp_timestamptz", "date_part_year", "dexp", "dlog1",
+        "dlog10", "fnv_hash", "func_sha1", "interval_cmp", "is_valid_json",
+        "is_valid_json_array", "json_array_length", "json_extract_array_element_text",
+        "next_day", "octetindex", "quote_ident", "quote_literal", "regexp_instr",
+        "replicate", "sha", "sha1", "sha2", "sinh", "tanh", "timeofday", "timestamp_cmp",
+        "timestamp_cmp_date", "timestamp_cmp_timestamptz", "timestamptz_cmp",
+        "timestamptz_cmp_date", "timestamptz_cmp_timestamp", "timezone",
     ]
 )  # fmt: skip
 # What clients ask PostgreSQL's catalog with; allowed where a query reads system relations only.
@@ -46,7 +61,8 @@ CATALOG_FUNCTIONS = frozenset(
         "has_table_privilege", "information_schema._pg_expandarray", "json_agg", "obj_description",
         "pg_available_extensions", "pg_char_to_encoding", "pg_collation_is_visible",
         "pg_conversion_is_visible", "pg_encoding_to_char", "pg_function_is_visible",
-        "pg_get_cols", "pg_get_constraintdef", "pg_get_late_binding_view_cols", "pg_get_expr", "pg_get_function_arguments",
+        "pg_get_cols", "pg_get_constraintdef", "pg_get_late_binding_view_cols", "pg_get_expr",
+        "pg_get_function_arguments",
         "pg_get_function_identity_arguments", "pg_get_function_result", "pg_get_function_sqlbody",
         "pg_get_functiondef", "pg_get_indexdef", "pg_get_keywords", "pg_get_partkeydef",
         "pg_get_publication_tables", "pg_get_ruledef", "pg_get_serial_sequence",
@@ -81,12 +97,14 @@ ROW_FUNCTIONS = frozenset(
 # The relations of pg_catalog that show a client nothing but what it may read.
 CATALOG = frozenset(
     [
-        "aggregate", "am", "attrdef", "attribute", "attribute_info", "auth_members", "cast", "class", "collation",
+        "aggregate", "am", "attrdef", "attribute", "attribute_info", "auth_members", "cast", "class",
+        "collation",
         "constraint", "conversion", "database", "default_acl", "depend", "description", "enum",
         "event_trigger", "extension", "foreign_data_wrapper", "foreign_server", "foreign_table",
         "group", "index", "indexes", "inherits", "language", "largeobject_metadata", "matviews",
         "namespace", "opclass", "operator", "opfamily", "partitioned_table", "policies", "policy",
-        "proc", "proc_info", "publication", "publication_namespace", "publication_rel", "publication_tables",
+        "proc", "proc_info", "publication", "publication_namespace", "publication_rel",
+        "publication_tables",
         "range", "rewrite", "roles", "rules", "seclabel", "seclabels", "sequence", "sequences",
         "shdescription", "statistic_ext", "stats_ext", "subscription", "table_def", "tables",
         "tablespace", "timezone_names", "trigger", "ts_config", "ts_dict", "ts_parser",

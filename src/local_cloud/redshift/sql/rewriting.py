@@ -7,6 +7,9 @@ from typing import Any
 
 from sqlglot import exp
 
+from src.local_cloud.redshift.sql.aggregates import AGGREGATES
+from src.local_cloud.redshift.sql.building import call
+from src.local_cloud.redshift.sql.selecting import rewrite_selects
 from src.sql.refusal import Refusal
 
 # Date parts as PostgreSQL names them, and Redshift's other spellings of each.
@@ -24,7 +27,6 @@ PARTS = {
     for part, others in _SPELLINGS.items()
     for spelling in (part, *others.split())
 }
-_COPYING, _MAX_COPYING = ("RATIO_TO_REPORT", "REDSHIFT_LOCAL.AVG"), 3
 
 
 def rewrite(tree: exp.Expression) -> exp.Expression:
@@ -32,6 +34,7 @@ def rewrite(tree: exp.Expression) -> exp.Expression:
 
     Inner nodes come first: what a change takes over of its node is rewritten already.
     """
+    rewrite_selects(tree)
     for node in reversed(list(tree.bfs())):
         change = _CHANGES.get(type(node))
         if change is None:
@@ -47,10 +50,6 @@ def rewrite(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
-def _call(name: str, *arguments: Any) -> exp.Expression:
-    return exp.Anonymous(this=name, expressions=[a for a in arguments if a is not None])
-
-
 def _part(node: Any, otherwise: str = "day") -> str:
     name = (node.name if node is not None else otherwise).upper()
     return PARTS.get(name, name.lower())
@@ -64,7 +63,7 @@ def _datediff(node: Any) -> exp.Expression:
     """Count the boundaries between two moments, as Redshift does; PostgreSQL's AGE does not."""
     unit = exp.Literal.string(_part(node.args.get("unit")))
     early, late = _timestamp(node.expression), _timestamp(node.this)
-    return _call("redshift_local.datediff", unit, early, late)
+    return call("redshift_local.datediff", unit, early, late)
 
 
 def _dateadd(node: Any) -> exp.Expression:
@@ -78,7 +77,7 @@ def _dateadd(node: Any) -> exp.Expression:
 
 
 def _now(node: Any) -> exp.Expression:
-    return _call("pg_catalog.sysdate" if node.args.get("sysdate") else "pg_catalog.getdate")
+    return call("pg_catalog.sysdate" if node.args.get("sysdate") else "pg_catalog.getdate")
 
 
 def _extract(node: Any) -> exp.Expression:
@@ -90,95 +89,19 @@ def _date_trunc(node: Any) -> exp.Expression:
     unit, moment = exp.Literal.string(_part(node.args.get("unit"))), node.this
     if isinstance(moment, exp.Literal):
         moment = _timestamp(moment)
-    return _call("DATE_TRUNC", unit, moment)
+    return call("DATE_TRUNC", unit, moment)
 
 
 def _months_between(node: Any) -> exp.Expression:
     late, early = _timestamp(node.this), _timestamp(node.expression)
-    return _call("pg_catalog.months_between", late, early)
-
-
-def _listagg(node: Any) -> Any:
-    """LISTAGG, alone or WITHIN GROUP; NULL and '' are passed over, the separator may be none."""
-    order = None
-    if isinstance(node, exp.WithinGroup):
-        if not isinstance(node.this, exp.GroupConcat):
-            return node
-        node, order = node.this, node.expression
-    elif isinstance(node.parent, exp.WithinGroup):
-        return node  # its parent's turn comes
-    what, separator = node.this, node.args.get("separator")
-    if isinstance(what, exp.Distinct):
-        return _distinct_list(what.expressions, separator, order)
-    what = exp.Nullif(this=exp.cast(what, "text"), expression=exp.Literal.string(""))
-    separator = separator or exp.Literal.string("")
-    if order is not None:
-        separator = exp.Order(this=separator, expressions=order.expressions)
-    return _call("STRING_AGG", what, separator)
-
-
-def _distinct_list(parts: list[Any], separator: Any, order: Any) -> exp.Expression:
-    """LISTAGG(DISTINCT x) is ordered by x as the type that it has, so it is no STRING_AGG."""
-    separator = separator or (parts[1] if len(parts) > 1 else exp.Literal.string(""))
-    value = exp.cast(parts[0], "text") if parts[0].is_string else parts[0]
-    what: exp.Expression = exp.Distinct(expressions=[value])
-    if order is not None:
-        what = exp.Order(this=what, expressions=order.expressions)
-    is_said = exp.NEQ(this=exp.cast(parts[0].copy(), "text"), expression=exp.Literal.string(""))
-    values = exp.Filter(this=_call("ARRAY_AGG", what), expression=exp.Where(this=is_said))
-    return _call("ARRAY_TO_STRING", values, separator)
-
-
-def _window(node: Any) -> Any:
-    """RATIO_TO_REPORT(x) OVER w is x / SUM(x) OVER w; AVG OVER w as AVG."""
-    called = node.this
-    if isinstance(called, exp.WithinGroup) or called.find(exp.Order) or _is_ordered_set(called):
-        raise Refusal.not_emulated("LISTAGG, MEDIAN or PERCENTILE_CONT as a window function")
-    if isinstance(called, exp.Avg):
-        return _average(called, lambda aggregate: _with_this(node, aggregate))
-    if not (isinstance(called, exp.Anonymous) and str(called.this).upper() == "RATIO_TO_REPORT"):
-        return node
-    value = called.expressions[0]
-    _limit_copies(value)
-    total = _with_this(node, exp.Sum(this=value.copy()))
-    divisor = exp.Nullif(this=total, expression=exp.Literal.number(0))
-    return exp.Div(this=exp.cast(value, "double"), expression=divisor)
-
-
-def _with_this(window: Any, called: exp.Expression) -> exp.Expression:
-    found: exp.Expression = window.copy()
-    found.set("this", called)
-    return found
-
-
-def _avg(node: Any) -> Any:
-    if isinstance(node.parent, exp.Window) and node.arg_key == "this":
-        return node  # its parent's turn comes
-    return _average(node, lambda aggregate: aggregate)
-
-
-def _average(node: Any, placed: Callable[[Any], Any]) -> exp.Expression:
-    """AVG has its argument's type (integers: BIGINT), which MAX shows PostgreSQL, and its scale."""
-    argument = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
-    _limit_copies(argument)
-    sample = exp.Max(this=argument.copy())
-    scale = exp.Max(this=_call("redshift_local.scale", argument.copy()))
-    return _call("redshift_local.avg", placed(node.copy()), placed(sample), placed(scale))
-
-
-def _limit_copies(argument: exp.Expression) -> None:
-    """Refuse what would grow with each level: a rewritten call repeats its argument."""
-    inside = argument.find_all(exp.Avg, exp.Anonymous)
-    found = [n for n in inside if isinstance(n, exp.Avg) or n.name.upper() in _COPYING]
-    if len(found) > _MAX_COPYING:
-        raise Refusal.not_emulated("AVG or RATIO_TO_REPORT nested three deep")
+    return call("pg_catalog.months_between", late, early)
 
 
 def _concat(node: Any) -> exp.Expression:
     """CONCAT of two texts is NULL where one is."""
     if len(node.expressions) != 2:
         raise Refusal.fails_on_redshift("CONCAT of other than two values")
-    return _call("redshift_local.concat", *(exp.cast(e, "text") for e in node.expressions))
+    return call("redshift_local.concat", *(exp.cast(e, "text") for e in node.expressions))
 
 
 def _regexp_replace(node: Any) -> exp.Expression:
@@ -186,7 +109,7 @@ def _regexp_replace(node: Any) -> exp.Expression:
     flags = node.args.get("modifiers")
     if flags is not None and (not flags.is_string or not set(flags.name) <= set("ice")):
         raise Refusal.not_emulated("REGEXP_REPLACE with other parameters than i, c and e")
-    return _call(
+    return call(
         "REGEXP_REPLACE",
         node.this,
         node.expression,
@@ -197,15 +120,6 @@ def _regexp_replace(node: Any) -> exp.Expression:
     )
 
 
-def _is_ordered_set(called: Any) -> bool:
-    """Tell whether an aggregate is ordered by its own argument, which PostgreSQL has no window of.
-
-    What it was is rewritten already.
-    """
-    name = str(called.this).upper() if isinstance(called, exp.Anonymous) else ""
-    return isinstance(called, (exp.Median, exp.PercentileCont)) or name == "ARRAY_TO_STRING"
-
-
 def _anonymous(node: Any) -> Any:
     given = node.expressions
     match str(node.this).upper():
@@ -213,10 +127,28 @@ def _anonymous(node: Any) -> Any:
             return _coalesce(exp.Coalesce(this=given[0], expressions=given[1:]))
         case "ADD_MONTHS" if len(given) == 2:
             months = exp.cast(given[1], "int")
-            return _call("redshift_local.add_months", _timestamp(given[0]), months)
+            return call("redshift_local.add_months", _timestamp(given[0]), months)
         case "JSON_EXTRACT_PATH_TEXT" if len(given) > 1:
             return _json_text(given)
+        case "TO_DATE" if len(given) in (2, 3):
+            return call("redshift_local.to_date", *given[:2], *(given[2:] or [exp.false()]))
+        case "REGEXP_INSTR" if len(given) >= 2:
+            return _regexp_instr(given)
+        case "FNV_HASH" | "SHA2" | "REPLICATE" if len(given) == 2:
+            node.set("expressions", [given[0], exp.cast(given[1], "bigint")])
     return node
+
+
+def _regexp_instr(given: list[Any]) -> exp.Expression:
+    """REGEXP_INSTR(text, pattern [, position [, occurrence [, option [, parameters]]]])."""
+    flags = given[5] if len(given) > 5 else exp.Literal.string("")
+    if not flags.is_string or not set(flags.name) <= set("ice"):
+        raise Refusal.not_emulated("REGEXP_INSTR with other parameters than i, c and e")
+    numbers: list[Any] = [exp.cast(value, "int") for value in given[2:5]]
+    numbers += [exp.Literal.number(n) for n in (1, 1, 0)[len(numbers) :]]
+    plain = exp.Literal.string(flags.name.replace("e", ""))
+    group = exp.Literal.number(int("e" in flags.name))
+    return call("REGEXP_INSTR", *given[:2], *numbers, plain, group)
 
 
 def _json_text(given: list[Any]) -> exp.Expression:
@@ -224,7 +156,7 @@ def _json_text(given: list[Any]) -> exp.Expression:
     value, *keys = given
     is_lenient = isinstance(keys[-1], exp.Boolean) and keys.pop().this
     name = "redshift_local.json_text_or_null" if is_lenient else "redshift_local.json_text"
-    return _call(name, value, *(exp.cast(key, "text") for key in keys))
+    return call(name, value, *(exp.cast(key, "text") for key in keys))
 
 
 def _coalesce(node: Any) -> exp.Expression:
@@ -242,7 +174,7 @@ def _regexp_substr(node: Any) -> exp.Expression:
     if flags is not None and (not flags.is_string or not set(flags.name) <= set("ice")):
         raise Refusal.not_emulated("REGEXP_SUBSTR with other parameters than i, c and e")
     said = flags.name if flags is not None else ""
-    return _call(
+    return call(
         "redshift_local.regexp_substr",
         node.this,
         node.expression,
@@ -265,6 +197,24 @@ def _whole(change: Callable[[Any], Any], *names: str) -> Callable[[Any], Any]:
     return checked
 
 
+def _comparison(node: Any) -> Any:
+    """Two literals are compared as VARCHAR, whose trailing blanks do not count."""
+    others = [*node.expressions, *(node.args.get(name) for name in ("expression", "low", "high"))]
+    if node.this.is_string and all(o.is_string for o in others if o is not None):
+        node.set("this", exp.cast(node.this, "varchar"))
+    return node
+
+
+def _added(node: Any) -> Any:
+    """What follows INTERVAL ... + is no interval if it is cast to a moment, as sqlglot has it."""
+    right = node.expression
+    if isinstance(right, exp.Interval) and right.args.get("unit") is None and node.parent:
+        to = node.parent.args.get("to") if isinstance(node.parent, exp.Cast) else None
+        if to is not None and to.this.name in ("TIMESTAMP", "TIMESTAMPTZ", "DATE"):
+            node.set("expression", exp.Cast(this=right.this, to=to.copy()))
+    return node
+
+
 def _temporary(node: Any) -> Any:
     if node.this.startswith("#"):
         node.set("quoted", True)
@@ -285,6 +235,7 @@ def _counted(*names: str) -> Callable[[Any], Any]:
 
 
 _CHANGES: dict[type, Callable[[Any], Any]] = {
+    **AGGREGATES,
     exp.TsOrDsDiff: _whole(_datediff, "this", "expression", "unit"),
     exp.DateDiff: _whole(_datediff, "this", "expression", "unit"),
     exp.TsOrDsAdd: _whole(_dateadd, "this", "expression", "unit", "return_type"),
@@ -293,31 +244,32 @@ _CHANGES: dict[type, Callable[[Any], Any]] = {
     exp.Extract: _extract,
     exp.TimestampTrunc: _whole(_date_trunc, "this", "unit", "input_type_preserved"),
     exp.DateTrunc: _whole(_date_trunc, "this", "unit", "input_type_preserved"),
-    exp.WithinGroup: _listagg,
-    exp.GroupConcat: _listagg,
     exp.ApproxDistinct: _whole(
         lambda n: exp.Count(this=exp.Distinct(expressions=[n.this])), "this"
     ),
     exp.FromBase: _whole(
-        lambda n: _call("pg_catalog.strtol", n.this, n.expression), "this", "expression"
+        lambda n: call("pg_catalog.strtol", n.this, n.expression), "this", "expression"
     ),
     exp.MonthsBetween: _whole(_months_between, "this", "expression"),
-    exp.LastDay: _whole(lambda n: _call("redshift_local.last_day", _timestamp(n.this)), "this"),
+    exp.LastDay: _whole(lambda n: call("redshift_local.last_day", _timestamp(n.this)), "this"),
     exp.Coalesce: _coalesce,
-    exp.Round: _whole(lambda n: _call("ROUND", n.this, n.args.get("decimals")), "this", "decimals"),
+    exp.Round: _whole(lambda n: call("ROUND", n.this, n.args.get("decimals")), "this", "decimals"),
     exp.SplitPart: _counted("part_index"),
     exp.Pad: _counted("expression"),
     exp.Left: _counted("expression"),
     exp.Right: _counted("expression"),
     exp.Substring: _counted("start", "length"),
     exp.Repeat: _counted("times"),
-    exp.Avg: _avg,
+    **dict.fromkeys(
+        (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.In, exp.Between), _comparison
+    ),
     exp.Concat: _concat,
     exp.RegexpReplace: _regexp_replace,
     exp.RegexpExtract: _whole(
         _regexp_substr, "this", "expression", "position", "occurrence", "parameters"
     ),
-    exp.Window: _window,
     exp.Anonymous: _anonymous,
+    exp.Date: _whole(lambda n: exp.cast(n.this, "date"), "this"),
+    exp.Add: _added,
     exp.Identifier: _temporary,
 }

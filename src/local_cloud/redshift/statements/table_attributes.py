@@ -8,12 +8,49 @@ from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement, Token
 
 _STYLES = ("AUTO", "EVEN", "KEY", "ALL")
+_FOR_TEXT = frozenset(["text255", "text32k"])
+_NOT_FOR_TEXT = frozenset(["az64", "delta", "delta32k", "mostly8", "mostly16", "mostly32"])
+_ENCODINGS = _FOR_TEXT | _NOT_FOR_TEXT | {"raw", "bytedict", "lzo", "runlength", "zstd", "auto"}
 Recorded = list[tuple[str, str]]
 
 
 def take_attributes(statement: Statement) -> tuple[Statement, Recorded]:
     """Return the statement without its attributes, and what they declared: (kind, declaration)."""
     return _Taker(statement).take()
+
+
+def check_attributes(recorded: Recorded, columns: dict[str, str]) -> None:
+    """Refuse what Redshift refuses of keys, styles and encodings; `columns` are names and types."""
+    kinds = [kind for kind, _ in recorded]
+    style = next((d.split()[1].upper() for kind, d in recorded if kind == "diststyle"), "")
+    if kinds.count("distkey") > 1:
+        raise Refusal("table can have only one distkey", SYNTAX)
+    if style == "KEY" and "distkey" not in kinds:
+        raise Refusal("DISTSTYLE KEY requires a distkey column", SYNTAX)
+    if style in ("EVEN", "ALL") and "distkey" in kinds:
+        raise Refusal(f"cannot specify DISTKEY with DISTSTYLE {style}", SYNTAX)
+    if columns:
+        check_columns(recorded, set(columns))
+
+
+def check_columns(recorded: Recorded, columns: set[str]) -> None:
+    """Refuse a key of a column that the table does not have."""
+    for kind, declaration in recorded:
+        if kind.endswith(("sortkey", "distkey")) and "(" in declaration:
+            for name in declaration.partition("(")[2].rstrip(") ").split(","):
+                plain = name.strip().strip('"').lower()
+                if plain not in columns:
+                    raise Refusal(f'column "{plain}" named in {kind} does not exist', "42703")
+
+
+def check_encoding(encoding: str, type_name: str) -> None:
+    """Refuse an encoding that Redshift lacks, or has not for the type."""
+    if encoding not in _ENCODINGS:
+        raise Refusal(f'encoding type "{encoding}" does not exist', SYNTAX)
+    is_text = type_name in ("VARCHAR", "TEXT", "NVARCHAR", "CHAR", "BPCHAR", "NCHAR")
+    wrong = _NOT_FOR_TEXT if is_text else _FOR_TEXT
+    if encoding in wrong:
+        raise Refusal(f'invalid encoding type "{encoding}" for type {type_name.lower()}', SYNTAX)
 
 
 class _Taker:

@@ -13,7 +13,12 @@ from src.local_cloud.redshift.statements.declared_keys import (
     key_of_column,
     key_of_table,
 )
-from src.local_cloud.redshift.statements.table_attributes import take_attributes
+from src.local_cloud.redshift.statements.table_attributes import (
+    check_attributes,
+    check_encoding,
+    take_attributes,
+)
+from src.local_cloud.redshift.statements.table_changes import alter_attribute
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
 
@@ -45,6 +50,8 @@ def create_table(statement: Statement, cursor: Any) -> None:
     if target.name.startswith("#"):  # a temporary table by its name
         tree.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
     keys: list[DeclaredKey] = []
+    columns = _column_types(schema)
+    check_attributes(recorded, columns)
     if isinstance(schema, exp.Schema):
         recorded += _take_columns(schema, _identities_by_default(plain), keys)
     for like in tree.find_all(exp.LikeProperty):
@@ -55,8 +62,21 @@ def create_table(statement: Statement, cursor: Any) -> None:
     declare(target.sql(dialect="postgres"), keys, cursor, is_new=True)
 
 
+def _column_types(schema: exp.Expression) -> dict[str, str]:
+    """Return the columns that a statement names and their types; none where LIKE has more."""
+    if not isinstance(schema, exp.Schema) or schema.find(exp.LikeProperty):
+        return {}
+    return {
+        item.name: item.kind.this.name
+        for item in schema.expressions
+        if isinstance(item, exp.ColumnDef) and isinstance(item.kind, exp.DataType)
+    }
+
+
 def alter_table(statement: Statement, cursor: Any) -> None:
     """Run ALTER ... ADD | DROP | RENAME; one column at a time, keys recorded, as on Redshift."""
+    if alter_attribute(statement, cursor):
+        return
     words = statement.words()
     if words.count("ADD") > 1:
         raise Refusal.fails_on_redshift("ALTER TABLE with more than one ADD COLUMN")
@@ -103,7 +123,7 @@ def _take_columns(
         elif isinstance(item, _KEYS) or item.find(*_KEYS):
             keys.append(key_of_table(item))
             item.pop()
-        elif not isinstance(item, exp.LikeProperty):
+        elif not isinstance(item, (exp.LikeProperty, exp.Identifier)):  # a name: of CREATE ... AS
             raise Refusal.not_emulated(f"CREATE TABLE (… {item.sql('redshift')})")
     for check in checks:
         schema.append("expressions", check)
@@ -114,6 +134,8 @@ def _take_column_keys(column: exp.ColumnDef, keys: list[DeclaredKey]) -> list[tu
     taken: list[tuple[str, str]] = []
     for constraint in list(column.args.get("constraints") or []):
         kind = constraint.kind
+        if isinstance(kind, exp.EncodeColumnConstraint) and isinstance(column.kind, exp.DataType):
+            check_encoding(kind.this.name.lower(), column.kind.this.name)
         if isinstance(kind, _KEY_CONSTRAINTS):
             keys.append(key_of_column(column.name.lower(), kind, constraint.name or None))
             constraint.pop()
@@ -144,6 +166,16 @@ def _set_identity(column: exp.ColumnDef, by_default: set[str]) -> None:
     for constraint in column.args.get("constraints") or []:
         if isinstance(constraint.kind, exp.GeneratedAsIdentityColumnConstraint):
             constraint.kind.set("this", column.name not in by_default)
+            _set_bounds(constraint.kind)
+
+
+def _set_bounds(identity: exp.Expression) -> None:
+    """A seed may be 0 or less: PostgreSQL's default bounds begin with 1, downwards with -1."""
+    seed, step = (identity.args.get(name) for name in ("start", "increment"))
+    if seed is None:
+        return
+    is_falling = step is not None and step.sql().startswith("-")
+    identity.set("maxvalue" if is_falling else "minvalue", seed.copy())
 
 
 def _character_check(column: exp.ColumnDef) -> exp.Expression | None:
@@ -163,7 +195,7 @@ def _character_check(column: exp.ColumnDef) -> exp.Expression | None:
         column.set("kind", exp.DataType.build(f"char({limit})", dialect="postgres"))
         test = f"octet_length({name}) = {limit}"
         return _check(f"{test} OR redshift_local.multibyte({name})")
-    column.set("kind", exp.DataType.build("varchar", dialect="postgres"))
+    column.set("kind", exp.DataType.build(f"varchar({limit})", dialect="postgres"))
     test = f"octet_length({name}) <= {limit}"
     return _check(f"{test} OR redshift_local.too_long({name}, {limit})")
 

@@ -1,0 +1,7 @@
+-- What ALTER TABLE declares anew of the client's own table goes before what was declared.
+CREATE OR REPLACE FUNCTION redshift_local.forget_keys(named oid, kinds text[])
+    RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM redshift_local.declared_keys d USING pg_class c, pg_roles r
+     WHERE d.tbl = named AND d.kind = ANY (kinds) AND c.oid = named AND r.oid = c.relowner
+       AND r.rolname = session_user
+$$;

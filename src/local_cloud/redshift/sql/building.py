@@ -1,0 +1,12 @@
+"""Pieces of syntax trees that several rewriting modules make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+
+
+def call(name: str, *arguments: Any) -> exp.Expression:
+    """Return the call of a function; None among the arguments is none."""
+    return exp.Anonymous(this=name, expressions=[a for a in arguments if a is not None])

@@ -1,0 +1,56 @@
+"""Clauses that PostgreSQL has and Redshift has not, which a type of node does not tell alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+
+from src.sql.refusal import SYNTAX, Refusal
+
+_SYSTEM_COLUMNS = frozenset(["xmin", "xmax", "cmin", "cmax", "ctid", "tableoid"])
+
+
+def check_clause(node: Any) -> None:
+    """Refuse a clause of a query or a change that Redshift does not have."""
+    name = _clause(node)
+    if name:
+        raise Refusal.fails_on_redshift(name)
+    if isinstance(node, exp.Select) and not node.expressions:
+        raise Refusal("syntax error: a SELECT list cannot be empty", SYNTAX)
+
+
+def _clause(node: Any) -> str:
+    given = node.args
+    if isinstance(node, exp.WindowSpec):
+        return _frame(node)
+    if isinstance(node, exp.Column) and node.name.lower() in _SYSTEM_COLUMNS:
+        return f"system column {node.name.lower()}"
+    if isinstance(node, (exp.Intersect, exp.Except)) and given.get("distinct") is False:
+        return f"{type(node).__name__.upper()} ALL"
+    if isinstance(node, exp.Select) and given.get("windows"):
+        return "WINDOW"
+    if isinstance(node, exp.Between) and given.get("symmetric") is not None:
+        return "BETWEEN SYMMETRIC"
+    if isinstance(node, exp.Table) and given.get("only"):
+        return "ONLY"
+    if isinstance(node, exp.Insert) and given.get("default"):
+        return "INSERT ... DEFAULT VALUES"
+    if isinstance(node, exp.TruncateTable):
+        return "TRUNCATE of several tables" if len(node.expressions) > 1 else _truncation(node)
+    return ""
+
+
+def _frame(node: exp.Expression) -> str:
+    kind = str(node.args.get("kind") or "").upper()
+    if kind == "GROUPS" or (kind == "RANGE" and any(
+        str(node.args.get(side)).upper() not in ("UNBOUNDED", "CURRENT ROW", "NONE")
+        for side in ("start", "end")
+    )):  # fmt: skip
+        return f"{kind} frame of a window"
+    return "EXCLUDE of a window" if node.args.get("exclude") else ""
+
+
+def _truncation(node: exp.Expression) -> str:
+    options = (node.args.get("option"), node.args.get("identity"))
+    return next((f"TRUNCATE ... {word}" for word in options if word), "")

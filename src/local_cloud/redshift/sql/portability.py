@@ -97,7 +97,8 @@ ROW_FUNCTIONS = frozenset(
 # The relations of pg_catalog that show a client nothing but what it may read.
 CATALOG = frozenset(
     [
-        "aggregate", "am", "attrdef", "attribute", "attribute_info", "auth_members", "cast", "class",
+        "aggregate", "am", "attrdef", "attribute", "attribute_info", "auth_members", "cast",
+        "class",
         "collation",
         "constraint", "conversion", "database", "default_acl", "depend", "description", "enum",
         "event_trigger", "extension", "foreign_data_wrapper", "foreign_server", "foreign_table",

@@ -31,8 +31,8 @@ def ask(cloud):
         connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
         connection.execute(f"CREATE SCHEMA {SCHEMA}")
         connection.execute(
-            f"CREATE TABLE {SCHEMA}.p (a INT PRIMARY KEY, v VARCHAR(20) NOT NULL UNIQUE, c CHAR(3)) "
-            "DISTKEY(a) SORTKEY(v, a)"
+            f"CREATE TABLE {SCHEMA}.p (a INT PRIMARY KEY, v VARCHAR(20) NOT NULL UNIQUE, "
+            "c CHAR(3)) DISTKEY(a) SORTKEY(v, a)"
         )
         connection.execute(
             f"CREATE TABLE {SCHEMA}.q (b INT REFERENCES {SCHEMA}.p, z VARCHAR, "

@@ -34,6 +34,7 @@ from src.local_cloud.redshift.sql.relations import (
     check_attributes,
     check_relations,
     reads_system_only,
+    relations,
 )
 from src.local_cloud.redshift.sql.rewriting import rewrite
 from src.sql import scanning
@@ -186,7 +187,7 @@ def check(tree: exp.Expression) -> exp.Expression:
     allowed, refused, types = FUNCTIONS, POSTGRES_ONLY, TYPES
     if _is_catalog(tree):
         allowed, types = FUNCTIONS | CATALOG_FUNCTIONS, TYPES | CATALOG_TYPES
-        if tree.find(exp.Table):
+        if any(relations(tree)):
             refused = frozenset()
     for node in tree.walk():
         if isinstance(node, exp.Identifier):

@@ -46,7 +46,8 @@ CATALOG_FUNCTIONS = frozenset(
         "has_table_privilege", "information_schema._pg_expandarray", "json_agg", "obj_description",
         "pg_available_extensions", "pg_char_to_encoding", "pg_collation_is_visible",
         "pg_conversion_is_visible", "pg_encoding_to_char", "pg_function_is_visible",
-        "pg_get_cols", "pg_get_constraintdef", "pg_get_late_binding_view_cols", "pg_get_expr", "pg_get_function_arguments",
+        "pg_get_cols", "pg_get_constraintdef",
+        "pg_get_late_binding_view_cols", "pg_get_expr", "pg_get_function_arguments",
         "pg_get_function_identity_arguments", "pg_get_function_result", "pg_get_function_sqlbody",
         "pg_get_functiondef", "pg_get_indexdef", "pg_get_keywords", "pg_get_partkeydef",
         "pg_get_publication_tables", "pg_get_ruledef", "pg_get_serial_sequence",
@@ -81,12 +82,14 @@ ROW_FUNCTIONS = frozenset(
 # The relations of pg_catalog that show a client nothing but what it may know.
 CATALOG = frozenset(
     [
-        "aggregate", "am", "attrdef", "attribute", "attribute_info", "auth_members", "cast", "class", "collation",
+        "aggregate", "am", "attrdef", "attribute",
+        "attribute_info", "auth_members", "cast", "class", "collation",
         "constraint", "conversion", "database", "default_acl", "depend", "description", "enum",
         "event_trigger", "extension", "foreign_data_wrapper", "foreign_server", "foreign_table",
         "group", "index", "indexes", "inherits", "language", "largeobject_metadata", "matviews",
         "namespace", "opclass", "operator", "opfamily", "partitioned_table", "policies", "policy",
-        "proc", "proc_info", "publication", "publication_namespace", "publication_rel", "publication_tables",
+        "proc", "proc_info", "publication",
+        "publication_namespace", "publication_rel", "publication_tables",
         "range", "rewrite", "roles", "rules", "seclabel", "seclabels", "sequence", "sequences",
         "shdescription", "statistic_ext", "stats_ext", "subscription", "table_def", "tables",
         "tablespace", "timezone_names", "trigger", "ts_config", "ts_dict", "ts_parser",

@@ -36,6 +36,7 @@ from src.local_cloud.redshift.sql.relations import (
     check_attributes,
     check_relations,
     reads_system_only,
+    relations,
 )
 from src.local_cloud.redshift.sql.rewriting import rewrite
 from src.sql import scanning
@@ -199,7 +200,7 @@ def check(tree: exp.Expression) -> exp.Expression:
     allowed, refused, types = FUNCTIONS | SAME_BY_NAME, POSTGRES_ONLY, TYPES
     if _is_catalog(tree):
         allowed, types = FUNCTIONS | SAME_BY_NAME | CATALOG_FUNCTIONS, TYPES | CATALOG_TYPES
-        if tree.find(exp.Table):
+        if any(relations(tree)):
             refused = frozenset()
     for node in tree.walk():
         check_clause(node)

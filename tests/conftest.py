@@ -28,9 +28,12 @@ settings.register_profile("explore", derandomize=False, print_blob=True, **_PROP
 settings.load_profile("same")
 
 ROOT = Path(__file__).parents[1]
+# These share a run of the default size and its models, so one worker runs them all.
+TRAINED = ("test_training", "test_report_page", "test_documents_run")
 # Files that take a minute or more go first: the last one must not keep one of two workers waiting.
-LONG = ("test_training", "test_pipeline", "test_documents_run", "test_spark_parity",
-        "test_report_page", "test_aws_faults", "test_validation", "test_aws_training")  # fmt: skip
+LONG = (*TRAINED, "test_publishing", "test_pipeline", "test_spark_parity", "test_aws_training",
+        "test_local_sharing", "test_resume", "test_own_values", "test_redshift_copy_files",
+        "test_stage_order", "test_aws_faults", "test_candidates", "test_validation")  # fmt: skip
 
 
 def pytest_configure(config):
@@ -61,6 +64,11 @@ def pytest_collection_modifyitems(config, items):
         files = list(dict.fromkeys(item.path for item in items))
         places = dict(zip(dice.sample(files, len(files)), range(len(files)), strict=True))
         items.sort(key=lambda item: (places[item.path], dice.random()))
+    for item in items:  # else a file is a group
+        stem = (
+            "trained" if item.path.stem in TRAINED else f"{item.path.parent.name}/{item.path.stem}"
+        )
+        item.add_marker(pytest.mark.xdist_group(stem))
     order = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
 

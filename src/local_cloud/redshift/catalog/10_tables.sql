@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS redshift_local.declared_constraints (
     oid oid DEFAULT nextval('redshift_local.constraint_ids')::oid, tbl oid, conname name,
     contype "char", columns smallint[], reference oid, referenced smallint[]);
 
--- Views WITH NO SCHEMA BINDING: their query, and whether its relations are there.
+-- Views WITH NO SCHEMA BINDING: their query, and whether its relations exist.
 CREATE TABLE IF NOT EXISTS redshift_local.late_views (
     view oid PRIMARY KEY, query text, is_bound boolean);
 

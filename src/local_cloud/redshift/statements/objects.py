@@ -99,7 +99,7 @@ def create_schema(statement: Statement) -> str:
 
 
 def name_parts(words: TokenReader) -> list[str]:
-    """Read a name with its schema and database, as far as they are there."""
+    """Read a name with its schema and database, as far as they are given."""
     parts = [words.identifier()]
     while words.take("."):
         parts.append(words.identifier())

@@ -189,7 +189,7 @@ class TicketSalesPredictionService:
 
     def predict_columns(self, rows: Rows | EncodedRows) -> dict[str, Floats]:
         """Return the columns of PREDICTED: the one way from rows to predictions."""
-        calibration, encoded = self.calibration, self.encode(rows)
+        encoded, calibration = self.encode(rows), self.calibration
         if len(encoded.matrix) == 0:
             return {name: np.empty(0) for name in PREDICTED}
         capacity = encoded.capacity

@@ -7,6 +7,7 @@ import shutil
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import jsonschema
 import numpy as np
@@ -44,7 +45,11 @@ def test_training_succeeds_and_says_so(trained):
     assert [m["algorithm"] for m in report["models"].values()] == [
         "RandomForestRegressor", "GradientBoostingRegressor"
     ]  # fmt: skip
-    assert all(Path(plot).stat().st_size > 10_000 for plot in report["plots"])
+    assert [Path(plot).suffix for plot in report["plots"]] == [".svg"] * 4
+    for plot in report["plots"]:
+        drawing = ElementTree.parse(plot).getroot()
+        assert drawing.tag == "{http://www.w3.org/2000/svg}svg" and len(drawing) > 20
+        assert "var(" not in Path(plot).read_text()
     for name in ("ticket_sales", "venue_popularity"):
         card = (script.folder / f"models/{name}/1/model_card.md").read_text()
         assert "## Limits" in card and "| this model |" in card

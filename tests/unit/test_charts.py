@@ -2,12 +2,14 @@
 
 import math
 import re
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from src.reporting.page import charts
+from src.reporting.page.slides import standalone
 
 VALUES = st.floats(min_value=1e-3, max_value=1e12)
 
@@ -69,3 +71,23 @@ def test_words_are_escaped():
 )
 def test_compact_numbers(value, shown):
     assert charts.compact(value) == shown
+
+
+NAMES = st.text(st.characters(exclude_categories=["C"]))
+BARS = st.lists(st.tuples(NAMES, st.floats(-1, 1e9), st.just("± 0.1")), max_size=20)
+
+
+@given(BARS)
+def test_a_chart_as_a_file_is_a_document_with_its_own_colors_and_a_bar_for_each_row(rows):
+    page = charts.bars("<Errors> & such", rows, "tickets")
+    drawing = standalone(page)
+    root = ElementTree.fromstring(drawing)
+    (style,) = [e.text for e in root if e.tag.endswith("style")]
+    assert "var(" not in style and ".bar" in style
+    rects = [e for e in root if e.tag.endswith("rect") and e.get("class") == "bar"]
+    assert len(rects) == len(rows)
+    assert all(float(rect.get("width")) >= 0 for rect in rects)
+    height = float(root.get("height"))
+    assert all(float(r.get("y")) + float(r.get("height")) < height for r in rects)
+    names = [e.text or "" for e in root.iter() if e.tag.endswith("text")]
+    assert all(name in names for name, _, _ in rows)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from src.errors import ModelError
 from src.services.features.feature_catalog import SALES_FEATURES, Feature, SalesEncoder, refuse_late
@@ -52,3 +54,26 @@ def test_all_null_optional_columns_are_no_obstacle():
     rows = sales_rows(80).assign(popularity=np.nan, base_price=np.nan, genre=None)
     matrix = SalesEncoder.fit(rows).matrix(rows)
     assert np.isfinite(matrix).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(-0.09, 0.09), st.booleans())
+def test_the_slope_of_demand_is_that_of_the_training_rows(slope, is_constant):
+    rows = sales_rows(80)
+    popularity = np.full(80, 50.0) if is_constant else rows["popularity"]
+    rows = rows.assign(popularity=popularity, tickets_sold=np.exp(5 + slope * popularity))
+    encoder = SalesEncoder.fit(rows)
+    assert encoder.demand_slope == pytest.approx(0.0 if is_constant else slope, abs=1e-9)
+    column = encoder.matrix(rows)[:, encoder.names.index("demand_to_capacity")]
+    expected = encoder.demand_slope * popularity - np.log(rows["capacity"])
+    assert column == pytest.approx(expected.to_numpy())
+
+
+def test_one_more_column_stands_behind_the_other_numbers():
+    rows = SalesEncoder.fit(sales_rows(80)).encode(sales_rows(80))
+    probe = np.arange(80.0)
+    wider = rows.with_column("probe", probe)
+    place = wider.encoder.names.index("probe")
+    assert wider.matrix.shape[1] == len(wider.encoder.names) == len(rows.encoder.names) + 1
+    assert (wider.matrix[:, place] == probe).all()
+    assert (np.delete(wider.matrix, place, axis=1) == rows.matrix).all()

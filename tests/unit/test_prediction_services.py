@@ -60,6 +60,28 @@ def test_same_state_same_model():
     assert (points[0] == points[1]).all()
 
 
+def test_encoded_rows_are_fitted_calibrated_and_predicted_as_the_rows(sales):
+    rows, later = sales_rows(900), sales_rows(60, seed=9)
+    encoder = sales.fitted.encoder
+    again = TicketSalesPredictionService(7).fit(encoder.encode(rows[:600]))
+    again.calibrate(encoder.encode(rows[600:]))
+    for name, column in again.predict_columns(again.encode(later)).items():
+        assert (column == sales.predict_frame(later)[name]).all()
+    with pytest.raises(UsageError, match="encoded for another model"):
+        TicketSalesPredictionService(7).fit(rows[:300]).calibrate(encoder.encode(rows[600:]))
+
+
+def test_what_is_not_fitted_yet_names_what_to_call(sales):
+    fitted = TicketSalesPredictionService(7, 0.9, sales.fitted_)
+    for service, call in ((TicketSalesPredictionService(), "fit"), (fitted, "calibrate")):
+        with pytest.raises(UsageError) as caught:
+            service.predict([SHOW])
+        assert caught.value.hint == f"call {call} first"
+    with pytest.raises(UsageError) as caught:
+        VenuePopularityService().examples(pd.DataFrame())
+    assert caught.value.hint == "call fit_scale first"
+
+
 def test_a_target_that_never_varies_is_refused():
     with pytest.raises(ModelError, match="same number of tickets"):
         TicketSalesPredictionService().fit(sales_rows(100).assign(tickets_sold=5))

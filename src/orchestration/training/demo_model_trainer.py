@@ -232,7 +232,7 @@ class DemoModelTrainer(TrainingResults):
     def generate_sample_predictions(self, progress: StageProgress | None = None) -> StepOutcome:
         """Predict coming concerts, what-ifs and venues; write them to the warehouse; draw."""
         from src.orchestration.training.prediction_tables import write_predictions
-        from src.reporting.plots import training_plots
+        from src.reporting.page.slides import write_slides
         from src.services.modelling import sales_training, scenarios
 
         predictors = needed(self.predictors, "save_models")
@@ -248,10 +248,8 @@ class DemoModelTrainer(TrainingResults):
         written = write_predictions(
             self.environment.redshift, predicted, venue.service.rank(panel), sales, venue
         )
-        self.plots = training_plots(
-            self.workflow.folder, trained.test, trained.facts, trained.facts["importance"],
-            sales_training.leaderboard(trained.facts),
-        )  # fmt: skip
+        board = sales_training.leaderboard(trained.facts)
+        self.plots = write_slides(self.workflow.folder, trained.facts, board)
         summary = f"{written['concert_predictions']:,} concerts, {len(self.samples)} scenarios"
         candidates = [
             f"{n} v{by.version}" for n, by in predictors.items() if by.role == "candidate"
@@ -260,7 +258,7 @@ class DemoModelTrainer(TrainingResults):
             summary += f" by candidates ({', '.join(candidates)})"
         made = {n: {"version": by.version, "role": by.role} for n, by in predictors.items()}
         facts = {"written": written, "predicted_by": made}
-        return StepOutcome("success", f"{summary}, {len(self.plots)} plots", facts)
+        return StepOutcome("success", f"{summary}, {len(self.plots)} charts", facts)
 
     @stage("verdict")
     def judge_models(self, progress: StageProgress | None = None) -> StepOutcome:

@@ -99,6 +99,23 @@ def reliability(title: str, table: Sequence[dict[str, float]]) -> Markup:
     return _figure(HALF, title, marks, x_label="predicted confidence", y_label="share within 20 %")
 
 
+def bars(title: str, rows: Sequence[tuple[str, float, str]], unit: str) -> Markup:
+    """Return a chart of horizontal bars: a name, a value, and words beside the bar for each."""
+    frame = Frame(WIDE.width, TOP + BOTTOM + 24 * max(len(rows), 1))
+    start, end = 230, frame.width - 130  # room for names and words
+    ticks = nice_ticks(max((value for _, value, _ in rows), default=0.0) or 1.0)
+    x = linear(0, ticks[-1], start, end)
+    marks = [_segment(x(tick), TOP, x(tick), frame.height - BOTTOM, "grid") for tick in ticks]
+    marks.append(_x_axis(frame, [(tick, compact(tick)) for tick in ticks], x))
+    for index, (name, value, words) in enumerate(rows):
+        top = TOP + 24 * index
+        size = {"x": start, "y": top + 3, "width": x(value) - start, "height": 18}
+        marks.append(_mark("rect", f"{name}: {value:,.3f}", **size, class_="bar"))
+        marks.append(_text(start - 8, top + 16, name, "end"))
+        marks.append(_text(x(value) + 6, top + 16, f"{compact(value)} {words}", "start"))
+    return _figure(frame, title, marks, x_label=unit)
+
+
 # -- scales --------------------------------------------------------------------------------
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from markupsafe import Markup
+
 from src.reporting.figures import count, decimal, interval, percent, tile
 from src.reporting.page import charts
 from src.reporting.wording import candidate_words
@@ -13,7 +15,7 @@ _NAMES = {
     "venue_popularity": ("Venue popularity", "points", 2),
 }
 _SHOWN_ROWS = 20  # a bin of fewer rows shows nothing
-_SHOWN_FEATURES = 14
+SHOWN_FEATURES = 14
 
 
 def training_view(facts: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def _model(key: str, model: dict[str, Any], coverage: float) -> dict[str, Any]:
         "test_rows": count(model["test_metrics"]["rows"]),
         "board": _board(model),
         "notes": _notes(model),
-        "scatter": charts.predictions("Predicted against actual", points, unit) if points else "",
+        "scatter": scatter_chart(points, unit) if points else "",
         "scatter_note": f"{len(points)} test concerts: points are the tickets sold, lines are the "
         f"{percent(coverage)} intervals; open markers are outside of their interval. "
         "On the dashed line the prediction was exact.",
@@ -121,13 +123,23 @@ def _notes(model: dict[str, Any]) -> list[str]:
 def _confidence(found: dict[str, Any] | None) -> dict[str, Any]:
     if not found:
         return {"reliability": "", "reliability_note": ""}
-    table = [row for row in found["table"] if row["rows"] >= _SHOWN_ROWS]
     return {
-        "reliability": charts.reliability("Confidence against what happened", table),
+        "reliability": reliability_chart(found["table"]),
         "reliability_note": "Confidence is the probability to be within 20 % of the prediction. "
         "On the dashed line the confidence is perfectly calibrated. Numbers: test concerts. "
         f"Expected calibration error {found['ece']:.3f}, AUC {found['auc']:.2f}.",
     }
+
+
+def scatter_chart(points: list[dict[str, float]], unit: str) -> Markup:
+    """Return the chart of predictions against actual values."""
+    return charts.predictions("Predicted against actual", points, unit)
+
+
+def reliability_chart(table: list[dict[str, float]]) -> Markup:
+    """Return the chart of confidence against the share of correct predictions."""
+    shown = [row for row in table if row["rows"] >= _SHOWN_ROWS]
+    return charts.reliability("Confidence against what happened", shown)
 
 
 def _importance(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -139,7 +151,7 @@ def _importance(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "share": max(row["mean"], 0.0) / top,
             "is_zero": row["is_zero"],
         }
-        for row in rows[:_SHOWN_FEATURES]
+        for row in rows[:SHOWN_FEATURES]
     ]
 
 

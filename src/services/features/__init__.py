@@ -1,4 +1,4 @@
-"""Features of the models: catalog, rows as arrays, notes on records, drift.
+"""Features of the models: catalog, encoder, rows as arrays, notes on records, drift.
 
 May import services.arrays.
 """

@@ -1,4 +1,4 @@
-"""Models as files and their cards.
+"""Training computations: splits, training, checks, saved files, cards and scenarios.
 
 May import the prediction services and services.features.
 """

@@ -112,5 +112,9 @@ if __name__ == "__main__":
     gc.freeze()
     script = _next_script()
     if script is not None:
-        sys.argv = script
-        runpy.run_path(script[0], run_name="__main__")
+        if script[0] == "-m":
+            sys.argv = script[1:]
+            runpy.run_module(script[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = script
+            runpy.run_path(script[0], run_name="__main__")

@@ -6,6 +6,7 @@ with the values of the test's own table where `cases` names its parameter.
 
 import importlib
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def _lines(test: Any, mark: dict[str, Any]) -> str:
         if lines and len(lines[-1]) + len(shown) < 100 and mark["cases"] == "path":
             lines[-1] += f"  {shown}"
         else:
-            lines.append(shown)
+            lines += textwrap.wrap(shown, 120, subsequent_indent="    ") or [shown]
     return "\n".join(lines)
 
 

@@ -56,6 +56,7 @@ def pytest_addoption(parser):
     parser.addoption("--shuffle", type=int, metavar="SEED", help="run the tests in a random order")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(config, items):
     """Put long files first; with --shuffle, files and the tests of a file in a random order."""
     seed = config.getoption("--shuffle")
@@ -114,7 +115,8 @@ class Script:
 
     def run_command(self, command: list[str], **extra: str) -> subprocess.CompletedProcess[str]:
         """Run a script; its libraries are imported already where Python's own start is as usual."""
-        if all(name.startswith(("DEMO_", "REDSHIFT_")) for name in extra):
+        is_plain = all(name.startswith(("DEMO_", "REDSHIFT_")) for name in extra)
+        if is_plain and command[1].endswith(".py"):
             done = self.warm.run(command, self.environment(**extra), LIMIT_S)
             if done is not None:
                 return done

@@ -56,6 +56,19 @@ def pytest_addoption(parser):
     parser.addoption("--shuffle", type=int, metavar="SEED", help="run the tests in a random order")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each file to one worker, and those that share the models to the same one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "trained" if Path(file).stem in TRAINED else file
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(config, items):
     """Put long files first; with --shuffle, files and the tests of a file in a random order."""
     seed = config.getoption("--shuffle")
@@ -64,11 +77,6 @@ def pytest_collection_modifyitems(config, items):
         files = list(dict.fromkeys(item.path for item in items))
         places = dict(zip(dice.sample(files, len(files)), range(len(files)), strict=True))
         items.sort(key=lambda item: (places[item.path], dice.random()))
-    for item in items:  # else a file is a group
-        stem = (
-            "trained" if item.path.stem in TRAINED else f"{item.path.parent.name}/{item.path.stem}"
-        )
-        item.add_marker(pytest.mark.xdist_group(stem))
     order = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
 
@@ -114,7 +122,8 @@ class Script:
 
     def run_command(self, command: list[str], **extra: str) -> subprocess.CompletedProcess[str]:
         """Run a script; its libraries are imported already where Python's own start is as usual."""
-        if all(name.startswith(("DEMO_", "REDSHIFT_")) for name in extra):
+        is_plain = all(name.startswith(("DEMO_", "REDSHIFT_")) for name in extra)
+        if is_plain and command[1].endswith(".py"):
             done = self.warm.run(command, self.environment(**extra), LIMIT_S)
             if done is not None:
                 return done

@@ -4,71 +4,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.resolve()))  # `python -P` leaves it out
 
-from src.orchestration.command_line import (
-    add_setting,
-    console_from,
-    offer,
-    print_result,
-    run_script,
-    script_parser,
-    settings_from,
-)
+from src.orchestration.command_line import offer, run_script
+from src.orchestration.training.command import EXAMPLES, build_parser, main
 
-EXAMPLES = """\
-  python train_demo_models.py
-  python train_demo_models.py --with-challengers
-  python train_demo_models.py --validate-only
-  python train_demo_models.py --json | jq .models.ticket_sales_prediction.test_metrics
-"""
-
+__all__ = ["EXAMPLES", "build_parser", "main"]
 
 # The class can be imported from here, yet `--help` does not import it.
 __getattr__ = offer("DemoModelTrainer", "src.orchestration.training.demo_model_trainer")
-
-
-def build_parser() -> Any:
-    """Return the script's parser."""
-    parser = script_parser("train_demo_models.py", __doc__ or "", EXAMPLES)
-    models = parser.add_argument_group("models")
-    for name in ("test_size", "random_state", "coverage"):
-        add_setting(models, name)
-    add_setting(models, "output_dir", metavar="DIR")
-    models.add_argument(
-        "--validate-only",
-        action="store_true",
-        help="re-check the saved models on the warehouse; train and write nothing",
-    )
-    models.add_argument(
-        "--with-challengers", action="store_true", help="compare with other learners as well"
-    )
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the script; returns its exit code."""
-    arguments = build_parser().parse_args(argv)
-    settings = settings_from(arguments)
-    console = console_from(arguments)
-    from src.orchestration.training.demo_model_trainer import DemoModelTrainer
-
-    trainer = DemoModelTrainer(
-        settings,
-        validate_only=arguments.validate_only,
-        with_challengers=arguments.with_challengers,
-        console=console,
-        present=arguments.present,
-    )
-    report = trainer.run_training_pipeline()
-    follow_up = None if arguments.validate_only else "python train_demo_models.py --validate-only"
-    print_result(arguments, trainer.workflow, report, follow_up)
-    return trainer.workflow.exit_code
-
 
 if __name__ == "__main__":
     sys.exit(run_script(main))

@@ -21,6 +21,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from src.commands import as_started, install_command
+
 
 class DemoError(Exception):
     """Say what happened, where, why, and what to type next.
@@ -42,7 +44,7 @@ class DemoError(Exception):
         self.message = message
         self.where = where
         self.cause = cause
-        self.hint = hint
+        self.hint = hint and as_started(hint)
         self.facts: dict[str, Any] = {}  # what the report keeps of the failed stage
 
     def as_dict(self) -> dict[str, str | None]:
@@ -126,6 +128,6 @@ def missing_package(error: ModuleNotFoundError) -> CannotRunError:
     return CannotRunError(
         f"the package {error.name} is not installed",
         where=sys.executable,
-        cause="requirements.txt was installed into another Python, or not at all",
-        hint=f"source .venv/bin/activate, or: {sys.executable} -m pip install -r requirements.txt",
+        cause="the requirements were installed into another Python, or not at all",
+        hint=f"source .venv/bin/activate, or: {install_command()}",
     )

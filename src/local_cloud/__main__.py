@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from src.commands import as_started
 from src.errors import DemoError, UsageError, missing_package
 from src.local_cloud.local_cloud import LocalCloud, usable
 from src.reporting.terminal.console import Console
@@ -35,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
     parser = _Parser(
-        prog="python -m src.local_cloud",
+        prog=as_started("python -m src.local_cloud"),
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import shutil
-import sys
 import tempfile
 import time
 from collections import deque
@@ -15,6 +14,7 @@ from shlex import quote
 from types import TracebackType
 from typing import Any, Literal, NoReturn
 
+from src.commands import started_command
 from src.errors import BusyError, CannotRunError, UnreachableError
 from src.local_cloud.servers.folder_lock import FolderLock
 from src.local_cloud.servers.postgres_server import connect_arguments
@@ -194,7 +194,7 @@ class LocalCloud:
         hint = "wait until it has ended, then run the same command again"
         if lock is self._server_lock:
             hint = "where `python -m src.local_cloud up` runs, press Ctrl-C; " + hint
-        elif Path(sys.argv[0]).name == "run_demo_pipeline.py":
+        elif started_command() == "run":
             hint = (
                 "wait for it, or give the same command a folder of its own: DEMO_STATE_DIR=.demo2"
             )

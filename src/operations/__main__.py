@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from src.commands import as_started
 from src.operations import cleanup
 from src.orchestration.command_line import Parser, run_script
 
@@ -15,7 +16,11 @@ COMMANDS = {"cleanup": cleanup}
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = Parser(prog="python -m src.operations", description=__doc__, allow_abbrev=False)
+    parser = Parser(
+        prog=as_started("python -m src.operations"),
+        description=as_started(__doc__ or ""),
+        allow_abbrev=False,
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         text = module.__doc__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from src.commands import as_started
 from src.errors import WarehouseError
 from src.orchestration.environment import DemoEnvironment
 from src.reporting.terminal.console import Console
@@ -56,9 +57,8 @@ def clean_up(environment: DemoEnvironment, console: Console, *, yes: bool, wareh
         )
     if not yes:
         if found or has_schema:
-            console.line(
-                "Nothing was removed. To remove all of this: python -m src.operations cleanup --yes"
-            )
+            command = as_started("python -m src.operations cleanup --yes")
+            console.line(f"Nothing was removed. To remove all of this: {command}")
         return 0
     if has_schema:
         with environment.redshift.transaction():

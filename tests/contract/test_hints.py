@@ -103,7 +103,7 @@ def test_each_command_that_is_proposed_can_be_typed(place, command):
 REPLACING = {
     "src/orchestration/training/training_data.py",
     "src/orchestration/validation/check.py",
-    "run_demo_pipeline.py",
+    "src/orchestration/pipeline/command.py",
 }  # they look at what is loaded first; examples of --help
 HARMLESS = ("--dry-run", "--resume", "--load-mode merge", "--input-dir")
 

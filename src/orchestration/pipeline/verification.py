@@ -7,8 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from src.commands import ROOT
 from src.domain.dataset import LEDGER_NAME, DatasetManifest
 from src.errors import QualityError
 from src.orchestration.environment import DemoEnvironment
@@ -25,7 +27,6 @@ from src.settings import Settings
 if TYPE_CHECKING:
     from src.infrastructure.warehouse.load_plan import TableLoad
 
-ROOT = Path(__file__).parents[3]
 _REJECTED = "SELECT table_name, record_key, rule FROM concert_dw.rejected_records"
 
 
@@ -164,6 +165,7 @@ def _inspection(failed: CheckResult, settings: Settings, run_id: str, *, is_publ
     if not sql or ":newest_sale" in sql:
         return psql
     variable = f" -v run_id=\"'{run_id}'\"" if ":run_id" in sql else ""
+    file = failed.file if Path(failed.file).is_file() else quote(str(ROOT / failed.file))
     if is_published:
-        return f"{psql}{variable} -f {failed.file}"
-    return f"sed s/concert_dw/{schema}/g {failed.file} | {psql}{variable}"
+        return f"{psql}{variable} -f {file}"
+    return f"sed s/concert_dw/{schema}/g {file} | {psql}{variable}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from src.commands import as_started, is_checkout
 from src.settings import Settings
 
 Verdict = Literal["passed", "failed", "skipped"]
@@ -24,15 +25,20 @@ def next_run(settings: Settings) -> str:
     is_local = settings.target == "local"
     is_new = is_local and not (folder.is_dir() and any(folder.iterdir()))
     target = "" if is_local else f" --target {settings.target}"
-    return f"python run_demo_pipeline.py{target}{'' if is_new else ' --dry-run'}"
+    return as_started(f"python run_demo_pipeline.py{target}{'' if is_new else ' --dry-run'}")
 
 
 @dataclass(frozen=True)
 class Context:
-    """What checks look at: a checkout, and the settings of the run."""
+    """What checks look at: a checkout or an installed package, and the settings of the run."""
 
     root: Path
     settings: Settings
+
+    @property
+    def is_checkout(self) -> bool:
+        """Tell whether the root has the scripts and documents too, not just the package."""
+        return is_checkout(self.root)
 
     def read(self, path: str) -> str:
         """Return a file of the checkout as text."""
@@ -85,11 +91,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One check: its name on the command line, what it is about, and how it looks."""
+    """One check: its name on the command line, what it is about, and how it looks.
+
+    One that reads scripts or documents needs a checkout: without one it is skipped.
+    """
 
     name: str
     title: str
     look: Callable[[Context], Finding]
+    needs_checkout: bool = False
 
 
 def judge(expected: str, found: str, problems: Iterable[str], hint: str | None = None) -> Finding:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from src.commands import ROOT, as_started
 from src.errors import UsageError, missing_package
 from src.orchestration.validation import (
     aws_target,
@@ -31,7 +32,7 @@ from src.reporting.terminal.console import Console
 from src.settings import Settings
 
 SHOWN_DETAILS = 12
-ROOT = Path(__file__).parents[3]
+NO_CHECKOUT = "it reads files of a checkout; this package is installed without them"
 EVERYWHERE = (*structure.CHECKS, *interface.CHECKS, *documents.CHECKS)
 BY_TARGET = {"local": local_target.CHECKS, "aws": aws_target.CHECKS}
 
@@ -99,6 +100,7 @@ class DemoPipelineValidator:
         clock = time.monotonic()
         with self.console.stage(index, len(self.checks), check.name) as progress:
             finding = self._look(check)
+            finding = replace(finding, hint=finding.hint and as_started(finding.hint))
             text = f"{finding.expected}: {finding.found}"
             if finding.verdict != "passed":
                 text = check.title
@@ -113,6 +115,8 @@ class DemoPipelineValidator:
         }
 
     def _look(self, check: Check) -> Finding:
+        if check.needs_checkout and not self._context.is_checkout:
+            return Finding("skipped", check.title, NO_CHECKOUT)
         try:
             return check.look(self._context)
         except ModuleNotFoundError as error:

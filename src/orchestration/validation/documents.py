@@ -193,9 +193,9 @@ def _anchors(page: Path) -> set[str]:
 
 
 CHECKS = (
-    Check("env_example", ".env.example against the settings", env_example),
-    Check("settings_page", "the page of settings", settings_page),
-    Check("guide", "the presenter's guide", guide),
-    Check("links", "links between the documents", links),
-    Check("commands", "commands in the documents", commands),
+    Check("env_example", ".env.example against the settings", env_example, needs_checkout=True),
+    Check("settings_page", "the page of settings", settings_page, needs_checkout=True),
+    Check("guide", "the presenter's guide", guide, needs_checkout=True),
+    Check("links", "links between the documents", links, needs_checkout=True),
+    Check("commands", "commands in the documents", commands, needs_checkout=True),
 )

@@ -8,9 +8,10 @@ import re
 import time
 from pathlib import Path
 
+from src import commands
 from src.orchestration.validation.check import Check, Context, Finding, judge
 
-SCRIPTS = ("run_demo_pipeline.py", "train_demo_models.py", "validate_demo_pipeline.py")
+SCRIPTS = tuple(commands.SCRIPTS.values())
 HELP_WITHIN_S = 1.0
 HELP_ATTEMPTS = 3  # the best counts: a busy machine is no fault of the script
 
@@ -163,7 +164,7 @@ def _signature(method: ast.FunctionDef, name: str) -> str:
 
 
 CHECKS = (
-    Check("scripts", "the three scripts", scripts),
-    Check("options", "the scripts' options", options),
-    Check("interfaces", "the classes and methods to build on", interfaces),
+    Check("scripts", "the three scripts", scripts, needs_checkout=True),
+    Check("options", "the scripts' options", options, needs_checkout=True),
+    Check("interfaces", "the classes and methods to build on", interfaces, needs_checkout=True),
 )

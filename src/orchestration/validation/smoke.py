@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from src.commands import SCRIPTS
 from src.orchestration.environment import temporary_state_folder
 from src.orchestration.validation.check import Check, Context, Finding, judge
 from src.orchestration.validation.structure import schema_problems
@@ -35,8 +36,10 @@ def smoke(context: Context) -> Finding:
 
 def _run(context: Context, run: str, options: tuple[str, ...], folder: Path) -> list[str]:
     name, *mode = run.split()
+    command = next(command for command, script in SCRIPTS.items() if script == name)
+    program = (str(context.root / name),) if context.is_checkout else ("-m", "src", command)
     done = context.python(
-        str(context.root / name), *mode, *options, "--target", "local", "--json", "--report-dir",
+        *program, *mode, *options, "--target", "local", "--json", "--report-dir",
         f"{folder}/reports", *(("--output-dir", f"{folder}/models") if "train" in name else ()),
         timeout_s=TIMEOUT_S, DEMO_STATE_DIR=str(folder),
     )  # fmt: skip

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import metadata
 from pathlib import Path
 
+from src.commands import DISTRIBUTION, install_command
 from src.orchestration.validation.check import Check, Context, Finding, judge, next_run
 
 # The names users and CI rely on; inside the packages, `imports` and the tests look further.
@@ -91,7 +93,7 @@ def imports(context: Context) -> Finding:
     """Every module below src can be imported with what requirements.txt installs."""
     problems = context.probe("imports")
     modules = sum(1 for _ in (context.root / "src").rglob("*.py"))
-    hint = f"{sys.executable} -m pip install -r requirements.txt"
+    hint = install_command()
     return judge(f"{modules} modules of src import", "all of them", problems, hint)
 
 
@@ -183,16 +185,10 @@ def python_version(context: Context) -> Finding:
 
 def dependencies(context: Context) -> Finding:
     """Every package of requirements.txt is installed, in the pinned range."""
-    from importlib import metadata
-
     from packaging.requirements import InvalidRequirement, Requirement
 
-    problems, count = [], 0
-    for line in context.read("requirements.txt").splitlines():
-        text = line.split("#")[0].strip()
-        if not text:
-            continue
-        count += 1
+    wanted_texts, problems = _requirements(context), []
+    for text in wanted_texts:
         try:
             wanted = Requirement(text)
             found = metadata.version(wanted.name)
@@ -205,14 +201,25 @@ def dependencies(context: Context) -> Finding:
                 problems.append(f"{wanted.name} is not pinned")
             elif not wanted.specifier.contains(found, prereleases=True):
                 problems.append(f"{wanted.name} {found} is outside {wanted.specifier}")
-    hint = f"{sys.executable} -m pip install -r requirements.txt"
-    return judge(f"{count} packages, in the pinned ranges", "all of them", problems, hint)
+    hint = install_command()
+    return judge(
+        f"{len(wanted_texts)} packages, in the pinned ranges", "all of them", problems, hint
+    )
+
+
+def _requirements(context: Context) -> list[str]:
+    """Return requirements.txt without comments; an installed package has it in its metadata."""
+    if not context.is_checkout:
+        listed = metadata.requires(DISTRIBUTION) or []
+        return [text for text in listed if "extra ==" not in text]
+    lines = (line.split("#")[0].strip() for line in context.read("requirements.txt").splitlines())
+    return [line for line in lines if line]
 
 
 CHECKS = (
     Check("python", "the Python that runs this", python_version),
     Check("dependencies", "the packages of requirements.txt", dependencies),
-    Check("file_structure", "the files everybody relies on", file_structure),
+    Check("file_structure", "the files everybody relies on", file_structure, needs_checkout=True),
     Check("imports", "the modules below src", imports),
     Check("sql_files", "the SQL, as Redshift reads it", sql_files),
     Check("report_schemas", "the reports' JSON Schemas", report_schemas),

@@ -24,7 +24,7 @@ from tests.aws.validating import Played, refusal
 from tests.conftest import ROOT
 
 SCHEMA = json.loads((ROOT / "src/reporting/schemas/validation_report.schema.json").read_text())
-COPIED = ("*.py", "*.txt", "*.md", "src", "docs", "tests", ".env.example")
+COPIED = ("*.py", "*.txt", "*.md", "*.toml", "LICENSE", "src", "docs", "tests", ".env.example")
 
 
 @pytest.fixture

@@ -167,6 +167,9 @@ BROKEN = [
     ("commands", replacing(GUIDE, "--raw-format parquet", "--raw-format xml"), "xml"),
     ("commands", replacing(GUIDE, "reset    # all", "restart  # all"), "invalid choice"),
     ("commands", replacing("README.md", "```sh", "```"), "no language"),
+    ("commands", replacing("README.md", "concert-demo train", "concert-demo learn"), "learn"),
+    ("commands", replacing("README.md", "concert-demo run --artists", "concert-demo run --bands"),
+     "--bands"),
     ("commands", replacing("README.md", "--json | jq .steps", "--json | jq '.steps"), "quotation"),
 ]  # fmt: skip
 

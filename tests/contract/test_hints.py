@@ -4,13 +4,17 @@ import ast
 import importlib
 import re
 import shlex
+import sys
 
 import pytest
 
+from src.__main__ import COMMANDS
+from src.commands import as_started
 from src.errors import UsageError
 from tests.conftest import ROOT
 
 FILES = [*sorted((ROOT / "src").rglob("*.py")), *sorted(ROOT.glob("*_demo_*.py"))]
+FILES.remove(ROOT / "src/commands.py")  # it has patterns of commands
 SCRIPTS = ("run_demo_pipeline", "train_demo_models", "validate_demo_pipeline")
 MODULES = ("src.local_cloud", "src.operations")
 # A command ends where the sentence goes on.
@@ -68,11 +72,15 @@ def parser_of(name):
     return importlib.import_module(name).build_parser()
 
 
+def filled(command):
+    """Return a command as it is typed, with something where an f-string puts something."""
+    command = command.split(" or ")[0].split(" -- ")[0]
+    return re.sub(r"(?<=\S)\0", "", command).replace("\0", "X")
+
+
 def check(command):
     """Raise unless a command can be typed as it is written."""
-    command = command.split(" or ")[0].split(" -- ")[0]
-    filled = re.sub(r"(?<=\S)\0", "", command).replace("\0", "X")  # what an f-string puts there
-    words = [word for word in shlex.split(filled)[1:] if word != "--help"]
+    words = [word for word in shlex.split(filled(command))[1:] if word != "--help"]
     if words[0] == "-m" and words[1].split(".")[0] in FOREIGN:
         return
     if words[0] == "-m":
@@ -98,6 +106,42 @@ def test_each_command_that_is_proposed_can_be_typed(place, command):
         check(command)
     except UsageError as error:
         pytest.fail(f"{place}: {command}: {error}")
+
+
+@pytest.mark.parametrize("program", ["concert-demo", "python -m src"])
+def test_each_command_can_be_typed_as_the_program_was_started(program, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [f"{program} run"])
+    for place, command in set(commands()):
+        if command.split()[1:3] == ["-m", "tests.contract.reference_pages"]:
+            continue  # proposed by checks that need a checkout
+        shown = as_started(filled(command))
+        if shown.split()[1:2] == ["-m"] and shown.split()[2] in FOREIGN:
+            continue
+        assert shown.startswith(f"{program} "), f"{place}: {shown}"
+        name, *words = shlex.split(shown.removeprefix(program))
+        parser = importlib.import_module(COMMANDS[name][0]).build_parser()
+        if words:
+            parser.parse_args([word for word in words if word != "--help"])
+
+
+def test_each_command_that_is_printed_is_the_one_to_type():
+    """Errors and findings pass their hints through `as_started`; what is printed must do so."""
+    wrong = []
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            called = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2]
+            if called not in ("line", "print", "print_answer"):
+                continue
+            translated = {id(part) for inner in ast.walk(node) if isinstance(inner, ast.Call)
+                          and ast.unparse(inner.func) == "as_started"
+                          for part in ast.walk(inner)}  # fmt: skip
+            wrong += [
+                f"{file.relative_to(ROOT)}:{node.lineno}: {part.value}"
+                for part in ast.walk(node)
+                if isinstance(part, ast.Constant) and id(part) not in translated
+                and COMMAND.search(str(part.value))
+            ]  # fmt: skip
+    assert not wrong
 
 
 REPLACING = {

@@ -24,7 +24,7 @@ from tests.aws.validating import Played, refusal
 from tests.conftest import ROOT
 
 SCHEMA = json.loads((ROOT / "src/reporting/schemas/validation_report.schema.json").read_text())
-COPIED = ("*.py", "*.txt", "*.md", "src", "docs", "tests", ".env.example")
+COPIED = ("*.py", "*.txt", "*.md", "*.toml", "LICENSE", "src", "docs", "tests", ".env.example")
 
 
 @pytest.fixture
@@ -167,6 +167,9 @@ BROKEN = [
     ("commands", replacing(GUIDE, "--raw-format parquet", "--raw-format xml"), "xml"),
     ("commands", replacing(GUIDE, "reset    # all", "restart  # all"), "invalid choice"),
     ("commands", replacing("README.md", "```sh", "```"), "no language"),
+    ("commands", replacing("README.md", "concert-demo train", "concert-demo learn"), "learn"),
+    ("commands", replacing("README.md", "concert-demo run --artists", "concert-demo run --bands"),
+     "--bands"),
     ("commands", replacing("README.md", "--json | jq .steps", "--json | jq '.steps"), "quotation"),
 ]  # fmt: skip
 

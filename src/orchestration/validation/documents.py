@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from src.__main__ import COMMANDS
+from src.commands import PROGRAM
 from src.orchestration.validation.check import Check, Context, Finding, judge
 from src.orchestration.validation.interface import SCRIPTS
 from src.settings import Settings
@@ -155,6 +157,10 @@ def _our_commands(line: str) -> Iterator[tuple[str, list[str]]]:
                 yield words[1].removesuffix(".py"), words[2:]
             elif words[1] == "-m" and words[2].startswith("src."):
                 yield f"{words[2]}.__main__", words[3:]
+        elif len(words) > 1 and words[0] == PROGRAM:
+            if words[1] not in COMMANDS:
+                raise ValueError(f"{PROGRAM} has no command {words[1]}")
+            yield COMMANDS[words[1]][0], words[2:]
         elif words and words[0].removeprefix("./") in SCRIPTS:
             yield words[0].removeprefix("./").removesuffix(".py"), words[1:]
         words = []

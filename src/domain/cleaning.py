@@ -242,12 +242,15 @@ def _record(spec: TableSpec) -> str:
     An empty text and COPY's NULL are null; rare control characters become their pictures. That
     frees CHR(1), which stands for the quotes around names and values until texts are escaped.
     """
-    absent = ", ".join(map(texts.literal, texts.ABSENT))
+    # With a mark behind them: Redshift compares without trailing blanks, Spark with them.
+    absent = ", ".join(texts.literal(f"{text}.") for text in texts.ABSENT)
     pieces = []
     for index, name in enumerate(spec.column_names):
         raw = f"raw__{name}"
         text = f"REPLACE({_shortened(raw)}, CHR(1), '{_PICTURES[0]}')"
-        shown = f"CASE WHEN {raw} IN ({absent}) THEN 'null' ELSE CHR(1) || {text} || CHR(1) END"
+        shown = (
+            f"CASE WHEN {raw} || '.' IN ({absent}) THEN 'null' ELSE CHR(1) || {text} || CHR(1) END"
+        )
         before = texts.literal(f"{',' if index else '{'}\x01{name}\x01:")
         pieces.append(f"{before} || COALESCE({shown}, 'null')")
     record = " || ".join(pieces) + " || '}'"

@@ -20,7 +20,11 @@ def write_slides(
     """Write the sales model's charts; returns the paths of the files."""
     errors = [(str(row["model"]), float(row["mae"]), f"R² {row['r2']:.3f}") for row in leaderboard]
     losses = [
-        (str(row["feature"]), float(row["mean"]), f"± {row['sd']:.3f}")
+        (
+            str(row["feature"]),
+            float(row["mean"]),
+            f"± {row['sd']:.3f}" + (", not significant" if row["is_zero"] else ""),
+        )
         for row in model["importance"][:SHOWN_FEATURES]
     ]
     drawings = {

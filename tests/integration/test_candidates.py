@@ -109,7 +109,7 @@ def test_a_model_worse_than_the_champion_is_not_promoted(loaded_small, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(
             ticket_sales_prediction_service, "point_model",
-            lambda random_state, trees: point_model(random_state, 25),
+            lambda random_state, trees: point_model(random_state, 5),
         )  # fmt: skip
         patch.setattr(
             sales_training, "baselines",

@@ -122,7 +122,7 @@ def test_a_late_view_reads_what_is_there(ask):
         "SELECT * FROM pg_get_late_binding_view_cols() cols(view_schema name, view_name name, "
         "col_name name, col_type varchar, col_num int)"
     )
-    assert (SCHEMA, "late", "n", "character varying", 1) in found
+    assert (SCHEMA, "late", "n", "character varying(5)", 1) in found
     [(shown,)] = ask(f"SHOW VIEW {SCHEMA}.late")
     assert shown.endswith("WITH NO SCHEMA BINDING;")
 

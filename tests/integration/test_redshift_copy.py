@@ -222,10 +222,11 @@ def test_keys_are_recorded_but_not_enforced(cloud, table):
     table.connection.commit()
     with superuser_of(cloud) as superuser, superuser.cursor() as cursor:
         cursor.execute(
-            "SELECT kind FROM redshift_local.declared_keys WHERE tbl = to_regclass(%s)",
+            "SELECT contype::text FROM redshift_local.pg_constraint "
+            "WHERE conrelid = to_regclass(%s) AND contype = 'p'",
             (table.name,),
         )
-        assert cursor.fetchall() == [("primarykey",)]
+        assert cursor.fetchall() == [("p",)]
 
 
 @conforms(

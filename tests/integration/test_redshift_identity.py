@@ -9,7 +9,6 @@ import sys
 import textwrap
 import time
 
-import psycopg
 import psycopg2
 import pytest
 
@@ -87,13 +86,6 @@ def test_reset_all_keeps_what_the_start_asked_for(address):
 def test_a_pool_gets_a_connection_back(client):
     client.reset()  # what it sends depends on the version
     assert value(client, "SELECT 1") == 1
-
-
-def test_the_real_version_is_for_psql_alone(address):
-    with psycopg.connect(**address, application_name="psql") as connection:
-        assert connection.info.server_version > 100000
-    with psycopg.connect(**address, application_name="psql2") as connection:
-        assert connection.info.server_version == 80002
 
 
 # -- TLS -----------------------------------------------------------------------------------

@@ -83,8 +83,11 @@ class Front:
         client.limit_time(self._authentication_s)
         code, body = client.read_startup()
         for _ in range(2):  # each may be requested once
-            if code in (messages.SSL_REQUEST, messages.GSS_REQUEST):
-                client.send_bytes(b"N")  # loopback only
+            if code == messages.SSL_REQUEST and self._tls is not None:
+                client.start_tls(self._tls)
+                code, body = client.read_startup()
+            elif code in (messages.SSL_REQUEST, messages.GSS_REQUEST):
+                client.send_bytes(b"N")
                 code, body = client.read_startup()
         if code == messages.CANCEL_REQUEST:
             self._cancel(body)

@@ -229,9 +229,9 @@ class LocalCloud:
             return found
         if found is None:
             raise UnreachableError(
-                "the local servers do not come up",
+                f"the local servers did not start within {ATTACH_TIMEOUT_S:.0f} s",
                 where=str(self.folder),
-                cause=f"process {self._server_lock.holder()} has been starting them",
+                cause=f"process {self._server_lock.holder()} is starting them",
                 hint="end that process, then run the same command again",
             )
         if self._role == "visitor":

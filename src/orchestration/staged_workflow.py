@@ -145,7 +145,7 @@ class WorkflowOwner:
             return
         lines = cloud.write_client_files()
         console = self.workflow.console
-        console.line("\nThe servers are still up. Look inside, from another shell:\n")
+        console.line("\nThe servers are still up. Connect from another shell:\n")
         console.line(f"  {as_started('python -m src.local_cloud psql')}")
         console.line(f"  {lines['psql']}")
         console.line(f"  {lines['aws']}")

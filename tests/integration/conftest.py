@@ -97,3 +97,17 @@ def columns(**changes):
         "at": pa.array([1704164645000000, None], pa.timestamp("us", tz="UTC")),
     }
     return {**base, **changes}
+
+
+@pytest.fixture(scope="module")
+def execute(cloud):
+    """Run a statement on a connection of the module's; returns its rows, or how many it changed."""
+    with contextlib.closing(cloud.connect_redshift()) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+
+        def run(statement, arguments=None):
+            cursor.execute(statement, arguments)
+            return cursor.fetchall() if cursor.description else cursor.rowcount
+
+        yield run

@@ -11,20 +11,11 @@ TEXTS = st.text(alphabet="aB \u00e9", max_size=5)
 
 
 @pytest.fixture(scope="module")
-def run(cloud):
-    connection = cloud.connect_redshift()
-    connection.autocommit = True
-    cursor = connection.cursor()
-
-    def execute(statement, arguments=None):
-        cursor.execute(statement, arguments)
-        return cursor.fetchall() if cursor.description else cursor.rowcount
-
+def run(execute):
     execute("CREATE SCHEMA IF NOT EXISTS comparisons")
     execute("DROP TABLE IF EXISTS comparisons.t")
     execute("CREATE TABLE comparisons.t (v VARCHAR(20), w VARCHAR(20), c CHAR(10))")
-    yield execute
-    connection.close()
+    return execute
 
 
 @conforms(

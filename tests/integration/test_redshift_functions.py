@@ -16,21 +16,12 @@ D = "CAST('{}' AS TIMESTAMP)".format
 
 
 @pytest.fixture(scope="module")
-def run(cloud):
-    connection = cloud.connect_redshift()
-    connection.autocommit = True
-    cursor = connection.cursor()
-
-    def execute(statement, arguments=None):
-        cursor.execute(statement, arguments)
-        return cursor.fetchall() if cursor.description else cursor.rowcount
-
+def run(execute):
     execute("CREATE SCHEMA IF NOT EXISTS functions")
     execute("DROP TABLE IF EXISTS functions.t")
     execute("CREATE TABLE functions.t (g VARCHAR(5), n INTEGER, s VARCHAR(10))")
     execute("INSERT INTO functions.t VALUES ('a', 1, 'x'), ('a', 3, 'y'), ('b', 4, NULL)")
-    yield execute
-    connection.close()
+    return execute
 
 
 ANSWERS = [

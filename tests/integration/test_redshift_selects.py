@@ -9,21 +9,12 @@ from tests.conformance import conforms
 
 
 @pytest.fixture(scope="module")
-def run(cloud):
-    connection = cloud.connect_redshift()
-    connection.autocommit = True
-    cursor = connection.cursor()
-
-    def execute(statement, arguments=None):
-        cursor.execute(statement, arguments)
-        return cursor.fetchall() if cursor.description else cursor.rowcount
-
+def run(execute):
     execute("DROP SCHEMA IF EXISTS selects CASCADE")
     execute("CREATE SCHEMA selects")
     execute("CREATE TABLE selects.t (x INT, y INT, total INT, v VARCHAR(5))")
     execute("INSERT INTO selects.t VALUES (1, 2, 100, 'a'), (3, 4, 200, 'b')")
-    yield execute
-    connection.close()
+    return execute
 
 
 @conforms(

@@ -41,7 +41,7 @@ def build_parser() -> Any:
     data.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the newest run, if it did not succeed, behind its last finished stage",
+        help="resume the newest run after its last completed stage, if it did not succeed",
     )
     where = parser.add_argument_group("where and how")
     add_setting(where, "raw_bucket", metavar="NAME")

@@ -35,7 +35,9 @@ def build_parser() -> Any:
     )
     checks.add_argument("--list", action="store_true", help="list the checks, and run none")
     checks.add_argument(
-        "--smoke", action="store_true", help="also run both scripts, tiny, in a temporary folder"
+        "--smoke",
+        action="store_true",
+        help="also run both scripts on small data, in a temporary folder",
     )
     checks.add_argument(
         "--strict", action="store_true", help="a check that was skipped counts as failed"

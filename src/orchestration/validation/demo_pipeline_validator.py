@@ -100,7 +100,11 @@ class DemoPipelineValidator:
         clock = time.monotonic()
         with self.console.stage(index, len(self.checks), check.name) as progress:
             finding = self._look(check)
-            finding = replace(finding, hint=finding.hint and as_started(finding.hint))
+            finding = replace(
+                finding,
+                hint=finding.hint and as_started(finding.hint),
+                details=[as_started(detail) for detail in finding.details],
+            )
             text = f"{finding.expected}: {finding.found}"
             if finding.verdict != "passed":
                 text = check.title

@@ -155,7 +155,7 @@ def check_sales_champion(
     drifted = [row["feature"] for row in moved["features"] if row["has_drifted"]]
     # Reported only: history features and the calendar always move.
     found = ", ".join(drifted[:5]) or moved["verdict"]
-    checks.append(ModelCheck("drift since training", "reported, not judged", found, "skipped"))
+    checks.append(ModelCheck("drift since training", "reported only", found, "skipped"))
     return facts, checks
 
 

@@ -1,5 +1,6 @@
 """Servers that one process keeps up are used by the others, and by no two runs at once."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -131,9 +132,16 @@ def test_the_printed_psql_line_works_in_a_shell(up):
 # -- a server that ends ------------------------------------------------------------------------
 
 
+def named(children):
+    """Yield processes with their names; one that ends while it is looked at is left out."""
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield child.name(), child
+
+
 def servers_of(process):
     """Return the processes of a host's servers by name."""
-    return {child.name(): child for child in psutil.Process(process.pid).children()}
+    return dict(named(psutil.Process(process.pid).children()))
 
 
 def works(cloud):
@@ -217,11 +225,17 @@ def test_no_variable_of_another_program_reaches_the_local_cloud(folder, names):
             assert works(cloud)
             shown = [query(cloud, f"SHOW {name}") for name in ("client_encoding", "TimeZone")]
             assert shown == [[("UTF8",)], [("UTC",)]]
-            for child in psutil.Process().children(recursive=True):
-                if child.name() in ("rclone", "postgres"):
-                    inherited = set(child.environ()) & set(HOSTILE) - {"TZ", "LC_ALL"}
+            seen = set()
+            for name, child in named(psutil.Process().children(recursive=True)):
+                if name not in ("rclone", "postgres"):
+                    continue
+                with contextlib.suppress(psutil.NoSuchProcess):  # one of PostgreSQL's workers
+                    environment = child.environ()
+                    seen.add(name)
+                    inherited = set(environment) & set(HOSTILE) - {"TZ", "LC_ALL"}
                     assert inherited <= {"RCLONE_CONFIG", "PGDATA"}
-                    assert "never-inherited" not in str(child.environ())
+                    assert "never-inherited" not in str(environment)
+            assert seen == {"rclone", "postgres"}
         # Another cloud of this process may still hide libpq's variables: they come back after it.
         kept = {**processes._libpq_variables._hidden, **os.environ}
         assert {name: kept.get(name) for name in names} == {n: HOSTILE[n] for n in names}

@@ -41,8 +41,8 @@ def conforms(
 def marked_tests() -> list[tuple[str, Any, dict[str, Any]]]:
     """Return (file, function, mark) of every marked test, in the order of the files."""
     found = []
-    for path in sorted((ROOT / "tests/integration").glob("test_redshift_*.py")):
-        module = importlib.import_module(f"tests.integration.{path.stem}")
+    for path in sorted((ROOT / "tests/integration/redshift").glob("test_redshift_*.py")):
+        module = importlib.import_module(f"tests.integration.redshift.{path.stem}")
         for name, value in vars(module).items():
             if name.startswith("test_"):
                 for mark in getattr(value, "pytestmark", []):

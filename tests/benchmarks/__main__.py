@@ -274,7 +274,7 @@ def models():
         TicketSalesPredictionService,
         point_model,
     )
-    from tests.unit.sales_rows import sales_rows
+    from tests.unit.modelling.sales_rows import sales_rows
 
     rows, batch = sales_rows(8_000), sales_rows(2_000, seed=1)
     service = TicketSalesPredictionService(1)

@@ -24,7 +24,7 @@ from src.local_cloud.servers.server_folder import data_folder
 from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.settings import Settings
 from tests.conftest import SMALL, Script
-from tests.integration.test_pipeline import leftovers, warehouse
+from tests.integration.pipeline.test_pipeline import leftovers, warehouse
 
 PATIENCE_S = 90
 # The parts of a run by what their command lines say; the script itself is its own process.

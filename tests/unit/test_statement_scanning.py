@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from src.local_cloud.redshift.statements import dispatch
 from src.sql import scanning
 from src.sql.refusal import Refusal
-from tests.integration.test_redshift_attacks import COMMENTS, QUERIES, STATEMENTS
-from tests.integration.test_redshift_functions import ANSWERS
+from tests.integration.redshift.test_redshift_attacks import COMMENTS, QUERIES, STATEMENTS
+from tests.integration.redshift.test_redshift_functions import ANSWERS
 
 PLAIN = [
     "SELECT a FROM t WHERE b = 'x' AND c IN (1, 2)",

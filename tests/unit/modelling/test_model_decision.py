@@ -14,7 +14,7 @@ from src.services.modelling.model_decision import (
     warnings_of,
 )
 from src.services.modelling.time_split import completed
-from tests.unit.sales_rows import sales_rows
+from tests.unit.modelling.sales_rows import sales_rows
 
 VERDICTS = st.sampled_from(["better", "indistinguishable", "worse"])
 GATES = st.sampled_from(["passed", "failed", "skipped"])

@@ -13,7 +13,7 @@ from src.services import venue_popularity_service as venue_module
 from src.services.features.feature_catalog import COUNTS
 from src.services.ticket_sales_prediction_service import PREDICTED
 from src.services.venue_popularity_service import FORECAST
-from tests.unit.sales_rows import sales_rows, small_sales_model, small_venue_model
+from tests.unit.modelling.sales_rows import sales_rows, small_sales_model, small_venue_model
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats()

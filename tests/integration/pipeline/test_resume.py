@@ -12,7 +12,7 @@ from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOr
 from src.orchestration.pipeline.resuming import unfinished_run
 from src.settings import Settings
 from tests.conftest import SMALL, Script
-from tests.integration.test_pipeline import report_of, warehouse
+from tests.integration.pipeline.test_pipeline import report_of, warehouse
 
 STEPS = ["s3_buckets", "data_generation", "glue_etl", "redshift_load", "data_verification"]
 

@@ -14,7 +14,7 @@ from src.infrastructure.storage.s3_storage import S3Storage
 from src.infrastructure.warehouse.data_api import DataApiConnection
 from tests.aws.data_api import PlayedDataApi
 from tests.aws.validating import refusal
-from tests.integration.test_loader import ROLE, ROWS, counts, plan
+from tests.integration.pipeline.test_loader import ROLE, ROWS, counts, plan
 
 TARGET = {"Database": "dev", "WorkgroupName": "demo"}
 

@@ -21,7 +21,7 @@ from src.local_cloud.servers import postgres_server, processes
 from src.local_cloud.servers.postgres_server import PostgresServer, may_pass
 from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.settings import Settings
-from tests.integration.test_loader import ROWS
+from tests.integration.pipeline.test_loader import ROWS
 from tests.waiting import wait_until
 
 SIZES = {"artists": 40, "venues": 20, "concerts": 200, "sales": 1500}

@@ -13,7 +13,7 @@ from src.services.venue_popularity_service import (
     VenuePopularityService,
     popularity_score,
 )
-from tests.unit.sales_rows import sales_rows
+from tests.unit.modelling.sales_rows import sales_rows
 
 SHOW = {"capacity": 800, "starts_at": "2025-03-07 20:00:00", "popularity": 55, "base_price": 40,
         "genre": "rock", "city": "Oslo", "lead_days": 60}  # fmt: skip

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from src.errors import ModelError
 from src.services.features.feature_catalog import SALES_FEATURES, Feature, SalesEncoder, refuse_late
-from tests.unit.sales_rows import sales_rows
+from tests.unit.modelling.sales_rows import sales_rows
 
 
 def test_every_sales_feature_is_known_when_tickets_go_on_sale():

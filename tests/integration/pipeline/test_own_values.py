@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from tests.conftest import Script
-from tests.integration.test_pipeline import SCHEMA, warehouse
+from tests.integration.pipeline.test_pipeline import SCHEMA, warehouse
 from tests.integration.test_report_page import text_of
 
 FILES = {

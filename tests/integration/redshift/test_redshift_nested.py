@@ -9,7 +9,7 @@ import re
 import pytest
 
 from tests.conformance import conforms
-from tests.integration.test_redshift_functions import ANSWERS, D
+from tests.integration.redshift.test_redshift_functions import ANSWERS, D
 
 # (type of the answer, expression with a place, type of what stands there)
 PLACES = [

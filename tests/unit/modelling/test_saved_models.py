@@ -22,7 +22,7 @@ from src.services.modelling import model_files
 from src.services.ticket_sales_prediction_service import PREDICTED
 from src.services.venue_popularity_service import FORECAST
 from tests.conftest import ROOT
-from tests.unit.sales_rows import sales_rows, small_sales_model, small_venue_model
+from tests.unit.modelling.sales_rows import sales_rows, small_sales_model, small_venue_model
 
 COUNTS = ("artist_prior_shows", "venue_prior_shows", "city_competition")
 SHARES = ("artist_prior_sell_through", "venue_prior_sell_through", "city_prior_sell_through")

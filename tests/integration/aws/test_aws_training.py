@@ -8,7 +8,7 @@ from src.orchestration import environment
 from src.orchestration.training.demo_model_trainer import DemoModelTrainer
 from src.services.modelling import sales_training, venue_training
 from tests.aws.scenario import Account, ImpatientEnvironment, Scenario
-from tests.integration.test_aws_faults import failing
+from tests.integration.aws.test_aws_faults import failing
 
 CALLS = [
     "sts.GetCallerIdentity", "s3.ListObjectsV2", "s3.GetObject", "s3.PutObject", "s3.DeleteObjects"

@@ -239,10 +239,12 @@ class Workflow:
         return report
 
     def _write_pages(self, report: dict[str, Any]) -> None:
+        from src.reporting.page.index_page import record_run
         from src.reporting.page.linked_pages import write_pages
 
         try:
             self.page_path = write_pages(report, self.folder)
+            record_run(self.folder.parent, report)
         except DemoError as error:
             if self.error is None:
                 raise

@@ -21,7 +21,7 @@ from src.reporting.wording import UNSHOWN
 SCHEMA_VERSION = 3
 
 
-_RUN_ID = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{4}")
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 _TIME = "%Y%m%dT%H%M%SZ"
 
 
@@ -31,16 +31,16 @@ def new_run_id(now: datetime, folder: Path) -> str:
     It is the time, unless the clock was set back: then a second after the newest run's.
     """
     time = f"{now.astimezone(UTC):{_TIME}}"
-    known = [match[1] for name in _names(folder) if (match := _RUN_ID.fullmatch(name))]
-    newest = max(known, default="")
+    newest = max((path.name for path in run_folders(folder)), default="").split("-")[0]
     if newest >= time:
         time = f"{datetime.strptime(newest, _TIME) + timedelta(seconds=1):{_TIME}}"
     return f"{time}-{os.urandom(2).hex()}"
 
 
-def _names(folder: Path) -> list[str]:
+def run_folders(reports: Path) -> list[Path]:
+    """Return the folders of all runs in a report folder, the oldest first."""
     try:
-        return [path.name for path in folder.iterdir()]
+        return sorted(path for path in reports.iterdir() if RUN_ID.fullmatch(path.name))
     except OSError:
         return []  # whether it can be written is seen when it is
 

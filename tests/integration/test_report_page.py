@@ -76,11 +76,22 @@ def test_the_pages_of_one_data_set_link_to_each_other(pages):
         assert pages[other][0].resolve() in [(path.parent / link).resolve() for link in links]
 
 
+def test_the_index_of_the_report_folder_lists_both_runs(pages, trained):
+    reports = trained[0].folder / "r"
+    text, tags = (reports / "index.html").read_text(), set()
+    for kind in ("pipeline", "training"):
+        tags.add(f'href="{pages[kind][0].parent.name}/index.html"')
+        assert 'href="../index.html"' in pages[kind][0].read_text()
+    assert tags <= set(re.findall(r'href="[^"]+"', text))
+    assert "R² 0." in text_of(text) and "rows loaded" in text
+    assert (reports / "latest/training_report.json").is_file()
+
+
 def test_runs_on_other_data_are_not_linked(script):
     for seed in ("1", "2"):
         assert script.run(*SMALL, "--seed", seed).returncode == 0
     for path in (script.folder / "r").glob("*/index.html"):
-        assert 'href="../' not in path.read_text()
+        assert not re.search(r'href="\.\./\d', path.read_text())
 
 
 def test_a_page_is_one_file_without_scripts_or_network(page):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import UsageError
-from src.reporting.run_report import to_json, write_atomically
+from src.reporting.run_report import run_folders, to_json, write_atomically
 from src.settings import Settings
 
 PROGRESS = "progress.json"
@@ -66,7 +66,7 @@ def unfinished_run(settings: Settings) -> UnfinishedRun:
     """
     hint = "run the same command without --resume"
     where = Path(settings.report_dir)
-    runs = sorted(f.parent for f in where.glob("*/run.log") if _is_pipeline(f.parent))
+    runs = [folder for folder in run_folders(where) if _is_pipeline(folder)]
     newest = max((run for run in runs if _did_something(run)), default=runs[-1] if runs else None)
     if newest is None or not (newest / PROGRESS).is_file() or not _did_something(newest):
         cause = "there is no run" if newest is None else f"the newest run, {_end_of(newest)}"

@@ -94,6 +94,9 @@ class DemoPipelineValidator:
             self.console.line(f"next:  {following}")
         report = self._report(entries, tally)
         write_atomically(self.report_path, to_json(report) + "\n")
+        from src.reporting.page.index_page import record_run
+
+        record_run(self.report_path.parents[1], report)
         return report
 
     def _run(self, index: int, check: Check) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from src.commands import DISTRIBUTION, install_command
 from src.orchestration.validation.check import Check, Context, Finding, judge, next_run
+from src.reporting.run_report import run_folders
 
 # The names users and CI rely on; inside the packages, `imports` and the tests look further.
 REQUIRED_FILES = (
@@ -150,8 +151,8 @@ def newest_reports(context: Context) -> Finding:
     folder, expected = Path(context.settings.report_dir), "each newest report matches its schema"
     newest = {}
     for kind in KINDS:
-        found = sorted(folder.glob(f"*/{kind}_report.json"))
-        if found:
+        reports = [run / f"{kind}_report.json" for run in run_folders(folder)]
+        if found := [report for report in reports if report.is_file()]:
             newest[kind] = found[-1]
     if not newest:
         return Finding("skipped", expected, f"no report in {folder}", next_run(context.settings))

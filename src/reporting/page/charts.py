@@ -30,7 +30,7 @@ class Frame:
         return linear(low, high, self.height - BOTTOM, TOP)
 
 
-WIDE, HALF = Frame(720, 320), Frame(460, 320)
+WIDE, HALF, SMALL = Frame(720, 320), Frame(460, 320), Frame(360, 200)
 
 
 def columns(title: str, labels: Sequence[str], values: Sequence[float], unit: str) -> Markup:
@@ -114,6 +114,28 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]], unit: str) -> Marku
         marks.append(_text(start - 8, top + 16, name, "end"))
         marks.append(_text(x(value) + 6, top + 16, f"{compact(value)} {words}", "start"))
     return _figure(frame, title, marks, x_label=unit)
+
+
+def trend(
+    title: str, points: Sequence[tuple[str, float, str]], *, top: float | None = None
+) -> Markup:
+    """Return one dot for each run, joined by a line: its words, its value, its page's address.
+
+    The axis begins at 0, and reaches at least `top`.
+    """
+    ticks = nice_ticks(max([value for _, value, _ in points] + [top or 0.0]) or 1.0)
+    y = SMALL.up(0, ticks[-1])
+    x = linear(0, max(len(points) - 1, 1), LEFT + 8, SMALL.width - RIGHT - 8)
+    places = [(x(index), y(value)) for index, (_, value, _) in enumerate(points)]
+    path = " ".join(f"{at_x:.1f},{at_y:.1f}" for at_x, at_y in places)
+    marks = [_y_axis(SMALL, [(tick, compact(tick)) for tick in ticks], y)]
+    marks.append(Markup('<polyline class="curve" points="{}"/>').format(path))
+    for (words, _, address), (at_x, at_y) in zip(points, places, strict=True):
+        dot = _mark("circle", words, cx=at_x, cy=at_y, r=4, class_="dot")
+        marks.append(Markup('<a href="{}">{}</a>').format(address, dot) if address else dot)
+    marks.append(_text(LEFT, SMALL.height - BOTTOM + 20, "older", "start"))
+    marks.append(_text(SMALL.width - RIGHT, SMALL.height - BOTTOM + 20, "newest", "end"))
+    return _figure(SMALL, title, marks, y_label=title)
 
 
 # -- scales --------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from src.reporting.run_report import plain
 from src.reporting.wording import status_word
 
 TEMPLATES = Path(__file__).parent / "templates"
-_TONES = {"ok": "good", "passed": "good", "failed": "bad", "skipped": "warn", "stopped": "warn"}
+_TONES = {"ok": "good", "passed": "good", "succeeded": "good", "failed": "bad", "skipped": "warn",
+          "stopped": "warn", "interrupted": "warn", "unfinished": "warn"}  # fmt: skip
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "–", "muted": "·"}
 _PROPER = {"s3": "S3", "etl": "ETL", "glue": "Glue", "redshift": "Redshift"}
 _SPECIAL = {
@@ -34,7 +35,12 @@ def render_page(report: Mapping[str, Any], related: Sequence[Mapping[str, str]] 
     facts = plain(report)
     title, special = _SPECIAL[facts["report"]]
     page = {"title": title, "related": list(related), **_common(facts), **special(facts)}
-    return _environment().get_template(f"{facts['report']}.html.j2").render(page=page)
+    return rendered(f"{facts['report']}.html.j2", page)
+
+
+def rendered(template: str, page: Mapping[str, Any]) -> str:
+    """Return a template filled with the values of a page, each of them escaped."""
+    return _environment().get_template(template).render(page=page)
 
 
 @cache

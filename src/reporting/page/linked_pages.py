@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from src.reporting.page.html_report import render_page
-from src.reporting.run_report import SCHEMA_VERSION, plain, write_atomically
+from src.reporting.run_report import SCHEMA_VERSION, plain, run_folders, write_atomically
 
 PAGE = "index.html"
 _LOOKED_AT = 50  # the newest runs beside this one
@@ -34,8 +34,8 @@ def _relatives(report: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, 
     dataset, left = _dataset_id(report), dict.fromkeys(_WORDS, _LINKED)
     if dataset is None:
         return
-    others = [path for path in folder.parent.iterdir() if path != folder and path.is_dir()]
-    for other in sorted(others, reverse=True)[:_LOOKED_AT]:
+    others = [path for path in run_folders(folder.parent) if path != folder]
+    for other in others[: -_LOOKED_AT - 1 : -1]:
         facts = _report_of(other)
         if facts is not None and _dataset_id(facts) == dataset and left[facts["report"]]:
             left[facts["report"]] -= 1

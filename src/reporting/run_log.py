@@ -1,0 +1,147 @@
+"""The log of runs, one line of JSON for each: what the index page over all runs is made from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from src.errors import CannotRunError
+from src.reporting.run_report import RUN_ID, plain, run_folders
+from src.reporting.wording import printable
+
+LOG = "runs.ndjson"
+PAGE = "index.html"
+REPORTS = {kind: f"{kind}_report.json" for kind in ("pipeline", "training", "validation")}
+_LONGEST = 300  # characters of an error's message
+
+
+def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the index shows of a run, at most 2 kB as JSON.
+
+    `did` tells a run that finished a stage or a check from one that was refused.
+    """
+    facts = plain(report)
+    kind = facts["report"]
+    error = facts.get("error") or {}
+    return {
+        "run_id": facts["run_id"],
+        "report": kind,
+        "verdict": facts["verdict"],
+        "exit_code": facts["exit_code"],
+        "start": facts[f"{kind}_start"],
+        "seconds": facts["duration_seconds"],
+        "target": facts["target"],
+        "version": facts["environment"]["version"],
+        "error": printable(str(error.get("message", "")), line=True)[:_LONGEST],
+        **_FIGURES[kind](facts),
+    }
+
+
+def _of_pipeline(facts: Mapping[str, Any]) -> dict[str, Any]:
+    steps = facts["steps"]
+    load = steps.get("redshift_load", {})
+    checks = steps.get("data_verification", {}).get("checks", [])
+    return {
+        "did": _did(steps),
+        "dataset": (facts.get("dataset") or {}).get("id"),
+        "rows": load.get("rows"),
+        "rejected": load.get("rejected_rows"),
+        "passed": sum(check["verdict"] == "passed" for check in checks) if checks else None,
+        "checks": len(checks) or None,
+    }
+
+
+def _of_training(facts: Mapping[str, Any]) -> dict[str, Any]:
+    models = {}
+    for name, model in facts.get("models", {}).items():
+        test = model.get("test_metrics", {})
+        coverage = (model.get("intervals") or {}).get("coverage")
+        models[name] = {"r2": test.get("r2"), "mae": test.get("mae"), "coverage": coverage}
+    dataset = facts.get("dataset") or {}
+    return {
+        "did": _did(facts["steps"]),
+        "dataset": dataset.get("id") or dataset.get("dataset_id"),
+        "models": models,
+    }
+
+
+def _of_validation(facts: Mapping[str, Any]) -> dict[str, Any]:
+    tally = facts["tally"]
+    return {"did": True, "passed": tally["passed"], "checks": sum(tally.values())}
+
+
+_FIGURES = {"pipeline": _of_pipeline, "training": _of_training, "validation": _of_validation}
+
+
+def _did(steps: Mapping[str, Mapping[str, Any]]) -> bool:
+    return any(step.get("status") == "success" for step in steps.values())
+
+
+def append_run(reports: Path, report: Mapping[str, Any]) -> None:
+    """Add a run's line to the log in `reports`.
+
+    One write at the end of the file: two runs that end together both have their line. A line
+    that an earlier process left torn stays a line of its own. Raises CannotRunError.
+    """
+    line = json.dumps(summary_of(report), separators=(",", ":"), ensure_ascii=False) + "\n"
+    path = reports / LOG
+    try:
+        with path.open("ab+") as log:
+            log.seek(max(log.seek(0, os.SEEK_END) - 1, 0))
+            is_torn = log.read(1) not in (b"", b"\n")
+            log.write(("\n" * is_torn + line).encode())
+    except OSError as error:
+        raise CannotRunError(
+            "the log of runs cannot be written",
+            where=str(path),
+            cause=str(error),
+            hint="free some space, or name a writable folder with --report-dir",
+        ) from error
+
+
+def known_runs(reports: Path) -> list[dict[str, Any]]:
+    """Return all runs in `reports`, the newest first, each with what the index shows of it.
+
+    Lines that cannot be read are passed over; a run that has no line is read from its report; one
+    that has a folder and no report was killed, or is running: its verdict is `unfinished`.
+    `page` is the address of its page or report relative to `reports`, empty when it was deleted.
+    """
+    found = {entry["run_id"]: entry for entry in _logged(reports)}
+    for folder in run_folders(reports):
+        if folder.name not in found:
+            found[folder.name] = _unlogged(folder)
+    for run_id, entry in found.items():
+        entry["page"] = _address(reports / run_id, entry["report"])
+    return [found[run_id] for run_id in sorted(found, reverse=True)]
+
+
+def _logged(reports: Path) -> Iterator[dict[str, Any]]:
+    try:
+        lines = (reports / LOG).read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and RUN_ID.fullmatch(str(entry.get("run_id"))):
+            yield entry
+
+
+def _unlogged(folder: Path) -> dict[str, Any]:
+    for name in REPORTS.values():
+        try:
+            return summary_of(json.loads((folder / name).read_text(encoding="utf-8")))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue  # not of this kind, or of an earlier version
+    return {"run_id": folder.name, "report": "", "verdict": "unfinished", "did": False}
+
+
+def _address(folder: Path, kind: str) -> str:
+    names = (PAGE, REPORTS.get(kind, ""), "run.log")
+    name = next((name for name in names if name and (folder / name).is_file()), None)
+    return f"{folder.name}/{name}" if name else ""

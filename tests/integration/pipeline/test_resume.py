@@ -10,6 +10,7 @@ from src.local_cloud.local_cloud import LocalCloud
 from src.orchestration.pipeline import demo_pipeline_orchestrator as orchestrator
 from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.orchestration.pipeline.resuming import unfinished_run
+from src.reporting.run_report import run_folders
 from src.settings import Settings
 from tests.conftest import SMALL, Script
 from tests.integration.pipeline.test_pipeline import report_of, warehouse
@@ -95,7 +96,7 @@ def test_nothing_to_resume_says_why(tmp_path, finished):
     shutil.copytree(finished[0].folder / "r", tmp_path / "r", dirs_exist_ok=True)
     done = script.run("--resume")
     assert done.returncode == 2 and "succeeded" in done.stderr
-    (run,) = (p.parent for p in (tmp_path / "r").glob("*/pipeline_report.json"))
+    (run,) = run_folders(tmp_path / "r")
     report = run / "pipeline_report.json"
     failed = json.loads(report.read_text()) | {"verdict": "failed"}  # in its first stage
     report.write_text(json.dumps(failed))
@@ -122,14 +123,14 @@ def test_progress_holds_no_secret(tmp_path):
 def test_a_refused_run_is_no_run(tmp_path, monkeypatch):
     script = Script(tmp_path)
     dying(script, monkeypatch, "redshift_load")
-    runs = sorted(path.name for path in (tmp_path / "r").iterdir())
+    runs = [run.name for run in run_folders(tmp_path / "r")]
     with LocalCloud(script.state):
         for options in (SMALL, ["--skip-generation"], ["--resume"]):
             refused = script.run(*options)
             assert refused.returncode == 2 and "holds it" in refused.stderr
     for usage in (["--sales", "x"], ["--input-dir", "nowhere"], ["--etl-engine", "none"]):
         assert script.run(*usage).returncode == 2
-    assert sorted(path.name for path in (tmp_path / "r").iterdir()) == runs
+    assert [run.name for run in run_folders(tmp_path / "r")] == runs
     # One that stopped in its first stage, too, changed nothing.
     later = tmp_path / "r" / "20990101T000000Z-0000"
     later.mkdir()
@@ -153,7 +154,7 @@ def test_a_run_that_found_no_data_set_is_no_run(tmp_path, monkeypatch):
         again = script.run("--resume")
         assert again.returncode == 2 and "finished no stage" in again.stderr
     dying(script, monkeypatch, "redshift_load")
-    runs = sorted(path.name for path in (tmp_path / "r").iterdir())
+    runs = [run.name for run in run_folders(tmp_path / "r")]
     later = script.run("--skip-generation", "--raw-bucket", "empty-bucket")
     assert later.returncode != 0
     assert unfinished_run(settings_of(script)).run_id == runs[-1]

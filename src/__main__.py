@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from src import __version__
+from src.arguments import Parser
 from src.commands import PROGRAM, mark_start
 from src.errors import UsageError
-from src.orchestration.command_line import EXIT_CODES, Parser, run_script
+from src.orchestration.command_line import EXIT_CODES, run_script
 
 # Each command: the module that has its `main`, and what it does.
 COMMANDS = {

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
 
+from src.arguments import Parser
 from src.commands import as_started
 from src.errors import DemoError, UsageError, missing_package
 from src.local_cloud.local_cloud import LocalCloud, usable
@@ -28,14 +28,9 @@ While `up` runs, the scripts use its servers instead of starting their own.
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"{self.prog} --help")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
-    parser = _Parser(
+    parser = Parser(
         prog=as_started("python -m src.local_cloud"),
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,

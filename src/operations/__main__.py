@@ -6,9 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from src.arguments import Parser
 from src.commands import as_started
 from src.operations import cleanup
-from src.orchestration.command_line import Parser, run_script
+from src.orchestration.command_line import run_script
 
 # One module per command: its docstring is the help, `add_options` and `run` do the rest.
 COMMANDS = {"cleanup": cleanup}

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from src import __version__
-from src.commands import PROGRAM, as_started
+from src.arguments import Parser
+from src.commands import as_started
 from src.errors import CannotRunError, DemoError, UsageError, missing_package
 from src.orchestration.option_rules import check_options
 from src.reporting.terminal.console import Console, log_formatter
 from src.reporting.wording import printable
 from src.settings import Settings, load_settings
+from src.settings.unknown import unknown_variables
 
 if TYPE_CHECKING:
     from src.orchestration.workflow import Workflow
@@ -30,15 +32,6 @@ EXIT_CODES = """exit codes:
   2    it could not run: usage, settings, something unreachable, or an internal error
   130  interrupted by Ctrl-C
 """
-
-
-class Parser(argparse.ArgumentParser):
-    """Raises UsageError instead of exiting, so that every error looks the same."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse found."""
-        python = "" if self.prog.startswith(("python ", PROGRAM)) else "python "
-        raise UsageError(message, hint=f"{python}{self.prog} --help")
 
 
 def script_parser(
@@ -114,7 +107,10 @@ def console_from(arguments: argparse.Namespace) -> Console:
     color = not arguments.no_color and not os.environ.get("NO_COLOR")
     if arguments.verbose:
         _log_to_stderr()
-    return Console(quiet=arguments.quiet, color=color)
+    console = Console(quiet=arguments.quiet, color=color)
+    for text in unknown_variables():
+        console.line(f"warning: {text}")
+    return console
 
 
 def print_result(

@@ -7,6 +7,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
+from src.arguments import nearest
 from src.errors import SettingsError
 
 Text = Literal["name", "arn", "path"]
@@ -78,9 +79,10 @@ def parse(source: str, raw: Any, spec: Any) -> Any:
             raise SettingsError(f"{source} is empty", hint=f"set {source} to {spec.default}")
         _check_text(source, value, spec)
     if meta["choices"] and value not in meta["choices"]:
+        near = nearest(value, meta["choices"])
         raise SettingsError(
             f"{source} is {shown(value)}; it must be one of {', '.join(meta['choices'])}",
-            hint=f"set {source} to {meta['choices'][0]}",
+            hint=f"set {source} to {near or meta['choices'][0]}",
         )
     low, high = meta["min"], meta["max"]
     # `not (low <= value)` also refuses NaN.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from src.errors import SettingsError
 from src.orchestration.command_line import (
     console_from,
     print_answer,
@@ -12,6 +13,7 @@ from src.orchestration.command_line import (
     script_parser,
     settings_from,
 )
+from src.settings.unknown import unknown_variables
 
 EXAMPLES = """\
   python validate_demo_pipeline.py
@@ -50,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     settings = settings_from(arguments, may_lack=True)
     console = console_from(arguments)
+    if arguments.strict and (unknown := unknown_variables()):
+        raise SettingsError(unknown[0], hint="correct or remove it, or leave out --strict")
     from src.orchestration.validation.demo_pipeline_validator import (
         DemoPipelineValidator,
         all_checks,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from src.arguments import did_you_mean
 from src.commands import ROOT, as_started
 from src.errors import UsageError, missing_package
 from src.orchestration.validation import (
@@ -193,7 +194,7 @@ def _chosen(target: str, only: Sequence[str], run_smoke: bool) -> list[Check]:
     if unknown:
         raise UsageError(
             f"there is no check {unknown[0]!r} for the {target} target",
-            cause=f"the checks are {', '.join(known)}",
+            cause=did_you_mean(unknown[0], known) or f"the checks are {', '.join(known)}",
             hint="python validate_demo_pipeline.py --list",
         )
     if names:

@@ -68,6 +68,9 @@ def replaces(hint):
 
 def test_an_empty_warehouse_is_filled(settings, environment):
     environment.redshift.create_tables()
+    with environment.redshift.transaction():  # whatever other tests have loaded
+        for table in ("ticket_sales", "concerts", "venues", "artists", "load_history"):
+            environment.redshift.execute(f"DELETE FROM concert_dw.{table}")
     trainer = DemoModelTrainer(settings, environment=environment)
     with pytest.raises(ModelError, match="no concert") as caught:
         trainer.extract_venue_training_data()

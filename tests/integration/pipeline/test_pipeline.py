@@ -45,15 +45,22 @@ def warehouse(script):
     return content
 
 
+def complete_sets(script):
+    """Return the folders of the raw data sets that are complete, the oldest first."""
+    manifests = (script.state / "s3/concert-demo-raw/raw").glob("*/_manifest.json")
+    return sorted(manifest.parent for manifest in manifests)
+
+
 def raw_files(script):
     """Return the digest of every raw data file, by data set."""
-    sets = {}
-    for path in sorted((script.state / "s3/concert-demo-raw/raw").rglob("*")):
-        if path.is_file() and path.name != "_manifest.json":
-            relative = path.relative_to(script.state / "s3/concert-demo-raw/raw")
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            sets.setdefault(relative.parts[0], {})["/".join(relative.parts[1:])] = content
-    return sets
+    return {
+        folder.name: {
+            str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in folder.rglob("*")
+            if path.is_file() and path.name != "_manifest.json"
+        }
+        for folder in complete_sets(script)
+    }
 
 
 def leftovers(script):
@@ -241,7 +248,7 @@ def test_skip_generation_with_empty_buckets(script):
 def test_skip_generation_with_a_lost_file(finished, tmp_path):
     script = Script(tmp_path)
     shutil.copytree(finished[0].state / "s3", script.state / "s3")
-    newest = max((script.state / "s3/concert-demo-raw/raw").iterdir())
+    newest = complete_sets(script)[-1]
     (newest / "concerts/part-00000.json.gz").unlink()
     done = script.run("--skip-generation")
     assert done.returncode == 1 and "a file of concerts is missing" in done.stderr
@@ -257,7 +264,7 @@ def test_more_sales_than_tickets(script):
 def test_a_failing_job_fails_the_run_and_the_warehouse_keeps_its_rows(finished):
     script, _ = finished
     before = warehouse(script)
-    newest = max((script.state / "s3/concert-demo-raw/raw").iterdir())
+    newest = complete_sets(script)[-1]
     file = newest / "concerts/part-00000.json.gz"
     good = file.read_bytes()
     # Same size, so that only the job can notice.

@@ -20,12 +20,18 @@ SALES, VENUES = "ticket_sales_prediction", "venue_popularity"
 SIZE = ("--artists", "60", "--venues", "30", "--concerts", "400", "--sales", "2000")
 
 
-@pytest.fixture(scope="module")
-def loaded_small(tmp_path_factory):
-    script = Trainer(tmp_path_factory.mktemp("candidates"))
+def loaded(folder):
+    script = Trainer(folder)
     done = script.run(*SIZE)
     assert done.returncode == 0, done.stderr
     return script
+
+
+@pytest.fixture(scope="module")
+def champion(tmp_path_factory):
+    """Small data with a champion: the script, its training's report and page."""
+    script = loaded(tmp_path_factory.mktemp("champion"))
+    return script, *train(script)
 
 
 def train(script, **options):
@@ -66,11 +72,12 @@ def marks(report, page):
     return shown
 
 
-def test_a_failed_gate_leaves_a_candidate_and_its_marked_predictions(loaded_small, monkeypatch):
+def test_a_failed_gate_leaves_a_candidate_and_its_marked_predictions(tmp_path, monkeypatch):
+    script = loaded(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(sales_training, "MIN_GATED_ROWS", 1)
         patch.setitem(sales_training.GATES, "coverage_high", 0.5)
-        report, page = train(loaded_small)
+        report, page = train(script)
     assert report["exit_code"] == 1 and report["verdict"] == "failed"
     assert report["steps"]["predictions"]["status"] == "success"
     sales, venues = report["models"][SALES], report["models"][VENUES]
@@ -78,24 +85,24 @@ def test_a_failed_gate_leaves_a_candidate_and_its_marked_predictions(loaded_smal
     assert (venues["status"], venues["saved"], venues["role"]) == ("success", True, "champion")
     assert "gate: coverage" in report["error"]["where"]
     assert {s["model_role"] for s in report["sample_predictions"]} == {"candidate", "champion"}
-    assert roles(loaded_small) == [{(1, "candidate")}, {(1, "champion")}]
+    assert roles(script) == [{(1, "candidate")}, {(1, "champion")}]
     assert marks(report, page) == [("Tickets", 1)]
     assert "by candidates (ticket_sales v1)" in report["steps"]["predictions"]["summary"]
-    again, _ = train(loaded_small, validate_only=True)
+    again, _ = train(script, validate_only=True)
     assert again["exit_code"] == 2
     assert "version 1 is a candidate only" in again["error"]["message"]
     assert "gate: coverage" in again["error"]["cause"]
 
 
-def test_a_good_model_is_promoted_and_rechecked_both_ways(loaded_small):
-    report, page = train(loaded_small)
+def test_a_good_model_is_promoted_and_rechecked_both_ways(champion):
+    script, report, page = champion
     assert report["exit_code"] == 0, report["error"]
     assert report["models"][SALES]["role"] == "champion"
     assert (
         marks(report, page) == [] and "candidate" not in report["steps"]["predictions"]["summary"]
     )
-    assert roles(loaded_small) == [{(2, "champion")}, {(2, "champion")}]
-    again, _ = train(loaded_small, validate_only=True)
+    assert roles(script)[0] == {(1, "champion")}
+    again, _ = train(script, validate_only=True)
     assert again["exit_code"] == 0, again["error"]
     for model in again["models"].values():
         checks = {check["name"]: check["verdict"] for check in model["checks"]}
@@ -103,7 +110,7 @@ def test_a_good_model_is_promoted_and_rechecked_both_ways(loaded_small):
         assert checks["rows the model has not seen"] == "passed"
 
 
-def test_a_model_worse_than_the_champion_is_not_promoted(loaded_small, monkeypatch):
+def test_a_model_worse_than_the_champion_is_not_promoted(champion, monkeypatch):
     """It is worse on rows that neither model learned from; the champion still predicts."""
     point_model = ticket_sales_prediction_service.point_model
     with monkeypatch.context() as patch:
@@ -115,17 +122,17 @@ def test_a_model_worse_than_the_champion_is_not_promoted(loaded_small, monkeypat
             sales_training, "baselines",
             lambda train, test: dict.fromkeys("abc", np.zeros(len(test))),
         )  # fmt: skip
-        report, _ = train(loaded_small)
+        report, _ = train(champion[0])
     compared = report["models"][SALES]["against_previous_champion"]
     assert compared["verdict"] == "worse" and compared["rows"] >= 30
     assert report["models"][SALES]["role"] == "candidate"
     assert "worse than version" in report["models"][SALES]["decision"]
     assert report["exit_code"] == 0
-    assert (2, "champion") in roles(loaded_small)[0] and len(roles(loaded_small)[0]) == 1
+    assert roles(champion[0])[0] == {(1, "champion")}
 
 
-def test_rows_that_a_champion_learned_from_do_not_judge_it(loaded_small):
-    again, _ = train(loaded_small, validate_only=True, test_size=0.6)
+def test_rows_that_a_champion_learned_from_do_not_judge_it(champion):
+    again, _ = train(champion[0], validate_only=True, test_size=0.6)
     checks = {c["name"]: c for c in again["models"][SALES]["checks"]}
     found = checks["rows the model has not seen"]["found"].split(" of ")
     assert int(found[0]) < int(found[1])

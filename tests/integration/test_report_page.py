@@ -4,16 +4,20 @@ import copy
 import json
 import re
 import shutil
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from src.domain.text_values import DECIMAL, INTEGER, TIMESTAMP
 from src.reporting.page.html_report import render_page
-from tests.conftest import SMALL
+from src.reporting.rejection_rules import MEANINGS, fields_of, meaning
+from tests.conftest import ROOT, SMALL
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;{{7*7}}"
 CONTRAST = 4.5  # WCAG 2.2, level AA, for text of any size
+GRAPHICS_CONTRAST = 3.0  # and for what is drawn
 # Words the page acts on; everything else may come from a user's file or a server.
 FIXED = {"verdict", "status", "report", "month", "pipeline_start", "training_start", "starts_at"}
 
@@ -207,6 +211,62 @@ def test_a_failed_run_keeps_its_own_error_when_the_page_cannot_be_written(script
     assert orchestrator.workflow.report_path.exists()
 
 
+BREAKS = {
+    "missing": lambda value: not value or value == "absent",
+    "invalid_timestamp": lambda value: not re.fullmatch(TIMESTAMP, value) or value[:4] > "2199",
+    "invalid_integer": lambda value: not re.fullmatch(INTEGER, value),
+    "invalid_decimal": lambda value: not re.fullmatch(DECIMAL, value),
+}
+
+
+def test_each_rejected_record_that_is_shown_breaks_its_rule(pages):
+    data = pages["pipeline"][1]["data"]
+    shown = Counter((one["table_name"], one["rule"]) for one in data["rejected_examples"])
+    assert shown == {
+        (row["table_name"], row["rule"]): min(5, row["records"]) for row in data["rejections"]
+    }
+    for one in data["rejected_examples"]:
+        fields = {name: value for name, value, _ in fields_of(one)}
+        marked = [value for _, value, is_broken in fields_of(one) if is_broken]
+        kind = one["rule"].split(":")[0]
+        assert meaning(one["rule"]) and marked, one
+        if kind in BREAKS:
+            assert BREAKS[kind](marked[0].strip()), one
+        elif kind == "amount_mismatch":
+            quantity, price, total = (float(value) for value in marked)
+            assert round(quantity * price, 2) != total
+        elif kind == "on_sale_after_start":
+            assert fields["on_sale_at"] > fields["starts_at"]
+        elif kind == "orphan":
+            assert marked[0].strip() == one["parent_key"]
+    page = pages["pipeline"][0].read_text()
+    assert page.count("<mark>") >= len(data["rejected_examples"])
+
+
+def test_the_rules_of_the_page_are_those_of_the_dictionary():
+    text = (ROOT / "docs/reference/data_dictionary.md").read_text()
+    table = text.split("## Rejection rules")[1].split("\n## ")[0]
+    names = re.findall(
+        r"`([a-z_]+)(?::COLUMN)?`", "".join(re.findall(r"^\| (.*?) \|", table, re.M))
+    )
+    assert set(names) == set(MEANINGS)
+
+
+@pytest.mark.parametrize("raw", [None, "", "[1]", '{"a": "cut of', HOSTILE])
+def test_a_rejected_record_of_any_form_is_shown(pages, raw):
+    report = copy.deepcopy(pages["pipeline"][1])
+    for one in report["data"]["rejected_examples"]:
+        one["raw_record"] = raw
+    assert "<script>" not in render_page(report)
+
+
+def test_every_column_of_a_table_has_a_heading(page):
+    html = page[0].read_text()
+    headings = re.findall(r"<th( [^>]*|)>(.*?)</th>", html)
+    assert len(headings) > 20
+    assert [found for found in headings if "scope=" not in found[0] or not found[1].strip()] == []
+
+
 # -- how a browser shows it ------------------------------------------------------------------
 
 TEXT_CONTRASTS = """() => {
@@ -322,6 +382,33 @@ def test_without_javascript_the_theme_can_be_chosen_and_details_open(opened):
     assert tab.screenshot() != light
     tab.locator("summary").first.click()
     assert tab.locator("details").first.get_attribute("open") is not None
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_marks_of_charts_stand_out_from_their_panel(opened, scheme):
+    tab = opened(color_scheme=scheme)
+    tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    contrasts = tab.evaluate(
+        TEXT_CONTRASTS.replace("const own = [...e.childNodes].some(n => n.nodeType === 3 && "
+                               "n.textContent.trim());", "const own = e.matches('.interval, "
+                               ".dot:not(.outside), .track i, svg .bar');")
+        .replace("e.closest('svg') ? style.fill : style.color",
+                 "e.matches('i') ? style.backgroundColor : e.matches('line') ? style.stroke "
+                 ": style.fill")
+        .replace("behind(e)", "behind(e.closest('section'))")
+    )  # fmt: skip
+    assert len(contrasts) > 10
+    assert [found for found in contrasts if found[0] < GRAPHICS_CONTRAST] == []
+
+
+def test_printed_nothing_is_folded_away(opened):
+    tab = opened()
+    tab.emulate_media(media="print")
+    heights = tab.evaluate(
+        "[...document.querySelectorAll('details:not([open]) > :not(summary)')]"
+        ".map(e => e.getBoundingClientRect().height)"
+    )
+    assert len(heights) >= 3 and min(heights) > 10
 
 
 def test_printed_it_is_dark_on_white(opened):

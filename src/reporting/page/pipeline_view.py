@@ -7,6 +7,7 @@ from typing import Any
 from src.reporting.changed_values import changed_values
 from src.reporting.figures import count, percent, tile
 from src.reporting.page import charts
+from src.reporting.rejection_rules import fields_of, meaning
 
 _STOPS = ("raw_records", "etl_read", "etl_accepted", "rejected", "loaded", "warehouse")
 _CHANGES = {
@@ -28,7 +29,7 @@ def pipeline_view(facts: dict[str, Any]) -> dict[str, Any]:
         "rows": [_row(table, counts) for table, counts in facts["rows"].items()],
         "rows_title": _rows_title(facts["rows"]),
         "rows_note": _rows_note(facts),
-        "rejections": _rejections(data.get("rejections", [])),
+        "rejections": _with_examples(data.get("rejections", []), data.get("rejected_examples", [])),
         "rejection_kinds": _rejections(_by_kind(data.get("rejections", []))),
         "rejections_note": _rejections_note(found, facts["steps"].get("redshift_load", {})),
         "following": _following(data.get("following_rejects", [])),
@@ -106,12 +107,27 @@ def _rejections(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "rule": row["rule"],
+            "meaning": meaning(row["rule"]),
             "table": row["table_name"],
             "records": count(row["records"]),
             "share": row["records"] / most,
         }
         for row in found
     ]
+
+
+def _with_examples(
+    found: list[dict[str, Any]], examples: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the rejected rows by rule, each with some of its records, field by field."""
+    rows = _rejections(found)
+    for row in rows:
+        row["examples"] = [
+            {"fields": fields_of(one), "parent": one.get("parent_key")}
+            for one in examples
+            if (one["rule"], one["table_name"]) == (row["rule"], row["table"])
+        ]
+    return rows
 
 
 def _by_kind(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

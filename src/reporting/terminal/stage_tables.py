@@ -59,7 +59,7 @@ def _etl(step: Facts, _: Facts) -> list[SummaryTable]:
     for table, counts in step.get("counts", {}).items():
         rules = {rule: n for rule, n in counts.items() if rule != "accepted"}
         worst = ", ".join(
-            f"{rule} {n}" for rule, n in sorted(rules.items(), key=lambda i: -i[1])[:3]
+            f"{rule} {n}" for rule, n in sorted(rules.items(), key=lambda i: (-i[1], i[0]))[:3]
         )
         more = ", …" if len(rules) > 3 else ""
         rows.append((table, count(counts["accepted"]), count(sum(rules.values())), worst + more))

@@ -15,6 +15,7 @@ import psycopg2.extensions
 
 from src.errors import UnreachableError, WarehouseError
 from src.infrastructure.warehouse.schema_upgrades import upgrade_tables
+from src.sql.quoting import literal, qualified
 from src.waiting import Clock, Sleep, attempts, growing, real_clock, real_sleep
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class RedshiftClient:
         """Name the queries' group, by which the warehouse's administrators find them."""
         if self._query_group:
             with connection.cursor() as cursor:
-                cursor.execute(f"SET query_group TO {quote_literal(self._query_group)}")
+                cursor.execute(f"SET query_group TO {literal(self._query_group)}")
             connection.commit()
         return connection
 
@@ -270,7 +271,7 @@ class RedshiftClient:
 
     def row_count(self, schema: str, table: str) -> int:
         """Return a table's rows."""
-        target = f"{quote_identifier(schema)}.{quote_identifier(table)}"
+        target = qualified(schema, table)
         return int(self.query_value(f"SELECT COUNT(*) FROM {target}"))
 
     def as_warehouse_error(self, error: psycopg2.Error) -> WarehouseError:
@@ -295,13 +296,3 @@ class RedshiftClient:
         code = error.pgcode or ""
         is_closed = self._connection is None or bool(self._connection.closed)
         return is_closed or code in _LOST_STATES or code.startswith("08")
-
-
-def quote_identifier(name: str) -> str:
-    """Quote a name for SQL; doubles the quotes inside."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_literal(value: str) -> str:
-    """Quote a string for SQL statements that take no parameters, as COPY."""
-    return "'" + value.replace("'", "''") + "'"

@@ -13,6 +13,7 @@ import psycopg2.extensions
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.statements import dispatch
 from src.sql import scanning
+from src.sql.quoting import postgres_literal
 
 _CATALOG_SQL = Path(__file__).parent / "catalog"
 # What would give the clients' schemas and relations to their owner. An identity's sequence follows
@@ -31,15 +32,14 @@ SELECT format('ALTER TABLE %%I.%%I OWNER TO %%I', nspname, relname, %(owner)s::t
 """
 
 
-def connect(*, s3: Any, serverless: bool = False, **address: Any) -> psycopg2.extensions.connection:
+def connect(*, s3: Any, serverless: bool = False, **address: Any) -> RedshiftConnection:
     """Connect as psycopg2.connect does; COPY reads its objects through the boto3 client `s3`.
 
     A `serverless` warehouse denies the stl_ and stv_ views, and names the sys_ ones in messages.
     """
-    connection = psycopg2.connect(
+    connection: RedshiftConnection = psycopg2.connect(
         **address, connection_factory=RedshiftConnection, cursor_factory=RedshiftCursor
     )
-    assert isinstance(connection, RedshiftConnection)
     connection.s3, connection.address = s3, address
     connection.is_serverless = serverless
     return connection
@@ -170,5 +170,4 @@ def _escaped(arguments: Any) -> Any:
 def _escaped_value(value: Any) -> Any:
     if not isinstance(value, str) or "\\" not in value:
         return value
-    doubled = value.replace("\\", "\\\\").replace("'", "''")
-    return psycopg2.extensions.AsIs(f"E'{doubled}'")
+    return psycopg2.extensions.AsIs(postgres_literal(value))

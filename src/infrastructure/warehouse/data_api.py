@@ -13,9 +13,10 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg2
-from botocore.exceptions import BotoCoreError, ClientError
 from psycopg2.extensions import STATUS_BEGIN, STATUS_READY, adapt
 
+from src.infrastructure.aws.answers import AWS_ERRORS, refusal_of
+from src.sql.quoting import redshift_literal
 from src.waiting import Clock, Sleep, growing, poll_until, real_clock, real_sleep
 
 _KEEP_ALIVE_S = 900  # of an idle session: longer than any pause between two statements
@@ -127,19 +128,17 @@ class DataApiConnection:
         """Stop a statement that is not waited for; the error that ended the wait counts."""
         try:
             self._client.cancel_statement(Id=statement_id)
-        except (ClientError, BotoCoreError):
+        except AWS_ERRORS:
             return  # it has ended, or its session's transaction ends with the session
 
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Call the Data API; raises DataApiUnavailableError."""
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
-        except ClientError as error:
-            details = error.response["Error"]
-            text = f"the Data API refused: {details['Code']}: {details.get('Message', '')}"
-            raise DataApiUnavailableError(text) from error
-        except BotoCoreError as error:
-            raise DataApiUnavailableError(f"the Data API does not answer: {error}") from error
+        except AWS_ERRORS as error:
+            refusal = refusal_of(error)
+            text = f"refused: {refusal.text}" if refusal else f"does not answer: {error}"
+            raise DataApiUnavailableError(f"the Data API {text}") from error
         return answer
 
 
@@ -199,7 +198,7 @@ def _has_ended(statement: dict[str, Any]) -> bool:
 def _literal(value: Any) -> str:
     """Return a value as an SQL literal; in Redshift's a backslash escapes."""
     if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+        return redshift_literal(value)
     quoted: bytes = adapt(value).getquoted()
     return quoted.decode()
 

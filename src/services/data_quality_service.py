@@ -9,8 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from src.domain.judgement import Verdict, passed_if
+
 CHECKS_SQL = Path(__file__).parents[1] / "sql" / "checks"
-Verdict = Literal["passed", "failed", "skipped"]
 Judged = Literal["before_commit", "after_commit"]
 
 _HEADER = re.compile(r"-- check: (?P<title>.+)\n-- expect: (?P<operator><=|>=|=) (?P<value>\S+)\n")
@@ -110,7 +111,7 @@ class DataQualityService:
             return CheckResult(check.name, check.title, "failed", shown, "no rows", check.file)
         number = Decimal(str(found))
         holds = {"=": number == expected, "<=": number <= expected, ">=": number >= expected}
-        verdict: Verdict = "passed" if holds[operator] else "failed"
+        verdict = passed_if(holds[operator])
         return CheckResult(check.name, check.title, verdict, shown, _number(number), check.file)
 
 
@@ -132,7 +133,7 @@ def compare_with_ledger(
     result = CheckResult(
         "defects_found",
         "the ETL rejects every injected defect, for its reason, and nothing else",
-        "passed" if is_exact else "failed",
+        passed_if(is_exact),
         f"precision 1, recall 1 over {n_expected:,} defects",
         f"precision {precision:.4g}, recall {recall:.4g}",
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from src.commands import ROOT
 from src.domain.bucket_layout import LEDGER_NAME
 from src.domain.dataset import DatasetManifest
+from src.domain.judgement import tally
 from src.errors import QualityError
 from src.orchestration.environment import DemoEnvironment
 from src.reporting.wording import plural
@@ -45,9 +46,8 @@ class Verification:
 
     def facts(self) -> dict[str, Any]:
         """Return what the report keeps."""
-        verdicts = [result.verdict for result in self.results]
-        tally = {word: verdicts.count(word) for word in ("passed", "failed", "skipped")}
-        found: dict[str, Any] = {"checks": self.results, "tally": tally}
+        counts = tally(result.verdict for result in self.results)
+        found: dict[str, Any] = {"checks": self.results, "tally": counts}
         if self.defect_detection is not None:
             found["defect_detection"] = self.defect_detection
         return found
@@ -141,9 +141,9 @@ def quality_error(
     """Return the error for failed checks of a load, with a query that shows what they found."""
     failures = verification.failures
     first = failures[0]
-    tally = f"{plural(len(failures), 'data-quality check')} of {len(verification.results)} failed"
+    counted = f"{plural(len(failures), 'data-quality check')} of {len(verification.results)} failed"
     error = QualityError(
-        tally if is_published else f"{tally}: nothing was published",
+        counted if is_published else f"{counted}: nothing was published",
         where=", ".join(failure.file or failure.name for failure in failures),
         cause=f"{first.title}: expected {first.expected}, found {first.found}",
         hint=_inspection(first, settings, run_id, is_published=is_published),

@@ -12,6 +12,7 @@ from typing import Any
 
 from src.arguments import did_you_mean
 from src.commands import ROOT, as_started
+from src.domain.judgement import tally
 from src.errors import UsageError, missing_package
 from src.orchestration.validation import (
     aws_target,
@@ -83,17 +84,14 @@ class DemoPipelineValidator:
         self.console.line(f"Concert validation  run {self.run_id}  target {target}")
         clock = time.monotonic()
         entries = [self._run(index, check) for index, check in enumerate(self.checks, 1)]
-        tally = {
-            word: sum(entry["verdict"] == word for entry in entries)
-            for word in ("passed", "failed", "skipped")
-        }
-        if tally["failed"] or (self.strict and tally["skipped"]):
+        counts = tally(entry["verdict"] for entry in entries)
+        if counts["failed"] or (self.strict and counts["skipped"]):
             self.exit_code = max(self.exit_code, 1)
-        self._summarise(tally, time.monotonic() - clock)
+        self._summarise(counts, time.monotonic() - clock)
         following = self._next(entries)
         if following:
             self.console.line(f"next:  {following}")
-        report = self._report(entries, tally)
+        report = self._report(entries, counts)
         write_atomically(self.report_path, to_json(report) + "\n")
         from src.reporting.page.index_page import record_run
 
@@ -153,9 +151,10 @@ class DemoPipelineValidator:
         if finding.hint:
             line(f"         try       {finding.hint}")
 
-    def _summarise(self, tally: dict[str, int], seconds: float) -> None:
-        words = ", ".join(f"{count} {word}" for word, count in tally.items())
-        strict = " (--strict: skipped counts as failed)" if self.strict and tally["skipped"] else ""
+    def _summarise(self, counts: dict[str, int], seconds: float) -> None:
+        words = ", ".join(f"{count} {word}" for word, count in counts.items())
+        is_strict = self.strict and counts["skipped"]
+        strict = " (--strict: skipped counts as failed)" if is_strict else ""
         verdict = "All checks passed" if self.exit_code == 0 else "Some checks failed"
         self.console.line()
         self.console.line(f"{verdict}: {words}{strict} in {seconds:.1f}s")
@@ -166,7 +165,7 @@ class DemoPipelineValidator:
             return next_run(self.settings)
         return next((e["hint"] for e in entries if e["verdict"] != "passed" and e["hint"]), None)
 
-    def _report(self, entries: list[dict[str, Any]], tally: dict[str, int]) -> dict[str, Any]:
+    def _report(self, entries: list[dict[str, Any]], counts: dict[str, int]) -> dict[str, Any]:
         ended_at = datetime.now(UTC)
         return {
             "schema_version": SCHEMA_VERSION,
@@ -182,7 +181,7 @@ class DemoPipelineValidator:
             "arguments": self.settings.public(),
             "environment": environment_facts(),
             "checks": entries,
-            "tally": tally,
+            "tally": counts,
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from src.domain.judgement import tally
 from src.reporting.changed_values import changed_values
 from src.reporting.figures import count, percent, tile
 from src.reporting.page import charts
@@ -19,12 +20,11 @@ def pipeline_view(facts: dict[str, Any]) -> dict[str, Any]:
     """Return the page's values; what a run did not reach is empty."""
     verification = facts["steps"].get("data_verification", {})
     checks = verification.get("checks", [])
-    words = ("passed", "failed", "skipped")
-    tally = {word: sum(c["verdict"] == word for c in checks) for word in words}
+    counts = tally(check["verdict"] for check in checks)
     found = verification.get("defect_detection")
     data = facts.get("data") or {}
     return {
-        "tiles": _tiles(facts, len(checks), tally, found),
+        "tiles": _tiles(facts, len(checks), counts, found),
         "rows": [_row(table, counts) for table, counts in facts["rows"].items()],
         "rows_title": _rows_title(facts["rows"]),
         "rows_note": _rows_note(facts),
@@ -36,13 +36,13 @@ def pipeline_view(facts: dict[str, Any]) -> dict[str, Any]:
         "unusual_sales": _unusual(data.get("unusual_sales", [])),
         **_pictures(data),
         "checks": checks,
-        "checks_words": f"{tally['passed']} of {len(checks)} checks passed",
+        "checks_words": f"{counts['passed']} of {len(checks)} checks passed",
         "failed_checks": [check for check in checks if check["verdict"] == "failed"],
     }
 
 
 def _tiles(
-    facts: dict[str, Any], checks: int, tally: dict[str, int], found: dict[str, float] | None
+    facts: dict[str, Any], checks: int, counts: dict[str, int], found: dict[str, float] | None
 ) -> list[dict[str, str]]:
     load = facts["steps"].get("redshift_load", {})
     raw = sum(counts["raw_records"] or 0 for counts in facts["rows"].values())
@@ -51,9 +51,10 @@ def _tiles(
         tile(count(load.get("rows")), "rows loaded"),
         tile(count(load.get("rejected_rows")), "rows rejected, each with its reason"),
         tile(
-            f"{tally['passed']} / {checks}" if checks else "–",
-            "quality checks passed" + (f", {tally['skipped']} skipped" if tally["skipped"] else ""),
-            "bad" if tally["failed"] else "good" if checks else "",
+            f"{counts['passed']} / {checks}" if checks else "–",
+            "quality checks passed"
+            + (f", {counts['skipped']} skipped" if counts["skipped"] else ""),
+            "bad" if counts["failed"] else "good" if checks else "",
         ),
     ]
     if found:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from src.domain.judgement import Verdict, passed_if
 from src.errors import ModelError
 
 GATED_COVERAGE = 0.9  # the calibration gates are stated for 90 % intervals
@@ -18,7 +19,7 @@ class ModelCheck:
     name: str
     expected: str
     found: str
-    verdict: str  # passed, failed or skipped
+    verdict: Verdict
     is_warned: bool = False
 
 
@@ -55,7 +56,7 @@ def model_checks(
             _against(name, found["model_is"]["verdict"])
             for name, found in facts["baselines"].items()
         ),
-        ModelCheck("R2", "above 0", f"{r2:.3f}", "passed" if r2 > 0 else "failed"),
+        ModelCheck("R2", "above 0", f"{r2:.3f}", passed_if(r2 > 0)),
     ]
     if is_unseen:
         return checks
@@ -67,7 +68,7 @@ def _against(name: str, verdict: str) -> ModelCheck:
         f"against {name}",
         "better",
         verdict,
-        "failed" if verdict == "worse" else "passed",
+        passed_if(verdict != "worse"),
         is_warned=verdict == "indistinguishable",
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from src.domain.judgement import passed_if
 from src.errors import ModelError
 from src.services.arrays import Floats
 from src.services.features.feature_catalog import EncodedRows, SalesEncoder
@@ -204,7 +205,7 @@ def _gates(
         name: {
             "expected": expected,
             "found": value,
-            "verdict": ("passed" if holds else "failed") if is_judged else "skipped",
+            "verdict": passed_if(holds) if is_judged else "skipped",
         }
         for name, (expected, value, holds) in found.items()
     }

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from src.domain.judgement import passed_if
 from src.errors import SavedModelError
 from src.services.arrays import Floats
 from src.services.features.drift import drift
@@ -107,7 +108,7 @@ def golden_checks(
 
 
 def _judged(name: str, expected: str, found: str, holds: bool) -> ModelCheck:
-    return ModelCheck(name, expected, found, "passed" if holds else "failed")
+    return ModelCheck(name, expected, found, passed_if(holds))
 
 
 def loaded_sales(

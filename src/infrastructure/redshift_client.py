@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
@@ -15,6 +14,7 @@ import psycopg2.extensions
 
 from src.errors import UnreachableError, WarehouseError
 from src.infrastructure.warehouse.schema_upgrades import upgrade_tables
+from src.sql.files import read_all
 from src.sql.quoting import literal, qualified
 from src.waiting import Clock, Sleep, attempts, growing, real_clock, real_sleep
 
@@ -26,7 +26,6 @@ Read = TypeVar("Read")
 
 TRUSTED_S = 60.0
 SERVERLESS_SLICES = 16  # an assumption: enough files for a workgroup of 8 to 32 RPU
-SCHEMA_SQL = Path(__file__).parents[1] / "sql" / "schema"
 # Statements that carry credentials are never logged.
 _SECRET_STATEMENT = re.compile(r"IAM_ROLE|CREDENTIALS|ACCESS_KEY|PASSWORD", re.IGNORECASE)
 _DETAIL_LINE = re.compile(r"^\s*(error|context):\s+(\S.*)$", re.MULTILINE)
@@ -253,9 +252,9 @@ class RedshiftClient:
         def create() -> None:
             with self.transaction():
                 self.execute("CREATE SCHEMA IF NOT EXISTS concert_dw")
-                for file in sorted(SCHEMA_SQL.glob("*.sql")):
-                    self.execute(file.read_text())
-                for name in upgrade_tables(self, SCHEMA_SQL):
+                for file in read_all("schema"):
+                    self.execute(file.text)
+                for name in upgrade_tables(self):
                     logger.info("upgraded %s of an earlier version", name)
 
         self._repeatedly(create)

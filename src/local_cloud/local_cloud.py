@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shlex import quote
-from types import TracebackType
 from typing import Any, Literal, NoReturn
 
 from src.commands import started_command
@@ -85,12 +84,7 @@ class LocalCloud:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
 
     # -- what a run uses -----------------------------------------------------------------

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from src.commands import as_started
 from src.errors import DemoError, UsageError
 from src.orchestration.environment import DemoEnvironment
+from src.orchestration.observers import AfterStage, PresentedStages, StageObserver
 from src.orchestration.workflow import Stage, StepOutcome, Workflow
 from src.reporting.terminal.console import Console
 from src.settings import Settings
@@ -108,6 +108,13 @@ class WorkflowOwner:
     def after_stage(self) -> None:
         """Act on a stage that went well; a workflow that can be resumed writes it down."""
 
+    def observers(self) -> list[StageObserver]:
+        """Return all who watch the stages of a run."""
+        found: list[StageObserver] = [AfterStage(self.after_stage)]
+        if self._presenter is not None:
+            found.append(PresentedStages(self._presenter))
+        return found
+
     def report_what_ran(self, whole_run: str) -> dict[str, Any]:
         """Write the report and return it; raises UsageError where no stage has run."""
         if not self.workflow.has_run:
@@ -128,7 +135,7 @@ class WorkflowOwner:
         """
         try:
             self._claim()
-            self.workflow.run(stages, header, self._presenter, self.after_stage)
+            self.workflow.run(stages, header, self.observers())
             with uninterrupted():
                 report = self.write_report()
                 self.workflow.console.line(f"page:  {self.workflow.page_path}")
@@ -164,10 +171,5 @@ class WorkflowOwner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from src.errors import CannotRunError, DemoError, missing_package
+from src.orchestration.observers import StageObserver
 from src.reporting.run_report import (
     SCHEMA_VERSION,
     environment_facts,
@@ -21,9 +22,6 @@ from src.reporting.run_report import (
 from src.reporting.terminal.console import Console, StageProgress, log_formatter
 from src.settings import Settings
 from src.signals import uninterrupted
-
-if TYPE_CHECKING:
-    from src.reporting.terminal.presenter import Presenter
 
 EXIT_INTERRUPTED = 130
 
@@ -97,8 +95,7 @@ class Workflow:
         self,
         stages: list[Stage],
         header: str,
-        presenter: Presenter | None = None,
-        after_stage: Callable[[], None] = lambda: None,
+        observers: Sequence[StageObserver] = (),
     ) -> None:
         """Run the stages until one fails; nothing raised here is lost, and Ctrl-C is an end."""
         self.error, self.exit_code, self._is_running = None, 0, True
@@ -113,16 +110,16 @@ class Workflow:
             for index, stage in enumerate(stages, 1):
                 current = stage
                 goes_on = self._run_stage(index, len(stages), stage)
-                if goes_on:
-                    after_stage()
-                if presenter is not None:
-                    presenter.show(stage.key, self.steps[stage.key])
+                for observer in observers:
+                    if goes_on:
+                        observer.completed(stage.key)
+                    observer.ended(stage.key, self.steps[stage.key])
                 if not goes_on:
                     break
-                if presenter is not None and index < len(stages):
-                    paused = time.monotonic()
-                    presenter.pause(f"Press any key to continue: {stages[index].title}.")
-                    clock += time.monotonic() - paused
+                paused = time.monotonic()
+                for observer in observers if index < len(stages) else ():
+                    observer.pause(stages[index].title)
+                clock += time.monotonic() - paused
         except KeyboardInterrupt:  # between a stage's work and its last word
             self._interrupt(current)
         finally:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from src.domain.judgement import Verdict, passed_if
+from src.sql import files
 
-CHECKS_SQL = Path(__file__).parents[1] / "sql" / "checks"
 Judged = Literal["before_commit", "after_commit"]
 
 _HEADER = re.compile(r"-- check: (?P<title>.+)\n-- expect: (?P<operator><=|>=|=) (?P<value>\S+)\n")
-_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class QualityCheck:
     @property
     def parameters(self) -> frozenset[str]:
         """Return the names of the parameters the check needs."""
-        return frozenset(_PARAMETER.findall(f"{self.value} {self.sql}"))
+        return files.parameters(f"{self.value} {self.sql}")
 
     @property
     def shows_publication(self) -> bool:
@@ -59,19 +58,19 @@ class CheckResult:
     judged: Judged = "before_commit"
 
 
-def read_checks(folder: Path = CHECKS_SQL) -> list[QualityCheck]:
+def read_checks(folder: str | Path = "checks") -> list[QualityCheck]:
     """Read every check of a folder in the order of their names."""
     checks = []
-    for file in sorted(folder.glob("*.sql")):
-        text = file.read_text()
-        header = _HEADER.match(text)
+    for file in files.read_all(folder):
+        header = _HEADER.match(file.text)
         if header is None:
-            raise ValueError(f"{file} must start with '-- check:' and '-- expect:' lines")
-        name = file.stem.split("_", 1)[1]
-        sql = text[header.end() :].strip().rstrip(";")
-        shown = f"src/sql/{file.parent.name}/{file.name}"
+            raise ValueError(f"{file.path} must start with '-- check:' and '-- expect:' lines")
+        name = file.name.split("_", 1)[1]
+        sql = file.statement[header.end() :].strip()
         checks.append(
-            QualityCheck(name, header["title"], header["operator"], header["value"], sql, shown)
+            QualityCheck(
+                name, header["title"], header["operator"], header["value"], sql, file.shown
+            )
         )
     return checks
 
@@ -98,11 +97,11 @@ class DataQualityService:
             return CheckResult(check.name, check.title, "skipped", reason, "", check.file)
         arguments: list[Any] = []
 
-        def bind(match: re.Match[str]) -> str:
-            arguments.append(parameters[match[1]])
+        def mark(name: str) -> str:
+            arguments.append(parameters[name])
             return "%s"
 
-        sql = _PARAMETER.sub(bind, check.sql.replace("%", "%%"))
+        sql = files.bind(check.sql.replace("%", "%%"), mark)
         found = self._query_value(sql, arguments)
         raw = parameters[check.value[1:]] if check.value.startswith(":") else check.value
         expected, operator = Decimal(str(raw)), check.operator

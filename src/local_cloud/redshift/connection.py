@@ -13,6 +13,7 @@ import psycopg2.extensions
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.statements import dispatch
 from src.sql import scanning
+from src.sql.files import read_all
 from src.sql.quoting import postgres_literal
 
 _CATALOG_SQL = Path(__file__).parent / "catalog"
@@ -50,7 +51,7 @@ def prepare(address: dict[str, Any], owner: str) -> None:
 
     What clients made belongs to `owner`, also where an earlier version gave it to the superuser.
     """
-    script = "\n".join(path.read_text() for path in sorted(_CATALOG_SQL.glob("*.sql")))
+    script = "\n".join(file.text for file in read_all(_CATALOG_SQL))
     digest = hashlib.sha256(script.encode()).hexdigest()
     # No function that a client made may stand in for one of the system's here.
     connection = psycopg2.connect(**address, options="-c search_path=pg_catalog,pg_temp")

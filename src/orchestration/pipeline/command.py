@@ -69,11 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         resumed = unfinished_run(settings)
         settings, skip_generation = resumed.settings, resumed.skip_generation
         check_options(arguments, settings, is_resumed=True)
-    if arguments.dry_run:
-        from src.orchestration.pipeline.dry_run import describe
-
-        plan = describe(settings, skip_generation=skip_generation, resumed=resumed)
-        return print_plan(arguments, console, plan)
     from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 
     orchestrator = DemoPipelineOrchestrator(
@@ -83,6 +78,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         present=arguments.present,
         resumed=resumed,
     )
+    if arguments.dry_run:
+        from src.orchestration.pipeline.dry_run import describe
+
+        stages = orchestrator.stages()
+        plan = describe(stages, settings, skip_generation=skip_generation, resumed=resumed)
+        return print_plan(arguments, console, plan)
     report = orchestrator.run_pipeline()
     print_result(arguments, orchestrator.workflow, report, "python train_demo_models.py")
     return orchestrator.workflow.exit_code

@@ -25,6 +25,7 @@ from src.services.data_quality_service import (
     read_checks,
 )
 from src.settings import Settings
+from src.sql import files
 
 if TYPE_CHECKING:
     from src.infrastructure.warehouse.load_plan import TableLoad
@@ -159,7 +160,7 @@ def _inspection(failed: CheckResult, settings: Settings, run_id: str, *, is_publ
         in_place = "" if is_published else f", with {schema} in place of concert_dw"
         return f"run the SQL of {failed.file or 'docs/reference'} against the warehouse{in_place}"
     psql = "python -m src.local_cloud psql"
-    sql = (ROOT / failed.file).read_text() if failed.file else ""
+    sql = files.read(ROOT / failed.file).text if failed.file else ""
     if not is_published and (not sql or ".rejected_records" in sql):
         rules = f"SELECT table_name, rule, COUNT(*) FROM {schema}.rejected_records"
         return f'{psql} -c "{rules} GROUP BY 1, 2 ORDER BY 3 DESC"'

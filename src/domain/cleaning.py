@@ -16,6 +16,7 @@ from typing import Any
 
 from src.domain import text_values as texts
 from src.domain.tables import Column, TableSpec
+from src.json_object import JsonObject
 
 RECORD_NUMBER = "record_number"  # optional last column of raw data: the order of its records
 STEPS = ("tidy", "plain", "typed", "judged", "checked")
@@ -270,7 +271,7 @@ class TableCounts:
     """
 
     rules: dict[str, int]
-    warnings: dict[str, dict[str, Any]]
+    warnings: dict[str, JsonObject]
     repaired: int
 
     @property
@@ -302,7 +303,7 @@ def job_argument(specs: Sequence[TableSpec], null_values: Sequence[str] = ()) ->
     return base64.b64encode(zlib.compress(json.dumps(tables).encode(), 9)).decode()
 
 
-def _as_argument(spec: TableSpec, absent: Sequence[str]) -> dict[str, Any]:
+def _as_argument(spec: TableSpec, absent: Sequence[str]) -> JsonObject:
     cleaning = Cleaning(spec, "{}_{}".format, "accepted_{}".format, absent)
     return {
         "name": spec.name,

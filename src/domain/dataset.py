@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from src.domain.tables import TABLES
+from src.json_object import JsonObject
 
 FORMATS = ("json", "csv", "parquet")
 
@@ -84,7 +85,7 @@ class DatasetManifest:
         }
         return replace(self, tables=tables)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """Return the manifest as JSON stores it."""
         return asdict(self) | {"schema_version": 1}
 

@@ -20,6 +20,7 @@ from src.infrastructure.aws.answers import (
 )
 from src.infrastructure.aws.glue_job import GlueJob, GlueRun, definition, dpu_seconds
 from src.infrastructure.storage.s3_storage import S3Storage
+from src.json_object import JsonObject
 from src.waiting import Clock, Sleep, attempts, every, poll_until, real_clock, real_sleep
 
 T = TypeVar("T")
@@ -133,7 +134,7 @@ class GlueJobManager:
                 return str(run["Id"])
         return None
 
-    def _newest_runs(self, job_name: str) -> list[dict[str, Any]]:
+    def _newest_runs(self, job_name: str) -> list[JsonObject]:
         call = self._client.get_job_runs
         answer = self._patiently(job_name, call, JobName=job_name, MaxResults=_NEWEST_RUNS)
         return list(answer["JobRuns"])
@@ -158,16 +159,14 @@ class GlueJobManager:
 
         return self._again(start, may_repeat, self._poll_s)
 
-    def _wait(
-        self, job_name: str, run_id: str, notify: Callable[[str, str], None]
-    ) -> dict[str, Any]:
+    def _wait(self, job_name: str, run_id: str, notify: Callable[[str, str], None]) -> JsonObject:
         seen = ""
 
-        def look() -> dict[str, Any]:
+        def look() -> JsonObject:
             nonlocal seen
             call = self._client.get_job_run
             answer = self._patiently(job_name, call, JobName=job_name, RunId=run_id)
-            run: dict[str, Any] = answer["JobRun"]
+            run: JsonObject = answer["JobRun"]
             if run["JobRunState"] != seen:
                 notify(run_id, run["JobRunState"])
             seen = run["JobRunState"]
@@ -175,7 +174,7 @@ class GlueJobManager:
 
         return poll_until(look, _has_ended, pauses_s=every(self._poll_s), sleep=self._sleep)
 
-    def _successor(self, job_name: str, run: dict[str, Any]) -> str | None:
+    def _successor(self, job_name: str, run: JsonObject) -> str | None:
         """Return the attempt that Glue itself makes after a failed one, if MaxRetries allows it."""
         attempts_made = int(run.get("Attempt", 0))
         is_last = attempts_made >= self._max_retries.get(job_name, 0)
@@ -253,11 +252,11 @@ class GlueJobManager:
             return operation(*positional, **arguments)
 
 
-def _has_ended(run: dict[str, Any]) -> bool:
+def _has_ended(run: JsonObject) -> bool:
     return run["JobRunState"] == GOOD_END or run["JobRunState"] in BAD_ENDS
 
 
-def _failed(job_name: str, run: dict[str, Any], run_id: str, url: str | None) -> EtlError:
+def _failed(job_name: str, run: JsonObject, run_id: str, url: str | None) -> EtlError:
     log = run.get("LogGroupName")
     return EtlError(
         f"Glue job {job_name} ended {run['JobRunState']}",

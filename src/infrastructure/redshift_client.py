@@ -14,6 +14,7 @@ import psycopg2.extensions
 
 from src.errors import UnreachableError, WarehouseError
 from src.infrastructure.warehouse.schema_upgrades import upgrade_tables
+from src.json_object import JsonObject
 from src.sql.files import read_all
 from src.sql.quoting import literal, qualified
 from src.waiting import Clock, Sleep, attempts, growing, real_clock, real_sleep
@@ -180,10 +181,10 @@ class RedshiftClient:
         with self._cursor(statement, arguments) as cursor:
             return int(cursor.rowcount)
 
-    def query(self, statement: str, arguments: Sequence[Any] | None = None) -> list[dict[str, Any]]:
+    def query(self, statement: str, arguments: Sequence[Any] | None = None) -> list[JsonObject]:
         """Execute a query; returns its rows as dicts."""
 
-        def rows(cursor: Any) -> list[dict[str, Any]]:
+        def rows(cursor: Any) -> list[JsonObject]:
             names = [column.name for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

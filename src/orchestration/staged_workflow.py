@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 
 from src.commands import as_started
 from src.errors import DemoError, UsageError
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.observers import AfterStage, PresentedStages, StageObserver
 from src.orchestration.workflow import Stage, StepOutcome, Workflow
@@ -87,7 +88,7 @@ class WorkflowOwner:
         self._claimed = True  # also where it fails half-way: there is something to give back
         self._environment.claim()
 
-    def report_facts(self) -> dict[str, Any]:
+    def report_facts(self) -> JsonObject:
         """Return what the report holds besides the stages, as far as it is known."""
         raise NotImplementedError
 
@@ -115,7 +116,7 @@ class WorkflowOwner:
             found.append(PresentedStages(self._presenter))
         return found
 
-    def report_what_ran(self, whole_run: str) -> dict[str, Any]:
+    def report_what_ran(self, whole_run: str) -> JsonObject:
         """Write the report and return it; raises UsageError where no stage has run."""
         if not self.workflow.has_run:
             raise UsageError(
@@ -124,11 +125,11 @@ class WorkflowOwner:
             )
         return self.write_report()
 
-    def write_report(self) -> dict[str, Any]:
+    def write_report(self) -> JsonObject:
         """Write the JSON report of what has run so far and return it."""
         return self.workflow.write_report(self.report_facts())
 
-    def run_stages(self, stages: list[Stage], header: str) -> dict[str, Any]:
+    def run_stages(self, stages: list[Stage], header: str) -> JsonObject:
         """Run the stages, write the report and stop what was started; returns the report.
 
         A run that is refused, because another one is going on, leaves no trace.

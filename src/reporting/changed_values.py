@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from src.json_object import JsonObject
+
 _NAMED = 3  # in a line; what is beyond is counted
 
 
-def changed_values(warnings: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def changed_values(warnings: Mapping[str, Mapping[str, Any]]) -> list[JsonObject]:
     """Return table, column, change, rows and one row's key, the most rows first.
 
     `warnings` has, of each table, {"rounded:unit_price": {"rows": 3, "example": "s17"}}.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import CannotRunError
+from src.json_object import JsonObject
 from src.reporting.run_report import RUN_ID, plain, run_folders
 from src.reporting.wording import printable
 
@@ -18,7 +19,7 @@ REPORTS = {kind: f"{kind}_report.json" for kind in ("pipeline", "training", "val
 _LONGEST = 300  # characters of an error's message
 
 
-def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
+def summary_of(report: Mapping[str, Any]) -> JsonObject:
     """Return what the index shows of a run, at most 2 kB as JSON.
 
     `did` tells a run that finished a stage or a check from one that was refused.
@@ -40,7 +41,7 @@ def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_pipeline(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _of_pipeline(facts: Mapping[str, Any]) -> JsonObject:
     steps = facts["steps"]
     load = steps.get("redshift_load", {})
     checks = steps.get("data_verification", {}).get("checks", [])
@@ -54,7 +55,7 @@ def _of_pipeline(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_training(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _of_training(facts: Mapping[str, Any]) -> JsonObject:
     models = {}
     for name, model in facts.get("models", {}).items():
         test = model.get("test_metrics", {})
@@ -68,7 +69,7 @@ def _of_training(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_validation(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _of_validation(facts: Mapping[str, Any]) -> JsonObject:
     tally = facts["tally"]
     return {"did": True, "passed": tally["passed"], "checks": sum(tally.values())}
 
@@ -102,7 +103,7 @@ def append_run(reports: Path, report: Mapping[str, Any]) -> None:
         ) from error
 
 
-def known_runs(reports: Path) -> list[dict[str, Any]]:
+def known_runs(reports: Path) -> list[JsonObject]:
     """Return all runs in `reports`, the newest first, each with what the index shows of it.
 
     Lines that cannot be read are passed over; a run that has no line is read from its report; one
@@ -118,7 +119,7 @@ def known_runs(reports: Path) -> list[dict[str, Any]]:
     return [found[run_id] for run_id in sorted(found, reverse=True)]
 
 
-def _logged(reports: Path) -> Iterator[dict[str, Any]]:
+def _logged(reports: Path) -> Iterator[JsonObject]:
     try:
         lines = (reports / LOG).read_bytes().splitlines()
     except OSError:
@@ -132,7 +133,7 @@ def _logged(reports: Path) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def _unlogged(folder: Path) -> dict[str, Any]:
+def _unlogged(folder: Path) -> JsonObject:
     for name in REPORTS.values():
         try:
             return summary_of(json.loads((folder / name).read_text(encoding="utf-8")))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from src.errors import SettingsError
+from src.json_object import JsonObject
 from src.settings.values import parse, read_env_file, setting, shown
 
 Target = Literal["local", "aws"]
@@ -199,7 +200,7 @@ class Settings:
         own = self.glue_role if service == "glue" else self.redshift_role
         return own or self.iam_role
 
-    def public(self) -> dict[str, Any]:
+    def public(self) -> JsonObject:
         """Return the settings a report may show: all but the secrets."""
         return {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata["secret"]}
 
@@ -222,7 +223,7 @@ def load_settings(
         variables.update(read_env_file(env_file))
     variables.update(os.environ if environ is None else environ)
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     for spec in fields(Settings):  # the target is the first
         name, env = spec.name, spec.metadata["env"]
         if name in given:

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from src.errors import DemoError, UnreachableError
+from src.json_object import JsonObject
 
 AWS_ERRORS = (ClientError, BotoCoreError)
 MISSING = frozenset(
@@ -33,7 +34,7 @@ class AwsRefusal:
     operation: str
     code: str
     message: str
-    response: dict[str, Any] = field(default_factory=dict, repr=False)
+    response: JsonObject = field(default_factory=dict, repr=False)
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ from src.errors import StorageError
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, AwsAccount, partition
 from src.infrastructure.aws.answers import MISSING, AwsRefusal, asking, unless_missing
 from src.infrastructure.aws.glue_job import LOG_GROUP
+from src.json_object import JsonObject
 from src.settings import Settings
 
 
@@ -36,7 +37,7 @@ class AwsInventory:
         self._s3 = account.client("s3")
         self._glue = account.client("glue")
         self._logs = account.client("logs")
-        self._owned: dict[str, Any] = {"ExpectedBucketOwner": account.account_id}
+        self._owned: JsonObject = {"ExpectedBucketOwner": account.account_id}
         self.stacks: set[str] = set()
 
     def find(self) -> list[Found]:
@@ -76,7 +77,7 @@ class AwsInventory:
         answer = self._ask(name, call, ("NoSuchTagSet",), Bucket=name, **self._owned)
         return {tag["Key"]: tag["Value"] for tag in (answer or {}).get("TagSet", [])}
 
-    def _versions(self, bucket: str, *, everything: bool) -> Iterator[dict[str, Any]]:
+    def _versions(self, bucket: str, *, everything: bool) -> Iterator[JsonObject]:
         """Yield the versions of the demo's objects, delete markers included."""
         paginator = self._s3.get_paginator("list_object_versions")
         pages = iter(paginator.paginate(Bucket=bucket, **self._owned))

@@ -21,6 +21,7 @@ from src.infrastructure.aws.answers import (
     unless_missing,
 )
 from src.infrastructure.aws.bucket_setup import BucketSetup
+from src.json_object import JsonObject
 from src.waiting import attempts
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ class S3Storage:
         return created
 
     def _create_bucket(self) -> bool:
-        arguments: dict[str, Any] = {"Bucket": self.bucket}
+        arguments: JsonObject = {"Bucket": self.bucket}
         if self._setup is not None:
             arguments["CreateBucketConfiguration"] = self._setup.creation()
         try:
@@ -215,7 +216,7 @@ class S3Storage:
                 **self._owned,
             )
 
-    def _pages(self, **arguments: Any) -> Iterator[dict[str, Any]]:
+    def _pages(self, **arguments: Any) -> Iterator[JsonObject]:
         paginator = self._client.get_paginator("list_objects_v2")
         pages = iter(paginator.paginate(Bucket=self.bucket, **self._owned, **arguments))
         while True:
@@ -239,7 +240,7 @@ class S3Storage:
                 raise refused(str(error)) from error
 
 
-def _region(response: dict[str, Any]) -> str:
+def _region(response: JsonObject) -> str:
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return str(response.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
 

@@ -13,6 +13,7 @@ from typing import Any
 from src.errors import SettingsError, UnreachableError
 from src.infrastructure.aws.account import AwsAccount
 from src.infrastructure.aws.answers import AwsRefusal, asking
+from src.json_object import JsonObject
 from src.settings import Settings
 
 AMAZON_ROOTS = Path(__file__).with_name("amazon_trust_roots.pem")
@@ -89,7 +90,7 @@ class WarehouseAccess:
         self._check_state(found["ClusterStatus"], "available", place, command)
         return str(place["Address"]), int(place["Port"])
 
-    def _check_state(self, state: str, good: str, place: dict[str, Any], command: str) -> None:
+    def _check_state(self, state: str, good: str, place: JsonObject, command: str) -> None:
         if state == good and place:
             return
         hint = command if state == "paused" else "wait until it is available, then run it again"

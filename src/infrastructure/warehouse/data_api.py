@@ -16,6 +16,7 @@ import psycopg2
 from psycopg2.extensions import STATUS_BEGIN, STATUS_READY, adapt
 
 from src.infrastructure.aws.answers import AWS_ERRORS, refusal_of
+from src.json_object import JsonObject
 from src.sql.quoting import redshift_literal
 from src.waiting import Clock, Sleep, growing, poll_until, real_clock, real_sleep
 
@@ -93,7 +94,7 @@ class DataApiConnection:
             self.run("BEGIN")
             self._in_transaction = True
 
-    def run(self, statement: str) -> dict[str, Any]:
+    def run(self, statement: str) -> JsonObject:
         """Run one statement to its end; returns what DescribeStatement returns for it."""
         where = {"SessionId": self._session} if self._session else self._target
         started = self.call(
@@ -101,7 +102,7 @@ class DataApiConnection:
         )
         self._session = started.get("SessionId") or self._session
 
-        def look() -> dict[str, Any]:
+        def look() -> JsonObject:
             return self.call("describe_statement", Id=started["Id"])
 
         pauses = growing(_FIRST_POLL_S, factor=1.5, longest_s=_LONGEST_POLL_S)
@@ -131,10 +132,10 @@ class DataApiConnection:
         except AWS_ERRORS:
             return  # it has ended, or its session's transaction ends with the session
 
-    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+    def call(self, operation: str, **arguments: Any) -> JsonObject:
         """Call the Data API; raises DataApiUnavailableError."""
         try:
-            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+            answer: JsonObject = getattr(self._client, operation)(**arguments)
         except AWS_ERRORS as error:
             refusal = refusal_of(error)
             text = f"refused: {refusal.text}" if refusal else f"does not answer: {error}"
@@ -168,7 +169,7 @@ class DataApiCursor:
             self._fetch(done["Id"])
 
     def _fetch(self, statement_id: str) -> None:
-        page: dict[str, Any] = {"NextToken": ""}
+        page: JsonObject = {"NextToken": ""}
         while "NextToken" in page:
             token = {"NextToken": page["NextToken"]} if page["NextToken"] else {}
             page = self._connection.call("get_statement_result", Id=statement_id, **token)
@@ -191,7 +192,7 @@ class DataApiCursor:
         return self._rows.pop(0) if self._rows else None
 
 
-def _has_ended(statement: dict[str, Any]) -> bool:
+def _has_ended(statement: JsonObject) -> bool:
     return statement["Status"] in _ENDED
 
 
@@ -203,7 +204,7 @@ def _literal(value: Any) -> str:
     return quoted.decode()
 
 
-def _value(field: dict[str, Any], kind: str) -> Any:
+def _value(field: JsonObject, kind: str) -> Any:
     """Return a field of the Data API as psycopg2 would have returned it."""
     if field.get("isNull"):
         return None

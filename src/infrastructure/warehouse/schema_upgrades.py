@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from src.domain.tables import SCHEMA
 from src.errors import WarehouseError
+from src.json_object import JsonObject
 from src.sql.files import read_all
 
 ADDED_COLUMNS = (
@@ -28,7 +29,7 @@ class Client(Protocol):
     def execute(self, statement: str) -> int:
         """Execute a statement."""
 
-    def query(self, statement: str, arguments: Sequence[Any] | None) -> list[dict[str, Any]]:
+    def query(self, statement: str, arguments: Sequence[Any] | None) -> list[JsonObject]:
         """Return a query's rows."""
 
 

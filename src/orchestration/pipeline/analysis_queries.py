@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from src.infrastructure.redshift_client import RedshiftClient
+from src.json_object import JsonObject
 from src.sql.files import read_all
 
 
-def profile(redshift: RedshiftClient, names: str = "*") -> dict[str, list[dict[str, Any]]]:
+def profile(redshift: RedshiftClient, names: str = "*") -> dict[str, list[JsonObject]]:
     """Return the rows of each query of src/sql/analysis, all or one, under the file's name."""
     return {file.name: redshift.query(file.statement) for file in read_all("analysis", names)}

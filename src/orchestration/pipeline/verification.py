@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from src.commands import ROOT
 from src.domain.bucket_layout import LEDGER_NAME
 from src.domain.dataset import DatasetManifest
 from src.domain.judgement import tally
 from src.errors import QualityError
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.reporting.wording import plural
 from src.services.data_quality_service import (
@@ -45,10 +46,10 @@ class Verification:
         """Return the checks that failed."""
         return [result for result in self.results if result.verdict == "failed"]
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JsonObject:
         """Return what the report keeps."""
         counts = tally(result.verdict for result in self.results)
-        found: dict[str, Any] = {"checks": self.results, "tally": counts}
+        found: JsonObject = {"checks": self.results, "tally": counts}
         if self.defect_detection is not None:
             found["defect_detection"] = self.defect_detection
         return found
@@ -103,11 +104,11 @@ def _parameters(
     run_id: str,
     manifest: DatasetManifest,
     loads: Mapping[str, TableLoad],
-) -> dict[str, Any]:
+) -> JsonObject:
     """Return what is known of the data; a check that needs more is skipped."""
     # Injected defects are no reason to fail.
     injected = (manifest.defects or 0) / max(manifest.records, 1)
-    known: dict[str, Any] = {
+    known: JsonObject = {
         "run_id": run_id,
         "max_rejected_share": max(settings.max_rejected_share, round(injected, 6)),
         "rejected_rows": sum(load.rejected_rows for load in loads.values()),

@@ -12,6 +12,7 @@ import pandas as pd
 from src.domain.bucket_layout import MANIFEST_NAME, TRUTH_NAME
 from src.domain.tables import SCHEMA, TABLES
 from src.errors import ModelError
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.sql import files
 
@@ -148,7 +149,7 @@ def is_newest(environment: DemoEnvironment, load: LoadFacts | None) -> bool:
     return newest == ((load.run_id, load.loaded_at) if load else None)
 
 
-def _is_all_generated(environment: DemoEnvironment, loads: list[dict[str, Any]]) -> bool:
+def _is_all_generated(environment: DemoEnvironment, loads: list[JsonObject]) -> bool:
     """Tell whether the newest replacement, all merged since and every row is generated data."""
     last = next((i for i, load in enumerate(loads) if load["load_mode"] == "replace"), len(loads))
     dataset_ids = {load["dataset_id"] for load in loads[: last + 1]}

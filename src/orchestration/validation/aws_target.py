@@ -19,6 +19,7 @@ from src.infrastructure.aws.answers import (
     unless_missing,
 )
 from src.infrastructure.aws.permissions import Permission, names_of, needed_by
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.validation.check import Check, Context, Finding, judge
 from src.orchestration.validation.local_target import failure
@@ -117,7 +118,7 @@ def role(context: Context) -> Finding:
     return _asking(expected, hint, look)
 
 
-def _trusted(policy: dict[str, Any]) -> set[str]:
+def _trusted(policy: JsonObject) -> set[str]:
     """Return the services that a trust policy lets assume the role."""
     found: set[str] = set()
     for statement in policy.get("Statement", []):

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from src.arguments import did_you_mean
 from src.commands import ROOT, as_started
 from src.domain.judgement import tally
 from src.errors import UsageError, missing_package
+from src.json_object import JsonObject
 from src.orchestration.validation import (
     aws_target,
     documents,
@@ -75,7 +75,7 @@ class DemoPipelineValidator:
         """Return where the JSON report is."""
         return Path(self.settings.report_dir) / self.run_id / "validation_report.json"
 
-    def run_validation(self) -> dict[str, Any]:
+    def run_validation(self) -> JsonObject:
         """Run the checks, write the report and return it.
 
         `exit_code` is then 0, 1 (a check failed) or 2 (a check itself broke: an internal error).
@@ -98,7 +98,7 @@ class DemoPipelineValidator:
         record_run(self.report_path.parents[1], report)
         return report
 
-    def _run(self, index: int, check: Check) -> dict[str, Any]:
+    def _run(self, index: int, check: Check) -> JsonObject:
         clock = time.monotonic()
         with self.console.stage(index, len(self.checks), check.name) as progress:
             finding = self._look(check)
@@ -159,13 +159,13 @@ class DemoPipelineValidator:
         self.console.line()
         self.console.line(f"{verdict}: {words}{strict} in {seconds:.1f}s")
 
-    def _next(self, entries: list[dict[str, Any]]) -> str | None:
+    def _next(self, entries: list[JsonObject]) -> str | None:
         """Return what to type next: the run itself, or what the first bad check advises."""
         if self.exit_code == 0:
             return next_run(self.settings)
         return next((e["hint"] for e in entries if e["verdict"] != "passed" and e["hint"]), None)
 
-    def _report(self, entries: list[dict[str, Any]], counts: dict[str, int]) -> dict[str, Any]:
+    def _report(self, entries: list[JsonObject], counts: dict[str, int]) -> JsonObject:
         ended_at = datetime.now(UTC)
         return {
             "schema_version": SCHEMA_VERSION,

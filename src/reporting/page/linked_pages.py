@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from src.json_object import JsonObject
 from src.reporting.page.html_report import render_page
 from src.reporting.run_report import SCHEMA_VERSION, plain, run_folders, write_atomically
 
@@ -30,7 +31,7 @@ def write_pages(report: Mapping[str, Any], folder: Path) -> Path:
     return folder / PAGE
 
 
-def _relatives(report: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _relatives(report: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, JsonObject]]:
     dataset, left = _dataset_id(report), dict.fromkeys(_WORDS, _LINKED)
     if dataset is None:
         return
@@ -42,7 +43,7 @@ def _relatives(report: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, 
             yield other, facts
 
 
-def _report_of(folder: Path) -> dict[str, Any] | None:
+def _report_of(folder: Path) -> JsonObject | None:
     """Return the report of a run's folder, or None where there is none of this version."""
     for kind in _WORDS:
         try:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from src.domain.judgement import tally
+from src.json_object import JsonObject
 from src.reporting.changed_values import changed_values
 from src.reporting.figures import count, percent, tile
 from src.reporting.page import charts
@@ -16,7 +15,7 @@ _CHANGES = {
 }
 
 
-def pipeline_view(facts: dict[str, Any]) -> dict[str, Any]:
+def pipeline_view(facts: JsonObject) -> JsonObject:
     """Return the page's values; what a run did not reach is empty."""
     verification = facts["steps"].get("data_verification", {})
     checks = verification.get("checks", [])
@@ -42,7 +41,7 @@ def pipeline_view(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tiles(
-    facts: dict[str, Any], checks: int, counts: dict[str, int], found: dict[str, float] | None
+    facts: JsonObject, checks: int, counts: dict[str, int], found: dict[str, float] | None
 ) -> list[dict[str, str]]:
     load = facts["steps"].get("redshift_load", {})
     raw = sum(counts["raw_records"] or 0 for counts in facts["rows"].values())
@@ -67,7 +66,7 @@ def _tiles(
     return tiles
 
 
-def _row(table: str, counts: dict[str, int | None]) -> dict[str, Any]:
+def _row(table: str, counts: dict[str, int | None]) -> JsonObject:
     total, lost = counts["raw_records"], counts["unaccounted"]
     shares = [
         (kind, (value or 0) / total if total else 0.0)
@@ -89,7 +88,7 @@ def _rows_title(rows: dict[str, dict[str, int | None]]) -> str:
     return "Rows, not all known yet" if None in lost else "Every row accounted for"
 
 
-def _rows_note(facts: dict[str, Any]) -> str:
+def _rows_note(facts: JsonObject) -> str:
     note = "raw = rejected + copied: what is not, is unaccounted for."
     if facts["arguments"]["etl"] == "direct":
         note += " No Glue ran (--etl direct): Redshift cleaned the raw rows itself."
@@ -102,7 +101,7 @@ def _rows_note(facts: dict[str, Any]) -> str:
     return note
 
 
-def _rejections(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rejections(found: list[JsonObject]) -> list[JsonObject]:
     most = max((row["records"] for row in found), default=1)
     return [
         {
@@ -115,9 +114,9 @@ def _rejections(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _by_kind(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _by_kind(found: list[JsonObject]) -> list[JsonObject]:
     """Return the records by rule whatever the column: missing, orphan, duplicate_key."""
-    kinds: dict[str, dict[str, Any]] = {}
+    kinds: dict[str, JsonObject] = {}
     for row in found:
         kind = row["rule"].split(":")[0]
         entry = kinds.setdefault(kind, {"rule": kind, "records": 0, "tables": set()})
@@ -128,7 +127,7 @@ def _by_kind(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(kinds.values(), key=lambda entry: -entry["records"])
 
 
-def _rejections_note(found: dict[str, float] | None, load: dict[str, Any]) -> str:
+def _rejections_note(found: dict[str, float] | None, load: JsonObject) -> str:
     schema = load.get("failed_rows", "concert_dw")
     where = f"Each one, with its raw record, is in {schema}.rejected_records." if schema else ""
     if not found:
@@ -140,7 +139,7 @@ def _rejections_note(found: dict[str, float] | None, load: dict[str, Any]) -> st
     )
 
 
-def _following(found: list[dict[str, Any]]) -> str:
+def _following(found: list[JsonObject]) -> str:
     """Return which rejects have no fault but their parent's."""
     if not any(row["records"] for row in found):
         return ""
@@ -152,7 +151,7 @@ def _following(found: list[dict[str, Any]]) -> str:
     )
 
 
-def _changes(steps: dict[str, Any]) -> list[dict[str, Any]]:
+def _changes(steps: JsonObject) -> list[JsonObject]:
     """Return what was changed in accepted rows, by column: of the load, or else of the job."""
     tables = steps.get("redshift_load", {}).get("tables") or {}
     warnings = {name: table.get("warnings") or {} for name, table in tables.items()}
@@ -160,12 +159,12 @@ def _changes(steps: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**row, "rows": count(row["rows"]), "what": _CHANGES[row["change"]]} for row in found]
 
 
-def _unusual(found: list[dict[str, Any]]) -> str:
+def _unusual(found: list[JsonObject]) -> str:
     shown = [f"{count(row['records'])} {row['what']}" for row in found if row["records"]]
     return f"Unusual sales, loaded as they are: {'; '.join(shown)}." if shown else ""
 
 
-def _pictures(data: dict[str, Any]) -> dict[str, Any]:
+def _pictures(data: JsonObject) -> JsonObject:
     months = sorted(data.get("sales_by_month", []), key=lambda row: str(row["month"]))
     venues, genres = data.get("top_venues", []), data.get("genres", [])
     chart = ""

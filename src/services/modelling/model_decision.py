@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from src.domain.judgement import Verdict, passed_if
 from src.errors import ModelError
+from src.json_object import JsonObject
 
 GATED_COVERAGE = 0.9  # the calibration gates are stated for 90 % intervals
 
@@ -32,9 +32,7 @@ class Decision:
     failed: tuple[ModelCheck, ...] = ()
 
 
-def model_checks(
-    facts: dict[str, Any], coverage: float, *, is_unseen: bool = True
-) -> list[ModelCheck]:
+def model_checks(facts: JsonObject, coverage: float, *, is_unseen: bool = True) -> list[ModelCheck]:
     """Return the checks of what was measured: gates, baselines, and R2 above 0.
 
     A new model and a saved one are judged by these alike. On rows that the model has seen
@@ -87,7 +85,7 @@ def warnings_of(checks: list[ModelCheck]) -> list[str]:
     ]
 
 
-def decide(checks: list[ModelCheck], compared: dict[str, Any] | None) -> Decision:
+def decide(checks: list[ModelCheck], compared: JsonObject | None) -> Decision:
     """Decide about a new version: its own checks first, then the champion.
 
     `compared` is the paired comparison with the champion, None where there is no champion.

@@ -1,0 +1,7 @@
+"""The shape of what is read from or written as JSON: reports, documents, AWS's answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+JsonObject = dict[str, Any]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 JsonObject = dict[str, Any]
+JsonView = Mapping[str, Any]  # one that is read only

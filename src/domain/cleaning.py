@@ -10,13 +10,12 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from src.domain import text_values as texts
 from src.domain.tables import Column, TableSpec
-from src.json_object import JsonObject
+from src.json_object import JsonObject, JsonView
 
 RECORD_NUMBER = "record_number"  # optional last column of raw data: the order of its records
 STEPS = ("tidy", "plain", "typed", "judged", "checked")
@@ -280,7 +279,7 @@ class TableCounts:
         return sum(n for rule, n in self.rules.items() if rule != "accepted")
 
 
-def table_counts(rows: Iterable[Mapping[str, Any]]) -> TableCounts:
+def table_counts(rows: Iterable[JsonView]) -> TableCounts:
     """Add up the rows of `Cleaning.counts()`."""
     counts = TableCounts({"accepted": 0}, {}, 0)
     repaired = 0

@@ -54,6 +54,9 @@ def _hint_of_refusal(text: str) -> str:
     return next((hint for words, hint in _HINTS_OF_REFUSALS.items() if words in text), _NO_ROUTE)
 
 
+Arguments = Sequence[Any] | None  # of a statement, by position
+
+
 class RedshiftClient:
     """Runs statements over one connection, opened at first use.
 
@@ -175,13 +178,13 @@ class RedshiftClient:
         except psycopg2.Error:
             self.close()
 
-    def execute(self, statement: str, arguments: Sequence[Any] | None = None) -> int:
+    def execute(self, statement: str, arguments: Arguments = None) -> int:
         """Execute one statement; returns the number of rows it touched (-1 if unknown)."""
         self._has_state |= not self._in_transaction
         with self._cursor(statement, arguments) as cursor:
             return int(cursor.rowcount)
 
-    def query(self, statement: str, arguments: Sequence[Any] | None = None) -> list[JsonObject]:
+    def query(self, statement: str, arguments: Arguments = None) -> list[JsonObject]:
         """Execute a query; returns its rows as dicts."""
 
         def rows(cursor: Any) -> list[JsonObject]:
@@ -190,7 +193,7 @@ class RedshiftClient:
 
         return self._read(statement, arguments, rows)
 
-    def query_value(self, statement: str, arguments: Sequence[Any] | None = None) -> Any:
+    def query_value(self, statement: str, arguments: Arguments = None) -> Any:
         """Execute a query; returns the first column of its first row, or None."""
 
         def value(cursor: Any) -> Any:
@@ -199,9 +202,7 @@ class RedshiftClient:
 
         return self._read(statement, arguments, value)
 
-    def query_dataframe(
-        self, statement: str, arguments: Sequence[Any] | None = None
-    ) -> pd.DataFrame:
+    def query_dataframe(self, statement: str, arguments: Arguments = None) -> pd.DataFrame:
         """Execute a query; returns its rows as a DataFrame, columns in query order."""
         import pandas as pd
 
@@ -211,9 +212,7 @@ class RedshiftClient:
 
         return self._read(statement, arguments, frame)
 
-    def _read(
-        self, statement: str, arguments: Sequence[Any] | None, fetch: Callable[[Any], Read]
-    ) -> Read:
+    def _read(self, statement: str, arguments: Arguments, fetch: Callable[[Any], Read]) -> Read:
         def once() -> Read:
             with self._cursor(statement, arguments) as cursor:
                 return fetch(cursor)
@@ -230,7 +229,7 @@ class RedshiftClient:
         return self._again(action, may_repeat)
 
     @contextmanager
-    def _cursor(self, statement: str, arguments: Sequence[Any] | None) -> Iterator[Any]:
+    def _cursor(self, statement: str, arguments: Arguments) -> Iterator[Any]:
         if not _SECRET_STATEMENT.search(statement):
             logger.debug("sql: %s", " ".join(statement.split()))
         with self.connection.cursor() as cursor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from src.json_object import JsonView
 
 if TYPE_CHECKING:
     from src.reporting.terminal.presenter import Presenter
@@ -15,7 +17,7 @@ class StageObserver:
     def completed(self, key: str) -> None:
         """Act on a stage that went well."""
 
-    def ended(self, key: str, step: Mapping[str, Any]) -> None:
+    def ended(self, key: str, step: JsonView) -> None:
         """Act on a stage that has ended, however it did; `step` is its part of the report."""
 
     def pause(self, following: str) -> None:
@@ -39,7 +41,7 @@ class PresentedStages(StageObserver):
     def __init__(self, presenter: Presenter) -> None:
         self._presenter = presenter
 
-    def ended(self, key: str, step: Mapping[str, Any]) -> None:
+    def ended(self, key: str, step: JsonView) -> None:
         """Print the stage's tables."""
         self._presenter.show(key, step)
 

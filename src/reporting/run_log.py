@@ -6,10 +6,9 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from src.errors import CannotRunError
-from src.json_object import JsonObject
+from src.json_object import JsonObject, JsonView
 from src.reporting.run_report import RUN_ID, plain, run_folders
 from src.reporting.wording import printable
 
@@ -19,7 +18,7 @@ REPORTS = {kind: f"{kind}_report.json" for kind in ("pipeline", "training", "val
 _LONGEST = 300  # characters of an error's message
 
 
-def summary_of(report: Mapping[str, Any]) -> JsonObject:
+def summary_of(report: JsonView) -> JsonObject:
     """Return what the index shows of a run, at most 2 kB as JSON.
 
     `did` tells a run that finished a stage or a check from one that was refused.
@@ -41,7 +40,7 @@ def summary_of(report: Mapping[str, Any]) -> JsonObject:
     }
 
 
-def _of_pipeline(facts: Mapping[str, Any]) -> JsonObject:
+def _of_pipeline(facts: JsonView) -> JsonObject:
     steps = facts["steps"]
     load = steps.get("redshift_load", {})
     checks = steps.get("data_verification", {}).get("checks", [])
@@ -55,7 +54,7 @@ def _of_pipeline(facts: Mapping[str, Any]) -> JsonObject:
     }
 
 
-def _of_training(facts: Mapping[str, Any]) -> JsonObject:
+def _of_training(facts: JsonView) -> JsonObject:
     models = {}
     for name, model in facts.get("models", {}).items():
         test = model.get("test_metrics", {})
@@ -69,7 +68,7 @@ def _of_training(facts: Mapping[str, Any]) -> JsonObject:
     }
 
 
-def _of_validation(facts: Mapping[str, Any]) -> JsonObject:
+def _of_validation(facts: JsonView) -> JsonObject:
     tally = facts["tally"]
     return {"did": True, "passed": tally["passed"], "checks": sum(tally.values())}
 
@@ -77,11 +76,11 @@ def _of_validation(facts: Mapping[str, Any]) -> JsonObject:
 _FIGURES = {"pipeline": _of_pipeline, "training": _of_training, "validation": _of_validation}
 
 
-def _did(steps: Mapping[str, Mapping[str, Any]]) -> bool:
+def _did(steps: Mapping[str, JsonView]) -> bool:
     return any(step.get("status") == "success" for step in steps.values())
 
 
-def append_run(reports: Path, report: Mapping[str, Any]) -> None:
+def append_run(reports: Path, report: JsonView) -> None:
     """Add a run's line to the log in `reports`.
 
     One write at the end of the file: two runs that end together both have their line. A line

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 from src.domain.judgement import Verdict, passed_if
+from src.json_object import JsonView
 from src.sql import files
 
 Judged = Literal["before_commit", "after_commit"]
@@ -86,11 +87,11 @@ class DataQualityService:
         self._query_value = query_value
         self._checks = list(read_checks() if checks is None else checks)
 
-    def run(self, parameters: Mapping[str, Any]) -> list[CheckResult]:
+    def run(self, parameters: JsonView) -> list[CheckResult]:
         """Run every check; one whose parameters are not known is skipped, not passed."""
         return [self._run_one(check, parameters) for check in self._checks]
 
-    def _run_one(self, check: QualityCheck, parameters: Mapping[str, Any]) -> CheckResult:
+    def _run_one(self, check: QualityCheck, parameters: JsonView) -> CheckResult:
         unknown = sorted(p for p in check.parameters if parameters.get(p) is None)
         if unknown:
             reason = f"{', '.join(unknown)} not known for this data"

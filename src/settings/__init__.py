@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from src.errors import SettingsError
-from src.json_object import JsonObject
+from src.json_object import JsonObject, JsonView
 from src.settings.values import parse, read_env_file, setting, shown
 
 Target = Literal["local", "aws"]
@@ -206,7 +206,7 @@ class Settings:
 
 
 def load_settings(
-    overrides: Mapping[str, Any] | None = None,
+    overrides: JsonView | None = None,
     *,
     environ: Mapping[str, str] | None = None,
     env_file: Path | None = Path(".env"),

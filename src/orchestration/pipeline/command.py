@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from src.orchestration.command_line import (
     add_setting,
@@ -24,7 +24,7 @@ EXAMPLES = """\
 """
 
 
-def build_parser() -> Any:
+def build_parser() -> argparse.ArgumentParser:
     """Return the script's parser."""
     parser = script_parser("run_demo_pipeline.py", __doc__ or "", EXAMPLES)
     data = parser.add_argument_group("data")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
 from src.errors import UsageError
-from src.json_object import JsonObject
+from src.json_object import JsonObject, JsonView
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.pipeline.resuming import UnfinishedRun
 from src.orchestration.workflow import StepOutcome
@@ -46,7 +46,7 @@ class LoadStage:
         environment: DemoEnvironment,
         manifest: DatasetManifest,
         etl_counts: Mapping[str, Mapping[str, int]],
-        etl_warnings: Mapping[str, Mapping[str, Any]],
+        etl_warnings: Mapping[str, JsonView],
         note: Callable[[str], None],
     ) -> StepOutcome:
         """Load a data set, unless the resumed run did; raises QualityError where a check fails."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from src.errors import SavedModelError
 from src.infrastructure.storage.model_registry import ModelRegistry, SavedModel
-from src.json_object import JsonObject
+from src.json_object import JsonObject, JsonView
 from src.orchestration.training.extraction import LoadFacts
 from src.services.features.drift import profile
 from src.services.modelling import model_files
@@ -124,7 +124,7 @@ def predictors(
     versions: Mapping[str, int],
     decisions: Mapping[str, Decision],
     champions: Mapping[str, tuple[Any, JsonObject | None]],
-    services: Mapping[str, Any],
+    services: JsonView,
 ) -> dict[str, Predictor]:
     """Return which version predicts: the new one, or the champion where that is better.
 

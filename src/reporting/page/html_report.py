@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from src.json_object import JsonObject
+from src.json_object import JsonObject, JsonView
 from src.reporting.page.pipeline_view import pipeline_view
 from src.reporting.page.training_view import training_view
 from src.reporting.run_report import plain
@@ -27,7 +26,7 @@ _SPECIAL = {
 }
 
 
-def render_page(report: Mapping[str, Any], related: Sequence[Mapping[str, str]] = ()) -> str:
+def render_page(report: JsonView, related: Sequence[Mapping[str, str]] = ()) -> str:
     """Return the page of a pipeline or training report, whatever its verdict.
 
     `related` are links to other runs on the same data: `words`, `name`, `href`.
@@ -39,7 +38,7 @@ def render_page(report: Mapping[str, Any], related: Sequence[Mapping[str, str]] 
     return rendered(f"{facts['report']}.html.j2", page)
 
 
-def rendered(template: str, page: Mapping[str, Any]) -> str:
+def rendered(template: str, page: JsonView) -> str:
     """Return a template filled with the values of a page, each of them escaped."""
     return _environment().get_template(template).render(page=page)
 

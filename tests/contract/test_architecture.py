@@ -31,7 +31,7 @@ ALLOWED = {
     "services.generation": {"services", "services.encoding", "domain"},
     "services.input": {"services.encoding", "domain"},
     "services.features": {"services"},
-    "services.modelling": {"services", "services.features"},
+    "services.modelling": {"services", "services.features", "domain"},
     "infrastructure": INFRASTRUCTURE | {"domain", "sql"},
     "infrastructure.aws": {"domain", "settings"},
     "infrastructure.storage": {"infrastructure.aws", "domain"},

@@ -19,9 +19,9 @@ DemoError                 base: message, where, cause, hint, exit code
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from src.commands import as_started, install_command
+from src.json_object import JsonObject
 
 
 class DemoError(Exception):
@@ -45,7 +45,7 @@ class DemoError(Exception):
         self.where = where
         self.cause = cause
         self.hint = hint and as_started(hint)
-        self.facts: dict[str, Any] = {}  # what the report keeps of the failed stage
+        self.facts: JsonObject = {}  # what the report keeps of the failed stage
 
     def as_dict(self) -> dict[str, str | None]:
         """Return the error as the report stores it."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from src.domain import text_values as texts
 from src.domain.tables import Column, TableSpec
+from src.json_object import JsonObject, JsonView
 
 RECORD_NUMBER = "record_number"  # optional last column of raw data: the order of its records
 STEPS = ("tidy", "plain", "typed", "judged", "checked")
@@ -270,7 +270,7 @@ class TableCounts:
     """
 
     rules: dict[str, int]
-    warnings: dict[str, dict[str, Any]]
+    warnings: dict[str, JsonObject]
     repaired: int
 
     @property
@@ -279,7 +279,7 @@ class TableCounts:
         return sum(n for rule, n in self.rules.items() if rule != "accepted")
 
 
-def table_counts(rows: Iterable[Mapping[str, Any]]) -> TableCounts:
+def table_counts(rows: Iterable[JsonView]) -> TableCounts:
     """Add up the rows of `Cleaning.counts()`."""
     counts = TableCounts({"accepted": 0}, {}, 0)
     repaired = 0
@@ -302,7 +302,7 @@ def job_argument(specs: Sequence[TableSpec], null_values: Sequence[str] = ()) ->
     return base64.b64encode(zlib.compress(json.dumps(tables).encode(), 9)).decode()
 
 
-def _as_argument(spec: TableSpec, absent: Sequence[str]) -> dict[str, Any]:
+def _as_argument(spec: TableSpec, absent: Sequence[str]) -> JsonObject:
     cleaning = Cleaning(spec, "{}_{}".format, "accepted_{}".format, absent)
     return {
         "name": spec.name,

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from src.domain.tables import TABLES
+from src.json_object import JsonObject, JsonView
 
 FORMATS = ("json", "csv", "parquet")
 
@@ -55,7 +56,7 @@ class DatasetManifest:
     source: str  # "synthetic" or "input"
     tables: Mapping[str, TableFiles]
     as_of: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: JsonView = field(default_factory=dict)
     defects: int | None = None
     untidy: int | None = None
 
@@ -84,12 +85,12 @@ class DatasetManifest:
         }
         return replace(self, tables=tables)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """Return the manifest as JSON stores it."""
         return asdict(self) | {"schema_version": 1}
 
 
-def manifest_from_dict(raw: Mapping[str, Any]) -> DatasetManifest:
+def manifest_from_dict(raw: JsonView) -> DatasetManifest:
     """Build a manifest from JSON; only format and each table's files' paths are required.
 
     Raises ValueError saying what is wrong.

@@ -8,12 +8,19 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from src.domain.bucket_layout import job_script
 from src.errors import DemoError, EtlError, UnreachableError
+from src.infrastructure.aws.answers import (
+    AWS_ERRORS,
+    PASSING,
+    AwsRefusal,
+    asking,
+    code_of,
+    unless_missing,
+)
 from src.infrastructure.aws.glue_job import GlueJob, GlueRun, definition, dpu_seconds
 from src.infrastructure.storage.s3_storage import S3Storage
+from src.json_object import JsonObject
 from src.waiting import Clock, Sleep, attempts, every, poll_until, real_clock, real_sleep
 
 T = TypeVar("T")
@@ -24,10 +31,6 @@ BAD_ENDS = frozenset({"STOPPED", "FAILED", "TIMEOUT", "ERROR", "EXPIRED"})
 # Glue's own failures, not the script's: worth one more attempt.
 RETRIED_ENDS = frozenset({"ERROR", "EXPIRED"})
 _BUSY = frozenset({"ConcurrentRunsExceededException", "ResourceNumberLimitExceededException"})
-_PASSING = frozenset(
-    ["ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded",
-     "OperationTimeoutException", "InternalServiceException", "ServiceUnavailableException"]
-)  # fmt: skip
 _NEWEST_RUNS = 50
 _SUCCESSOR_WAIT_S = 120.0
 
@@ -66,18 +69,15 @@ class GlueJobManager:
         """
         body = job.script.read_bytes()
         key = job_script(job.script.stem, hashlib.sha256(body).hexdigest())
-        if not any(found.key == key for found in self._storage.list_objects(key)):
+        if not any(one.key == key for one in self._storage.list_objects(key)):
             self._storage.put(key, body, content_type="text/x-python")
         self._max_retries[job.name], self._scripts[job.name] = job.max_retries, key
         wanted = definition(job, self._storage.uri(key))
-        try:
-            current = self._call(job.name, self._client.get_job, JobName=job.name)["Job"]
-        except EtlError as error:
-            if _code(error) != "EntityNotFoundException":
-                raise
+        found = self._call(job.name, unless_missing, self._client.get_job, JobName=job.name)
+        if found is None:
             self._call(job.name, self._client.create_job, Name=job.name, Tags=job.tags, **wanted)
             return "created"
-        if all(current.get(name) == value for name, value in wanted.items()):
+        if all(found["Job"].get(name) == value for name, value in wanted.items()):
             return "unchanged"
         # UpdateJob overwrites the whole definition: never send a changed copy of Glue's.
         self._call(job.name, self._client.update_job, JobName=job.name, JobUpdate=wanted)
@@ -134,7 +134,7 @@ class GlueJobManager:
                 return str(run["Id"])
         return None
 
-    def _newest_runs(self, job_name: str) -> list[dict[str, Any]]:
+    def _newest_runs(self, job_name: str) -> list[JsonObject]:
         call = self._client.get_job_runs
         answer = self._patiently(job_name, call, JobName=job_name, MaxResults=_NEWEST_RUNS)
         return list(answer["JobRuns"])
@@ -155,20 +155,18 @@ class GlueJobManager:
             return str(answer["JobRunId"])
 
         def may_repeat(error: Exception) -> bool:
-            return _code(error) in _BUSY | _PASSING
+            return code_of(error) in _BUSY | PASSING
 
         return self._again(start, may_repeat, self._poll_s)
 
-    def _wait(
-        self, job_name: str, run_id: str, notify: Callable[[str, str], None]
-    ) -> dict[str, Any]:
+    def _wait(self, job_name: str, run_id: str, notify: Callable[[str, str], None]) -> JsonObject:
         seen = ""
 
-        def look() -> dict[str, Any]:
+        def look() -> JsonObject:
             nonlocal seen
             call = self._client.get_job_run
             answer = self._patiently(job_name, call, JobName=job_name, RunId=run_id)
-            run: dict[str, Any] = answer["JobRun"]
+            run: JsonObject = answer["JobRun"]
             if run["JobRunState"] != seen:
                 notify(run_id, run["JobRunState"])
             seen = run["JobRunState"]
@@ -176,7 +174,7 @@ class GlueJobManager:
 
         return poll_until(look, _has_ended, pauses_s=every(self._poll_s), sleep=self._sleep)
 
-    def _successor(self, job_name: str, run: dict[str, Any]) -> str | None:
+    def _successor(self, job_name: str, run: JsonObject) -> str | None:
         """Return the attempt that Glue itself makes after a failed one, if MaxRetries allows it."""
         attempts_made = int(run.get("Attempt", 0))
         is_last = attempts_made >= self._max_retries.get(job_name, 0)
@@ -203,7 +201,7 @@ class GlueJobManager:
         """Stop a run we no longer wait for; what made us leave is the error that counts."""
         try:
             self._client.batch_stop_job_run(JobName=job_name, JobRunIds=[run_id])
-        except (ClientError, BotoCoreError):
+        except AWS_ERRORS:
             command = f"aws glue batch-stop-job-run --job-name {job_name} --job-run-ids {run_id}"
             notify(run_id, f"may still run and cost: {command}")
 
@@ -211,7 +209,7 @@ class GlueJobManager:
         """Call an operation that only reads; transient errors are waited for, with a bound."""
 
         def may_repeat(error: Exception) -> bool:
-            return isinstance(error, UnreachableError) or _code(error) in _PASSING
+            return isinstance(error, UnreachableError) or code_of(error) in PASSING
 
         look = functools.partial(self._call, job_name, operation, **arguments)
         return self._again(look, may_repeat, max(self._poll_s, 1.0))
@@ -237,30 +235,28 @@ class GlueJobManager:
         place = f"https://{region}.console.{domain}/gluestudio/home?region={region}"
         return f"{place}#/job/{job_name}/run/{run_id}"
 
-    def _call(self, job_name: str, operation: Callable[..., Any], **arguments: Any) -> Any:
-        try:
-            return operation(**arguments)
-        except ClientError as error:
-            raise EtlError(
-                f"Glue refused {error.operation_name} for job {job_name}",
-                where=f"Glue job {job_name}",
-                cause=f"{_code(error)}: {error.response['Error'].get('Message', '')}",
+    def _call(
+        self, job_name: str, operation: Callable[..., Any], *positional: Any, **arguments: Any
+    ) -> Any:
+        where = f"Glue job {job_name}"
+
+        def refused(refusal: AwsRefusal) -> EtlError:
+            return EtlError(
+                f"Glue refused {refusal.operation} for job {job_name}",
+                where=where,
+                cause=refusal.text,
                 hint="check the role and its glue: permissions, then run the same command again",
-            ) from error
-        except BotoCoreError as error:
-            raise UnreachableError(
-                "Glue does not answer",
-                where=f"Glue job {job_name}",
-                cause=str(error),
-                hint="check the network and AWS_REGION, then run the same command again",
-            ) from error
+            )
+
+        with asking("Glue", where=where, refused=refused):
+            return operation(*positional, **arguments)
 
 
-def _has_ended(run: dict[str, Any]) -> bool:
+def _has_ended(run: JsonObject) -> bool:
     return run["JobRunState"] == GOOD_END or run["JobRunState"] in BAD_ENDS
 
 
-def _failed(job_name: str, run: dict[str, Any], run_id: str, url: str | None) -> EtlError:
+def _failed(job_name: str, run: JsonObject, run_id: str, url: str | None) -> EtlError:
     log = run.get("LogGroupName")
     return EtlError(
         f"Glue job {job_name} ended {run['JobRunState']}",
@@ -268,9 +264,3 @@ def _failed(job_name: str, run: dict[str, Any], run_id: str, url: str | None) ->
         cause=run.get("ErrorMessage") or "Glue gave no error message",
         hint=f"read {url or 'the log'}, then run the same command again",
     )
-
-
-def _code(error: Exception) -> str:
-    origin = error if isinstance(error, ClientError) else error.__cause__
-    response = getattr(origin, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
@@ -15,6 +14,9 @@ import psycopg2.extensions
 
 from src.errors import UnreachableError, WarehouseError
 from src.infrastructure.warehouse.schema_upgrades import upgrade_tables
+from src.json_object import JsonObject
+from src.sql.files import read_all
+from src.sql.quoting import literal, qualified
 from src.waiting import Clock, Sleep, attempts, growing, real_clock, real_sleep
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ Read = TypeVar("Read")
 
 TRUSTED_S = 60.0
 SERVERLESS_SLICES = 16  # an assumption: enough files for a workgroup of 8 to 32 RPU
-SCHEMA_SQL = Path(__file__).parents[1] / "sql" / "schema"
 # Statements that carry credentials are never logged.
 _SECRET_STATEMENT = re.compile(r"IAM_ROLE|CREDENTIALS|ACCESS_KEY|PASSWORD", re.IGNORECASE)
 _DETAIL_LINE = re.compile(r"^\s*(error|context):\s+(\S.*)$", re.MULTILINE)
@@ -51,6 +52,9 @@ def _first_line(error: Exception) -> str:
 
 def _hint_of_refusal(text: str) -> str:
     return next((hint for words, hint in _HINTS_OF_REFUSALS.items() if words in text), _NO_ROUTE)
+
+
+Arguments = Sequence[Any] | None  # of a statement, by position
 
 
 class RedshiftClient:
@@ -138,7 +142,7 @@ class RedshiftClient:
         """Name the queries' group, by which the warehouse's administrators find them."""
         if self._query_group:
             with connection.cursor() as cursor:
-                cursor.execute(f"SET query_group TO {quote_literal(self._query_group)}")
+                cursor.execute(f"SET query_group TO {literal(self._query_group)}")
             connection.commit()
         return connection
 
@@ -174,22 +178,22 @@ class RedshiftClient:
         except psycopg2.Error:
             self.close()
 
-    def execute(self, statement: str, arguments: Sequence[Any] | None = None) -> int:
+    def execute(self, statement: str, arguments: Arguments = None) -> int:
         """Execute one statement; returns the number of rows it touched (-1 if unknown)."""
         self._has_state |= not self._in_transaction
         with self._cursor(statement, arguments) as cursor:
             return int(cursor.rowcount)
 
-    def query(self, statement: str, arguments: Sequence[Any] | None = None) -> list[dict[str, Any]]:
+    def query(self, statement: str, arguments: Arguments = None) -> list[JsonObject]:
         """Execute a query; returns its rows as dicts."""
 
-        def rows(cursor: Any) -> list[dict[str, Any]]:
+        def rows(cursor: Any) -> list[JsonObject]:
             names = [column.name for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
         return self._read(statement, arguments, rows)
 
-    def query_value(self, statement: str, arguments: Sequence[Any] | None = None) -> Any:
+    def query_value(self, statement: str, arguments: Arguments = None) -> Any:
         """Execute a query; returns the first column of its first row, or None."""
 
         def value(cursor: Any) -> Any:
@@ -198,9 +202,7 @@ class RedshiftClient:
 
         return self._read(statement, arguments, value)
 
-    def query_dataframe(
-        self, statement: str, arguments: Sequence[Any] | None = None
-    ) -> pd.DataFrame:
+    def query_dataframe(self, statement: str, arguments: Arguments = None) -> pd.DataFrame:
         """Execute a query; returns its rows as a DataFrame, columns in query order."""
         import pandas as pd
 
@@ -210,9 +212,7 @@ class RedshiftClient:
 
         return self._read(statement, arguments, frame)
 
-    def _read(
-        self, statement: str, arguments: Sequence[Any] | None, fetch: Callable[[Any], Read]
-    ) -> Read:
+    def _read(self, statement: str, arguments: Arguments, fetch: Callable[[Any], Read]) -> Read:
         def once() -> Read:
             with self._cursor(statement, arguments) as cursor:
                 return fetch(cursor)
@@ -229,7 +229,7 @@ class RedshiftClient:
         return self._again(action, may_repeat)
 
     @contextmanager
-    def _cursor(self, statement: str, arguments: Sequence[Any] | None) -> Iterator[Any]:
+    def _cursor(self, statement: str, arguments: Arguments) -> Iterator[Any]:
         if not _SECRET_STATEMENT.search(statement):
             logger.debug("sql: %s", " ".join(statement.split()))
         with self.connection.cursor() as cursor:
@@ -252,9 +252,9 @@ class RedshiftClient:
         def create() -> None:
             with self.transaction():
                 self.execute("CREATE SCHEMA IF NOT EXISTS concert_dw")
-                for file in sorted(SCHEMA_SQL.glob("*.sql")):
-                    self.execute(file.read_text())
-                for name in upgrade_tables(self, SCHEMA_SQL):
+                for file in read_all("schema"):
+                    self.execute(file.text)
+                for name in upgrade_tables(self):
                     logger.info("upgraded %s of an earlier version", name)
 
         self._repeatedly(create)
@@ -270,7 +270,7 @@ class RedshiftClient:
 
     def row_count(self, schema: str, table: str) -> int:
         """Return a table's rows."""
-        target = f"{quote_identifier(schema)}.{quote_identifier(table)}"
+        target = qualified(schema, table)
         return int(self.query_value(f"SELECT COUNT(*) FROM {target}"))
 
     def as_warehouse_error(self, error: psycopg2.Error) -> WarehouseError:
@@ -295,13 +295,3 @@ class RedshiftClient:
         code = error.pgcode or ""
         is_closed = self._connection is None or bool(self._connection.closed)
         return is_closed or code in _LOST_STATES or code.startswith("08")
-
-
-def quote_identifier(name: str) -> str:
-    """Quote a name for SQL; doubles the quotes inside."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_literal(value: str) -> str:
-    """Quote a string for SQL statements that take no parameters, as COPY."""
-    return "'" + value.replace("'", "''") + "'"

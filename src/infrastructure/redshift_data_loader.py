@@ -13,13 +13,14 @@ from src.domain.bucket_layout import copy_manifest
 from src.domain.cleaning import RECORD_NUMBER, TableCounts, table_counts
 from src.domain.tables import SCHEMA, TABLES, TableSpec
 from src.errors import DemoError, LoadError, QualityError, WarehouseError
-from src.infrastructure.redshift_client import RedshiftClient, quote_identifier, quote_literal
+from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.infrastructure.warehouse import direct_cleaning, load_errors
 from src.infrastructure.warehouse.failed_load import STAGING_SCHEMA, FailedLoad
 from src.infrastructure.warehouse.load_ledger import LoadLedger
 from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, TableLoad
 from src.infrastructure.warehouse.staging_names import staging_table
+from src.sql.quoting import identifier, literal
 from src.waiting import Clock, Sleep, attempts, real_clock, real_sleep
 
 logger = logging.getLogger(__name__)
@@ -158,7 +159,7 @@ class RedshiftDataLoader:
             _require_rows(spec.name, loaded, source, manifest_uri)
             return loaded, None
         stage = staging_table("stage", spec.name, plan.run_id)
-        names = ", ".join(quote_identifier(name) for name in spec.column_names)
+        names = ", ".join(identifier(name) for name in spec.column_names)
         cleaned: TableCounts | None = None
         if plan.clean_in_warehouse and source.files:
             cleaned = self._stage_raw(plan, spec, source, stage, manifest_uri)
@@ -170,7 +171,7 @@ class RedshiftDataLoader:
         if plan.mode == "replace":
             self._client.execute(f"DELETE FROM {target}")
         else:
-            key = quote_identifier(spec.key)
+            key = identifier(spec.key)
             self._client.execute(
                 f"DELETE FROM {target} USING {stage} WHERE {target}.{key} = {stage}.{key}"
             )
@@ -241,8 +242,8 @@ class RedshiftDataLoader:
         manifest_uri: str,
         max_error: int,
     ) -> str:
-        names = ", ".join(quote_identifier(name) for name in columns)
-        role = quote_literal(self._iam_role) if self._iam_role else "default"
+        names = ", ".join(identifier(name) for name in columns)
+        role = literal(self._iam_role) if self._iam_role else "default"
         options = {
             "parquet": "FORMAT AS PARQUET",
             "json": "FORMAT AS JSON 'auto'",
@@ -253,7 +254,7 @@ class RedshiftDataLoader:
             if max_error:  # raw text: what is longer than a column's most is cut, and rejected
                 options += f" TRUNCATECOLUMNS MAXERROR {max_error}"
         return (
-            f"COPY {table} ({names}) FROM {quote_literal(manifest_uri)} "
+            f"COPY {table} ({names}) FROM {literal(manifest_uri)} "
             f"IAM_ROLE {role} MANIFEST {options}"
         )
 
@@ -312,4 +313,4 @@ def _require_rows(name: str, rows: int, source: LoadSource, manifest_uri: str) -
 
 
 def _qualified(table: str) -> str:
-    return f"{SCHEMA}.{quote_identifier(table)}"
+    return f"{SCHEMA}.{identifier(table)}"

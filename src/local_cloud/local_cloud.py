@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shlex import quote
-from types import TracebackType
 from typing import Any, Literal, NoReturn
 
 from src.commands import started_command
-from src.errors import BusyError, CannotRunError, UnreachableError
+from src.errors import BusyError, CannotRunError, UnreachableError, UsageError
 from src.local_cloud.servers.folder_lock import FolderLock
 from src.local_cloud.servers.postgres_server import connect_arguments
 from src.local_cloud.servers.processes import without_libpq_variables
@@ -85,12 +84,7 @@ class LocalCloud:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
 
     # -- what a run uses -----------------------------------------------------------------
@@ -165,8 +159,9 @@ class LocalCloud:
 
     def watch(self, report: Callable[[str], None], pause_s: float = WATCH_S) -> NoReturn:
         """Restart each server of this host that ends; raises where one does not stay up."""
+        if self._servers is None:
+            raise _not_entered(self.folder)
         servers = self._servers
-        assert servers is not None
         ended: deque[float] = deque(maxlen=MAX_RESTARTS)
 
         def look() -> None:
@@ -189,7 +184,8 @@ class LocalCloud:
     # -- keeping the folder --------------------------------------------------------------
 
     def _entered(self) -> tuple[Address, Credentials]:
-        assert self._address is not None and self._credentials is not None
+        if self._address is None or self._credentials is None:
+            raise _not_entered(self.folder)
         return self._address, self._credentials
 
     def _create_folder(self) -> None:
@@ -247,6 +243,14 @@ class LocalCloud:
             self._server_lock.release()
             self._run_lock.release()
             self._environment.close()
+
+
+def _not_entered(folder: Path) -> UsageError:
+    return UsageError(
+        "the local cloud is not started",
+        where=str(folder),
+        hint="with LocalCloud(folder) as cloud: ...",
+    )
 
 
 def _state_folders(folder: Path) -> tuple[Path, Path]:

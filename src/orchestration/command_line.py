@@ -17,6 +17,7 @@ from src import __version__
 from src.arguments import Parser
 from src.commands import as_started
 from src.errors import CannotRunError, DemoError, UsageError, missing_package
+from src.json_object import JsonObject
 from src.orchestration.option_rules import check_options
 from src.reporting.terminal.console import Console, log_formatter
 from src.reporting.wording import printable
@@ -116,7 +117,7 @@ def console_from(arguments: argparse.Namespace) -> Console:
 def print_result(
     arguments: argparse.Namespace,
     workflow: Workflow,
-    report: dict[str, Any],
+    report: JsonObject,
     next_command: str | None,
 ) -> None:
     """Print the error or the next step, and the one thing stdout carries."""
@@ -127,7 +128,7 @@ def print_result(
     print_report(arguments, report, workflow.report_path)
 
 
-def print_report(arguments: argparse.Namespace, report: dict[str, Any], path: Path) -> None:
+def print_report(arguments: argparse.Namespace, report: JsonObject, path: Path) -> None:
     """Print the one thing stdout carries: the report's path, or with --json the report."""
     from src.reporting.run_report import to_json
 

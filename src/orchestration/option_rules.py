@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from src.errors import UsageError
+from src.json_object import JsonView
 from src.settings import Settings
 
 _SIZES = ("artists", "venues", "concerts", "sales", "seed", "defect_rate", "workers")
@@ -27,7 +26,7 @@ class Exclusion:
     because: str
     wanted: str | None = None
 
-    def applies(self, given: Mapping[str, Any], settings: Settings) -> bool:
+    def applies(self, given: JsonView, settings: Settings) -> bool:
         """Tell whether the first of the two is set."""
         if self.wanted is not None:
             return str(getattr(settings, self.name)) == self.wanted
@@ -103,7 +102,7 @@ def option_text(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _source(rule: Exclusion, given: Mapping[str, Any]) -> str:
+def _source(rule: Exclusion, given: JsonView) -> str:
     if rule.name in given:
         return rule.text
     return f"DEMO_{rule.name.upper()}" + (f"={rule.wanted}" if rule.wanted else "")

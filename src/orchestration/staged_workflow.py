@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 
 from src.commands import as_started
 from src.errors import DemoError, UsageError
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
+from src.orchestration.observers import AfterStage, PresentedStages, StageObserver
 from src.orchestration.workflow import Stage, StepOutcome, Workflow
 from src.reporting.terminal.console import Console
 from src.settings import Settings
@@ -87,7 +88,7 @@ class WorkflowOwner:
         self._claimed = True  # also where it fails half-way: there is something to give back
         self._environment.claim()
 
-    def report_facts(self) -> dict[str, Any]:
+    def report_facts(self) -> JsonObject:
         """Return what the report holds besides the stages, as far as it is known."""
         raise NotImplementedError
 
@@ -108,7 +109,14 @@ class WorkflowOwner:
     def after_stage(self) -> None:
         """Act on a stage that went well; a workflow that can be resumed writes it down."""
 
-    def report_what_ran(self, whole_run: str) -> dict[str, Any]:
+    def observers(self) -> list[StageObserver]:
+        """Return all who watch the stages of a run."""
+        found: list[StageObserver] = [AfterStage(self.after_stage)]
+        if self._presenter is not None:
+            found.append(PresentedStages(self._presenter))
+        return found
+
+    def report_what_ran(self, whole_run: str) -> JsonObject:
         """Write the report and return it; raises UsageError where no stage has run."""
         if not self.workflow.has_run:
             raise UsageError(
@@ -117,18 +125,18 @@ class WorkflowOwner:
             )
         return self.write_report()
 
-    def write_report(self) -> dict[str, Any]:
+    def write_report(self) -> JsonObject:
         """Write the JSON report of what has run so far and return it."""
         return self.workflow.write_report(self.report_facts())
 
-    def run_stages(self, stages: list[Stage], header: str) -> dict[str, Any]:
+    def run_stages(self, stages: list[Stage], header: str) -> JsonObject:
         """Run the stages, write the report and stop what was started; returns the report.
 
         A run that is refused, because another one is going on, leaves no trace.
         """
         try:
             self._claim()
-            self.workflow.run(stages, header, self._presenter, self.after_stage)
+            self.workflow.run(stages, header, self.observers())
             with uninterrupted():
                 report = self.write_report()
                 self.workflow.console.line(f"page:  {self.workflow.page_path}")
@@ -164,10 +172,5 @@ class WorkflowOwner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

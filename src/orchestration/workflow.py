@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from src.errors import CannotRunError, DemoError, missing_package
+from src.json_object import JsonObject
+from src.orchestration.observers import StageObserver
 from src.reporting.run_report import (
     SCHEMA_VERSION,
     environment_facts,
@@ -21,9 +23,6 @@ from src.reporting.run_report import (
 from src.reporting.terminal.console import Console, StageProgress, log_formatter
 from src.settings import Settings
 from src.signals import uninterrupted
-
-if TYPE_CHECKING:
-    from src.reporting.terminal.presenter import Presenter
 
 EXIT_INTERRUPTED = 130
 
@@ -37,7 +36,7 @@ class StepOutcome:
 
     status: str
     summary: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: JsonObject = field(default_factory=dict)
     rows: int | None = None
     bytes: int | None = None
 
@@ -81,7 +80,7 @@ class Workflow:
         self.started_at = now()
         self.run_id = new_run_id(self.started_at, Path(settings.report_dir))
         self.folder = Path(settings.report_dir) / self.run_id
-        self.steps: dict[str, dict[str, Any]] = {}
+        self.steps: dict[str, JsonObject] = {}
         self.error: DemoError | None = None
         self.exit_code = 0
         self.page_path: Path | None = None
@@ -97,8 +96,7 @@ class Workflow:
         self,
         stages: list[Stage],
         header: str,
-        presenter: Presenter | None = None,
-        after_stage: Callable[[], None] = lambda: None,
+        observers: Sequence[StageObserver] = (),
     ) -> None:
         """Run the stages until one fails; nothing raised here is lost, and Ctrl-C is an end."""
         self.error, self.exit_code, self._is_running = None, 0, True
@@ -113,16 +111,16 @@ class Workflow:
             for index, stage in enumerate(stages, 1):
                 current = stage
                 goes_on = self._run_stage(index, len(stages), stage)
-                if goes_on:
-                    after_stage()
-                if presenter is not None:
-                    presenter.show(stage.key, self.steps[stage.key])
+                for observer in observers:
+                    if goes_on:
+                        observer.completed(stage.key)
+                    observer.ended(stage.key, self.steps[stage.key])
                 if not goes_on:
                     break
-                if presenter is not None and index < len(stages):
-                    paused = time.monotonic()
-                    presenter.pause(f"Press any key to continue: {stages[index].title}.")
-                    clock += time.monotonic() - paused
+                paused = time.monotonic()
+                for observer in observers if index < len(stages) else ():
+                    observer.pause(stages[index].title)
+                clock += time.monotonic() - paused
         except KeyboardInterrupt:  # between a stage's work and its last word
             self._interrupt(current)
         finally:
@@ -131,7 +129,7 @@ class Workflow:
 
     def _run_stage(self, index: int, count: int, stage: Stage) -> bool:
         started_at, clock = self._now(), time.monotonic()
-        step: dict[str, Any] = {"started_at": started_at}
+        step: JsonObject = {"started_at": started_at}
         self.steps[stage.key] = step
         with self.console.stage(index, count, stage.title) as progress:
             try:
@@ -155,7 +153,7 @@ class Workflow:
             progress.done(outcome.status, outcome.summary)
         return outcome.status not in ("failed", "interrupted")
 
-    def _finish(self, step: dict[str, Any], outcome: StepOutcome, seconds: float) -> None:
+    def _finish(self, step: JsonObject, outcome: StepOutcome, seconds: float) -> None:
         step.update(outcome.facts)
         step.update(status=outcome.status, summary=outcome.summary, seconds=round(seconds, 3))
         step.update(outcome.rates(seconds))
@@ -178,7 +176,7 @@ class Workflow:
             return run()
         for each in keys():
             self.steps.setdefault(each, {"status": "not_run"})
-        step: dict[str, Any] = {"started_at": self._now()}
+        step: JsonObject = {"started_at": self._now()}
         self.steps[key], clock = step, time.monotonic()
         try:
             outcome = run()
@@ -214,7 +212,7 @@ class Workflow:
             f"{word}: {ok} ok, {failed} failed, {skipped} skipped{not_run} in {seconds:.1f}s"
         )
 
-    def write_report(self, extra: dict[str, Any]) -> dict[str, Any]:
+    def write_report(self, extra: JsonObject) -> JsonObject:
         """Write and return the report."""
         ended_at = self._now()
         verdict = "succeeded" if self.error is None else "failed"
@@ -238,7 +236,7 @@ class Workflow:
         self._write_pages(report)
         return report
 
-    def _write_pages(self, report: dict[str, Any]) -> None:
+    def _write_pages(self, report: JsonObject) -> None:
         from src.reporting.page.index_page import record_run
         from src.reporting.page.linked_pages import write_pages
 

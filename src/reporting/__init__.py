@@ -1,4 +1,4 @@
 """What people and programs read: reports, their schemas, wording.
 
-May import errors only.
+May import domain.
 """

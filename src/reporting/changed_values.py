@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from src.json_object import JsonObject, JsonView
 
 _NAMED = 3  # in a line; what is beyond is counted
 
 
-def changed_values(warnings: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def changed_values(warnings: Mapping[str, JsonView]) -> list[JsonObject]:
     """Return table, column, change, rows and one row's key, the most rows first.
 
     `warnings` has, of each table, {"rounded:unit_price": {"rows": 3, "example": "s17"}}.
@@ -22,7 +23,7 @@ def changed_values(warnings: Mapping[str, Mapping[str, Any]]) -> list[dict[str, 
     return sorted(found, key=lambda row: -row["rows"])
 
 
-def in_words(warnings: Mapping[str, Mapping[str, Any]]) -> str:
+def in_words(warnings: Mapping[str, JsonView]) -> str:
     """Return ", 3 rounded unit_price, 2 nullified genre" for the end of a stage's line."""
     found = changed_values(warnings)
     parts = [f", {row['rows']:,} {row['change']} {row['column']}" for row in found[:_NAMED]]

@@ -6,9 +6,9 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from src.errors import CannotRunError
+from src.json_object import JsonObject, JsonView
 from src.reporting.run_report import RUN_ID, plain, run_folders
 from src.reporting.wording import printable
 
@@ -18,7 +18,7 @@ REPORTS = {kind: f"{kind}_report.json" for kind in ("pipeline", "training", "val
 _LONGEST = 300  # characters of an error's message
 
 
-def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
+def summary_of(report: JsonView) -> JsonObject:
     """Return what the index shows of a run, at most 2 kB as JSON.
 
     `did` tells a run that finished a stage or a check from one that was refused.
@@ -40,7 +40,7 @@ def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_pipeline(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _of_pipeline(facts: JsonView) -> JsonObject:
     steps = facts["steps"]
     load = steps.get("redshift_load", {})
     checks = steps.get("data_verification", {}).get("checks", [])
@@ -54,7 +54,7 @@ def _of_pipeline(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_training(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _of_training(facts: JsonView) -> JsonObject:
     models = {}
     for name, model in facts.get("models", {}).items():
         test = model.get("test_metrics", {})
@@ -68,7 +68,7 @@ def _of_training(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_validation(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _of_validation(facts: JsonView) -> JsonObject:
     tally = facts["tally"]
     return {"did": True, "passed": tally["passed"], "checks": sum(tally.values())}
 
@@ -76,11 +76,11 @@ def _of_validation(facts: Mapping[str, Any]) -> dict[str, Any]:
 _FIGURES = {"pipeline": _of_pipeline, "training": _of_training, "validation": _of_validation}
 
 
-def _did(steps: Mapping[str, Mapping[str, Any]]) -> bool:
+def _did(steps: Mapping[str, JsonView]) -> bool:
     return any(step.get("status") == "success" for step in steps.values())
 
 
-def append_run(reports: Path, report: Mapping[str, Any]) -> None:
+def append_run(reports: Path, report: JsonView) -> None:
     """Add a run's line to the log in `reports`.
 
     One write at the end of the file: two runs that end together both have their line. A line
@@ -102,7 +102,7 @@ def append_run(reports: Path, report: Mapping[str, Any]) -> None:
         ) from error
 
 
-def known_runs(reports: Path) -> list[dict[str, Any]]:
+def known_runs(reports: Path) -> list[JsonObject]:
     """Return all runs in `reports`, the newest first, each with what the index shows of it.
 
     Lines that cannot be read are passed over; a run that has no line is read from its report; one
@@ -118,7 +118,7 @@ def known_runs(reports: Path) -> list[dict[str, Any]]:
     return [found[run_id] for run_id in sorted(found, reverse=True)]
 
 
-def _logged(reports: Path) -> Iterator[dict[str, Any]]:
+def _logged(reports: Path) -> Iterator[JsonObject]:
     try:
         lines = (reports / LOG).read_bytes().splitlines()
     except OSError:
@@ -132,7 +132,7 @@ def _logged(reports: Path) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def _unlogged(folder: Path) -> dict[str, Any]:
+def _unlogged(folder: Path) -> JsonObject:
     for name in REPORTS.values():
         try:
             return summary_of(json.loads((folder / name).read_text(encoding="utf-8")))

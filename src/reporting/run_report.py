@@ -16,6 +16,7 @@ from typing import Any
 
 from src import __version__
 from src.errors import CannotRunError, DemoError
+from src.json_object import JsonObject
 from src.reporting.wording import UNSHOWN
 
 SCHEMA_VERSION = 3
@@ -94,7 +95,7 @@ def write_atomically(path: Path, text: str) -> None:
         ) from error
 
 
-def environment_facts() -> dict[str, Any]:
+def environment_facts() -> JsonObject:
     """Return the provenance a report carries."""
     import platform
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+
+from src.json_object import JsonObject
 
 _WORDS = {"success": "ok", "interrupted": "stopped", "not_run": "not run"}
 
@@ -44,7 +45,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def candidate_words(samples: list[dict[str, Any]], field: str) -> str:
+def candidate_words(samples: list[JsonObject], field: str) -> str:
     """Say that the samples with this field are a candidate's; empty where they are not."""
     versions = {
         s["model_version"] for s in samples if field in s and s.get("model_role") == "candidate"

@@ -1,4 +1,4 @@
-"""Computations of the demo: generation, own files, features, models, quality.
+"""Computations: generation, own files, features, models, quality.
 
 May import domain and sql; nothing here talks to a server.
 """

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-CHECKS_SQL = Path(__file__).parents[1] / "sql" / "checks"
-Verdict = Literal["passed", "failed", "skipped"]
+from src.domain.judgement import Verdict, passed_if
+from src.json_object import JsonView
+from src.sql import files
+
 Judged = Literal["before_commit", "after_commit"]
 
 _HEADER = re.compile(r"-- check: (?P<title>.+)\n-- expect: (?P<operator><=|>=|=) (?P<value>\S+)\n")
-_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class QualityCheck:
     @property
     def parameters(self) -> frozenset[str]:
         """Return the names of the parameters the check needs."""
-        return frozenset(_PARAMETER.findall(f"{self.value} {self.sql}"))
+        return files.parameters(f"{self.value} {self.sql}")
 
     @property
     def shows_publication(self) -> bool:
@@ -58,19 +59,19 @@ class CheckResult:
     judged: Judged = "before_commit"
 
 
-def read_checks(folder: Path = CHECKS_SQL) -> list[QualityCheck]:
+def read_checks(folder: str | Path = "checks") -> list[QualityCheck]:
     """Read every check of a folder in the order of their names."""
     checks = []
-    for file in sorted(folder.glob("*.sql")):
-        text = file.read_text()
-        header = _HEADER.match(text)
+    for file in files.read_all(folder):
+        header = _HEADER.match(file.text)
         if header is None:
-            raise ValueError(f"{file} must start with '-- check:' and '-- expect:' lines")
-        name = file.stem.split("_", 1)[1]
-        sql = text[header.end() :].strip().rstrip(";")
-        shown = f"src/sql/{file.parent.name}/{file.name}"
+            raise ValueError(f"{file.path} must start with '-- check:' and '-- expect:' lines")
+        name = file.name.split("_", 1)[1]
+        sql = file.statement[header.end() :].strip()
         checks.append(
-            QualityCheck(name, header["title"], header["operator"], header["value"], sql, shown)
+            QualityCheck(
+                name, header["title"], header["operator"], header["value"], sql, file.shown
+            )
         )
     return checks
 
@@ -86,22 +87,22 @@ class DataQualityService:
         self._query_value = query_value
         self._checks = list(read_checks() if checks is None else checks)
 
-    def run(self, parameters: Mapping[str, Any]) -> list[CheckResult]:
+    def run(self, parameters: JsonView) -> list[CheckResult]:
         """Run every check; one whose parameters are not known is skipped, not passed."""
         return [self._run_one(check, parameters) for check in self._checks]
 
-    def _run_one(self, check: QualityCheck, parameters: Mapping[str, Any]) -> CheckResult:
+    def _run_one(self, check: QualityCheck, parameters: JsonView) -> CheckResult:
         unknown = sorted(p for p in check.parameters if parameters.get(p) is None)
         if unknown:
             reason = f"{', '.join(unknown)} not known for this data"
             return CheckResult(check.name, check.title, "skipped", reason, "", check.file)
         arguments: list[Any] = []
 
-        def bind(match: re.Match[str]) -> str:
-            arguments.append(parameters[match[1]])
+        def mark(name: str) -> str:
+            arguments.append(parameters[name])
             return "%s"
 
-        sql = _PARAMETER.sub(bind, check.sql.replace("%", "%%"))
+        sql = files.bind(check.sql.replace("%", "%%"), mark)
         found = self._query_value(sql, arguments)
         raw = parameters[check.value[1:]] if check.value.startswith(":") else check.value
         expected, operator = Decimal(str(raw)), check.operator
@@ -110,7 +111,7 @@ class DataQualityService:
             return CheckResult(check.name, check.title, "failed", shown, "no rows", check.file)
         number = Decimal(str(found))
         holds = {"=": number == expected, "<=": number <= expected, ">=": number >= expected}
-        verdict: Verdict = "passed" if holds[operator] else "failed"
+        verdict = passed_if(holds[operator])
         return CheckResult(check.name, check.title, verdict, shown, _number(number), check.file)
 
 
@@ -132,7 +133,7 @@ def compare_with_ledger(
     result = CheckResult(
         "defects_found",
         "the ETL rejects every injected defect, for its reason, and nothing else",
-        "passed" if is_exact else "failed",
+        passed_if(is_exact),
         f"precision 1, recall 1 over {n_expected:,} defects",
         f"precision {precision:.4g}, recall {recall:.4g}",
     )

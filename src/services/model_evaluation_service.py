@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from src.json_object import JsonObject
 from src.services.arrays import Floats
 
 Verdict = Literal["better", "worse", "indistinguishable"]
@@ -35,9 +36,9 @@ class ModelEvaluationService:
     random_state: int = 42
     resamples: int = RESAMPLES
 
-    def evaluate(self, actual: Floats, predicted: Floats) -> dict[str, Any]:
+    def evaluate(self, actual: Floats, predicted: Floats) -> JsonObject:
         """Return the metrics with 95 % bootstrap intervals of MAE, RMSE and R2."""
-        found: dict[str, Any] = metrics(actual, predicted)
+        found: JsonObject = metrics(actual, predicted)
         square, absolute = (predicted - actual) ** 2, np.abs(predicted - actual)
         samples = np.empty((self.resamples, 3))
         for i, draw in enumerate(self._resamples(len(actual))):
@@ -48,7 +49,7 @@ class ModelEvaluationService:
         found["interval_95"] = {n: _interval(samples[:, i]) for i, n in enumerate(names)}
         return found
 
-    def compare(self, actual: Floats, candidate: Floats, reference: Floats) -> dict[str, Any]:
+    def compare(self, actual: Floats, candidate: Floats, reference: Floats) -> JsonObject:
         """Compare two predictions of the same rows by paired bootstrap of the MAE difference.
 
         `mae_difference` is positive where the candidate is better.
@@ -62,7 +63,7 @@ class ModelEvaluationService:
 
     def against_baselines(
         self, actual: Floats, predicted: Floats, baselines: Mapping[str, Floats]
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return each baseline's metrics and how the model compares with it."""
         return {
             name: {**metrics(actual, values), "model_is": self.compare(actual, predicted, values)}
@@ -71,7 +72,7 @@ class ModelEvaluationService:
 
     def beats_ceiling(
         self, actual: Floats, predicted: Floats, mean: Floats, variance: Floats
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Compare with the oracle, which uses each row's true expected value.
 
         Only chance lets a model exceed the oracle: on the same rows its squared error is compared
@@ -90,7 +91,7 @@ class ModelEvaluationService:
 
     def calibration(
         self, actual: Floats, low: Floats, high: Floats, capacity: Floats
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return the intervals' coverage and width, overall and by capacity quartile."""
         inside = (actual >= low) & (actual <= high)
         quartile = _quartiles(capacity)
@@ -104,7 +105,7 @@ class ModelEvaluationService:
 
     def reliability(
         self, hit: npt.NDArray[np.bool_], confidence: Floats, capacity: Floats | None = None
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return ECE (ten bins), Brier score and AUC of a probability of being right.
 
         With `capacity`, also the predicted and observed shares in each of its quartiles.
@@ -117,7 +118,7 @@ class ModelEvaluationService:
                 said, was = float(confidence[chosen].mean()), float(hit[chosen].mean())
                 table.append({"confidence": said, "hit_rate": was, "rows": int(chosen.sum())})
                 ece += abs(said - was) * float(chosen.mean())
-        found: dict[str, Any] = {
+        found: JsonObject = {
             "ece": ece,
             "brier": float(((confidence - hit) ** 2).mean()),
             "auc": _auc(hit, confidence),
@@ -142,7 +143,7 @@ class ModelEvaluationService:
         actual: Floats,
         groups: Mapping[str, list[int]],
         repeats: int = 5,
-    ) -> list[dict[str, Any]]:
+    ) -> list[JsonObject]:
         """Return permutation importance (loss of R2) by group of columns, most first.
 
         A group whose mean is within two standard deviations of zero is marked so.

@@ -10,6 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from src.errors import ModelError, UsageError
+from src.json_object import JsonView
 from src.services.arrays import Floats
 from src.services.features.feature_catalog import (
     COUNTS,
@@ -204,7 +205,7 @@ class TicketSalesPredictionService:
             "confidence": np.interp(raw, *calibration.hit_knots),
         }
 
-    def predict(self, records: Sequence[Mapping[str, Any]]) -> list[SalesPrediction]:
+    def predict(self, records: Sequence[JsonView]) -> list[SalesPrediction]:
         """Predict for plain records; what is not taken as it is given is noted with each.
 
         Each needs capacity and starts_at; all other fields of RANGES, genre and city may be
@@ -235,7 +236,7 @@ class TicketSalesPredictionService:
             )
         ]
 
-    def _notes(self, rows: RowBatch, records: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    def _notes(self, rows: RowBatch, records: Sequence[JsonView]) -> list[tuple[str, ...]]:
         encoder, notes = self.fitted.encoder, PredictionNotes(rows)
         notes.unread(records, READ)
         notes.unknown("genre", encoder.genres)

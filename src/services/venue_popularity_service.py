@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from src.errors import ModelError
+from src.json_object import JsonView
 from src.services.arrays import Floats
 from src.services.features.prediction_notes import PredictionNotes, read_records
 from src.services.features.row_batch import RowBatch, Rows
@@ -201,7 +202,7 @@ class VenuePopularityService:
         found = dict(zip(FORECAST, self._forecast(RowBatch.of(examples)), strict=True))
         return pd.DataFrame(found, index=examples.index)
 
-    def predict(self, records: Sequence[Mapping[str, Any]]) -> list[VenueForecast]:
+    def predict(self, records: Sequence[JsonView]) -> list[VenueForecast]:
         """Forecast for plain records that hold what a row of `examples` holds.
 
         Each needs capacity and the venue's past scores; what is on sale for the next quarter

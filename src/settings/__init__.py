@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from src.errors import SettingsError
+from src.json_object import JsonObject, JsonView
 from src.settings.values import parse, read_env_file, setting, shown
 
 Target = Literal["local", "aws"]
@@ -199,13 +200,13 @@ class Settings:
         own = self.glue_role if service == "glue" else self.redshift_role
         return own or self.iam_role
 
-    def public(self) -> dict[str, Any]:
+    def public(self) -> JsonObject:
         """Return the settings a report may show: all but the secrets."""
         return {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata["secret"]}
 
 
 def load_settings(
-    overrides: Mapping[str, Any] | None = None,
+    overrides: JsonView | None = None,
     *,
     environ: Mapping[str, str] | None = None,
     env_file: Path | None = Path(".env"),
@@ -222,7 +223,7 @@ def load_settings(
         variables.update(read_env_file(env_file))
     variables.update(os.environ if environ is None else environ)
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     for spec in fields(Settings):  # the target is the first
         name, env = spec.name, spec.metadata["env"]
         if name in given:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from src.sql.quoting import postgres_literal, redshift_literal
 from src.sql.refusal import SYNTAX, Refusal
 
 _MAX_NAME = 63  # bytes: what PostgreSQL keeps of a name; Redshift keeps 127
@@ -70,7 +71,7 @@ class Token:
         value = self.exact
         if value is None:
             value = _unescaped(self.text[1:-1].replace("''", "'"))
-        return f" E{_written(value)}"
+        return f" {postgres_literal(value)}"
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,6 @@ def read(text: str) -> Statement:
     return found[0]
 
 
-def quoted_name(name: str) -> str:
-    """Return a name as PostgreSQL reads it, whatever characters it has."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def split(script: str) -> list[Statement]:
     """Read a script's statements; empty ones are left out."""
     found: list[Statement] = []
@@ -157,10 +153,10 @@ def _tokens(text: str) -> Iterator[Token]:
             if end < 0:
                 raise _unreadable(text[start:])
             exact, position = text[position:end], end + len(piece)
-            kind, piece = "string", _written(exact)
+            kind, piece = "string", redshift_literal(exact)
         elif kind == "string" and piece[0] in "eE":
             exact = _unescaped(piece[2:-1].replace("''", "'"))
-            piece = _written(exact)
+            piece = redshift_literal(exact)
         elif kind == "string":
             piece = piece.lstrip("nN")
         elif kind == "coded":
@@ -205,11 +201,6 @@ def _character(found: re.Match[str]) -> str:
     if number > 0x10FFFF or (code[0] not in "uU" and number > 127):
         raise Refusal('invalid byte sequence for encoding "UTF8"', "22021")
     return chr(number)
-
-
-def _written(value: str) -> str:
-    quoted = value.replace("'", "''").replace("\\", "\\\\")
-    return f"'{quoted}'"
 
 
 def _check_length(piece: str) -> None:

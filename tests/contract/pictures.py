@@ -119,7 +119,7 @@ def page_picture() -> bytes:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         run = [sys.executable, "run_demo_pipeline.py", "-q", "--report-dir", folder]
         subprocess.run(run, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        (page,) = Path(folder).glob("*/index.html")
+        (page,) = Path(folder).glob("2*/index.html")
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         shown = browser.new_page(viewport={"width": 1200, "height": 1000})
         shown.goto(page.as_uri())

@@ -20,6 +20,7 @@ from tests.contract.pictures import about
 from tests.contract.test_architecture import ALLOWED
 
 _BLOCK = re.compile(r"(<!-- generated: ([\w./-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_OPTIONS_A_ROW = 7
 _LOCAL_CLOUD = "src.local_cloud.__main__"
 
 
@@ -71,8 +72,10 @@ def options_table(script):
 def exclusions_table(_):
     lines = ["| option | does not go with | because |", "| --- | --- | --- |"]
     for rule in EXCLUSIONS:
-        others = ", ".join(f"`{option_text(other)}`" for other in rule.others)
-        lines.append(f"| `{rule.text}` | {others} | {rule.because} |")
+        others = [f"`{option_text(other)}`" for other in rule.others]
+        for start in range(0, len(others), _OPTIONS_A_ROW):
+            some = ", ".join(others[start : start + _OPTIONS_A_ROW])
+            lines.append(f"| `{rule.text}` | {some} | {rule.because} |")
     return "\n".join(lines)
 
 
@@ -134,7 +137,8 @@ def folders_table(_):
     """Return each folder of `src`, what it holds and what it may import."""
     lines = ["| folder of `src` | holds | may import |", "| --- | --- | --- |"]
     for name, others in sorted(ALLOWED.items()):
-        shown = ", ".join(_shortened(others - {name})) or "nothing"
+        kept = [f for f in _shortened(others) if f != f"`{name.replace('.', '/')}`"]
+        shown = ", ".join(kept).replace("`local_cloud/", "`") or "nothing"
         lines.append(f"| `{name.replace('.', '/')}/` | {about(name)} | {shown} |")
     lines.append("| `glue_jobs/` | The PySpark script of the Glue job. | no project code |")
     return "\n".join(lines)

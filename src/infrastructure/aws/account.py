@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
 from src.errors import UnreachableError
+from src.infrastructure.aws.answers import AwsRefusal, asking
 
 STACK_TAG = "aws:cloudformation:stack-name"  # on what a CloudFormation stack made
+_RENEW = "renew the credentials: aws configure sso, aws configure, or run with --target local"
 DEMO_TAG = ("Project", "concert-data-platform-demo")  # on everything that the demo creates
 
 
@@ -40,20 +40,17 @@ class AwsAccount:
     @cached_property
     def account_id(self) -> str:
         """Return the number of the caller's account; raises UnreachableError without one."""
-        hint = "aws configure sso, aws configure, or run with --target local"
-        try:
+        with asking("AWS STS", where="AWS STS", refused=_not_identified, hint=_RENEW):
             return str(self.client("sts").get_caller_identity()["Account"])
-        except NoCredentialsError as error:
-            raise UnreachableError(
-                "no AWS credentials were found", where="AWS STS", cause=str(error), hint=hint
-            ) from error
-        except (ClientError, BotoCoreError) as error:
-            raise UnreachableError(
-                "AWS did not return the identity of these credentials",
-                where="AWS STS",
-                cause=str(error),
-                hint=f"renew them: {hint}",
-            ) from error
+
+
+def _not_identified(refusal: AwsRefusal) -> UnreachableError:
+    return UnreachableError(
+        "AWS did not return the identity of these credentials",
+        where="AWS STS",
+        cause=refusal.text,
+        hint=_RENEW,
+    )
 
 
 def partition(region: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from src.domain.bucket_layout import EXPIRING
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, partition
+from src.json_object import JsonObject
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class BucketSetup:
     owner: str  # account number: a bucket of another account is never written to
     expire_days: int = 30
 
-    def creation(self) -> dict[str, Any]:
+    def creation(self) -> JsonObject:
         """Return CreateBucket's configuration; us-east-1 refuses its own name as a constraint.
 
         The tag is set by the same call, so that a bucket whose run ended right after is recognised.
         """
-        configuration: dict[str, Any] = {"Tags": [_tag()]}
+        configuration: JsonObject = {"Tags": [_tag()]}
         if self.region != "us-east-1":
             configuration["LocationConstraint"] = self.region
         return configuration
@@ -33,11 +33,11 @@ class BucketSetup:
         """Tell whether a run created the bucket with these tags; a stack keeps its own itself."""
         return _tag() in tags and STACK_TAG not in [tag["Key"] for tag in tags]
 
-    def tagging(self) -> dict[str, Any]:
+    def tagging(self) -> JsonObject:
         """Return PutBucketTagging's argument, for a new bucket: it replaces all tags."""
         return {"Tagging": {"TagSet": [_tag()]}}
 
-    def calls(self, bucket: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def calls(self, bucket: str) -> Iterator[tuple[str, JsonObject]]:
         """Yield (operation of the S3 client, arguments) of every setting, each of them repeatable.
 
         No public access, encrypted at rest, TLS only, and demo data that expires.
@@ -65,7 +65,7 @@ class BucketSetup:
         )
 
 
-def tls_only(bucket: str, region: str) -> dict[str, Any]:
+def tls_only(bucket: str, region: str) -> JsonObject:
     """Return a bucket policy that denies every request without TLS."""
     arn = f"arn:{partition(region)}:s3:::{bucket}"
     return {
@@ -83,9 +83,9 @@ def tls_only(bucket: str, region: str) -> dict[str, Any]:
     }
 
 
-def lifecycle_rules(days: int) -> list[dict[str, Any]]:
+def lifecycle_rules(days: int) -> list[JsonObject]:
     """Return rules that expire demo data, and the parts of uploads that never ended."""
-    rules: list[dict[str, Any]] = [
+    rules: list[JsonObject] = [
         {
             "ID": f"expire-{prefix.rstrip('/')}",
             "Status": "Enabled",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from src.json_object import JsonObject
 
 LOG_GROUP = "/aws-glue/concert-demo"
 _DPU_OF = {"G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}
@@ -39,7 +40,7 @@ class GlueRun:
     was_found: bool = False  # started by an earlier command, which did not live to see its end
 
 
-def definition(job: GlueJob, script_uri: str) -> dict[str, Any]:
+def definition(job: GlueJob, script_uri: str) -> JsonObject:
     """Return the whole definition of a job, as CreateJob and UpdateJob take it."""
     return {
         "Role": job.role,
@@ -61,7 +62,7 @@ def definition(job: GlueJob, script_uri: str) -> dict[str, Any]:
     }
 
 
-def dpu_seconds(run: dict[str, Any]) -> float | None:
+def dpu_seconds(run: JsonObject) -> float | None:
     """Return what a run used: as Glue reports it, or time by workers."""
     if run.get("DPUSeconds") is not None:
         return float(run["DPUSeconds"])

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from src.domain.bucket_layout import is_own_key
-from src.errors import DemoError, StorageError, UnreachableError
+from src.errors import StorageError
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, AwsAccount, partition
+from src.infrastructure.aws.answers import MISSING, AwsRefusal, asking, unless_missing
 from src.infrastructure.aws.glue_job import LOG_GROUP
+from src.json_object import JsonObject
 from src.settings import Settings
-
-_MISSING = ("404", "NoSuchBucket", "EntityNotFoundException", "ResourceNotFoundException")
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class AwsInventory:
         self._s3 = account.client("s3")
         self._glue = account.client("glue")
         self._logs = account.client("logs")
-        self._owned: dict[str, Any] = {"ExpectedBucketOwner": account.account_id}
+        self._owned: JsonObject = {"ExpectedBucketOwner": account.account_id}
         self.stacks: set[str] = set()
 
     def find(self) -> list[Found]:
@@ -79,7 +77,7 @@ class AwsInventory:
         answer = self._ask(name, call, ("NoSuchTagSet",), Bucket=name, **self._owned)
         return {tag["Key"]: tag["Value"] for tag in (answer or {}).get("TagSet", [])}
 
-    def _versions(self, bucket: str, *, everything: bool) -> Iterator[dict[str, Any]]:
+    def _versions(self, bucket: str, *, everything: bool) -> Iterator[JsonObject]:
         """Yield the versions of the demo's objects, delete markers included."""
         paginator = self._s3.get_paginator("list_object_versions")
         pages = iter(paginator.paginate(Bucket=bucket, **self._owned))
@@ -156,23 +154,14 @@ class AwsInventory:
         **arguments: Any,
     ) -> Any:
         """Return an operation's answer, or None where the thing is not there."""
-        try:
-            return operation(**arguments)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in (*_MISSING, *missing):
-                return None
-            raise _refused(what, error, code) from error
-        except BotoCoreError as error:
-            raise UnreachableError(
-                "AWS does not answer", where=what, cause=str(error), hint="run it again"
-            ) from error
 
+        def refused(refusal: AwsRefusal) -> StorageError:
+            return StorageError(
+                f"AWS refused {refusal.operation}",
+                where=what,
+                cause=refusal.text,
+                hint="attach OperatorPolicy of src/infrastructure/cloudformation/concert-demo.yaml",
+            )
 
-def _refused(what: str, error: ClientError, code: str) -> DemoError:
-    return StorageError(
-        f"AWS refused {error.operation_name}",
-        where=what,
-        cause=f"{code}: {error.response['Error'].get('Message', '')}",
-        hint="attach OperatorPolicy of src/infrastructure/cloudformation/concert-demo.yaml",
-    )
+        with asking("AWS", where=what, refused=refused):
+            return unless_missing(operation, MISSING.union(missing), **arguments)

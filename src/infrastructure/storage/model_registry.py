@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from src.domain.bucket_layout import (
     MODEL_MANIFEST_NAME,
@@ -17,6 +16,7 @@ from src.domain.bucket_layout import (
 )
 from src.errors import SavedModelError, StorageError
 from src.infrastructure.storage.s3_storage import S3Storage
+from src.json_object import JsonObject
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SavedModel:
     name: str
     version: int
     files: dict[str, bytes]
-    facts: dict[str, Any]
+    facts: JsonObject
 
 
 class ModelRegistry:
@@ -49,7 +49,7 @@ class ModelRegistry:
         folders = self._storage.folders(folder(MODEL_PREFIX, name, "versions"))
         return sorted(int(folder) for folder in folders if folder.isdigit())
 
-    def save(self, name: str, files: dict[str, bytes], facts: dict[str, Any]) -> int:
+    def save(self, name: str, files: dict[str, bytes], facts: JsonObject) -> int:
         """Store a new version, the candidate from now on; returns its number."""
         version = max(self.versions(name), default=0) + 1
         prefix = model_version(name, version)
@@ -110,7 +110,7 @@ class ModelRegistry:
         if manifest_sha256 and hashlib.sha256(body).hexdigest() != manifest_sha256:
             raise self._damaged(name, version, "its manifest is not the one that was promoted")
         try:
-            manifest: dict[str, Any] = json.loads(body)
+            manifest: JsonObject = json.loads(body)
             hashes = {str(file): facts["sha256"] for file, facts in manifest["files"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(name, version, "its manifest lists no files") from error

@@ -7,22 +7,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    HTTPClientError,
-    IncompleteReadError,
-    NoCredentialsError,
-)
+from botocore.exceptions import HTTPClientError, IncompleteReadError
 
-from src.errors import StorageError, UnreachableError
+from src.errors import StorageError
+from src.infrastructure.aws.answers import (
+    AWS_ERRORS,
+    DENIED,
+    MOVED,
+    AwsRefusal,
+    asking,
+    code_of,
+    refusal_of,
+    unless_missing,
+)
 from src.infrastructure.aws.bucket_setup import BucketSetup
+from src.json_object import JsonObject
 from src.waiting import attempts
 
 T = TypeVar("T")
 MULTIPART_BYTES = 16 << 20  # larger bodies go up in parts of this size, several at once
 _PARTS_AT_ONCE = 8
 READ_ATTEMPTS = 3
+_NO_BUCKET = ("404", "NoSuchBucket")
 
 
 @dataclass(frozen=True)
@@ -69,13 +75,13 @@ class S3Storage:
         return created
 
     def _create_bucket(self) -> bool:
-        arguments: dict[str, Any] = {"Bucket": self.bucket}
+        arguments: JsonObject = {"Bucket": self.bucket}
         if self._setup is not None:
             arguments["CreateBucketConfiguration"] = self._setup.creation()
         try:
             self._call("", self._client.create_bucket, **arguments)
         except StorageError as error:
-            code = _code(error.__cause__)
+            code = code_of(error)
             if code == "BucketAlreadyOwnedByYou":
                 return False
             if code == "BucketAlreadyExists":
@@ -90,24 +96,26 @@ class S3Storage:
 
     def _find_bucket(self) -> str | None:
         """Return the bucket's region ("" where it is not reported), None without a bucket."""
-        try:
-            answer = self._client.head_bucket(Bucket=self.bucket, **self._owned)
-        except ClientError as error:
-            code = _code(error)
-            if code in ("404", "NoSuchBucket"):
-                return None
-            if code in ("301", "PermanentRedirect"):
-                region = str(error.response.get("BucketRegion") or _region_header(error.response))
-                return region or "another region"
-            raise StorageError(
+
+        def refused(refusal: AwsRefusal) -> StorageError:
+            return StorageError(
                 f"bucket {self.bucket} cannot be used",
                 where=self.uri(),
-                cause=f"HeadBucket answered {code}: another account's, or not allowed",
+                cause=f"HeadBucket answered {refusal.code}: another account's, or not allowed",
                 hint="choose another bucket name, or ask for s3:ListBucket on this one",
-            ) from error
-        except BotoCoreError as error:
-            raise _unreachable(self.uri(), error) from error
-        return str(answer.get("BucketRegion") or "")
+            )
+
+        with asking("S3", where=self.uri(), refused=refused):
+            try:
+                answer = unless_missing(
+                    self._client.head_bucket, _NO_BUCKET, Bucket=self.bucket, **self._owned
+                )
+            except AWS_ERRORS as error:
+                refusal = refusal_of(error)
+                if refusal and refusal.code in MOVED:
+                    return _region(refusal.response) or "another region"
+                raise
+        return None if answer is None else str(answer.get("BucketRegion") or "")
 
     def _check_region(self, region: str, setup: BucketSetup) -> None:
         """Redshift loads Parquet from its own region only."""
@@ -123,7 +131,7 @@ class S3Storage:
         try:
             tags: list[dict[str, str]] = self._bucket_call("get_bucket_tagging")["TagSet"]
         except StorageError as error:
-            if _code(error.__cause__) == "NoSuchTagSet":
+            if code_of(error) == "NoSuchTagSet":
                 return []
             raise
         return tags
@@ -177,7 +185,7 @@ class S3Storage:
         try:
             return self.get(key)
         except StorageError as error:
-            if _code(error.__cause__) in ("NoSuchKey", "404"):
+            if code_of(error) in ("NoSuchKey", "404"):
                 return None
             raise
 
@@ -208,7 +216,7 @@ class S3Storage:
                 **self._owned,
             )
 
-    def _pages(self, **arguments: Any) -> Iterator[dict[str, Any]]:
+    def _pages(self, **arguments: Any) -> Iterator[JsonObject]:
         paginator = self._client.get_paginator("list_objects_v2")
         pages = iter(paginator.paginate(Bucket=self.bucket, **self._owned, **arguments))
         while True:
@@ -220,46 +228,24 @@ class S3Storage:
     def _call(self, key: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         from boto3.exceptions import S3UploadFailedError
 
-        try:
-            return function(*args, **kwargs)
-        except (ClientError, S3UploadFailedError) as error:
-            raise StorageError(
-                f"S3 refused {self.uri(key)}",
-                where=self.uri(key),
-                cause=str(error),
-                hint=_hint(_code(error)),
-            ) from error
-        except BotoCoreError as error:
-            raise _unreachable(self.uri(key), error) from error
+        where = self.uri(key)
+
+        def refused(text: str, code: str = "") -> StorageError:
+            return StorageError(f"S3 refused {where}", where=where, cause=text, hint=_hint(code))
+
+        with asking("S3", where=where, refused=lambda r: refused(r.text, r.code)):
+            try:
+                return function(*args, **kwargs)
+            except S3UploadFailedError as error:  # a part of a large object
+                raise refused(str(error)) from error
 
 
-def _code(error: BaseException | None) -> str:
-    response = getattr(error, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))
-
-
-def _region_header(response: dict[str, Any]) -> str:
+def _region(response: JsonObject) -> str:
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    return str(headers.get("x-amz-bucket-region", ""))
+    return str(response.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
 
 
 def _hint(code: str) -> str:
-    if code in ("AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+    if code in DENIED or code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
         return "check the credentials (aws sts get-caller-identity) and the bucket's policy"
     return "run the same command again with -v"
-
-
-def _unreachable(where: str, error: Exception) -> UnreachableError:
-    if isinstance(error, NoCredentialsError):
-        return UnreachableError(
-            "no AWS credentials were found",
-            where=where,
-            cause=str(error),
-            hint="aws configure, or run with --target local",
-        )
-    return UnreachableError(
-        "S3 does not answer",
-        where=where,
-        cause=str(error),
-        hint="check the network, then run the same command again",
-    )

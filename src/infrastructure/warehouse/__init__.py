@@ -1,4 +1,5 @@
 """The warehouse: connections, loads, their checks and errors.
 
-May import infrastructure.aws, infrastructure.storage, redshift_client and domain.
+May import infrastructure.aws, infrastructure.storage, redshift_client,
+domain and sql.
 """

@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from src.errors import SettingsError, UnreachableError
 from src.infrastructure.aws.account import AwsAccount
+from src.infrastructure.aws.answers import AwsRefusal, asking
+from src.json_object import JsonObject
 from src.settings import Settings
 
 AMAZON_ROOTS = Path(__file__).with_name("amazon_trust_roots.pem")
@@ -90,7 +90,7 @@ class WarehouseAccess:
         self._check_state(found["ClusterStatus"], "available", place, command)
         return str(place["Address"]), int(place["Port"])
 
-    def _check_state(self, state: str, good: str, place: dict[str, Any], command: str) -> None:
+    def _check_state(self, state: str, good: str, place: JsonObject, command: str) -> None:
         if state == good and place:
             return
         hint = command if state == "paused" else "wait until it is available, then run it again"
@@ -183,20 +183,13 @@ class WarehouseAccess:
         return target
 
     def _ask(self, operation: Callable[..., Any], **arguments: Any) -> Any:
-        try:
+        with asking("AWS", where=self.address, refused=self._refused):
             return operation(**arguments)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            raise UnreachableError(
-                f"AWS refused {error.operation_name}, required to connect to the warehouse",
-                where=self.address,
-                cause=f"{code}: {error.response['Error'].get('Message', '')}",
-                hint="python validate_demo_pipeline.py --target aws",
-            ) from error
-        except BotoCoreError as error:
-            raise UnreachableError(
-                "AWS does not answer",
-                where=self.address,
-                cause=str(error),
-                hint="check the network and AWS_REGION, then run the same command again",
-            ) from error
+
+    def _refused(self, refusal: AwsRefusal) -> UnreachableError:
+        return UnreachableError(
+            f"AWS refused {refusal.operation}, required to connect to the warehouse",
+            where=self.address,
+            cause=refusal.text,
+            hint="python validate_demo_pipeline.py --target aws",
+        )

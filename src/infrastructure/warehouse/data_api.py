@@ -13,9 +13,11 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg2
-from botocore.exceptions import BotoCoreError, ClientError
 from psycopg2.extensions import STATUS_BEGIN, STATUS_READY, adapt
 
+from src.infrastructure.aws.answers import AWS_ERRORS, refusal_of
+from src.json_object import JsonObject
+from src.sql.quoting import redshift_literal
 from src.waiting import Clock, Sleep, growing, poll_until, real_clock, real_sleep
 
 _KEEP_ALIVE_S = 900  # of an idle session: longer than any pause between two statements
@@ -92,7 +94,7 @@ class DataApiConnection:
             self.run("BEGIN")
             self._in_transaction = True
 
-    def run(self, statement: str) -> dict[str, Any]:
+    def run(self, statement: str) -> JsonObject:
         """Run one statement to its end; returns what DescribeStatement returns for it."""
         where = {"SessionId": self._session} if self._session else self._target
         started = self.call(
@@ -100,7 +102,7 @@ class DataApiConnection:
         )
         self._session = started.get("SessionId") or self._session
 
-        def look() -> dict[str, Any]:
+        def look() -> JsonObject:
             return self.call("describe_statement", Id=started["Id"])
 
         pauses = growing(_FIRST_POLL_S, factor=1.5, longest_s=_LONGEST_POLL_S)
@@ -127,19 +129,17 @@ class DataApiConnection:
         """Stop a statement that is not waited for; the error that ended the wait counts."""
         try:
             self._client.cancel_statement(Id=statement_id)
-        except (ClientError, BotoCoreError):
+        except AWS_ERRORS:
             return  # it has ended, or its session's transaction ends with the session
 
-    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+    def call(self, operation: str, **arguments: Any) -> JsonObject:
         """Call the Data API; raises DataApiUnavailableError."""
         try:
-            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
-        except ClientError as error:
-            details = error.response["Error"]
-            text = f"the Data API refused: {details['Code']}: {details.get('Message', '')}"
-            raise DataApiUnavailableError(text) from error
-        except BotoCoreError as error:
-            raise DataApiUnavailableError(f"the Data API does not answer: {error}") from error
+            answer: JsonObject = getattr(self._client, operation)(**arguments)
+        except AWS_ERRORS as error:
+            refusal = refusal_of(error)
+            text = f"refused: {refusal.text}" if refusal else f"does not answer: {error}"
+            raise DataApiUnavailableError(f"the Data API {text}") from error
         return answer
 
 
@@ -169,7 +169,7 @@ class DataApiCursor:
             self._fetch(done["Id"])
 
     def _fetch(self, statement_id: str) -> None:
-        page: dict[str, Any] = {"NextToken": ""}
+        page: JsonObject = {"NextToken": ""}
         while "NextToken" in page:
             token = {"NextToken": page["NextToken"]} if page["NextToken"] else {}
             page = self._connection.call("get_statement_result", Id=statement_id, **token)
@@ -192,19 +192,19 @@ class DataApiCursor:
         return self._rows.pop(0) if self._rows else None
 
 
-def _has_ended(statement: dict[str, Any]) -> bool:
+def _has_ended(statement: JsonObject) -> bool:
     return statement["Status"] in _ENDED
 
 
 def _literal(value: Any) -> str:
     """Return a value as an SQL literal; in Redshift's a backslash escapes."""
     if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+        return redshift_literal(value)
     quoted: bytes = adapt(value).getquoted()
     return quoted.decode()
 
 
-def _value(field: dict[str, Any], kind: str) -> Any:
+def _value(field: JsonObject, kind: str) -> Any:
     """Return a field of the Data API as psycopg2 would have returned it."""
     if field.get("isNull"):
         return None

@@ -7,13 +7,14 @@ Raw rows are copied as text. The statements here run the same SQL on them as the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from src.domain import text_values
 from src.domain.cleaning import RECORD_NUMBER, Cleaning
 from src.domain.tables import SCHEMA, TableSpec
 from src.infrastructure.warehouse.staging_names import staging_table
+from src.json_object import JsonView
 
 _QUARANTINE = f"{SCHEMA}.rejected_records"
 INSERT_REJECTED = (
@@ -29,7 +30,7 @@ def raw_table(spec: TableSpec, name: str) -> str:
 
 
 def refused_record(
-    run_id: str, spec: TableSpec, row: Mapping[str, Any]
+    run_id: str, spec: TableSpec, row: JsonView
 ) -> tuple[str, str, str | None, str, str]:
     """Return the quarantine's row for a record that COPY could not read, even as text."""
     raw = str(row.get("raw_line") or "")

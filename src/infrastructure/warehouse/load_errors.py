@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from src.domain.tables import SCHEMA
 from src.errors import LoadError, WarehouseError
 from src.infrastructure.redshift_client import RedshiftClient
+from src.json_object import JsonObject
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _FAILED_SERVERLESS = (
 )
 
 
-def last_copy_errors(client: RedshiftClient) -> list[dict[str, Any]]:
+def last_copy_errors(client: RedshiftClient) -> list[JsonObject]:
     """Return the rows that the session's last COPY, which went on, refused."""
     view = _SERVERLESS if client.is_serverless else _PROVISIONED
     return client.query(view.format(query="pg_last_copy_id()"))
@@ -69,12 +69,12 @@ def explain(
     return explained
 
 
-def _place(row: dict[str, Any]) -> str:
+def _place(row: JsonObject) -> str:
     column = f", column {row['column_name']}" if row["column_name"] else ""
     return f"{row['file_name']} line {row['line_number']}{column}"
 
 
-def _refused_rows(client: RedshiftClient) -> list[dict[str, Any]]:
+def _refused_rows(client: RedshiftClient) -> list[JsonObject]:
     query = _PROVISIONED.format(query=_FAILED)
     if client.is_serverless:
         query = _SERVERLESS.format(query=_FAILED_SERVERLESS)

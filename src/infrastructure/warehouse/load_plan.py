@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from src.json_object import JsonView
 
 LoadMode = Literal["replace", "merge"]
 CopyFormat = Literal["parquet", "json", "csv"]
@@ -47,7 +49,7 @@ class TableLoad:
     rejected_rows: int
     table_rows: int
     seconds: float
-    warnings: Mapping[str, Any] = field(default_factory=dict)  # what cleaning changed in its rows
+    warnings: JsonView = field(default_factory=dict)  # what cleaning changed in its rows
 
 
 @dataclass(frozen=True)
@@ -62,5 +64,5 @@ class LoadPlan:
     as_of: str | None = None
     dataset_id: str = ""
     rejected_counts: Mapping[str, int] = field(default_factory=dict)
-    warnings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    warnings: Mapping[str, JsonView] = field(default_factory=dict)
     null_values: tuple[str, ...] = ()  # texts that mean no value, besides those that always do

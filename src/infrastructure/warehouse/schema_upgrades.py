@@ -7,11 +7,12 @@ rebuilt: it has no way to let a NOT NULL column take NULL.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from src.domain.tables import SCHEMA
 from src.errors import WarehouseError
+from src.json_object import JsonObject
+from src.sql.files import read_all
 
 ADDED_COLUMNS = (
     ("rejected_records", "parent_key", "VARCHAR(65535)"),
@@ -28,11 +29,11 @@ class Client(Protocol):
     def execute(self, statement: str) -> int:
         """Execute a statement."""
 
-    def query(self, statement: str, arguments: Sequence[Any] | None) -> list[dict[str, Any]]:
+    def query(self, statement: str, arguments: Sequence[Any] | None) -> list[JsonObject]:
         """Return a query's rows."""
 
 
-def upgrade_tables(client: Client, schema_sql: Path) -> list[str]:
+def upgrade_tables(client: Client) -> list[str]:
     """Upgrade the tables, in the caller's transaction; returns what was upgraded."""
     columns = {
         (row["table_name"], row["column_name"]): row["is_nullable"]
@@ -51,15 +52,15 @@ def upgrade_tables(client: Client, schema_sql: Path) -> list[str]:
     for table, column in NOW_OPTIONAL:
         if columns.get((table, column)) == "NO":
             names = ", ".join(name for owner, name in columns if owner == table)
-            _rebuild(client, next(schema_sql.glob(f"*_{table}.sql")), table, names)
+            _rebuild(client, read_all("schema", f"*_{table}")[0].text, table, names)
             done.append(f"{table}.{column}")
     return done
 
 
-def _rebuild(client: Client, ddl: Path, table: str, names: str) -> None:
+def _rebuild(client: Client, ddl: str, table: str, names: str) -> None:
     """Move a table's rows to a new one; raises WarehouseError where a view depends on it."""
     client.execute(f"ALTER TABLE {SCHEMA}.{table} RENAME TO {table}{_BEFORE}")
-    client.execute(ddl.read_text())
+    client.execute(ddl)
     before = f"{SCHEMA}.{table}{_BEFORE}"
     client.execute(f"INSERT INTO {SCHEMA}.{table} ({names}) SELECT {names} FROM {before}")
     try:

@@ -6,8 +6,9 @@ import io
 from typing import TYPE_CHECKING
 
 from src.domain.bucket_layout import UNLOAD_PREFIX, folder
-from src.infrastructure.redshift_client import RedshiftClient, quote_literal
+from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.storage.s3_storage import S3Storage, StoredObject
+from src.sql.quoting import literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +49,9 @@ class RedshiftUnloader:
 
     def _unload(self, query: str, name: str) -> list[StoredObject]:
         prefix = folder(UNLOAD_PREFIX, name)
-        role = quote_literal(self._iam_role) if self._iam_role else "default"
+        role = literal(self._iam_role) if self._iam_role else "default"
         self._client.execute(
-            f"UNLOAD ({quote_literal(query)}) TO {quote_literal(self._storage.uri(prefix))} "
+            f"UNLOAD ({literal(query)}) TO {literal(self._storage.uri(prefix))} "
             f"IAM_ROLE {role} FORMAT AS PARQUET ALLOWOVERWRITE"
         )
         return list(self._storage.list_objects(prefix))

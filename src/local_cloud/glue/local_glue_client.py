@@ -231,13 +231,12 @@ class LocalGlueClient:
             (self._folder / _SPARE_LOG).rename(log)
         else:
             run.process = self._start_engine(log)
-        assert run.process.stdin is not None
         if run.stop_asked:
             _kill(run)
-        with suppress(BrokenPipeError), run.process.stdin as pipe:
-            pipe.write(json.dumps(argv).encode() + b"\n")
         try:
-            code = run.process.wait(run.job.get("Timeout", 480) * 60)
+            order = json.dumps(argv).encode() + b"\n"
+            run.process.communicate(order, run.job.get("Timeout", 480) * 60)
+            code = run.process.returncode
         except subprocess.TimeoutExpired:
             _kill(run)
             run.process.wait()

@@ -13,6 +13,8 @@ import psycopg2.extensions
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.statements import dispatch
 from src.sql import scanning
+from src.sql.files import read_all
+from src.sql.quoting import postgres_literal
 
 _CATALOG_SQL = Path(__file__).parent / "catalog"
 # What would give the clients' schemas and relations to their owner. An identity's sequence follows
@@ -31,15 +33,14 @@ SELECT format('ALTER TABLE %%I.%%I OWNER TO %%I', nspname, relname, %(owner)s::t
 """
 
 
-def connect(*, s3: Any, serverless: bool = False, **address: Any) -> psycopg2.extensions.connection:
+def connect(*, s3: Any, serverless: bool = False, **address: Any) -> RedshiftConnection:
     """Connect as psycopg2.connect does; COPY reads its objects through the boto3 client `s3`.
 
     A `serverless` warehouse denies the stl_ and stv_ views, and names the sys_ ones in messages.
     """
-    connection = psycopg2.connect(
+    connection: RedshiftConnection = psycopg2.connect(
         **address, connection_factory=RedshiftConnection, cursor_factory=RedshiftCursor
     )
-    assert isinstance(connection, RedshiftConnection)
     connection.s3, connection.address = s3, address
     connection.is_serverless = serverless
     return connection
@@ -50,7 +51,7 @@ def prepare(address: dict[str, Any], owner: str) -> None:
 
     What clients made belongs to `owner`, also where an earlier version gave it to the superuser.
     """
-    script = "\n".join(path.read_text() for path in sorted(_CATALOG_SQL.glob("*.sql")))
+    script = "\n".join(file.text for file in read_all(_CATALOG_SQL))
     digest = hashlib.sha256(script.encode()).hexdigest()
     # No function that a client made may stand in for one of the system's here.
     connection = psycopg2.connect(**address, options="-c search_path=pg_catalog,pg_temp")
@@ -170,5 +171,4 @@ def _escaped(arguments: Any) -> Any:
 def _escaped_value(value: Any) -> Any:
     if not isinstance(value, str) or "\\" not in value:
         return value
-    doubled = value.replace("\\", "\\\\").replace("'", "''")
-    return psycopg2.extensions.AsIs(f"E'{doubled}'")
+    return psycopg2.extensions.AsIs(postgres_literal(value))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from src.sql.refusal import Refusal
 
@@ -15,10 +14,10 @@ _INTERNAL_ERRORS = (ValueError, TypeError, LookupError, AttributeError, Arithmet
 
 
 @contextmanager
-def raised_by_server(execute: Any) -> Iterator[None]:
+def raised_by_server(send: Callable[[str, tuple[str, str, str]], None]) -> Iterator[None]:
     """Turn a refusal into the server's error: class, SQLSTATE and aborted transaction are real.
 
-    `execute` is the plain cursor's execute method.
+    `send` is the plain cursor's execute method.
     """
     try:
         yield
@@ -30,8 +29,8 @@ def raised_by_server(execute: Any) -> Iterator[None]:
     except _INTERNAL_ERRORS as error:  # it must not end the session, nor pass for another outcome
         logger.exception("an internal error")
         refused = Refusal(f"internal error of the local Redshift: {type(error).__name__}: {error}")
-    execute("SELECT redshift_local.fail(%s, %s, %s)",
-            (refused.message, refused.code, refused.detail))  # fmt: skip
+    send("SELECT redshift_local.fail(%s, %s, %s)",
+         (refused.message, refused.code, refused.detail))  # fmt: skip
 
 
 def detail_block(error: str, code: int, context: str = "", query: int = 0) -> str:

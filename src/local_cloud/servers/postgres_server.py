@@ -173,7 +173,7 @@ class PostgresServer:
         options = [f"--{name}={value}" for name, value in _OPTIONS.items()]
         server = [str(binaries / "postgres"), "-D", str(self._data), "-p", str(self.port)]
         with self._log.open("wb") as log:
-            self._process = processes.spawn(
+            process = self._process = processes.spawn(
                 [*server, *options],
                 log=log,
                 account=self._account,
@@ -181,13 +181,10 @@ class PostgresServer:
                 env=processes.own_environment(self._folder),
                 cwd=Path("/"),
             )
-        return self._answers()
+        return self._answers(process)
 
-    def _answers(self) -> bool:
+    def _answers(self, process: subprocess.Popen[bytes]) -> bool:
         import psycopg2
-
-        process = self._process
-        assert process is not None
 
         def look() -> bool | None:
             if process.poll() is not None:

@@ -52,8 +52,8 @@ class S3Server:
         listen = self.endpoint.removeprefix("http://") or "127.0.0.1:0"
         command = [_rclone(), "serve", "s3", "--addr", listen, str(self._folder)]
         with self._log.open("wb") as log:
-            self._process = processes.spawn(command, log=log, env=env)
-        self.endpoint = f"http://{self._wait_for_address()}"
+            process = self._process = processes.spawn(command, log=log, env=env)
+        self.endpoint = f"http://{self._wait_for_address(process)}"
 
     @property
     def end(self) -> str | None:
@@ -66,10 +66,7 @@ class S3Server:
             processes.stop(self._process, signal.SIGTERM)
             self._process = None
 
-    def _wait_for_address(self) -> str:
-        process = self._process
-        assert process is not None
-
+    def _wait_for_address(self, process: subprocess.Popen[bytes]) -> str:
         def look() -> str | None:
             has_ended = process.poll() is not None
             found = _ADDRESS.search(self._log.read_bytes())

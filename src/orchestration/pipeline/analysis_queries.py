@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from src.infrastructure.redshift_client import RedshiftClient
+from src.json_object import JsonObject
+from src.sql.files import read_all
 
-ANALYSIS_SQL = Path(__file__).parents[2] / "sql" / "analysis"
 
-
-def profile(redshift: RedshiftClient, names: str = "*") -> dict[str, list[dict[str, Any]]]:
+def profile(redshift: RedshiftClient, names: str = "*") -> dict[str, list[JsonObject]]:
     """Return the rows of each query of src/sql/analysis, all or one, under the file's name."""
-    return {
-        file.stem: redshift.query(file.read_text().strip().rstrip(";"))
-        for file in sorted(ANALYSIS_SQL.glob(f"{names}.sql"))
-    }
+    return {file.name: redshift.query(file.statement) for file in read_all("analysis", names)}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from src.orchestration.command_line import (
     add_setting,
@@ -24,7 +24,7 @@ EXAMPLES = """\
 """
 
 
-def build_parser() -> Any:
+def build_parser() -> argparse.ArgumentParser:
     """Return the script's parser."""
     parser = script_parser("run_demo_pipeline.py", __doc__ or "", EXAMPLES)
     data = parser.add_argument_group("data")
@@ -69,11 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         resumed = unfinished_run(settings)
         settings, skip_generation = resumed.settings, resumed.skip_generation
         check_options(arguments, settings, is_resumed=True)
-    if arguments.dry_run:
-        from src.orchestration.pipeline.dry_run import describe
-
-        plan = describe(settings, skip_generation=skip_generation, resumed=resumed)
-        return print_plan(arguments, console, plan)
     from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 
     orchestrator = DemoPipelineOrchestrator(
@@ -83,6 +78,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         present=arguments.present,
         resumed=resumed,
     )
+    if arguments.dry_run:
+        from src.orchestration.pipeline.dry_run import describe
+
+        stages = orchestrator.stages()
+        plan = describe(stages, settings, skip_generation=skip_generation, resumed=resumed)
+        return print_plan(arguments, console, plan)
     report = orchestrator.run_pipeline()
     print_result(arguments, orchestrator.workflow, report, "python train_demo_models.py")
     return orchestrator.workflow.exit_code

@@ -6,6 +6,7 @@ from typing import Any
 
 from src.domain.dataset import DatasetManifest
 from src.errors import UsageError
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.option_rules import check_format
 from src.orchestration.pipeline.etl_stage import EtlStage
@@ -52,14 +53,14 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         self.resumed = resumed
         self.manifest: DatasetManifest | None = None
         self.etl_counts: dict[str, dict[str, int]] = {}
-        self.etl_warnings: dict[str, dict[str, Any]] = {}
+        self.etl_warnings: dict[str, JsonObject] = {}
         self._has_buckets = False
         self._cleaned: DatasetManifest | None = None  # the data set that the ETL has cleaned
         self._load = LoadStage(settings, self.workflow.run_id, resumed)
 
     # -- the whole run -------------------------------------------------------------------
 
-    def run_pipeline(self) -> dict[str, Any]:
+    def run_pipeline(self) -> JsonObject:
         """Run every stage and return the report, also when one failed."""
         s = self.settings
         if not (self.skip_generation or self._was_done("data_generation")):
@@ -83,7 +84,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             Stage("data_verification", "verify quality", self.verify_data_quality),
         ]
 
-    def generate_summary_report(self) -> dict[str, Any]:
+    def generate_summary_report(self) -> JsonObject:
         """Write the JSON report of what has run so far and return it.
 
         Raises UsageError where no stage has run; one that raised is in the report as failed.
@@ -105,7 +106,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             skip_generation=self.skip_generation,
         )  # fmt: skip
 
-    def report_facts(self) -> dict[str, Any]:
+    def report_facts(self) -> JsonObject:
         """Return the data set, its rows at each step, and what the data pictures show."""
         manifest = self.manifest
         dataset = None

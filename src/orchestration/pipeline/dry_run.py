@@ -14,46 +14,77 @@ from src.domain.tables import SCHEMA, TABLES
 from src.orchestration.pipeline.own_files import describe_input
 from src.orchestration.pipeline.resuming import UnfinishedRun
 from src.orchestration.size_limits import check_engine, check_sizes
+from src.orchestration.workflow import Stage
 from src.settings import Settings
+from src.sql.files import read_all
 
 
 def describe(
-    settings: Settings, *, skip_generation: bool, resumed: UnfinishedRun | None = None
+    stages: list[Stage],
+    settings: Settings,
+    *,
+    skip_generation: bool,
+    resumed: UnfinishedRun | None = None,
 ) -> list[str]:
-    """Return the plan in lines; the input folder and the sizes are really checked."""
-    s, is_aws = settings, settings.target == "aws"
-    check_engine(s)
-    head = f"Concert demo  dry run  target {s.target}  seed {s.seed}"
+    """Return what the stages of a run would do; the input folder and the sizes are checked."""
+    check_engine(settings)
+    plans = {
+        "s3_buckets": _buckets(settings),
+        "data_generation": _raw_data(settings, skip_generation, resumed),
+        "glue_etl": _etl(settings, resumed),
+        "redshift_load": _load(settings),
+        "data_verification": _checks(settings),
+    }
+    head = f"Concert demo  dry run  target {settings.target}  seed {settings.seed}"
     plan = [head if resumed is None else f"{head}  resumes {resumed.run_id}"]
-    plan.append("  1/5  S3 buckets         would create or verify:")
-    plan.append(f"         s3://{s.raw_bucket}/  s3://{s.processed_bucket}/")
-    plan += _indented(_bucket_calls(s) if is_aws else [])
-    plan.append(f"  2/5  raw data           {_source(s, skip_generation, resumed)}")
-    is_read = bool(s.input_dir) and not skip_generation and not _has_data(resumed)
-    plan += _indented(describe_input(s) if is_read else [])
-    if s.etl == "direct":
-        plan.append("  3/5  Glue ETL           would be skipped (--etl direct)")
-    elif resumed is not None and resumed.has("glue_etl"):
-        plan.append(f"  3/5  Glue ETL           done by {resumed.run_id}")
-    else:
-        engine = {"duckdb": "DuckDB", "spark": "Spark"}[s.etl_engine]
-        where = "on AWS Glue" if is_aws else f"on {engine}, here"
-        plan.append(f"  3/5  Glue ETL           would run job {s.glue_job_name} {where}")
-        plan += _indented(_glue_calls(s) if is_aws else [])
+    for number, stage in enumerate(stages, 1):
+        first, *more = plans[stage.key]
+        plan.append(f"  {number}/{len(stages)}  {stage.title:<18} {first}")
+        plan += [f"         {line}" for line in more]
+    return [*plan, f"Nothing was done. A report would go to {settings.report_dir}/"]
+
+
+def _buckets(settings: Settings) -> list[str]:
+    names = f"s3://{settings.raw_bucket}/  s3://{settings.processed_bucket}/"
+    calls = _bucket_calls(settings) if settings.target == "aws" else []
+    return ["would create or verify:", names, *calls]
+
+
+def _raw_data(
+    settings: Settings, skip_generation: bool, resumed: UnfinishedRun | None
+) -> list[str]:
+    source = _source(settings, skip_generation, resumed)
+    is_read = bool(settings.input_dir) and not skip_generation and not _has_data(resumed)
+    return [source, *(describe_input(settings) if is_read else [])]
+
+
+def _etl(settings: Settings, resumed: UnfinishedRun | None) -> list[str]:
+    if settings.etl == "direct":
+        return ["would be skipped (--etl direct)"]
+    if resumed is not None and resumed.has("glue_etl"):
+        return [f"done by {resumed.run_id}"]
+    if settings.target == "aws":
+        return [f"would run job {settings.glue_job_name} on AWS Glue", *_glue_calls(settings)]
+    engine = {"duckdb": "DuckDB", "spark": "Spark"}[settings.etl_engine]
+    return [f"would run job {settings.glue_job_name} on {engine}, here"]
+
+
+def _load(settings: Settings) -> list[str]:
     tables = ", ".join(f"{SCHEMA}.{table.name}" for table in TABLES)
-    plan.append(f"  4/5  load warehouse     would {s.load_mode} the rows of {tables}")
-    plan += _indented(_statements(s) if is_aws else [])
-    plan.append("  5/5  verify quality     would run the checks of src/sql/checks")
-    plan += _indented([f"SELECT of {name}" for name in _check_files()] if is_aws else [])
-    return [*plan, f"Nothing was done. A report would go to {s.report_dir}/"]
+    statements = _statements(settings) if settings.target == "aws" else []
+    return [f"would {settings.load_mode} the rows of {tables}", *statements]
+
+
+def _checks(settings: Settings) -> list[str]:
+    checks = read_all("checks") if settings.target == "aws" else []
+    return [
+        "would run the checks of src/sql/checks",
+        *(f"SELECT of {file.shown}" for file in checks),
+    ]
 
 
 def _has_data(resumed: UnfinishedRun | None) -> bool:
     return resumed is not None and resumed.has("data_generation")
-
-
-def _indented(lines: list[str]) -> list[str]:
-    return [f"         {line}" for line in lines]
 
 
 def _bucket_calls(settings: Settings) -> list[str]:
@@ -98,11 +129,6 @@ def _statements(settings: Settings) -> list[str]:
         f"through {way} to {warehouse.address}:",
         *load_statements(settings, "concert-demo RUN"),
     ]
-
-
-def _check_files() -> list[str]:
-    folder = Path(__file__).parents[2] / "sql" / "checks"
-    return [f"src/sql/checks/{file.name}" for file in sorted(folder.glob("*.sql"))]
 
 
 def _source(settings: Settings, skip_generation: bool, resumed: UnfinishedRun | None) -> str:

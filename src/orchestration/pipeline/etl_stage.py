@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from src.domain.bucket_layout import (
     PROCESSED_PREFIX,
@@ -15,6 +14,7 @@ from src.domain.bucket_layout import (
 from src.domain.cleaning import TableCounts, job_argument, table_counts
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.pipeline.known_keys import known_keys
 from src.settings import Settings
@@ -39,7 +39,7 @@ class EtlStage:
 
     def run(
         self, manifest: DatasetManifest, note: Callable[[str], None]
-    ) -> tuple[Counts, dict[str, Any]]:
+    ) -> tuple[Counts, JsonObject]:
         """Run the job; returns rows by table and rule ("accepted" among them), and facts.
 
         Raises EtlError where the job does not succeed.
@@ -117,7 +117,7 @@ class EtlStage:
     def _read_summary(self, dataset_id: str) -> dict[str, TableCounts]:
         """Return what the job counted, by table."""
         storage = self._environment.processed_storage
-        rows: dict[str, list[dict[str, Any]]] = {table.name: [] for table in TABLES}
+        rows: dict[str, list[JsonObject]] = {table.name: [] for table in TABLES}
         for found in storage.list_objects(folder(SUMMARY_PREFIX, dataset_id)):
             if not found.key.endswith(".json"):  # Spark's own marks
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from src.domain.bucket_layout import PROCESSED_PREFIX, QUARANTINE_PREFIX, folder
 from src.domain.dataset import DatasetManifest
@@ -11,6 +10,7 @@ from src.domain.tables import TABLES
 from src.errors import EtlError, UsageError
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, SourceFile
+from src.json_object import JsonView
 from src.orchestration.environment import DemoEnvironment
 from src.settings import Settings
 
@@ -27,7 +27,7 @@ class LoadPlanner:
         self,
         manifest: DatasetManifest,
         etl_counts: Mapping[str, Mapping[str, int]],
-        warnings: Mapping[str, Mapping[str, Any]] | None = None,
+        warnings: Mapping[str, JsonView] | None = None,
     ) -> LoadPlan:
         """Return the plan: from Parquet after the Glue job, from raw files without it."""
         if self._settings.etl == "direct":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from src.domain.dataset import DatasetManifest
 from src.domain.tables import TABLES
 from src.errors import UsageError
+from src.json_object import JsonObject, JsonView
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.pipeline.resuming import UnfinishedRun
 from src.orchestration.workflow import StepOutcome
@@ -29,7 +30,7 @@ class LoadStage:
         self._resumed = resumed
         self.own_run_id = self.run_id = run_id  # the second: whose load is in the warehouse
         self.refused: Verification | None = None  # the audit that the newest load failed
-        self.data_profile: dict[str, list[dict[str, Any]]] = {}
+        self.data_profile: dict[str, list[JsonObject]] = {}
         self._loaded: DatasetManifest | None = None
         self._loads: Mapping[str, TableLoad] = {}
         self._audited: Verification | None = None
@@ -45,7 +46,7 @@ class LoadStage:
         environment: DemoEnvironment,
         manifest: DatasetManifest,
         etl_counts: Mapping[str, Mapping[str, int]],
-        etl_warnings: Mapping[str, Mapping[str, Any]],
+        etl_warnings: Mapping[str, JsonView],
         note: Callable[[str], None],
     ) -> StepOutcome:
         """Load a data set, unless the resumed run did; raises QualityError where a check fails."""
@@ -173,7 +174,7 @@ class LoadStage:
         summary = f"by {run_id}: {len(loads)} tables, {facts['rows']:,} rows"
         return StepOutcome("skipped", summary, facts)
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> JsonObject:
         loads = self._loads.values()
         return {
             "load_mode": self._settings.load_mode,

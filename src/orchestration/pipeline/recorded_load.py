@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from src.domain.bucket_layout import PROCESSED_PREFIX, QUARANTINE_PREFIX, RAW_PREFIX, folder
 from src.domain.tables import TABLES
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.infrastructure.warehouse.load_plan import CopyFormat, LoadPlan, LoadSource, SourceFile
 from src.settings import Settings
-
-_ROLE = re.compile(r"IAM_ROLE '[^']*'")
+from src.sql import scanning
 
 
 def load_statements(settings: Settings, query_group: str) -> list[str]:
@@ -20,11 +19,11 @@ def load_statements(settings: Settings, query_group: str) -> list[str]:
     notes: list[str] = []
     client = RedshiftClient(lambda: _Connection(notes), query_group=query_group)
     storage = _Storage(settings.processed_bucket, notes)
-    role = "" if settings.redshift_role == "default" else "role"
+    role = "" if settings.redshift_role == "default" else "…"
     loader = RedshiftDataLoader(client, storage, iam_role=role)
     is_direct = settings.etl == "direct"
     tables = {table.name: _source(settings, table.name) for table in TABLES}
-    rejected = SourceFile(f"s3://{settings.processed_bucket}/quarantine/DATASET/*.parquet", 1)
+    rejected = SourceFile(storage.uri(f"{folder(QUARANTINE_PREFIX, 'DATASET')}*.parquet"), 1)
     plan = LoadPlan(
         "RUN",
         settings.load_mode,
@@ -41,10 +40,12 @@ def load_statements(settings: Settings, query_group: str) -> list[str]:
 def _source(settings: Settings, table: str) -> LoadSource:
     columns = next(spec.column_names for spec in TABLES if spec.name == table)
     if settings.etl == "direct":
-        file = SourceFile(f"s3://{settings.raw_bucket}/raw/DATASET/{table}/*", 1)
+        file = SourceFile(f"s3://{settings.raw_bucket}/{folder(RAW_PREFIX, 'DATASET', table)}*", 1)
         kind: CopyFormat = "csv" if settings.raw_format == "csv" else "json"
         return LoadSource((file,), kind, columns=tuple(columns), compressed=True)
-    file = SourceFile(f"s3://{settings.processed_bucket}/processed/DATASET/{table}/*.parquet", 1)
+    file = SourceFile(
+        f"s3://{settings.processed_bucket}/{folder(PROCESSED_PREFIX, 'DATASET', table)}*.parquet", 1
+    )
     return LoadSource((file,), "parquet")
 
 
@@ -98,9 +99,7 @@ class _Cursor:
 
     def execute(self, statement: str, arguments: Any = None) -> None:
         """Note the statement on one line, without the role."""
-        without_comments = re.sub(r"--.*", "", statement)
-        line = " ".join(without_comments.split()).rstrip(";")
-        self._notes.append(_ROLE.sub("IAM_ROLE '…'", line))
+        self._notes += [" ".join(found.code.split()) for found in scanning.split(statement)]
 
     def fetchone(self) -> tuple[int]:
         """Return a count of nothing."""

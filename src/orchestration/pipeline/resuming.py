@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 from src.errors import UsageError
+from src.json_object import JsonView
 from src.reporting.run_report import run_folders, to_json, write_atomically
 from src.settings import Settings
 
@@ -24,7 +24,7 @@ class UnfinishedRun:
 
     run_id: str
     settings: Settings
-    steps: Mapping[str, Mapping[str, Any]]
+    steps: Mapping[str, JsonView]
     skip_generation: bool = False
 
     def has(self, stage: str) -> bool:
@@ -40,7 +40,7 @@ def save_progress(
     folder: Path,
     run_id: str,
     settings: Settings,
-    steps: Mapping[str, Mapping[str, Any]],
+    steps: Mapping[str, JsonView],
     *,
     skip_generation: bool = False,
 ) -> None:

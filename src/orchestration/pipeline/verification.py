@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from src.commands import ROOT
 from src.domain.bucket_layout import LEDGER_NAME
 from src.domain.dataset import DatasetManifest
+from src.domain.judgement import tally
 from src.errors import QualityError
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.reporting.wording import plural
 from src.services.data_quality_service import (
@@ -24,6 +26,7 @@ from src.services.data_quality_service import (
     read_checks,
 )
 from src.settings import Settings
+from src.sql import files
 
 if TYPE_CHECKING:
     from src.infrastructure.warehouse.load_plan import TableLoad
@@ -43,11 +46,10 @@ class Verification:
         """Return the checks that failed."""
         return [result for result in self.results if result.verdict == "failed"]
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JsonObject:
         """Return what the report keeps."""
-        verdicts = [result.verdict for result in self.results]
-        tally = {word: verdicts.count(word) for word in ("passed", "failed", "skipped")}
-        found: dict[str, Any] = {"checks": self.results, "tally": tally}
+        counts = tally(result.verdict for result in self.results)
+        found: JsonObject = {"checks": self.results, "tally": counts}
         if self.defect_detection is not None:
             found["defect_detection"] = self.defect_detection
         return found
@@ -102,11 +104,11 @@ def _parameters(
     run_id: str,
     manifest: DatasetManifest,
     loads: Mapping[str, TableLoad],
-) -> dict[str, Any]:
+) -> JsonObject:
     """Return what is known of the data; a check that needs more is skipped."""
     # Injected defects are no reason to fail.
     injected = (manifest.defects or 0) / max(manifest.records, 1)
-    known: dict[str, Any] = {
+    known: JsonObject = {
         "run_id": run_id,
         "max_rejected_share": max(settings.max_rejected_share, round(injected, 6)),
         "rejected_rows": sum(load.rejected_rows for load in loads.values()),
@@ -141,9 +143,9 @@ def quality_error(
     """Return the error for failed checks of a load, with a query that shows what they found."""
     failures = verification.failures
     first = failures[0]
-    tally = f"{plural(len(failures), 'data-quality check')} of {len(verification.results)} failed"
+    counted = f"{plural(len(failures), 'data-quality check')} of {len(verification.results)} failed"
     error = QualityError(
-        tally if is_published else f"{tally}: nothing was published",
+        counted if is_published else f"{counted}: nothing was published",
         where=", ".join(failure.file or failure.name for failure in failures),
         cause=f"{first.title}: expected {first.expected}, found {first.found}",
         hint=_inspection(first, settings, run_id, is_published=is_published),
@@ -159,7 +161,7 @@ def _inspection(failed: CheckResult, settings: Settings, run_id: str, *, is_publ
         in_place = "" if is_published else f", with {schema} in place of concert_dw"
         return f"run the SQL of {failed.file or 'docs/reference'} against the warehouse{in_place}"
     psql = "python -m src.local_cloud psql"
-    sql = (ROOT / failed.file).read_text() if failed.file else ""
+    sql = files.read(ROOT / failed.file).text if failed.file else ""
     if not is_published and (not sql or ".rejected_records" in sql):
         rules = f"SELECT table_name, rule, COUNT(*) FROM {schema}.rejected_records"
         return f'{psql} -c "{rules} GROUP BY 1, 2 ORDER BY 3 DESC"'

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from src.orchestration.command_line import (
     add_setting,
@@ -21,7 +21,7 @@ EXAMPLES = """\
 """
 
 
-def build_parser() -> Any:
+def build_parser() -> argparse.ArgumentParser:
     """Return the script's parser."""
     parser = script_parser("train_demo_models.py", __doc__ or "", EXAMPLES)
     models = parser.add_argument_group("models")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.staged_workflow import stage
 from src.orchestration.training.training_results import TrainingResults, needed
@@ -40,12 +41,12 @@ class DemoModelTrainer(TrainingResults):
         super().__init__(settings, console, environment, present=present)
         self.validate_only = validate_only
         self.with_challengers = with_challengers
-        self.samples: list[dict[str, Any]] = []
+        self.samples: list[JsonObject] = []
         self.plots: list[str] = []
 
     # -- the whole run -------------------------------------------------------------------
 
-    def run_training_pipeline(self) -> dict[str, Any]:
+    def run_training_pipeline(self) -> JsonObject:
         """Run every stage and return the report, also when one failed."""
         s = self.settings
         mode = "  validate only" if self.validate_only else ""
@@ -74,14 +75,14 @@ class DemoModelTrainer(TrainingResults):
             Stage("verdict", "verdict", self.judge_models),
         ]
 
-    def generate_training_report(self) -> dict[str, Any]:
+    def generate_training_report(self) -> JsonObject:
         """Write the JSON report of what has run so far and return it.
 
         Raises UsageError where no stage has run; one that raised is in the report as failed.
         """
         return self.report_what_ran("run_training_pipeline")
 
-    def report_facts(self) -> dict[str, Any]:
+    def report_facts(self) -> JsonObject:
         """Return the data set, the models with all that was measured, and the samples."""
         return {
             "mode": "validate" if self.validate_only else "train",

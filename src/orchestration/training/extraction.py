@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,9 +12,10 @@ import pandas as pd
 from src.domain.bucket_layout import MANIFEST_NAME, TRUTH_NAME
 from src.domain.tables import SCHEMA, TABLES
 from src.errors import ModelError
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
+from src.sql import files
 
-FEATURES_SQL = Path(__file__).parents[2] / "sql" / "features"
 GENERATE = "python run_demo_pipeline.py"  # replaces all that is in the warehouse
 _NUMBERS = ("popularity", "base_price", "artist_prior_sell_through", "artist_prior_log_tickets",
             "artist_prior_log_capacity", "artist_prior_sold_out", "venue_prior_sell_through",
@@ -24,9 +24,9 @@ _NUMBERS = ("popularity", "base_price", "artist_prior_sell_through", "artist_pri
 
 def read_feature_sql(name: str, until: pd.Timestamp | None = None) -> str:
     """Return the text of one extraction; `until` is how far the data reaches."""
-    text = (FEATURES_SQL / f"{name}.sql").read_text().rstrip().rstrip(";")
     moment = "NULL" if until is None else f"'{until:%Y-%m-%d %H:%M:%S.%f}'"
-    return text.replace("CAST(:newest_sale AS TIMESTAMP)", f"CAST({moment} AS TIMESTAMP)")
+    (file,) = files.read_all("features", name)
+    return files.bind(file.statement, {"newest_sale": moment}.__getitem__)
 
 
 def known_until(environment: DemoEnvironment, load: LoadFacts | None) -> pd.Timestamp | None:
@@ -149,7 +149,7 @@ def is_newest(environment: DemoEnvironment, load: LoadFacts | None) -> bool:
     return newest == ((load.run_id, load.loaded_at) if load else None)
 
 
-def _is_all_generated(environment: DemoEnvironment, loads: list[dict[str, Any]]) -> bool:
+def _is_all_generated(environment: DemoEnvironment, loads: list[JsonObject]) -> bool:
     """Tell whether the newest replacement, all merged since and every row is generated data."""
     last = next((i for i, load in enumerate(loads) if load["load_mode"] == "replace"), len(loads))
     dataset_ids = {load["dataset_id"] for load in loads[: last + 1]}

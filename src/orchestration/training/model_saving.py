@@ -8,6 +8,7 @@ from typing import Any
 
 from src.errors import SavedModelError
 from src.infrastructure.storage.model_registry import ModelRegistry, SavedModel
+from src.json_object import JsonObject, JsonView
 from src.orchestration.training.extraction import LoadFacts
 from src.services.features.drift import profile
 from src.services.modelling import model_files
@@ -28,7 +29,7 @@ from src.services.modelling.venue_training import TrainedVenueModel
 MODELS = {"ticket_sales": "ticket_sales_prediction", "venue_popularity": "venue_popularity"}
 
 
-def provenance_of(load: LoadFacts | None, random_state: int, run_id: str) -> dict[str, Any]:
+def provenance_of(load: LoadFacts | None, random_state: int, run_id: str) -> JsonObject:
     """Return where a version comes from."""
     return {
         "dataset_id": load.dataset_id if load else None,
@@ -40,7 +41,7 @@ def provenance_of(load: LoadFacts | None, random_state: int, run_id: str) -> dic
 
 def champions(
     registry: ModelRegistry, sales: TrainedSalesModel, venue: TrainedVenueModel, random_state: int
-) -> dict[str, tuple[Any, dict[str, Any] | None]]:
+) -> dict[str, tuple[Any, JsonObject | None]]:
     """Return each model's champion and how the new model compares with it, where there is one."""
     return {
         "ticket_sales": compare_sales(_champion(registry, "ticket_sales"), sales, random_state),
@@ -62,7 +63,7 @@ def save_both(
     sales: TrainedSalesModel,
     venue: TrainedVenueModel,
     split: TimeSplit,
-    provenance: dict[str, Any],
+    provenance: JsonObject,
 ) -> dict[str, int]:
     """Save both models with card, golden predictions and reference profile; returns versions.
 
@@ -122,8 +123,8 @@ def promote_or_hold(
 def predictors(
     versions: Mapping[str, int],
     decisions: Mapping[str, Decision],
-    champions: Mapping[str, tuple[Any, dict[str, Any] | None]],
-    services: Mapping[str, Any],
+    champions: Mapping[str, tuple[Any, JsonObject | None]],
+    services: JsonView,
 ) -> dict[str, Predictor]:
     """Return which version predicts: the new one, or the champion where that is better.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from src.errors import DemoError, ModelError, UsageError
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.staged_workflow import WorkflowOwner
 from src.orchestration.workflow import StepOutcome
@@ -58,7 +59,7 @@ class TrainingResults(WorkflowOwner):
         self.sales_model: TrainedSalesModel | None = None
         self.versions: dict[str, int] | None = None
         self.predictors: dict[str, Predictor] | None = None
-        self.models: dict[str, dict[str, Any]] = {}  # the report's entries
+        self.models: dict[str, JsonObject] = {}  # the report's entries
         self._extracted_with: Settings | None = None
         self._unsaid: list[str] = []  # warnings that the console has not shown yet
 
@@ -97,7 +98,7 @@ class TrainingResults(WorkflowOwner):
 
     # -- what is judged ------------------------------------------------------------------
 
-    def _trained(self, key: str, facts: dict[str, Any], unit: str) -> StepOutcome:
+    def _trained(self, key: str, facts: JsonObject, unit: str) -> StepOutcome:
         from src.services.modelling.model_decision import failed, model_checks
 
         checks = model_checks(facts, self.settings.coverage)
@@ -106,15 +107,13 @@ class TrainingResults(WorkflowOwner):
         more = f"; {len(wrong)} of {len(checks)} checks failed" if wrong else ""
         return StepOutcome("success", _headline(facts, unit) + more)
 
-    def _validated(
-        self, key: str, saved: Any, facts: dict[str, Any], checks: list[ModelCheck]
-    ) -> None:
+    def _validated(self, key: str, saved: Any, facts: JsonObject, checks: list[ModelCheck]) -> None:
         self.models[key] = {
             **facts, "saved": True, "version": saved.version, "role": "champion",
             **self._judged(key, checks),
         }  # fmt: skip
 
-    def _judged(self, key: str, checks: list[ModelCheck]) -> dict[str, Any]:
+    def _judged(self, key: str, checks: list[ModelCheck]) -> JsonObject:
         """Return the checks as the report has them; their warnings are shown after the stage."""
         from src.services.modelling.model_decision import failed, warnings_of
 
@@ -123,7 +122,7 @@ class TrainingResults(WorkflowOwner):
         status = "failed" if failed(checks) else "success"
         return {"status": status, "checks": checks, "warnings": warnings}
 
-    def _decided(self, name: str, key: str, compared: dict[str, Any] | None) -> Decision:
+    def _decided(self, name: str, key: str, compared: JsonObject | None) -> Decision:
         from src.services.modelling.model_decision import decide
 
         entry = self.models[key]
@@ -136,7 +135,7 @@ class TrainingResults(WorkflowOwner):
         return decision
 
 
-def _headline(facts: dict[str, Any], unit: str) -> str:
+def _headline(facts: JsonObject, unit: str) -> str:
     test = facts["test_metrics"]
     text = f"R2 {test['r2']:.3f}, MAE {test['mae']:,.1f} {unit}"
     ceiling = facts.get("ceiling")

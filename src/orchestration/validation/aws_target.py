@@ -9,7 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 from src.errors import DemoError
+from src.infrastructure.aws.answers import (
+    AWS_ERRORS,
+    DENIED,
+    MISSING,
+    MOVED,
+    code_of,
+    in_short,
+    unless_missing,
+)
 from src.infrastructure.aws.permissions import Permission, names_of, needed_by
+from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.validation.check import Check, Context, Finding, judge
 from src.orchestration.validation.local_target import failure
@@ -17,8 +27,6 @@ from src.settings import missing_for_aws
 
 WAREHOUSES = ("redshift.amazonaws.com", "redshift-serverless.amazonaws.com")
 _MOST_RESULTS = 1000  # of one call of SimulatePrincipalPolicy; a permission has a dozen
-_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
-_MISSING = ("404", "NoSuchBucket", "NoSuchEntity", "EntityNotFoundException")
 
 
 def settings(context: Context) -> Finding:
@@ -64,17 +72,15 @@ def buckets(context: Context) -> Finding:
 
 
 def _bucket_state(client: Any, name: str) -> str:
-    from botocore.exceptions import ClientError
-
     try:
         answer = client.head_bucket(Bucket=name)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in _MISSING:
+    except AWS_ERRORS as error:
+        code = code_of(error)
+        if code in MISSING:
             return "free"
-        if code in _DENIED:
+        if code in DENIED:
             return "taken"
-        if code in ("301", "PermanentRedirect"):
+        if code in MOVED:
             return "in another region"
         raise
     region = answer.get("BucketRegion")
@@ -112,7 +118,7 @@ def role(context: Context) -> Finding:
     return _asking(expected, hint, look)
 
 
-def _trusted(policy: dict[str, Any]) -> set[str]:
+def _trusted(policy: JsonObject) -> set[str]:
     """Return the services that a trust policy lets assume the role."""
     found: set[str] = set()
     for statement in policy.get("Statement", []):
@@ -129,15 +135,9 @@ def glue(context: Context) -> Finding:
     hint = "allow glue:GetJob, glue:CreateJob, glue:UpdateJob, glue:StartJobRun, glue:GetJobRun"
 
     def look() -> Finding:
-        from botocore.exceptions import ClientError
-
-        try:
-            _environment(context).account.client("glue").get_job(JobName=name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _MISSING:
-                raise
-            return Finding("passed", expected, f"job {name} will be created")
-        return Finding("passed", expected, f"job {name} exists")
+        job = unless_missing(_environment(context).account.client("glue").get_job, JobName=name)
+        found = f"job {name} exists" if job else f"job {name} will be created"
+        return Finding("passed", expected, found)
 
     return _asking(expected, hint, look)
 
@@ -165,7 +165,7 @@ def permissions(context: Context) -> Finding:
         return judge(expected, f"{asked} actions are allowed", problems, hint)
 
     found = _asking(expected, hint, look)
-    if found.verdict == "failed" and any(code in found.found for code in _DENIED):
+    if found.verdict == "failed" and any(code in found.found for code in DENIED):
         note = f"not simulated: {found.found}; it needs iam:SimulatePrincipalPolicy"
         return Finding("skipped", expected, note, hint)
     return found
@@ -227,15 +227,10 @@ def _lacks(expected: str, *names: str) -> Finding:
 
 def _asking(expected: str, hint: str, look: Callable[[], Finding]) -> Finding:
     """Return what `look` finds, or the finding that AWS did not let it look."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         return look()
-    except ClientError as error:
-        found = f"{error.operation_name}: {error.response['Error']['Code']}"
-    except BotoCoreError as error:
-        found = f"{type(error).__name__}: {error}"
-    return Finding("failed", expected, found.splitlines()[0], hint)
+    except AWS_ERRORS as error:
+        return Finding("failed", expected, in_short(error), hint)
 
 
 CHECKS = (

@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from src.commands import as_started, is_checkout
+from src.domain.judgement import Verdict
 from src.settings import Settings
 
-Verdict = Literal["passed", "failed", "skipped"]
 PROBE_TIMEOUT_S = 120
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from src.errors import SettingsError
 from src.orchestration.command_line import (
@@ -24,7 +24,7 @@ EXAMPLES = """\
 """
 
 
-def build_parser() -> Any:
+def build_parser() -> argparse.ArgumentParser:
     """Return the script's parser."""
     parser = script_parser("validate_demo_pipeline.py", __doc__ or "", EXAMPLES, has_stages=False)
     checks = parser.add_argument_group("checks")

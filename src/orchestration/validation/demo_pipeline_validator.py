@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from src.arguments import did_you_mean
 from src.commands import ROOT, as_started
+from src.domain.judgement import tally
 from src.errors import UsageError, missing_package
+from src.json_object import JsonObject
 from src.orchestration.validation import (
     aws_target,
     documents,
@@ -74,7 +75,7 @@ class DemoPipelineValidator:
         """Return where the JSON report is."""
         return Path(self.settings.report_dir) / self.run_id / "validation_report.json"
 
-    def run_validation(self) -> dict[str, Any]:
+    def run_validation(self) -> JsonObject:
         """Run the checks, write the report and return it.
 
         `exit_code` is then 0, 1 (a check failed) or 2 (a check itself broke: an internal error).
@@ -83,24 +84,21 @@ class DemoPipelineValidator:
         self.console.line(f"Concert validation  run {self.run_id}  target {target}")
         clock = time.monotonic()
         entries = [self._run(index, check) for index, check in enumerate(self.checks, 1)]
-        tally = {
-            word: sum(entry["verdict"] == word for entry in entries)
-            for word in ("passed", "failed", "skipped")
-        }
-        if tally["failed"] or (self.strict and tally["skipped"]):
+        counts = tally(entry["verdict"] for entry in entries)
+        if counts["failed"] or (self.strict and counts["skipped"]):
             self.exit_code = max(self.exit_code, 1)
-        self._summarise(tally, time.monotonic() - clock)
+        self._summarise(counts, time.monotonic() - clock)
         following = self._next(entries)
         if following:
             self.console.line(f"next:  {following}")
-        report = self._report(entries, tally)
+        report = self._report(entries, counts)
         write_atomically(self.report_path, to_json(report) + "\n")
         from src.reporting.page.index_page import record_run
 
         record_run(self.report_path.parents[1], report)
         return report
 
-    def _run(self, index: int, check: Check) -> dict[str, Any]:
+    def _run(self, index: int, check: Check) -> JsonObject:
         clock = time.monotonic()
         with self.console.stage(index, len(self.checks), check.name) as progress:
             finding = self._look(check)
@@ -153,20 +151,21 @@ class DemoPipelineValidator:
         if finding.hint:
             line(f"         try       {finding.hint}")
 
-    def _summarise(self, tally: dict[str, int], seconds: float) -> None:
-        words = ", ".join(f"{count} {word}" for word, count in tally.items())
-        strict = " (--strict: skipped counts as failed)" if self.strict and tally["skipped"] else ""
+    def _summarise(self, counts: dict[str, int], seconds: float) -> None:
+        words = ", ".join(f"{count} {word}" for word, count in counts.items())
+        is_strict = self.strict and counts["skipped"]
+        strict = " (--strict: skipped counts as failed)" if is_strict else ""
         verdict = "All checks passed" if self.exit_code == 0 else "Some checks failed"
         self.console.line()
         self.console.line(f"{verdict}: {words}{strict} in {seconds:.1f}s")
 
-    def _next(self, entries: list[dict[str, Any]]) -> str | None:
+    def _next(self, entries: list[JsonObject]) -> str | None:
         """Return what to type next: the run itself, or what the first bad check advises."""
         if self.exit_code == 0:
             return next_run(self.settings)
         return next((e["hint"] for e in entries if e["verdict"] != "passed" and e["hint"]), None)
 
-    def _report(self, entries: list[dict[str, Any]], tally: dict[str, int]) -> dict[str, Any]:
+    def _report(self, entries: list[JsonObject], counts: dict[str, int]) -> JsonObject:
         ended_at = datetime.now(UTC)
         return {
             "schema_version": SCHEMA_VERSION,
@@ -182,7 +181,7 @@ class DemoPipelineValidator:
             "arguments": self.settings.public(),
             "environment": environment_facts(),
             "checks": entries,
-            "tally": tally,
+            "tally": counts,
         }
 
 

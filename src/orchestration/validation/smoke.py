@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from src.commands import SCRIPTS
+from src.json_object import JsonObject
 from src.orchestration.environment import temporary_state_folder
 from src.orchestration.validation.check import Check, Context, Finding, judge
 from src.orchestration.validation.structure import schema_problems
@@ -56,7 +56,7 @@ def _run(context: Context, run: str, options: tuple[str, ...], folder: Path) -> 
     return problems
 
 
-def _report_problems(report: dict[str, Any], folder: Path) -> list[str]:
+def _report_problems(report: JsonObject, folder: Path) -> list[str]:
     """Return what is wrong with a report that its schema cannot see."""
     run = folder / report["run_id"]
     problems = _golden_problems(report)
@@ -70,7 +70,7 @@ def _report_problems(report: dict[str, Any], folder: Path) -> list[str]:
     return problems
 
 
-def _golden_problems(report: dict[str, Any]) -> list[str]:
+def _golden_problems(report: JsonObject) -> list[str]:
     """Return which saved model did not predict, from records and from rows, what it had."""
     if report.get("mode") != "validate":
         return []

@@ -10,6 +10,8 @@ from pathlib import Path
 from src.commands import DISTRIBUTION, install_command
 from src.orchestration.validation.check import Check, Context, Finding, judge, next_run
 from src.reporting.run_report import run_folders
+from src.sql.files import bind, read
+from src.sql.quoting import literal
 
 # The names users and CI rely on; inside the packages, `imports` and the tests look further.
 REQUIRED_FILES = (
@@ -103,17 +105,13 @@ def imports(context: Context) -> Finding:
 
 def sql_files(context: Context) -> Finding:
     """Every statement of every .sql file parses as Redshift."""
-    import re
-
     import sqlglot
     from sqlglot import exp
 
     problems, files = [], sorted((context.root / "src/sql").rglob("*.sql"))
     for path in files:
         name = path.relative_to(context.root)
-        # `:name` is a parameter, outside of quotes; `::` is a cast.
-        text = path.read_text(encoding="utf-8")
-        text = re.sub(r"('[^']*')|(?<!:):(\w+)", lambda m: m[1] or f"'{m[2]}'", text)
+        text = bind(read(path).text, literal)
         try:
             statements = [s for s in sqlglot.parse(text, read="redshift") if s is not None]
         except sqlglot.errors.SqlglotError as error:

@@ -1,4 +1,4 @@
 """The report's HTML page: views, charts, templates.
 
-May import reporting.
+May import reporting and domain.
 """

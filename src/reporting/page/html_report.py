@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from src.json_object import JsonObject, JsonView
 from src.reporting.page.pipeline_view import pipeline_view
 from src.reporting.page.training_view import training_view
 from src.reporting.run_report import plain
@@ -26,7 +26,7 @@ _SPECIAL = {
 }
 
 
-def render_page(report: Mapping[str, Any], related: Sequence[Mapping[str, str]] = ()) -> str:
+def render_page(report: JsonView, related: Sequence[Mapping[str, str]] = ()) -> str:
     """Return the page of a pipeline or training report, whatever its verdict.
 
     `related` are links to other runs on the same data: `words`, `name`, `href`.
@@ -38,7 +38,7 @@ def render_page(report: Mapping[str, Any], related: Sequence[Mapping[str, str]] 
     return rendered(f"{facts['report']}.html.j2", page)
 
 
-def rendered(template: str, page: Mapping[str, Any]) -> str:
+def rendered(template: str, page: JsonView) -> str:
     """Return a template filled with the values of a page, each of them escaped."""
     return _environment().get_template(template).render(page=page)
 
@@ -57,7 +57,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _common(facts: dict[str, Any]) -> dict[str, Any]:
+def _common(facts: JsonObject) -> JsonObject:
     """Return what the pages of both kinds of run show."""
     verdict, steps = facts["verdict"], facts["steps"]
     tally = [step["status"] for step in steps.values()]
@@ -80,12 +80,12 @@ def _common(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _seconds(steps: dict[str, dict[str, Any]]) -> float:
+def _seconds(steps: dict[str, JsonObject]) -> float:
     """Return the time the stages took: pauses before an audience do not count."""
     return sum(step.get("seconds") or 0.0 for step in steps.values())
 
 
-def _stages(steps: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def _stages(steps: dict[str, JsonObject]) -> list[JsonObject]:
     total = _seconds(steps) or 1.0
     return [
         {
@@ -99,7 +99,7 @@ def _stages(steps: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _provenance(facts: dict[str, Any]) -> list[dict[str, Any]]:
+def _provenance(facts: JsonObject) -> list[JsonObject]:
     dataset = facts.get("dataset") or {}
     hashes = facts["steps"].get("data_generation", {}).get("content_sha256", {})
     groups = {

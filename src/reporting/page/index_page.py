@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from src.json_object import JsonView
 from src.reporting.figures import UNKNOWN, count, decimal
 from src.reporting.page import charts
 from src.reporting.page.html_report import rendered
@@ -21,10 +22,10 @@ _SHOWN = 200  # runs in the table
 _TREND = 100  # runs in a chart
 _SCRIPTS = {"pipeline": "pipeline", "training": "training", "validation": "validation"}
 _SALES, _VENUES = "ticket_sales_prediction", "venue_popularity"
-Run = Mapping[str, Any]
+Run = JsonView
 
 
-def record_run(reports: Path, report: Mapping[str, Any]) -> None:
+def record_run(reports: Path, report: JsonView) -> None:
     """Add a run to the log of runs, and write the index page and the link `latest` anew.
 
     Raises CannotRunError where they cannot be written.

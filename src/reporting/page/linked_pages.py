@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from src.json_object import JsonObject, JsonView
 from src.reporting.page.html_report import render_page
 from src.reporting.run_report import SCHEMA_VERSION, plain, run_folders, write_atomically
 
@@ -16,7 +16,7 @@ _LINKED = 3  # of each kind
 _WORDS = {"pipeline": "The data", "training": "The models"}
 
 
-def write_pages(report: Mapping[str, Any], folder: Path) -> Path:
+def write_pages(report: JsonView, folder: Path) -> Path:
     """Write the page of the run in `folder`; relatives that have a page get the link back.
 
     Relatives are the newest runs beside it whose report names the same data set. Raises
@@ -30,7 +30,7 @@ def write_pages(report: Mapping[str, Any], folder: Path) -> Path:
     return folder / PAGE
 
 
-def _relatives(report: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _relatives(report: JsonView, folder: Path) -> Iterator[tuple[Path, JsonObject]]:
     dataset, left = _dataset_id(report), dict.fromkeys(_WORDS, _LINKED)
     if dataset is None:
         return
@@ -42,7 +42,7 @@ def _relatives(report: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, 
             yield other, facts
 
 
-def _report_of(folder: Path) -> dict[str, Any] | None:
+def _report_of(folder: Path) -> JsonObject | None:
     """Return the report of a run's folder, or None where there is none of this version."""
     for kind in _WORDS:
         try:
@@ -54,14 +54,14 @@ def _report_of(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def _dataset_id(report: Mapping[str, Any]) -> str | None:
+def _dataset_id(report: JsonView) -> str | None:
     """Return the id of the data set that a run of either kind is about."""
     dataset = plain(report.get("dataset")) or {}
     found: str | None = dataset.get("id") or dataset.get("dataset_id")
     return found
 
 
-def _link(folder: Path, facts: Mapping[str, Any]) -> dict[str, str]:
+def _link(folder: Path, facts: JsonView) -> dict[str, str]:
     return {
         "words": _WORDS[facts["report"]],
         "name": f"run {facts['run_id']}, {facts['verdict']}",

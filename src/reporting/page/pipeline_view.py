@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from src.domain.judgement import tally
+from src.json_object import JsonObject
 from src.reporting.changed_values import changed_values
 from src.reporting.figures import count, percent, tile
 from src.reporting.page import charts
@@ -16,16 +16,15 @@ _CHANGES = {
 }
 
 
-def pipeline_view(facts: dict[str, Any]) -> dict[str, Any]:
+def pipeline_view(facts: JsonObject) -> JsonObject:
     """Return the page's values; what a run did not reach is empty."""
     verification = facts["steps"].get("data_verification", {})
     checks = verification.get("checks", [])
-    words = ("passed", "failed", "skipped")
-    tally = {word: sum(c["verdict"] == word for c in checks) for word in words}
+    counts = tally(check["verdict"] for check in checks)
     found = verification.get("defect_detection")
     data = facts.get("data") or {}
     return {
-        "tiles": _tiles(facts, len(checks), tally, found),
+        "tiles": _tiles(facts, len(checks), counts, found),
         "rows": [_row(table, counts) for table, counts in facts["rows"].items()],
         "rows_title": _rows_title(facts["rows"]),
         "rows_note": _rows_note(facts),
@@ -37,13 +36,13 @@ def pipeline_view(facts: dict[str, Any]) -> dict[str, Any]:
         "unusual_sales": _unusual(data.get("unusual_sales", [])),
         **_pictures(data),
         "checks": checks,
-        "checks_words": f"{tally['passed']} of {len(checks)} checks passed",
+        "checks_words": f"{counts['passed']} of {len(checks)} checks passed",
         "failed_checks": [check for check in checks if check["verdict"] == "failed"],
     }
 
 
 def _tiles(
-    facts: dict[str, Any], checks: int, tally: dict[str, int], found: dict[str, float] | None
+    facts: JsonObject, checks: int, counts: dict[str, int], found: dict[str, float] | None
 ) -> list[dict[str, str]]:
     load = facts["steps"].get("redshift_load", {})
     raw = sum(counts["raw_records"] or 0 for counts in facts["rows"].values())
@@ -52,9 +51,10 @@ def _tiles(
         tile(count(load.get("rows")), "rows loaded"),
         tile(count(load.get("rejected_rows")), "rows rejected, each with its reason"),
         tile(
-            f"{tally['passed']} / {checks}" if checks else "–",
-            "quality checks passed" + (f", {tally['skipped']} skipped" if tally["skipped"] else ""),
-            "bad" if tally["failed"] else "good" if checks else "",
+            f"{counts['passed']} / {checks}" if checks else "–",
+            "quality checks passed"
+            + (f", {counts['skipped']} skipped" if counts["skipped"] else ""),
+            "bad" if counts["failed"] else "good" if checks else "",
         ),
     ]
     if found:
@@ -67,7 +67,7 @@ def _tiles(
     return tiles
 
 
-def _row(table: str, counts: dict[str, int | None]) -> dict[str, Any]:
+def _row(table: str, counts: dict[str, int | None]) -> JsonObject:
     total, lost = counts["raw_records"], counts["unaccounted"]
     shares = [
         (kind, (value or 0) / total if total else 0.0)
@@ -89,7 +89,7 @@ def _rows_title(rows: dict[str, dict[str, int | None]]) -> str:
     return "Rows, not all known yet" if None in lost else "Every row accounted for"
 
 
-def _rows_note(facts: dict[str, Any]) -> str:
+def _rows_note(facts: JsonObject) -> str:
     note = "raw = rejected + copied: what is not, is unaccounted for."
     if facts["arguments"]["etl"] == "direct":
         note += " No Glue ran (--etl direct): Redshift cleaned the raw rows itself."
@@ -102,7 +102,7 @@ def _rows_note(facts: dict[str, Any]) -> str:
     return note
 
 
-def _rejections(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rejections(found: list[JsonObject]) -> list[JsonObject]:
     most = max((row["records"] for row in found), default=1)
     return [
         {
@@ -116,9 +116,7 @@ def _rejections(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _with_examples(
-    found: list[dict[str, Any]], examples: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def _with_examples(found: list[JsonObject], examples: list[JsonObject]) -> list[JsonObject]:
     """Return the rejected rows by rule, each with some of its records, field by field."""
     rows = _rejections(found)
     for row in rows:
@@ -130,9 +128,9 @@ def _with_examples(
     return rows
 
 
-def _by_kind(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _by_kind(found: list[JsonObject]) -> list[JsonObject]:
     """Return the records by rule whatever the column: missing, orphan, duplicate_key."""
-    kinds: dict[str, dict[str, Any]] = {}
+    kinds: dict[str, JsonObject] = {}
     for row in found:
         kind = row["rule"].split(":")[0]
         entry = kinds.setdefault(kind, {"rule": kind, "records": 0, "tables": set()})
@@ -143,7 +141,7 @@ def _by_kind(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(kinds.values(), key=lambda entry: -entry["records"])
 
 
-def _rejections_note(found: dict[str, float] | None, load: dict[str, Any]) -> str:
+def _rejections_note(found: dict[str, float] | None, load: JsonObject) -> str:
     schema = load.get("failed_rows", "concert_dw")
     where = f"Each one, with its raw record, is in {schema}.rejected_records." if schema else ""
     if not found:
@@ -155,7 +153,7 @@ def _rejections_note(found: dict[str, float] | None, load: dict[str, Any]) -> st
     )
 
 
-def _following(found: list[dict[str, Any]]) -> str:
+def _following(found: list[JsonObject]) -> str:
     """Return which rejects have no fault but their parent's."""
     if not any(row["records"] for row in found):
         return ""
@@ -167,7 +165,7 @@ def _following(found: list[dict[str, Any]]) -> str:
     )
 
 
-def _changes(steps: dict[str, Any]) -> list[dict[str, Any]]:
+def _changes(steps: JsonObject) -> list[JsonObject]:
     """Return what was changed in accepted rows, by column: of the load, or else of the job."""
     tables = steps.get("redshift_load", {}).get("tables") or {}
     warnings = {name: table.get("warnings") or {} for name, table in tables.items()}
@@ -175,12 +173,12 @@ def _changes(steps: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**row, "rows": count(row["rows"]), "what": _CHANGES[row["change"]]} for row in found]
 
 
-def _unusual(found: list[dict[str, Any]]) -> str:
+def _unusual(found: list[JsonObject]) -> str:
     shown = [f"{count(row['records'])} {row['what']}" for row in found if row["records"]]
     return f"Unusual sales, loaded as they are: {'; '.join(shown)}." if shown else ""
 
 
-def _pictures(data: dict[str, Any]) -> dict[str, Any]:
+def _pictures(data: JsonObject) -> JsonObject:
     months = sorted(data.get("sales_by_month", []), key=lambda row: str(row["month"]))
     venues, genres = data.get("top_venues", []), data.get("genres", [])
     chart = ""

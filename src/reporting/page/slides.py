@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from src.json_object import JsonView
 from src.reporting.page import charts
 from src.reporting.page.training_view import SHOWN_FEATURES, reliability_chart, scatter_chart
 from src.reporting.run_report import write_atomically
@@ -14,9 +14,7 @@ from src.reporting.run_report import write_atomically
 _STYLE = Path(__file__).parent / "templates" / "style.css"
 
 
-def write_slides(
-    folder: Path, model: Mapping[str, Any], leaderboard: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def write_slides(folder: Path, model: JsonView, leaderboard: Sequence[JsonView]) -> list[str]:
     """Write the sales model's charts; returns the paths of the files."""
     errors = [(str(row["model"]), float(row["mae"]), f"R² {row['r2']:.3f}") for row in leaderboard]
     losses = [

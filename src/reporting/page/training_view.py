@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from markupsafe import Markup
 
+from src.json_object import JsonObject
 from src.reporting.figures import count, decimal, interval, percent, tile
 from src.reporting.page import charts
 from src.reporting.wording import candidate_words
@@ -18,7 +17,7 @@ _SHOWN_ROWS = 20  # a bin of fewer rows shows nothing
 SHOWN_FEATURES = 14
 
 
-def training_view(facts: dict[str, Any]) -> dict[str, Any]:
+def training_view(facts: JsonObject) -> JsonObject:
     """Return the page's values; what a run did not reach is empty."""
     models = {key: facts["models"][key] for key in _NAMES if key in facts["models"]}
     coverage = facts["arguments"]["coverage"]
@@ -37,7 +36,7 @@ def training_view(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tiles(models: dict[str, dict[str, Any]], coverage: float) -> list[dict[str, str]]:
+def _tiles(models: dict[str, JsonObject], coverage: float) -> list[dict[str, str]]:
     tiles = []
     for key, model in models.items():
         name, unit, places = _NAMES[key]
@@ -52,7 +51,7 @@ def _tiles(models: dict[str, dict[str, Any]], coverage: float) -> list[dict[str,
     return tiles
 
 
-def _model(key: str, model: dict[str, Any], coverage: float) -> dict[str, Any]:
+def _model(key: str, model: JsonObject, coverage: float) -> JsonObject:
     name, unit, _ = _NAMES[key]
     checks = model.get("checks") or [
         {"name": f"gate: {gate.replace('_', ' ')}", **found, "found": decimal(found["found"], 3)}
@@ -80,13 +79,13 @@ def _model(key: str, model: dict[str, Any], coverage: float) -> dict[str, Any]:
     }
 
 
-def _checks_title(checks: list[dict[str, Any]]) -> str:
+def _checks_title(checks: list[JsonObject]) -> str:
     is_saved = any(check["name"].startswith("golden") for check in checks)
     return "Checks of the saved model" if is_saved else "Gates and checks"
 
 
-def _board(model: dict[str, Any]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = [{"name": "this model", "is_ours": True, **model["test_metrics"]}]
+def _board(model: JsonObject) -> list[JsonObject]:
+    rows: list[JsonObject] = [{"name": "this model", "is_ours": True, **model["test_metrics"]}]
     for name, found in model["baselines"].items():
         rows.append({"name": name.replace("_", " "), "is_ours": False, **found})
     for found in model.get("leaderboard", []):
@@ -107,7 +106,7 @@ def _board(model: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _notes(model: dict[str, Any]) -> list[str]:
+def _notes(model: JsonObject) -> list[str]:
     test, ceiling = model["test_metrics"], model.get("ceiling")
     notes = [f"R² {test['r2']:.3f}, 95 % interval {interval(test['interval_95']['r2'], 3)}."]
     if ceiling:
@@ -120,7 +119,7 @@ def _notes(model: dict[str, Any]) -> list[str]:
     return notes
 
 
-def _confidence(found: dict[str, Any] | None) -> dict[str, Any]:
+def _confidence(found: JsonObject | None) -> JsonObject:
     if not found:
         return {"reliability": "", "reliability_note": ""}
     return {
@@ -142,7 +141,7 @@ def reliability_chart(table: list[dict[str, float]]) -> Markup:
     return charts.reliability("Confidence against what happened", shown)
 
 
-def _importance(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _importance(rows: list[JsonObject]) -> list[JsonObject]:
     top = max((row["mean"] for row in rows), default=1.0) or 1.0
     return [
         {
@@ -155,7 +154,7 @@ def _importance(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _concert(sample: dict[str, Any]) -> dict[str, Any]:
+def _concert(sample: JsonObject) -> JsonObject:
     price = f"${sample['base_price']:,.2f}" if sample["base_price"] is not None else "no price"
     return {
         "scenario": sample["scenario"],
@@ -170,7 +169,7 @@ def _concert(sample: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _venue(sample: dict[str, Any]) -> dict[str, Any]:
+def _venue(sample: JsonObject) -> JsonObject:
     return {
         "name": sample["name"],
         "city": sample["city"],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import TextIO
 
+from src.json_object import JsonView
 from src.reporting.run_report import plain
 from src.reporting.terminal.stage_tables import SummaryTable, stage_tables
 from src.reporting.wording import printable
@@ -34,7 +35,7 @@ class Presenter:
 
     def __init__(
         self,
-        facts: Callable[[], Mapping[str, Any]],
+        facts: Callable[[], JsonView],
         *,
         stream: TextIO | None = None,
         color: bool = True,
@@ -46,7 +47,7 @@ class Presenter:
         is_interactive = sys.stdin is not None and sys.stdin.isatty() and self._stream.isatty()
         self._wait = wait or (wait_for_key if is_interactive else None)
 
-    def show(self, key: str, step: Mapping[str, Any]) -> None:
+    def show(self, key: str, step: JsonView) -> None:
         """Print the tables of a stage that has ended."""
         for table in stage_tables(key, plain(step), plain(self._facts())):
             self._print(table)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from src.json_object import JsonObject
 from src.reporting.figures import count, decimal, interval, percent
 from src.reporting.wording import candidate_words, human_bytes
 
-Facts = dict[str, Any]
+Facts = JsonObject
 _VENUES, _SALES = "venue_popularity", "ticket_sales_prediction"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from src.services.arrays import Ints
+from src.services.arrays import Array, Ints
 
 _DAY_S = 86_400
 _FIRST_DAY = int(np.datetime64("2000-01-01", "D").astype(np.int64))
@@ -37,13 +37,13 @@ def integers(values: Ints) -> pa.Array:
     return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
 
 
-def floats(values: Any) -> pa.Array:
+def floats(values: Array) -> pa.Array:
     """Return float64 values."""
     values = np.ascontiguousarray(values, dtype=np.float64)
     return pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(values)])
 
 
-def flags(values: Any) -> pa.Array:
+def flags(values: Array) -> pa.Array:
     """Return booleans."""
     bits = np.packbits(values, bitorder="little")
     return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(bits)])
@@ -59,7 +59,7 @@ def texts(values: Sequence[str | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(values), buffers)
 
 
-def categories(codes: Any, names: Sequence[str]) -> pa.Array:
+def categories(codes: Array, names: Sequence[str]) -> pa.Array:
     """Return strings as indices (int16) into their names; a code below 0 is null."""
     codes = np.ascontiguousarray(codes, dtype=np.int16)
     nulls = codes < 0
@@ -79,18 +79,18 @@ def decimals(cents: Ints, precision: int) -> pa.Array:
     return pa.Array.from_buffers(pa.decimal128(precision, 2), len(cents), buffers)
 
 
-def values_of(array: pa.Array) -> Any:
+def values_of(array: pa.Array) -> Array:
     """Return numbers as numpy has them; what stands at a null is undefined."""
     values = np.frombuffer(array.buffers()[1], array.type.to_pandas_dtype())
     return values[array.offset : array.offset + len(array)]
 
 
-def absent(array: pa.Array) -> Any:
+def absent(array: pa.Array) -> Array:
     """Return where an array is null."""
     if not array.null_count:
         return np.zeros(len(array), bool)
     bits = np.unpackbits(np.frombuffer(array.buffers()[0], np.uint8), bitorder="little")
-    return bits[array.offset : array.offset + len(array)] == 0
+    return np.equal(bits[array.offset : array.offset + len(array)], 0)
 
 
 def cents_of(array: pa.Array) -> Any:
@@ -131,14 +131,14 @@ def latest(stamps: pa.Array) -> str:
 
 
 @cache
-def _days() -> tuple[Any, Any]:
+def _days() -> tuple[Array, Array]:
     days = np.datetime_as_string(np.arange(_FIRST_DAY, _LAST_DAY).astype("datetime64[D]"))
     text = np.char.add(days, " ").astype("S11").view(np.uint8).reshape(-1, 11)
     return text[:, :8].copy().view("<u8")[:, 0], text[:, 7:].copy().view("<u4")[:, 0]
 
 
 @cache
-def _times() -> Any:
+def _times() -> Array:
     digits = np.array([f"{i:02d}" for i in range(60)], "S2").view(np.uint8).reshape(-1, 2)
     second = np.arange(_DAY_S)
     text = np.full((_DAY_S, 8), ord(":"), np.uint8)

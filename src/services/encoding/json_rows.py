@@ -10,11 +10,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from src.services.arrays import Array
 from src.services.encoding.arrow_columns import absent, cents_of, values_of
 
 _FILLER = 1  # JSON has it escaped: it is in no valid output
@@ -32,7 +32,7 @@ class _Field:
     """
 
     width: int
-    write: Callable[[Any, slice], None]
+    write: Callable[[Array, slice], None]
     quote: bytes = b""
 
 
@@ -92,7 +92,7 @@ def _with_nulls(field: _Field, array: pa.Array) -> _Field:
     quote = len(field.quote)
     inside = slice(quote, quote + field.width)
 
-    def write(out: Any, rows: slice) -> None:
+    def write(out: Array, rows: slice) -> None:
         out[:] = _FILLER
         field.write(out[:, inside], rows)
         if quote:
@@ -103,11 +103,11 @@ def _with_nulls(field: _Field, array: pa.Array) -> _Field:
     return _Field(max(field.width + 2 * quote, len(_NULL)), write)
 
 
-def _without_nulls(values: Any, array: pa.Array) -> Any:
+def _without_nulls(values: Array, array: pa.Array) -> Array:
     return np.where(absent(array), 0, values) if array.null_count else values
 
 
-def _put(out: Any, at: int, values: Any) -> None:
+def _put(out: Array, at: int, values: Array) -> None:
     """Write one value of any fixed size a row, all of its bytes at once."""
     size = values.dtype.itemsize
     out[:, at : at + size].view(values.dtype)[:, 0] = values
@@ -116,13 +116,13 @@ def _put(out: Any, at: int, values: Any) -> None:
 # -- numbers ---------------------------------------------------------------------------------
 
 
-def _integers(numbers: Any) -> _Field | None:
+def _integers(numbers: Array) -> _Field | None:
     low, high = int(numbers.min()), int(numbers.max())
     if low <= -_LARGEST or high >= _LARGEST:
         return None
     digits, signed = len(str(max(high, -low))), int(low < 0)
 
-    def write(out: Any, rows: slice) -> None:
+    def write(out: Array, rows: slice) -> None:
         mine = numbers[rows]
         _put_digits(out, signed, _sign(out, mine) if signed else mine, digits)
 
@@ -140,7 +140,7 @@ def _money(array: pa.Array) -> _Field | None:
     digits, signed = len(str(max(high, -low) // 100)), int(low < 0)
     point = signed + _digits_width(digits)
 
-    def write(out: Any, rows: slice) -> None:
+    def write(out: Array, rows: slice) -> None:
         mine = cents[rows]
         sizes = _smallest(_sign(out, mine) if signed else mine, digits + 2)
         whole = sizes // 100
@@ -151,13 +151,13 @@ def _money(array: pa.Array) -> _Field | None:
     return _Field(point + 3, write)
 
 
-def _sign(out: Any, numbers: Any) -> Any:
+def _sign(out: Array, numbers: Array) -> Array:
     """Write the sign of each number; returns the numbers without."""
     out[:, 0] = np.where(numbers < 0, ord("-"), _FILLER)
     return np.abs(numbers)
 
 
-def _smallest(numbers: Any, digits: int) -> Any:
+def _smallest(numbers: Array, digits: int) -> Array:
     """Return the numbers as a type that is faster to divide, if they fit it."""
     return numbers.astype(np.uint32) if digits < 10 else numbers
 
@@ -168,7 +168,7 @@ def _digits_width(digits: int) -> int:
     return digits - lead + (4 if lead == 3 else lead)
 
 
-def _put_digits(out: Any, at: int, numbers: Any, digits: int) -> None:
+def _put_digits(out: Array, at: int, numbers: Array, digits: int) -> None:
     """Write numbers that are not negative, without zeros at their left, four digits at a time."""
     rest = _smallest(numbers, digits)
     end = at + _digits_width(digits)
@@ -186,7 +186,7 @@ def _put_digits(out: Any, at: int, numbers: Any, digits: int) -> None:
 
 
 @cache
-def _digits(width: int, kind: str) -> Any:
+def _digits(width: int, kind: str) -> Array:
     """Return the texts of 0, 1, 2 ... of `width` digits, each as one integer.
 
     "zeros": with zeros at the left; "number": with fillers instead; "first": the same, and 0 is
@@ -223,7 +223,7 @@ def _texts(array: pa.Array) -> _Field | None:
     windows = np.lib.stride_tricks.sliding_window_view(padded, width)
     place = np.arange(width)
 
-    def write(out: Any, rows: slice) -> None:
+    def write(out: Array, rows: slice) -> None:
         inside = place < lengths[rows, None]
         out[:] = np.where(inside, windows[starts[rows]], np.uint8(_FILLER))
 
@@ -245,7 +245,7 @@ def _categories(array: pa.DictionaryArray) -> _Field | None:
     return _Field(width, lambda out, rows: _put_words(out, words, codes[rows]))
 
 
-def _words(texts: Any) -> list[tuple[int, Any]]:
+def _words(texts: Array) -> list[tuple[int, Array]]:
     """Cut a matrix of bytes into columns of words, which numpy copies faster: (place, words).
 
     The last one reaches back over the one before, where the width is no multiple.
@@ -256,7 +256,7 @@ def _words(texts: Any) -> list[tuple[int, Any]]:
     return [(at, texts[:, at : at + size].view(f"<u{size}")[:, 0]) for at in places]
 
 
-def _put_words(out: Any, words: list[tuple[int, Any]], rows: Any) -> None:
+def _put_words(out: Array, words: list[tuple[int, Array]], rows: Array | slice) -> None:
     for at, word in words:
         _put(out, at, word[rows])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Any
 
 AT_ONCE = 4
@@ -30,12 +29,7 @@ class SideBySide:
     def __enter__(self) -> SideBySide:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: object, __: object) -> None:
         self._pool.shutdown(cancel_futures=error is not None)
         if error is None:
             for begun in self._begun:

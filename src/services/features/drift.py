@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from src.json_object import JsonObject
 from src.services.arrays import Floats
 
 BINS = 10
 MIN_ROWS = 200
 
 
-def profile(matrix: Floats, names: tuple[str, ...]) -> dict[str, Any]:
+def profile(matrix: Floats, names: tuple[str, ...]) -> JsonObject:
     """Return each feature's quantile edges and shares in the reference rows."""
-    found: dict[str, Any] = {"rows": len(matrix), "features": {}}
+    found: JsonObject = {"rows": len(matrix), "features": {}}
     for index, name in enumerate(names):
         column = matrix[:, index]
         edges = np.unique(np.quantile(column, np.linspace(0, 1, BINS + 1)[1:-1]))
@@ -22,7 +21,7 @@ def profile(matrix: Floats, names: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def drift(reference: dict[str, Any], matrix: Floats, names: tuple[str, ...]) -> dict[str, Any]:
+def drift(reference: JsonObject, matrix: Floats, names: tuple[str, ...]) -> JsonObject:
     """Compare rows with a profile; returns {"verdict", "features": [{feature, psi, limit}]}.
 
     The folklore limit of 0.1 alone gives false alarms on few rows: the limit here is the larger

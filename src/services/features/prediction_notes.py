@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from src.errors import UsageError
+from src.json_object import JsonView
 from src.services.features.row_batch import RowBatch
 
 
-def read_records(records: Sequence[Mapping[str, Any]]) -> RowBatch:
+def read_records(records: Sequence[JsonView]) -> RowBatch:
     """Return the batch of plain records; raises UsageError for what is no record."""
     if isinstance(records, Mapping | str | bytes) or not isinstance(records, Collection):
         raise UsageError(
@@ -52,7 +52,7 @@ class PredictionNotes:
             if value == 0:
                 notes.append(f"{name} is 0: {meaning}")
 
-    def unread(self, records: Sequence[Mapping[str, Any]], read: Collection[str]) -> None:
+    def unread(self, records: Sequence[JsonView], read: Collection[str]) -> None:
         """Note the keys of each record that no prediction depends on."""
         for notes, record in zip(self._notes, records, strict=True):
             keys = [key if str(key).isidentifier() else repr(key) for key in record

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from src.errors import UsageError
+from src.json_object import JsonView
 from src.services.arrays import Floats
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class RowBatch:
         return cls.of_frame(rows)
 
     @classmethod
-    def of_records(cls, records: Sequence[Mapping[str, Any]]) -> RowBatch:
+    def of_records(cls, records: Sequence[JsonView]) -> RowBatch:
         """Return the batch of plain records; needs no pandas."""
         names = dict.fromkeys(name for record in records for name in record)
         columns = {
@@ -137,7 +138,7 @@ class RowBatch:
             ) from error
 
 
-Rows: TypeAlias = "RowBatch | pd.DataFrame | Sequence[Mapping[str, Any]]"
+Rows: TypeAlias = "RowBatch | pd.DataFrame | Sequence[JsonView]"
 
 
 def _is_absent(value: Any) -> bool:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from src.domain.tables import TABLES, Column, TableSpec
-from src.services.arrays import Ints
+from src.services.arrays import Array, Ints
 from src.services.encoding import arrow_columns as ac
 from src.services.generation.concert_world import STREAM_DEFECTS, stream
 
@@ -127,14 +126,14 @@ class _Untidying:
     """Which rows of a block become untidy: its text columns share them in turns."""
 
     spec: TableSpec
-    chosen: Any  # row numbers, ascending
+    chosen: Array  # row numbers, ascending
 
     @property
     def _texts(self) -> list[Column]:
         return [c for c in self.spec.columns if c.kind == "text" and (c.required or c.case)]
 
     @property
-    def rows(self) -> Any:
+    def rows(self) -> Array:
         return self.chosen if self._texts else self.chosen[:0]
 
     def column(self, block: pa.Table, column: Column) -> pa.Array:
@@ -186,7 +185,7 @@ class _Values:
     def text(self, row: int) -> str:
         return str(self._texts[self.numbers[row]])
 
-    def set_texts(self, rows: Any, texts: Sequence[str | None]) -> None:
+    def set_texts(self, rows: Array, texts: Sequence[str | None]) -> None:
         kinds = sorted({text for text in texts if text is not None})
         codes: dict[str | None, int] = {None: -1}
         codes.update({kind: len(self._texts) + i for i, kind in enumerate(kinds)})
@@ -209,27 +208,27 @@ _Rows = dict[str, _Values]
 # A breaker breaks the rows `mine`; `numbers` count them over the whole table.
 
 
-def _orphan(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+def _orphan(rows: _Rows, name: str, mine: Array, numbers: Array) -> None:
     rows[name].numbers[mine] = _ORPHAN_OFFSET + numbers
 
 
-def _missing(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+def _missing(rows: _Rows, name: str, mine: Array, numbers: Array) -> None:
     rows[name].set_texts(mine, [None if number % 2 else "   " for number in numbers])
 
 
-def _broken_date(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+def _broken_date(rows: _Rows, name: str, mine: Array, numbers: Array) -> None:
     rows[name].set_texts(mine, [_BROKEN_DATES[number % len(_BROKEN_DATES)] for number in numbers])
 
 
-def _out_of_range(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+def _out_of_range(rows: _Rows, name: str, mine: Array, numbers: Array) -> None:
     rows[name].numbers[mine] = -500 if rows[name].is_money else -1 - numbers % 3
 
 
-def _wrong_amount(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+def _wrong_amount(rows: _Rows, name: str, mine: Array, numbers: Array) -> None:
     rows["total_amount"].numbers[mine] += 100
 
 
-def _late_sale(rows: _Rows, name: str, mine: Any, numbers: Any) -> None:
+def _late_sale(rows: _Rows, name: str, mine: Array, numbers: Array) -> None:
     starts = [datetime.fromisoformat(rows["starts_at"].text(row)) for row in mine]
     late = [
         str(start + timedelta(days=1 + int(number) % 5))

@@ -15,6 +15,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from src.errors import InputDataError
+from src.json_object import JsonObject
 from src.services.input.input_columns import Block, positions, twice
 from src.services.input.input_errors import broken_line, refused, shown, shown_all
 from src.services.input.text_records import MAX_LINE_BYTES, open_text
@@ -23,7 +24,7 @@ _CHUNK = 1 << 20
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _MOST_LAYOUTS = 1_000
 
-Record = dict[str, Any]
+Record = JsonObject
 
 
 class JsonFile:

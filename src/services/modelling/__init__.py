@@ -1,4 +1,4 @@
 """Training computations: splits, training, checks, saved files, cards and scenarios.
 
-May import the prediction services and services.features.
+May import the prediction services, services.features and domain.
 """

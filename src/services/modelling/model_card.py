@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from src.json_object import JsonObject
 
 LIMITS = {
     "ticket_sales": (
@@ -19,7 +19,7 @@ LIMITS = {
 }
 
 
-def model_card(name: str, facts: dict[str, Any], provenance: dict[str, Any]) -> str:
+def model_card(name: str, facts: JsonObject, provenance: JsonObject) -> str:
     """Return the card of one version."""
     test, rows = facts["test_metrics"], facts["rows"]
     lines = [

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from src.domain.judgement import Verdict, passed_if
 from src.errors import ModelError
+from src.json_object import JsonObject
 
 GATED_COVERAGE = 0.9  # the calibration gates are stated for 90 % intervals
 
@@ -18,7 +19,7 @@ class ModelCheck:
     name: str
     expected: str
     found: str
-    verdict: str  # passed, failed or skipped
+    verdict: Verdict
     is_warned: bool = False
 
 
@@ -31,9 +32,7 @@ class Decision:
     failed: tuple[ModelCheck, ...] = ()
 
 
-def model_checks(
-    facts: dict[str, Any], coverage: float, *, is_unseen: bool = True
-) -> list[ModelCheck]:
+def model_checks(facts: JsonObject, coverage: float, *, is_unseen: bool = True) -> list[ModelCheck]:
     """Return the checks of what was measured: gates, baselines, and R2 above 0.
 
     A new model and a saved one are judged by these alike. On rows that the model has seen
@@ -55,7 +54,7 @@ def model_checks(
             _against(name, found["model_is"]["verdict"])
             for name, found in facts["baselines"].items()
         ),
-        ModelCheck("R2", "above 0", f"{r2:.3f}", "passed" if r2 > 0 else "failed"),
+        ModelCheck("R2", "above 0", f"{r2:.3f}", passed_if(r2 > 0)),
     ]
     if is_unseen:
         return checks
@@ -67,7 +66,7 @@ def _against(name: str, verdict: str) -> ModelCheck:
         f"against {name}",
         "better",
         verdict,
-        "failed" if verdict == "worse" else "passed",
+        passed_if(verdict != "worse"),
         is_warned=verdict == "indistinguishable",
     )
 
@@ -86,7 +85,7 @@ def warnings_of(checks: list[ModelCheck]) -> list[str]:
     ]
 
 
-def decide(checks: list[ModelCheck], compared: dict[str, Any] | None) -> Decision:
+def decide(checks: list[ModelCheck], compared: JsonObject | None) -> Decision:
     """Decide about a new version: its own checks first, then the champion.
 
     `compared` is the paired comparison with the champion, None where there is no champion.

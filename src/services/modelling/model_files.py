@@ -13,6 +13,7 @@ import numpy as np
 import sklearn
 
 from src.errors import SavedModelError
+from src.json_object import JsonObject
 from src.services.arrays import Floats
 from src.services.features.feature_catalog import SalesEncoder
 from src.services.fitted import fitted
@@ -116,7 +117,7 @@ def venue_service(files: dict[str, bytes]) -> VenuePopularityService:
         return service
 
 
-def _common(service: TicketSalesPredictionService | VenuePopularityService) -> dict[str, Any]:
+def _common(service: TicketSalesPredictionService | VenuePopularityService) -> JsonObject:
     return {
         "schema_version": SCHEMA_VERSION,
         "sklearn": sklearn.__version__,
@@ -149,7 +150,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def saved_json(files: dict[str, bytes], model: str, name: str) -> dict[str, Any]:
+def saved_json(files: dict[str, bytes], model: str, name: str) -> JsonObject:
     """Return a JSON object among a model's files; raises SavedModelError."""
     with _reading(model):
         if name not in files:
@@ -180,7 +181,7 @@ def _reading(model: str) -> Iterator[None]:
         ) from error
 
 
-def _state(files: dict[str, bytes], model: str) -> dict[str, Any]:
+def _state(files: dict[str, bytes], model: str) -> JsonObject:
     state = saved_json(files, model, "state.json")
     version = state.get("schema_version")
     if version != SCHEMA_VERSION:
@@ -193,7 +194,7 @@ def _state(files: dict[str, bytes], model: str) -> dict[str, Any]:
     return state
 
 
-def _sales_encoder(state: dict[str, Any]) -> SalesEncoder:
+def _sales_encoder(state: JsonObject) -> SalesEncoder:
     medians = {str(name): _number(value) for name, value in state["medians"].items()}
     encoder = SalesEncoder(
         medians,
@@ -208,7 +209,7 @@ def _sales_encoder(state: dict[str, Any]) -> SalesEncoder:
     return encoder
 
 
-def _check_features(model: str, state: dict[str, Any], names: tuple[str, ...]) -> None:
+def _check_features(model: str, state: JsonObject, names: tuple[str, ...]) -> None:
     if list(names) != state["features"]:
         raise SavedModelError(
             f"the saved {model} model was trained on other features",
@@ -223,21 +224,21 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _seed(state: dict[str, Any]) -> int:
+def _seed(state: JsonObject) -> int:
     value = state["random_state"]
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"random_state is {value!r:.40}, no whole number")
     return value
 
 
-def _share(state: dict[str, Any], name: str) -> float:
+def _share(state: JsonObject, name: str) -> float:
     value = _number(state[name])
     if not 0 < value < 1:
         raise ValueError(f"{name} is {value}, not between 0 and 1")
     return value
 
 
-def _moment(state: dict[str, Any], name: str) -> str:
+def _moment(state: JsonObject, name: str) -> str:
     moment = np.datetime64(str(state[name]), "us")
     if np.isnat(moment):
         raise ValueError(f"no {name}")

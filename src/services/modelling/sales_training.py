@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from src.domain.judgement import passed_if
 from src.errors import ModelError
+from src.json_object import JsonObject
 from src.services.arrays import Floats
 from src.services.features.feature_catalog import EncodedRows, SalesEncoder
 from src.services.model_evaluation_service import ModelEvaluationService, metrics
@@ -33,7 +34,7 @@ class TrainedSalesModel:
 
     service: TicketSalesPredictionService
     rows: EncodedSplit
-    facts: dict[str, Any]
+    facts: JsonObject
     test: pd.DataFrame  # test rows with tickets, low, high, confidence
 
 
@@ -104,7 +105,7 @@ def judge_sales_model(
     rows: EncodedSplit,
     truth: pd.DataFrame | None,
     evaluation: ModelEvaluationService,
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> tuple[JsonObject, pd.DataFrame]:
     """Return everything measured on the split, and the test rows with their predictions."""
     test = split.test.assign(**service.predict_columns(rows.test))
     actual, capacity = rows.test.sold, rows.test.capacity
@@ -114,7 +115,7 @@ def judge_sales_model(
         actual, test["low"].to_numpy(), test["high"].to_numpy(), capacity
     )
     reliability = evaluation.reliability(hit.to_numpy(), test["confidence"].to_numpy(), capacity)
-    facts: dict[str, Any] = {
+    facts: JsonObject = {
         "algorithm": "GradientBoostingRegressor",
         "target": "final tickets sold = sell-through x capacity, the mean",
         "rows": {"train": len(split.train), "calibration": len(split.calibration),
@@ -160,7 +161,7 @@ def _ceiling(
     actual: Floats,
     point: Floats,
     truth: pd.DataFrame,
-) -> dict[str, Any] | None:
+) -> JsonObject | None:
     known = truth.reindex(test["concert_id"])
     if known["mean"].isna().any():
         return None
@@ -173,9 +174,9 @@ def _ceiling(
     return found
 
 
-def _slices(split: TimeSplit, actual: Floats, point: Floats) -> dict[str, Any]:
+def _slices(split: TimeSplit, actual: Floats, point: Floats) -> JsonObject:
     """Return metrics for artists and venues the training rows never saw."""
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     for name in ("artist", "venue"):
         unseen = ~split.test[f"{name}_id"].isin(split.train[f"{name}_id"]).to_numpy()
         rows = int(unseen.sum())
@@ -185,9 +186,7 @@ def _slices(split: TimeSplit, actual: Floats, point: Floats) -> dict[str, Any]:
     return found
 
 
-def _gates(
-    intervals: dict[str, Any], reliability: dict[str, Any], rows: int
-) -> dict[str, dict[str, Any]]:
+def _gates(intervals: JsonObject, reliability: JsonObject, rows: int) -> dict[str, JsonObject]:
     """Return each calibration gate: what it needs, what was found, whether it holds."""
     quartile = min(intervals["by_capacity_quartile"])
     low, high = GATES["coverage_low"], GATES["coverage_high"]
@@ -204,7 +203,7 @@ def _gates(
         name: {
             "expected": expected,
             "found": value,
-            "verdict": ("passed" if holds else "failed") if is_judged else "skipped",
+            "verdict": passed_if(holds) if is_judged else "skipped",
         }
         for name, (expected, value, holds) in found.items()
     }
@@ -212,7 +211,7 @@ def _gates(
 
 def importance_table(
     model: TrainedSalesModel, evaluation: ModelEvaluationService, random_state: int
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Return permutation importance on the test rows, one-hot columns grouped.
 
     Measured on a twin of the model that also learned from a column of random numbers, the
@@ -232,7 +231,7 @@ def importance_table(
     )
 
 
-def leaderboard(facts: dict[str, Any]) -> list[dict[str, Any]]:
+def leaderboard(facts: JsonObject) -> list[JsonObject]:
     """Return the challengers' table, or else the model beside its baselines."""
     return facts.get("leaderboard") or [
         {"model": THIS_MODEL, **facts["test_metrics"]},
@@ -240,7 +239,7 @@ def leaderboard(facts: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def challengers(model: TrainedSalesModel, random_state: int) -> list[dict[str, Any]]:
+def challengers(model: TrainedSalesModel, random_state: int) -> list[JsonObject]:
     """Return a leaderboard of other learners on the same rows, with fit seconds."""
     import time
 

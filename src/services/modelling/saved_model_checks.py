@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from src.domain.judgement import passed_if
 from src.errors import SavedModelError
+from src.json_object import JsonObject
 from src.services.arrays import Floats
 from src.services.features.drift import drift
 from src.services.model_evaluation_service import ModelEvaluationService
@@ -48,7 +50,7 @@ class SavedVersion(Protocol):
 
 def golden_of(
     rows: pd.DataFrame, predict_frame: Callable[[Any], Any], needed: tuple[str, ...]
-) -> dict[str, Any]:
+) -> JsonObject:
     """Return a few rows as plain records, and what the model predicts for them.
 
     Beside real rows there is one that holds only what a prediction needs.
@@ -107,7 +109,7 @@ def golden_checks(
 
 
 def _judged(name: str, expected: str, found: str, holds: bool) -> ModelCheck:
-    return ModelCheck(name, expected, found, "passed" if holds else "failed")
+    return ModelCheck(name, expected, found, passed_if(holds))
 
 
 def loaded_sales(
@@ -133,7 +135,7 @@ def check_sales_champion(
     *,
     test_size: float,
     random_state: int,
-) -> tuple[dict[str, Any], list[ModelCheck]]:
+) -> tuple[JsonObject, list[ModelCheck]]:
     """Judge the saved sales model on the current warehouse; trains and writes nothing.
 
     Only concerts that it has not learned from judge it. Raises SavedModelError where it is
@@ -161,7 +163,7 @@ def check_sales_champion(
 
 def check_venue_champion(
     files: dict[str, bytes], panel: pd.DataFrame, *, test_size: float, random_state: int
-) -> tuple[dict[str, Any], list[ModelCheck]]:
+) -> tuple[JsonObject, list[ModelCheck]]:
     """Judge the saved venue model on the current warehouse; trains and writes nothing."""
     service, checks = loaded_venues(files)
     test = newest_examples(service, panel, test_size)
@@ -193,7 +195,7 @@ def _is_later(moments: pd.Series, until: str) -> npt.NDArray[np.bool_]:
 
 def compare_sales(
     saved: SavedVersion | None, model: TrainedSalesModel, random_state: int
-) -> tuple[TicketSalesPredictionService | None, dict[str, Any] | None]:
+) -> tuple[TicketSalesPredictionService | None, JsonObject | None]:
     """Compare a new sales model with the champion on test rows that are new to both, paired.
 
     Returns the champion's service and the comparison; None, None where there is no champion that
@@ -216,7 +218,7 @@ def compare_sales(
 
 def compare_venues(
     saved: SavedVersion | None, model: TrainedVenueModel, random_state: int
-) -> tuple[VenuePopularityService | None, dict[str, Any] | None]:
+) -> tuple[VenuePopularityService | None, JsonObject | None]:
     """Compare a new venue model with the champion, as `compare_sales` does.
 
     Their scales differ with what they learned from: the new model's score is what is forecast.
@@ -251,8 +253,8 @@ def _compared(
     actual: Floats,
     predict: Callable[[], tuple[Floats, Floats]],
     random_state: int,
-) -> dict[str, Any]:
-    found: dict[str, Any] = {"version": version, "rows": len(actual)}
+) -> JsonObject:
+    found: JsonObject = {"version": version, "rows": len(actual)}
     if len(actual) < MIN_UNSEEN:
         return {**found, "verdict": "not compared"}
     candidate, reference = predict()

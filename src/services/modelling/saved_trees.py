@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from src.errors import SavedModelError
+from src.json_object import JsonObject
 
 RETRAIN = "python train_demo_models.py"
 # Hard-coded on purpose: a list taken from the file would let the file trust itself.
@@ -65,7 +66,7 @@ def _broken(name: str, cause: str) -> SavedModelError:
     return SavedModelError(f"{name} holds a broken tree", cause=cause, hint=RETRAIN)
 
 
-def _trees(estimator: Any) -> list[dict[str, Any]]:
+def _trees(estimator: Any) -> list[JsonObject]:
     """Return every tree as arrays: left and right child, column, value; -1 for no child."""
     if hasattr(estimator, "_predictors"):  # the histogram models
         nodes = [one.nodes for group in estimator._predictors for one in group]
@@ -87,7 +88,7 @@ def _trees(estimator: Any) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _is_whole(tree: dict[str, Any], columns: int) -> bool:
+def _is_whole(tree: JsonObject, columns: int) -> bool:
     """Tell whether each node is a leaf or points to two later nodes, and to a known column."""
     left, right, column = tree["left"], tree["right"], tree["column"]
     nodes = np.arange(len(left))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from src.json_object import JsonObject
 from src.services.modelling.time_split import TimeSplit
 from src.services.ticket_sales_prediction_service import RANGES, TicketSalesPredictionService
 from src.services.venue_popularity_service import VenuePopularityService
@@ -53,7 +54,7 @@ def scenarios(
     predicted: pd.DataFrame,
     split: TimeSplit,
     panel: pd.DataFrame,
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Return the scenarios of both models; each names its version and its role."""
     shows = sales_scenarios(sales.service, predicted, typical_concert(split.train))
     venues = venue_scenarios(venue.service, panel)
@@ -66,7 +67,7 @@ def scenarios(
 
 def sales_scenarios(
     service: TicketSalesPredictionService, predicted: pd.DataFrame, typical: pd.DataFrame
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Return scenarios: three coming concerts, and what-ifs on price and venue."""
     if predicted.empty:
         return []
@@ -80,7 +81,7 @@ def sales_scenarios(
     middling = picks[1]
     share = predicted["tickets"] / predicted["capacity"]
     full = predicted.loc[share.sort_values(kind="stable").index[-1]]
-    changes: list[tuple[str, Any, dict[str, Any]]] = []
+    changes: list[tuple[str, Any, JsonObject]] = []
     if pd.notna(middling["base_price"]):
         for percent in (-20, 20):
             price = min(
@@ -101,7 +102,7 @@ def sales_scenarios(
 
 def _scenario(
     service: TicketSalesPredictionService, title: str, row: pd.Series, typical: pd.DataFrame
-) -> dict[str, Any]:
+) -> JsonObject:
     frame = pd.DataFrame([row.to_dict()])
     found = service.predict_frame(frame).iloc[0]
     price = row["base_price"]
@@ -122,7 +123,7 @@ def _scenario(
 
 def _factors(
     service: TicketSalesPredictionService, frame: pd.DataFrame, typical: pd.DataFrame
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Return the three factors that move the prediction most.
 
     Each is set to a typical concert's value; what the prediction loses is what it brought.
@@ -145,7 +146,7 @@ def _factors(
 
 def typical_concert(train: pd.DataFrame) -> pd.DataFrame:
     """Return one row with the training rows' medians and commonest categories."""
-    row: dict[str, Any] = {}
+    row: JsonObject = {}
     for name in train.columns:
         values = train[name].dropna()
         if values.empty:
@@ -157,7 +158,7 @@ def typical_concert(train: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def venue_scenarios(service: VenuePopularityService, panel: pd.DataFrame) -> list[dict[str, Any]]:
+def venue_scenarios(service: VenuePopularityService, panel: pd.DataFrame) -> list[JsonObject]:
     """Return the five venues the next quarter looks best for."""
     top = service.rank(panel, by="forecast").head(5)
     return [

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from src.errors import ModelError
+from src.json_object import JsonObject
 from src.services.model_evaluation_service import ModelEvaluationService
 from src.services.venue_popularity_service import (
     MIN_QUARTERS,
@@ -22,7 +23,7 @@ class TrainedVenueModel:
 
     service: VenuePopularityService
     panel: pd.DataFrame
-    facts: dict[str, Any]
+    facts: JsonObject
 
 
 def finished_panel(quarters: pd.DataFrame, as_of: Any) -> pd.DataFrame:
@@ -76,7 +77,7 @@ def newest_examples(service: VenuePopularityService, panel: pd.DataFrame, share:
 
 def judge_venue_model(
     service: VenuePopularityService, test: pd.DataFrame, evaluation: ModelEvaluationService
-) -> dict[str, Any]:
+) -> JsonObject:
     """Return what was measured on these examples."""
     actual, forecast = test["target"].to_numpy(float), service.forecast(test)
     point = forecast["score"].to_numpy(float)

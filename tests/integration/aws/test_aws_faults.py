@@ -9,7 +9,8 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.warehouse.staging_names import staging_table
 from src.orchestration.pipeline.recorded_load import load_statements
-from src.services.data_quality_service import _PARAMETER, read_checks
+from src.services.data_quality_service import read_checks
+from src.sql import files
 from tests.aws.scenario import PASSWORD, SECRETS, Scenario, answer_with
 
 STEPS = ["s3_buckets", "data_generation", "glue_etl", "redshift_load", "data_verification"]
@@ -153,7 +154,7 @@ def test_the_dry_run_names_every_statement_of_the_load(scenario, monkeypatch):
     load = sent[: last + 1]  # then comes the verification
     ids = dict.fromkeys([report["run_id"], report["dataset"]["id"]], "DATASET")
     ids[staging_table("", "", report["run_id"]).strip('"_')] = "dataset"
-    audit = {said(_PARAMETER.sub("%s", check.sql), {}) for check in read_checks()}
+    audit = {said(files.bind(check.sql, lambda _: "%s"), {}) for check in read_checks()}
     audit.add("SELECT table_name, record_key, rule FROM concert_dw.rejected_records")
     really = {said(statement, ids) for statement in load} - audit
     foretold = {

@@ -1,10 +1,13 @@
 """VARCHAR values are compared without their trailing blanks, and cut blanks on their way in."""
 
+from contextlib import closing
+
 import psycopg2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.sql import quoting
 from tests.conformance import conforms
 
 TEXTS = st.text(alphabet="aB \u00e9", max_size=5)
@@ -85,3 +88,18 @@ def test_a_declared_length_is_the_columns_own(run):
     query = """SELECT data_type, character_maximum_length FROM information_schema.columns
                 WHERE table_name = 'lengths'"""
     assert run(query) == [("character varying", 20)]
+
+
+ANY_TEXT = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"], max_codepoint=0x2FFF),
+    max_size=20,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(text=ANY_TEXT)
+def test_a_text_written_as_a_literal_is_read_back(run, cloud, text):
+    assert run(f"SELECT {quoting.redshift_literal(text)}") == [(text,)]
+    with closing(psycopg2.connect(**cloud.redshift_address())) as plain, plain.cursor() as cursor:
+        cursor.execute(f"SELECT {quoting.postgres_literal(text)}, {quoting.coded_literal(text)}")
+        assert cursor.fetchone() == (text, text)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from src.infrastructure.redshift_client import RedshiftClient
 from src.local_cloud.local_cloud import LocalCloud
-from src.orchestration.training.extraction import FEATURES_SQL, read_feature_sql
+from src.orchestration.training.extraction import read_feature_sql
+from src.sql import files
 from tests.conftest import ROOT
 
 START = datetime(2024, 1, 1)
@@ -186,7 +187,7 @@ def test_a_venue_without_a_known_capacity_is_in_no_quarter(client, world):
     assert found == expected
 
 
-FEATURES = sorted(path.stem for path in FEATURES_SQL.glob("*.sql"))
+FEATURES = [file.name for file in files.read_all("features")]
 
 
 @pytest.mark.parametrize("name", FEATURES)

@@ -1,4 +1,4 @@
-"""COPY: command, objects, target columns, load log; below it the fast and the staged way.
+"""COPY: command, objects, columns, load log; the fast and the staged way.
 
 May import redshift.sql and redshift.refusals.
 """

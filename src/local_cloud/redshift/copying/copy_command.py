@@ -7,9 +7,10 @@ from typing import Literal
 
 from src.local_cloud.redshift.copying.date_formats import EPOCHS, is_known_format
 from src.local_cloud.redshift.copying.options import OptionTokens, character
+from src.sql.quoting import qualified
 from src.sql.reading import whole_number
 from src.sql.refusal import SYNTAX, Refusal
-from src.sql.scanning import Statement, quoted_name
+from src.sql.scanning import Statement
 
 _LONGEST_FIELD = 4 << 20  # bytes: a row has no more
 CopyFormat = Literal["text", "csv", "json", "parquet"]
@@ -139,7 +140,7 @@ class _Parser(OptionTokens):
         parts = [self.identifier()]
         while self.take("."):
             parts.append(self.identifier())
-        command = CopyCommand(table=".".join(quoted_name(p) for p in parts), shown=parts[-1])
+        command = CopyCommand(table=qualified(*parts), shown=parts[-1])
         if self.take("("):
             command.columns.append(self.identifier())
             while self.take(","):

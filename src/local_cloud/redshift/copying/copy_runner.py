@@ -14,6 +14,7 @@ from src.local_cloud.redshift.copying.field_rules import CopyResult, TargetColum
 from src.local_cloud.redshift.copying.load_log import LoadLog
 from src.local_cloud.redshift.copying.source_objects import SourceFile, source_files
 from src.local_cloud.redshift.refusals import detail_block
+from src.sql.quoting import shown
 from src.sql.refusal import INTERNAL, SYNTAX, Refusal
 
 _log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class CopyRunner:
         declared = [TargetColumn.from_catalog(*row) for row in self._cursor.fetchall()]
         self._execute("SELECT relkind FROM pg_class WHERE oid = to_regclass(%s)", (command.table,))
         if declared and self._cursor.fetchone()[0] not in ("r", "p"):
-            raise Refusal(f'cannot copy to view "{command.shown}"', "42809")
+            raise Refusal(f"cannot copy to view {shown(command.shown)}", "42809")
         if not declared:
             text = f"Cannot COPY into nonexistent table {command.shown}"
             raise Refusal(text, INTERNAL)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from src.local_cloud.redshift.copying.copy_command import CopyCommand
 from src.local_cloud.redshift.copying.date_formats import has_offset, moment
-from src.sql.scanning import quoted_name
+from src.sql.quoting import identifier
 
 _INTEGERS = {
     "smallint": ("int2", -(2**15), 2**15 - 1),
@@ -112,7 +112,7 @@ class TargetColumn:
     @property
     def quoted(self) -> str:
         """Return the name as SQL takes it."""
-        return quoted_name(self.name)
+        return identifier(self.name)
 
     @property
     def is_text(self) -> bool:
@@ -247,6 +247,13 @@ class TargetColumn:
         """Tell whether the column holds dates or times."""
         return self.type == "date" or self.type.startswith("timestamp")
 
+    def _reads_null(self, text: str, command: CopyCommand) -> bool:
+        if not self.is_text:
+            return False
+        return (text == "" and command.empty_as_null) or (
+            command.blanks_as_null and not text.strip()
+        )
+
     def no_multibyte(self, sequence: str) -> str:
         """Return the reason for bytes that are no character of one byte."""
         hint = "(Hint: Try using VARCHAR)"
@@ -255,10 +262,8 @@ class TargetColumn:
     def reason(self, value: str | None, command: CopyCommand) -> tuple[int, str]:
         """Return (err_code, err_reason) of a field that is known not to be valid."""
         text = value if self.is_text or value is None else value.strip() or None
-        is_null = text is None or (self.is_text and text == "" and command.empty_as_null)
-        if is_null or (self.is_text and command.blanks_as_null and not str(text).strip()):
+        if text is None or self._reads_null(text, command):
             return 1213, "Missing data for not-null field"
-        assert text is not None
         if self.is_single_byte and not text.isascii():
             found = next(c for c in text if not c.isascii()).encode().hex(" ")
             return 1215, self.no_multibyte(found)

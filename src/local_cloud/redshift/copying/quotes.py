@@ -57,8 +57,8 @@ class CsvReader:
         opened = self._opened.match(text, start)
         if opened is None:
             plain = self._unquoted.match(text, start)
-            assert plain is not None
-            return BadQuote(field, plain.end() - start, plain[0])
+            read = plain[0] if plain else ""
+            return BadQuote(field, len(read), read)
         read = opened[1].replace(self._quote * 2, self._quote)
         return BadQuote(field, opened.end() - start, read, opened.end() == len(text))
 

@@ -14,7 +14,6 @@ from src.local_cloud.redshift.copying.copy_command import CopyCommand
 from src.local_cloud.redshift.copying.copy_failures import is_about_data
 from src.local_cloud.redshift.copying.fast.verbatim import (
     NO_QUOTE,
-    literal,
     load_plain,
     may_be_plain,
     parser_options,
@@ -42,6 +41,7 @@ from src.local_cloud.redshift.copying.staged.records import (
     read_records,
 )
 from src.local_cloud.redshift.copying.staged.stage_tables import STAGE, parts
+from src.sql.quoting import coded_literal
 
 _MAX_REPORTED = 1_000
 _POSITION = re.compile(r", Pos (\d+), Type")
@@ -215,7 +215,7 @@ class _TextStage:
         copy_made(
             self._cursor,
             f"COPY {STAGE} ({self._names}) FROM STDIN (FORMAT csv, {parser_options(command)}, "
-            f"NULL {literal(command.null_as)}, FORCE_NULL ({self._names}))",
+            f"NULL {coded_literal(command.null_as)}, FORCE_NULL ({self._names}))",
             read_blocks(stream, b""),
             self._readable,
         )

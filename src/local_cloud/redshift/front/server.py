@@ -32,6 +32,7 @@ from src.local_cloud.redshift.statements.session_settings import (
     set_setting,
     startup_setting,
 )
+from src.sql.quoting import shown
 from src.sql.refusal import Refusal
 
 AUTHENTICATION_S = 60.0  # as PostgreSQL's authentication_timeout
@@ -109,7 +110,7 @@ class Front:
         )
         user = wanted.get("user", "")
         if not good or user != self._address["user"]:
-            text = f'password authentication failed for user "{user}"'
+            text = f"password authentication failed for user {shown(user)}"
             client.send(messages.error("FATAL", "28P01", text))
             return False
         return True
@@ -145,10 +146,9 @@ class Front:
 
         settings = startup_settings(wanted)
         address = {**self._address, "dbname": wanted.get("database") or self._address["dbname"]}
-        connection = psycopg2.connect(
+        connection: FrontConnection = psycopg2.connect(
             **address, connection_factory=FrontConnection, cursor_factory=RedshiftCursor
         )
-        assert isinstance(connection, FrontConnection)
         connection.autocommit = True
         connection.address = self._address
         connection.s3 = self._shared_s3()

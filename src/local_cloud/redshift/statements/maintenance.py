@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from src.local_cloud.redshift.sql.relations import check_target
+from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
-from src.sql.scanning import Statement, quoted_name
+from src.sql.scanning import Statement
 
 _OWN_TABLES = (
     "SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n "
@@ -44,7 +45,7 @@ def analyze(statement: Statement, cursor: Any) -> None:
         while words.take(","):
             names.append(words.identifier())
         words.expect(")")
-        table += f" ({', '.join(quoted_name(name) for name in names)})"
+        table += f" ({', '.join(identifier(name) for name in names)})"
     if words.take_any("PREDICATE", "ALL"):
         words.expect("COLUMNS")
     _at_end(words)
@@ -58,7 +59,7 @@ def _table(words: TokenReader) -> str:
     while words.take("."):
         parts.append(words.identifier())
     check_target(parts[-2] if len(parts) > 1 else "", parts[-1])
-    return ".".join(quoted_name(part) for part in parts)
+    return qualified(*parts)
 
 
 def _at_end(words: TokenReader) -> None:

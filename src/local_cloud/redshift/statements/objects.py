@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from src.local_cloud.redshift.sql.relations import check_target
+from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
-from src.sql.scanning import Statement, quoted_name
+from src.sql.scanning import Statement
 
 
 def comment(statement: Statement) -> str:
@@ -60,12 +61,12 @@ def give_owner(statement: Statement) -> str:
     if kind == "SCHEMA":
         name = words.identifier()
         check_target(name, "")
-        shown = quoted_name(name)
+        shown = identifier(name)
     else:
         shown = _relation(words)
     words.expect("OWNER")
     words.expect("TO")
-    return f"ALTER {kind} {shown} OWNER TO {quoted_name(words.identifier())}"
+    return f"ALTER {kind} {shown} OWNER TO {identifier(words.identifier())}"
 
 
 def is_schema(statement: Statement) -> bool:
@@ -89,9 +90,9 @@ def create_schema(statement: Statement) -> str:
     if not words.peek_is("AUTHORIZATION"):
         parts = name_parts(words)
         check_target(parts[-1], "")
-        text += f" {quoted_name(parts[-1])}"
+        text += f" {identifier(parts[-1])}"
     if words.take("AUTHORIZATION"):
-        text += f" AUTHORIZATION {quoted_name(words.identifier())}"
+        text += f" AUTHORIZATION {identifier(words.identifier())}"
     if words.take("QUOTA") and not words.take("UNLIMITED"):
         raise Refusal.not_emulated("CREATE SCHEMA ... QUOTA with a limit")
     at_end(words)
@@ -119,4 +120,4 @@ def _relation(words: TokenReader) -> str:
 
 
 def _dotted(parts: list[str]) -> str:
-    return ".".join(quoted_name(part) for part in parts)
+    return qualified(*parts)

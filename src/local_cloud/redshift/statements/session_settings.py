@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from src.local_cloud.redshift.statements.identity import SERVER_VERSION
 from src.sql import scanning
+from src.sql.quoting import identifier, literal, redshift_literal
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement, Token
 
@@ -49,11 +50,10 @@ def _is_of_transaction(words: list[str]) -> bool:
 
 def startup_setting(name: str, value: str) -> Statement:
     """Return the SET statement that a setting of a connection's start stands for."""
-    quoted = value.replace("\\", "\\\\").replace("'", "''")
-    named = name.replace("-", "_").replace('"', '""')
+    named = name.replace("-", "_")
     if named.lower() in ("search_path", "datestyle"):  # a list, not one name
-        return scanning.read(f'SET "{named}" TO {value}')
-    return scanning.read(f"SET \"{named}\" TO '{quoted}'")
+        return scanning.read(f"SET {identifier(named)} TO {value}")
+    return scanning.read(f"SET {identifier(named)} TO {redshift_literal(value)}")
 
 
 def reset_setting(statement: Statement) -> str:
@@ -99,7 +99,7 @@ def _assigned(name: str, values: list[Token]) -> str:
         value = "".join(texts)
         if name == "enable_case_sensitive_identifier" and value.lower() in ("on", "true", "1"):
             raise Refusal.not_emulated("SET enable_case_sensitive_identifier TO on")
-        return f"redshift.{name} = {_quoted(value)}"
+        return f"redshift.{name} = {literal(value)}"
     if name not in _POSTGRES:
         raise Refusal.not_emulated(f"SET {name}")
     if name == "client_encoding" and "".join(texts).lower().strip("'\"") not in _UTF8:
@@ -107,15 +107,11 @@ def _assigned(name: str, values: list[Token]) -> str:
     if [token.word for token in values] == ["DEFAULT"]:
         return f"{name} = DEFAULT"
     if name in ("search_path", "datestyle"):
-        return f"{name} = {', '.join(_quoted(text) for text in texts)}"
-    return f"{name} = {_quoted(''.join(texts))}"
+        return f"{name} = {', '.join(literal(text) for text in texts)}"
+    return f"{name} = {literal(''.join(texts))}"
 
 
 def _value(token: Token) -> str:
     if token.kind == "string":
         return token.value
     return token.name if token.kind == "quoted" else token.text
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

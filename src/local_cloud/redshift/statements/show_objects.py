@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
+from src.sql.quoting import postgres_literal, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
-from src.sql.scanning import Statement, quoted_name
+from src.sql.scanning import Statement
 
 _KINDS = ("DATABASES", "SCHEMAS", "TABLES", "COLUMNS", "TABLE", "VIEW")
 _COLUMNS = {
@@ -53,11 +54,11 @@ def show_objects(statement: Statement) -> str:
         if len(parts) > len(columns):
             words.syntax(parts[0])
         named = zip(columns[len(columns) - len(parts) :], parts, strict=True)
-        conditions += [f"{column} = {_literal(part)}" for column, part in named]
+        conditions += [f"{column} = {postgres_literal(part)}" for column, part in named]
     elif words.take("FROM"):
         raise Refusal.not_emulated("SHOW DATABASES FROM DATA CATALOG")
     if words.take("LIKE"):
-        conditions.append(f"{_FILTERED[kind]} LIKE {_literal(words.string())}")
+        conditions.append(f"{_FILTERED[kind]} LIKE {postgres_literal(words.string())}")
     limit = f" LIMIT {words.number(1, 10_000, 'LIMIT')}" if words.take("LIMIT") else ""
     at_end(words)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -67,12 +68,7 @@ def show_objects(statement: Statement) -> str:
 
 
 def _definition(kind: str, parts: list[str]) -> str:
-    name = _literal(".".join(quoted_name(part) for part in parts))
+    name = postgres_literal(qualified(*parts))
     function = "table_definition" if kind == "TABLE" else "view_definition"
     title = f'"Show {kind.title()} DDL statement"'
     return f"SELECT redshift_local.{function}({name}::regclass) AS {title}"
-
-
-def _literal(text: str) -> str:
-    doubled = text.replace("\\", "\\\\").replace("'", "''")
-    return f"E'{doubled}'"

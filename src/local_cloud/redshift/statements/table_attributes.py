@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from src.sql.quoting import shown
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement, Token
 
@@ -46,11 +47,12 @@ def check_columns(recorded: Recorded, columns: set[str]) -> None:
 def check_encoding(encoding: str, type_name: str) -> None:
     """Refuse an encoding that Redshift lacks, or has not for the type."""
     if encoding not in _ENCODINGS:
-        raise Refusal(f'encoding type "{encoding}" does not exist', SYNTAX)
+        raise Refusal(f"encoding type {shown(encoding)} does not exist", SYNTAX)
     is_text = type_name in ("VARCHAR", "TEXT", "NVARCHAR", "CHAR", "BPCHAR", "NCHAR")
     wrong = _NOT_FOR_TEXT if is_text else _FOR_TEXT
     if encoding in wrong:
-        raise Refusal(f'invalid encoding type "{encoding}" for type {type_name.lower()}', SYNTAX)
+        kind = type_name.lower()
+        raise Refusal(f"invalid encoding type {shown(encoding)} for type {kind}", SYNTAX)
 
 
 class _Taker:

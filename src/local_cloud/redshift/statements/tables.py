@@ -184,9 +184,8 @@ def _character_check(column: exp.ColumnDef) -> exp.Expression | None:
     A blank-padded one keeps PostgreSQL's length, and takes characters of one byte only.
     """
     kind = column.kind
-    assert isinstance(kind, exp.DataType)
-    type_name = kind.this.name
-    if type_name not in _DEFAULT_LENGTH:
+    type_name = kind.this.name if isinstance(kind, exp.DataType) else ""
+    if kind is None or type_name not in _DEFAULT_LENGTH:
         return None
     name = exp.to_identifier(column.name, quoted=True).sql("postgres")
     given = kind.expressions[0].name if kind.expressions else ""

@@ -96,7 +96,7 @@ class _TextSink:
         if command.escape:
             for special in ("\\", "\n", "\r", command.delimiter, '"', "'"):
                 value = value.replace(special, "\\" + special)
-        return f'"{value}"' if command.add_quotes else value
+        return '"' + value + '"' if command.add_quotes else value
 
 
 class _ParquetSink:

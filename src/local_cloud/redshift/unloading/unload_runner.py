@@ -131,38 +131,34 @@ class _Part:
         self._runner = runner
         self._slice = slice_no
         self._columns = columns
-        self._target: IO[bytes] | None = None
-        self._sink: Sink | None = None
+        self._open: tuple[IO[bytes], Sink] | None = None
         self.files: list[tuple[str, int, int]] = []
 
     def write(self, row: list[str | None]) -> None:
-        if self._sink is None:
-            self._open()
-        assert self._sink is not None
-        self._sink.write(row)
-        if self._sink.size() >= self._runner.command.max_file_bytes:
-            self._close()
+        target, sink = self._opened()
+        sink.write(row)
+        if sink.size() >= self._runner.command.max_file_bytes:
+            self._close(target, sink)
 
     def finish(self, *, also_empty: bool) -> None:
-        if self._sink is None and also_empty and not self.files:
-            self._open()
-        if self._sink is not None:
-            self._close()
+        if self._open is not None or (also_empty and not self.files):
+            self._close(*self._opened())
 
     def abandon(self) -> None:
-        if self._target is not None:
-            self._target.close()
+        if self._open is not None:
+            self._open[0].close()
 
-    def _open(self) -> None:
-        self._target = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the part)
-        self._sink = open_sink(self._target, self._columns, self._runner.command)
+    def _opened(self) -> tuple[IO[bytes], Sink]:
+        if self._open is None:
+            target = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the part)
+            self._open = target, open_sink(target, self._columns, self._runner.command)
+        return self._open
 
-    def _close(self) -> None:
-        assert self._sink is not None and self._target is not None
-        self._sink.close()
-        size = self._target.seek(0, io.SEEK_END)
+    def _close(self, target: IO[bytes], sink: Sink) -> None:
+        sink.close()
+        size = target.seek(0, io.SEEK_END)
         name = self._runner.name(self._slice, len(self.files))
-        uri = self._runner.put(name, self._target, size)
-        self.files.append((uri, size, self._sink.rows))
-        self._target.close()
-        self._target = self._sink = None
+        uri = self._runner.put(name, target, size)
+        self.files.append((uri, size, sink.rows))
+        target.close()
+        self._open = None

@@ -1,4 +1,4 @@
 """COPY of files that PostgreSQL may read as they are.
 
-May import copying, never copying.staged.
+May import sql and copying, never copying.staged.
 """

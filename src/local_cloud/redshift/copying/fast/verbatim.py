@@ -28,6 +28,7 @@ from src.local_cloud.redshift.copying.lines import (
     skip_lines,
 )
 from src.local_cloud.redshift.copying.row_stream import copy_made, copy_typed
+from src.sql.quoting import coded_literal
 
 _DIGITS = b"0123456789"
 _CHARACTERS = {
@@ -104,17 +105,11 @@ def _statement(command: CopyCommand, columns: list[TargetColumn]) -> str:
 def parser_options(command: CopyCommand) -> str:
     """Return how PostgreSQL's CSV parser reads the command's files."""
     quote = command.quote if command.format == "csv" else NO_QUOTE.decode()
-    return (
-        f"DELIMITER {literal(command.delimiter)}, QUOTE {literal(quote)}, ESCAPE {literal(quote)}"
-    )
+    mark = coded_literal(quote)
+    return f"DELIMITER {coded_literal(command.delimiter)}, QUOTE {mark}, ESCAPE {mark}"
 
 
 NO_QUOTE = b"\x02"  # where delimited text has no quotes, PostgreSQL's parser still wants one
-
-
-def literal(value: str) -> str:
-    """Return a string as an SQL literal in which nothing is special."""
-    return "E'" + "".join(f"\\x{b:02x}" for b in value.encode()) + "'" if value else "''"
 
 
 def _empty_is_null(command: CopyCommand) -> bool:

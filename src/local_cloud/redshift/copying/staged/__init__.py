@@ -1,4 +1,4 @@
 """COPY with all of Redshift's rules, through a staging table.
 
-May import copying, never copying.fast.
+May import sql and copying, never copying.fast.
 """

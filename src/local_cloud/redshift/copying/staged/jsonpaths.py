@@ -11,6 +11,7 @@ from typing import Any
 from src.local_cloud.redshift.copying.copy_command import CopyCommand
 from src.local_cloud.redshift.copying.copy_failures import LoadError
 from src.local_cloud.redshift.copying.source_objects import read_object
+from src.sql.quoting import literal
 
 _LONGEST = 1 << 20  # bytes of a jsonpaths file
 NO_ARRAY = "Invalid JSONPath format: Not an array or index out of range."
@@ -78,9 +79,4 @@ def _parsed(text: Any) -> JsonPath:
 
 
 def _sql_array(steps: tuple[str | int, ...]) -> str:
-    return "ARRAY[" + ", ".join(sql_text(str(step)) for step in steps) + "]::text[]"
-
-
-def sql_text(value: str) -> str:
-    """Return a string as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
+    return "ARRAY[" + ", ".join(literal(str(step)) for step in steps) + "]::text[]"

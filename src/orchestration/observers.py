@@ -1,0 +1,50 @@
+"""Who is shown what a workflow's stages do: one seam for all who watch a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from src.json_object import JsonView
+
+if TYPE_CHECKING:
+    from src.reporting.terminal.presenter import Presenter
+
+
+class StageObserver:
+    """Watches the stages of a workflow; each method does nothing unless it is overridden."""
+
+    def completed(self, key: str) -> None:
+        """Act on a stage that went well."""
+
+    def ended(self, key: str, step: JsonView) -> None:
+        """Act on a stage that has ended, however it did; `step` is its part of the report."""
+
+    def pause(self, following: str) -> None:
+        """Hold the run before the stage of this title; the time does not count as the run's."""
+
+
+class AfterStage(StageObserver):
+    """Calls a function after each stage that went well."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+
+    def completed(self, key: str) -> None:
+        """Call the function."""
+        self._act()
+
+
+class PresentedStages(StageObserver):
+    """Shows an audience the tables of each stage, and waits for a key before the next."""
+
+    def __init__(self, presenter: Presenter) -> None:
+        self._presenter = presenter
+
+    def ended(self, key: str, step: JsonView) -> None:
+        """Print the stage's tables."""
+        self._presenter.show(key, step)
+
+    def pause(self, following: str) -> None:
+        """Wait for a key."""
+        self._presenter.pause(f"Press any key to continue: {following}.")

@@ -304,7 +304,8 @@ def test_what_postgresql_has_and_redshift_has_not(run, statement):
     refused=True,
 )
 @pytest.mark.parametrize(
-    "statement", ["CREATE TABLE functions.s (x SUPER)", "CREATE TABLE functions.s (x GEOMETRY)"]
+    "statement",
+    ["CREATE TABLE functions.s (x HLLSKETCH)", "CREATE TABLE functions.s (x GEOMETRY)"],
 )
 def test_types_of_redshift_that_are_not_here_are_named(run, statement):
     with pytest.raises(psycopg2.Error, match="is not emulated by the local Redshift"):

@@ -103,7 +103,7 @@ class _Text:
 
 
 def _field(values: Any, column: TargetColumn) -> _Fixed | _Text:
-    if column.is_text:
+    if column.is_text or column.type in _SENT_AS_TEXT:
         return _Text(values)
     absent = _absent(values)
     payload = _WRITERS[column.type](values)
@@ -178,6 +178,7 @@ def _decimal(values: Any) -> Any:
     return both.view(np.uint8).reshape(len(numbers), -1)
 
 
+_SENT_AS_TEXT = ("super", "varbyte")
 _WRITERS: dict[str, Callable[[Any], Any]] = {
     "smallint": _integer(2),
     "integer": _integer(4),
@@ -193,7 +194,7 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _is_known(column: TargetColumn, kind: pa.DataType) -> bool:
-    if column.is_text:
+    if column.is_text or column.type in _SENT_AS_TEXT:
         return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
     if column.type == "numeric":
         # A number to the base 10,000 has up to three places more behind the point.

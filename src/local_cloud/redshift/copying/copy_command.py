@@ -183,8 +183,6 @@ class _Parser(OptionTokens):
         self.take("AS")
         if self.peek_kind() == "string":
             command.json = self.string()
-        if command.json == "noshred":
-            raise Refusal.not_emulated("COPY JSON 'noshred'")
 
     def _option_parquet(self, command: CopyCommand) -> None:
         command.format = "parquet"

@@ -25,6 +25,7 @@ _PG_NAMES = {
     "boolean": "bool",
     "date": "date",
 }
+_READERS = {"super": "redshift_local.json_parse", "varbyte": "redshift_local.from_hex"}
 _DEFAULT_NUMERIC = (18, 0)  # of a NUMERIC without precision and scale
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 
@@ -190,6 +191,10 @@ class TargetColumn:
             return (
                 f"coalesce(pg_input_is_valid({self._moment(field, command)}, 'timestamptz'), false)"
             )
+        if self.type == "super":
+            return f"{field} IS JSON"
+        if self.type == "varbyte":
+            return f"{field} ~ '^([0-9A-Fa-f]{{2}})*$'"
         return f"pg_input_is_valid({field}, '{self.pg_name}')"
 
     def _number(self, field: str, command: CopyCommand) -> str:
@@ -221,6 +226,8 @@ class TargetColumn:
             return self._number(field, command)
         if self.is_moment:
             return self._converted_moment(field, command)
+        if self.type in _READERS:
+            return f"{_READERS[self.type]}({field})"
         return f"{field}::{self.pg_name}"
 
     def _converted_moment(self, field: str, command: CopyCommand) -> str:

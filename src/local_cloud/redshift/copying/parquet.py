@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import partial
 from typing import IO, Any
 
@@ -26,6 +27,8 @@ _COMPATIBLE: dict[str, _Test] = {
     "bigint": pa.types.is_integer,
     "numeric": pa.types.is_decimal,
     "character varying": pa.types.is_string,
+    "super": lambda kind: not pa.types.is_nested(kind),
+    "varbyte": pa.types.is_binary,
     "character": pa.types.is_string,
     "text": pa.types.is_string,
     "timestamp without time zone": pa.types.is_timestamp,
@@ -35,6 +38,7 @@ _COMPATIBLE: dict[str, _Test] = {
     "double precision": pa.types.is_floating,
     "real": pa.types.is_floating,
 }
+_AS_TEXT = ("super", "varbyte")  # what they are sent as
 _LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 _ROWS_AT_ONCE, _ROWS_PER_BATCH, _BATCH_BYTES = 512, 16_384, 4 << 20
 _SHORT_DECIMAL = 18  # digits that are stored in 8 bytes; more take 16
@@ -134,7 +138,7 @@ def _typed(
     """Return a batch as it is loaded; raises ScanError where a value has no place in its column."""
     arrays = [_readable(values, command, file) for values in found.columns]
     plain = pa.RecordBatch.from_arrays(arrays, found.schema.names)
-    batch = _filled(_serialized(plain, command), columns)
+    batch = _filled(_serialized(plain, columns), columns)
     _check_values(batch, columns, file)
     return batch
 
@@ -171,23 +175,31 @@ def _types(
     schema: pa.Schema, command: CopyCommand, columns: list[TargetColumn]
 ) -> list[pa.DataType]:
     """Return the types of the rows to load: nested ones became text, missing ones are null."""
-    is_text = command.serialize_to_json
-    found = [pa.string() if is_text and pa.types.is_nested(t) else t for t in schema.types]
+    found = [
+        pa.string() if column.type in _AS_TEXT or pa.types.is_nested(kind) else kind
+        for kind, column in zip(schema.types, columns, strict=False)
+    ]
     return [*found, *(pa.null() for _ in columns[len(found) :])]
 
 
-def _serialized(batch: pa.RecordBatch, command: CopyCommand) -> pa.RecordBatch:
-    """Turn nested columns into JSON text, as SERIALIZETOJSON does."""
-    if not command.serialize_to_json:
-        return batch
+def _serialized(batch: pa.RecordBatch, columns: list[TargetColumn]) -> pa.RecordBatch:
+    """Turn nested columns into JSON text, as SERIALIZETOJSON does, and all of a SUPER column."""
     arrays = [
-        pa.array(
-            [None if v is None else json.dumps(v, separators=(",", ":"), default=str)
-             for v in values.to_pylist()], pa.string(),
-        ) if pa.types.is_nested(values.type) else values
-        for values in batch.columns
-    ]  # fmt: skip
+        pa.array([None if v is None else _text(v, column) for v in values.to_pylist()], pa.string())
+        if column.type in _AS_TEXT or pa.types.is_nested(values.type)
+        else values
+        for values, column in zip(batch.columns, columns, strict=False)
+    ]
     return pa.RecordBatch.from_arrays(arrays, batch.schema.names)
+
+
+def _text(value: Any, column: TargetColumn) -> str:
+    if column.type == "varbyte":
+        return str(value.hex())
+    if isinstance(value, Decimal):
+        return str(value)
+    is_plain = column.type == "super"
+    return json.dumps(value, separators=(",", ":"), default=str, ensure_ascii=not is_plain)
 
 
 def _filled(batch: pa.RecordBatch, columns: list[TargetColumn]) -> pa.RecordBatch:
@@ -205,7 +217,8 @@ def _check_schema(
             f"Table columns: {len(columns)}, Data columns: {len(schema)}, File name: {file.uri}"
         )
     for field, column in zip(schema, columns, strict=True):
-        if command.serialize_to_json and column.is_text and pa.types.is_nested(field.type):
+        can_nest = column.is_text or column.type == "super"
+        if command.serialize_to_json and can_nest and pa.types.is_nested(field.type):
             continue
         if column.type == "numeric" and pa.types.is_decimal(field.type):
             _check_decimal(field.type, column, file)

@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 
 from src.local_cloud.redshift.copying.binary_rows import HEAD, TAIL, as_binary, can_be_binary
 from src.local_cloud.redshift.copying.field_rules import TargetColumn
+from src.sql.refusal import Refusal
 
 _MAKERS = 2
 _Block = TypeVar("_Block")
@@ -27,6 +28,8 @@ def copy_typed(
     names = ", ".join(c.quoted for c in columns)
     head = f"COPY {table} ({names}) FROM STDIN"
     if not can_be_binary(columns, types):
+        if any(column.type in ("super", "varbyte") for column in columns):
+            raise Refusal.not_emulated("Parquet with a DECIMAL of over 18 digits beside a SUPER")
         return copy_made(
             cursor, f"{head} (FORMAT csv, NULL '')", blocks, lambda block: _as_csv(typed(block))
         )

@@ -16,8 +16,9 @@ from sqlglot import exp
 from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 from sqlglot.parsers.redshift import RedshiftParser
+from sqlglot.tokenizer_core import TokenType
 
-from src.local_cloud.redshift.sql import substitutes
+from src.local_cloud.redshift.sql import substitutes, super_values
 from src.local_cloud.redshift.sql.portability import (
     CATALOG_ATTRIBUTES,
     CATALOG_FUNCTIONS,
@@ -51,7 +52,8 @@ _KINDS = {"CREATE": ("TABLE", "VIEW", "SCHEMA"), "DROP": ("TABLE", "VIEW", "SCHE
 _BEFORE_KIND = frozenset(["OR", "REPLACE", "LOCAL", "GLOBAL", "TEMP", "TEMPORARY", "UNLOGGED",
                           "MATERIALIZED"])  # fmt: skip
 _LONGEST = {"VARCHAR": 65_535, "NVARCHAR": 65_535, "TEXT": 65_535, "CHAR": 4_096, "NCHAR": 4_096,
-            "BPCHAR": 4_096}  # fmt: skip
+            "BPCHAR": 4_096, "VARBINARY": 1_024_000}  # fmt: skip
+_ALLOWED = FUNCTIONS | SAME_BY_NAME
 _CACHED_LENGTH = 4_096  # a statement that is longer is hardly sent twice, and its tree is large
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # it warns of what is refused
 
@@ -65,7 +67,7 @@ _AS_THEY_STAND = frozenset(
         "ADD_MONTHS",
         "JSON_EXTRACT_PATH_TEXT",
         "TO_HEX",
-        *(name.upper() for name in SAME_BY_NAME),
+        *(name.upper() for name in SAME_BY_NAME | super_values.FUNCTIONS),
     ]
 )
 
@@ -81,6 +83,26 @@ class _Dialect(Redshift):
             for name, build in RedshiftParser.FUNCTIONS.items()
             if name not in _AS_THEY_STAND
         }
+
+        def _parse_table(self, *args: Any, **options: Any) -> Any:
+            """Read a path with brackets as well, `c.orders[0].items AS o AT n`."""
+            if self._match(TokenType.UNPIVOT):
+                return self.expression(exp.Pivot(this=self._parse_table(), unpivot=True))
+            return self._parse_path() or super()._parse_table(*args, **options)
+
+        def _parse_path(self) -> Any:
+            at, tokens = self._index, self._tokens
+            while at + 2 < len(tokens) and tokens[at + 1].token_type == TokenType.DOT:
+                at += 2
+            following = tokens[at + 1].token_type if at + 1 < len(tokens) else None
+            if at == self._index or following != TokenType.L_BRACKET:
+                return None
+            path = self._parse_column()
+            alias = self._parse_table_alias()
+            path = exp.Alias(this=path, alias=alias.this if alias else exp.to_identifier("_"))
+            if self._match_text_seq("AT"):
+                return exp.AtIndex(this=path, expression=self._parse_id_var())
+            return path
 
 
 def translate(statement: Statement | str) -> str:
@@ -197,9 +219,10 @@ def _is_catalog(tree: Any) -> bool:
 
 def check(tree: exp.Expression) -> exp.Expression:
     """Refuse functions, types, clauses and relations that Redshift lacks or this layer does."""
-    allowed, refused, types = FUNCTIONS | SAME_BY_NAME, POSTGRES_ONLY, TYPES
+    tree = super_values.resolve(tree)
+    allowed, refused, types = _ALLOWED, POSTGRES_ONLY, TYPES
     if _is_catalog(tree):
-        allowed, types = FUNCTIONS | SAME_BY_NAME | CATALOG_FUNCTIONS, TYPES | CATALOG_TYPES
+        allowed, types = _ALLOWED | CATALOG_FUNCTIONS, TYPES | CATALOG_TYPES
         if any(relations(tree)):
             refused = frozenset()
     for node in tree.walk():
@@ -209,7 +232,8 @@ def check(tree: exp.Expression) -> exp.Expression:
         elif isinstance(node, exp.DataType):
             _check_type(node, types)
         elif isinstance(node, exp.Func):
-            _check_function(node, allowed, refused)
+            if not (super_values.is_own(node) or super_values.is_function(node)):
+                _check_function(node, allowed, refused)
         elif isinstance(node, exp.Distinct) and node.args.get("on"):
             raise Refusal.fails_on_redshift("DISTINCT ON")
         elif isinstance(node, exp.Values) and not isinstance(node.parent, exp.Insert):
@@ -235,7 +259,7 @@ def _check_type(node: exp.DataType, types: frozenset[str]) -> None:
         if given[0].upper() == "MAX":
             node.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(limit))])
         elif not 1 <= (whole_number(given[0]) or 0) <= limit:
-            kind = "varchar" if limit > 4_096 else "bpchar"
+            kind = {65_535: "varchar", 4_096: "bpchar"}.get(limit, "varbyte")
             raise Refusal(f"length for type {kind} must be between 1 and {limit}", "22023")
 
 

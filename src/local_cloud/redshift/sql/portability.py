@@ -128,7 +128,7 @@ TYPES = frozenset(
     [
         "VARCHAR", "CHAR", "TEXT", "NVARCHAR", "NCHAR", "BPCHAR", "SMALLINT", "INT", "BIGINT",
         "DECIMAL", "FLOAT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL",
-        "TIMESTAMPNTZ", "TIME",
+        "TIMESTAMPNTZ", "TIME", "TIMETZ", "SUPER", "VARBINARY",
     ]
 )  # fmt: skip
 # Types of the leader node: a query of system relations alone may have them.
@@ -136,7 +136,7 @@ CATALOG_TYPES = frozenset(
     ["NAME", "OID", "REGCLASS", "REGNAMESPACE", "REGOPER", "REGPROC", "REGPROCEDURE", "REGTYPE"]
 )
 # Redshift has these; this emulation has not.
-OTHER_TYPES = frozenset(["SUPER", "VARBINARY", "GEOMETRY", "GEOGRAPHY", "HLLSKETCH", "TIMETZ"])
+OTHER_TYPES = frozenset(["GEOMETRY", "GEOGRAPHY", "HLLSKETCH"])
 
 
 # What PostgreSQL can create and Redshift cannot.

@@ -10,6 +10,7 @@ from sqlglot import exp
 from src.local_cloud.redshift.sql.aggregates import AGGREGATES
 from src.local_cloud.redshift.sql.building import call
 from src.local_cloud.redshift.sql.selecting import rewrite_selects
+from src.local_cloud.redshift.sql.super_values import is_function
 from src.sql.refusal import Refusal
 
 # Date parts as PostgreSQL names them, and Redshift's other spellings of each.
@@ -47,6 +48,9 @@ def rewrite(tree: exp.Expression) -> exp.Expression:
             tree, changed.parent = changed, None
         else:
             parent.set(key, changed, index)
+    for kind in list(tree.find_all(exp.DataType)):
+        if kind is not _type(kind):
+            kind.replace(_type(kind))
     return tree
 
 
@@ -122,6 +126,8 @@ def _regexp_replace(node: Any) -> exp.Expression:
 
 def _anonymous(node: Any) -> Any:
     given = node.expressions
+    if is_function(node):
+        return call(f"redshift_local.{node.this.lower()}", *given)
     match str(node.this).upper():
         case "ISNULL":
             return _coalesce(exp.Coalesce(this=given[0], expressions=given[1:]))
@@ -234,6 +240,21 @@ def _counted(*names: str) -> Callable[[Any], Any]:
     return change
 
 
+def _cast(node: Any) -> Any:
+    """VARBYTE is a type of this layer's own; of a length, the value is cut to it."""
+    length = node.to.expressions
+    if not length or _type(node.to) is node.to:
+        return node
+    to = exp.DataType.build("VARBINARY")
+    return call("redshift_local.cut", exp.Cast(this=node.this, to=_type(to)), length[0].this)
+
+
+def _type(node: Any) -> Any:
+    if node.this != exp.DataType.Type.VARBINARY:
+        return node
+    return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind="varbyte")
+
+
 _CHANGES: dict[type, Callable[[Any], Any]] = {
     **AGGREGATES,
     exp.TsOrDsDiff: _whole(_datediff, "this", "expression", "unit"),
@@ -271,5 +292,6 @@ _CHANGES: dict[type, Callable[[Any], Any]] = {
     exp.Anonymous: _anonymous,
     exp.Date: _whole(lambda n: exp.cast(n.this, "date"), "this"),
     exp.Add: _added,
+    exp.Cast: _cast,
     exp.Identifier: _temporary,
 }

@@ -14,7 +14,16 @@ _KEPT = {
     "enable_case_sensitive_identifier": "off", "analyze_threshold_percent": "10",
     "wlm_query_slot_count": "1", "describe_field_name_in_uppercase": "off",
     "json_parse_truncate_strings": "off", "enable_numeric_rounding": "on",
+    "enable_case_sensitive_super_attribute": "off", "cast_super_null_on_error": "on",
+    "navigate_super_null_on_error": "on", "parse_super_null_on_error": "off",
+    "json_parse_dedup_attributes": "off",
 }  # fmt: skip
+# Those of them whose other value would change what statements mean.
+_ONE_WAY = frozenset(
+    ["enable_case_sensitive_identifier", "cast_super_null_on_error",
+     "navigate_super_null_on_error", "parse_super_null_on_error", "json_parse_dedup_attributes",
+     "json_parse_truncate_strings", "enable_numeric_rounding"]
+)  # fmt: skip
 _POSTGRES = frozenset(["statement_timeout", "search_path", "timezone", "datestyle",
                        "extra_float_digits", "client_encoding", "application_name"])  # fmt: skip
 _SHOWN = _POSTGRES | {"transaction_isolation", "standard_conforming_strings", "is_superuser",
@@ -97,8 +106,9 @@ def _assigned(name: str, values: list[Token]) -> str:
     texts = [_value(token) for token in values]
     if name in _KEPT:
         value = "".join(texts)
-        if name == "enable_case_sensitive_identifier" and value.lower() in ("on", "true", "1"):
-            raise Refusal.not_emulated("SET enable_case_sensitive_identifier TO on")
+        is_on = value.lower() in ("on", "true", "1")
+        if name in _ONE_WAY and is_on != (_KEPT[name] == "on"):
+            raise Refusal.not_emulated(f"SET {name} TO {'on' if is_on else 'off'}")
         return f"redshift.{name} = {literal(value)}"
     if name not in _POSTGRES:
         raise Refusal.not_emulated(f"SET {name}")

@@ -23,7 +23,7 @@ from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
 
 _DEFAULT_LENGTH = {"VARCHAR": 256, "TEXT": 256, "NVARCHAR": 256, "CHAR": 1, "BPCHAR": 256,
-                   "NCHAR": 1}  # fmt: skip
+                   "NCHAR": 1, "VARBINARY": 64_000}  # fmt: skip
 _BLANK_PADDED = ("CHAR", "BPCHAR", "NCHAR")
 _KEYS = (exp.PrimaryKey, exp.ForeignKey, exp.UniqueColumnConstraint)
 _KEY_CONSTRAINTS = (
@@ -190,6 +190,12 @@ def _character_check(column: exp.ColumnDef) -> exp.Expression | None:
     name = exp.to_identifier(column.name, quoted=True).sql("postgres")
     given = kind.expressions[0].name if kind.expressions else ""
     limit = int(given) if given else _DEFAULT_LENGTH[type_name]
+    if type_name == "VARBINARY":
+        kind.set("expressions", [])
+        digits = f"redshift_local.from_varbyte({name}, 'hex')"
+        return _check(
+            f"octet_length({name}) <= {limit} OR redshift_local.too_long({digits}, {limit})"
+        )
     if type_name in _BLANK_PADDED:
         column.set("kind", exp.DataType.build(f"char({limit})", dialect="postgres"))
         test = f"octet_length({name}) = {limit}"

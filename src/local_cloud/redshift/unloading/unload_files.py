@@ -24,7 +24,7 @@ _ARROW = {
     701: pa.float64(), 1082: pa.date32(), 1114: pa.timestamp("us"),
     1184: pa.timestamp("us", tz="UTC"),
 }  # fmt: skip
-_NUMERIC, _BOOLEAN = 1700, 16
+_NUMERIC, _BOOLEAN, _SUPER = 1700, 16, 4000
 _NUMBERS = (20, 21, 23, 700, 701, _NUMERIC)
 
 
@@ -211,6 +211,8 @@ def _json_value(kind: int, value: str | None) -> str:
         return "null"
     if kind == _BOOLEAN:
         return "true" if value == "t" else "false"
+    if kind == _SUPER:
+        return value
     if kind in _NUMBERS:
         return value if value.lower() not in ("nan", "infinity", "-infinity") else "null"
     return json.dumps(value, ensure_ascii=False)

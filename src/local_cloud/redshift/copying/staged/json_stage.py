@@ -16,6 +16,7 @@ from src.local_cloud.redshift.copying.staged.documents import lower_keys, read_d
 from src.local_cloud.redshift.copying.staged.jsonpaths import NO_ARRAY, read_paths
 from src.local_cloud.redshift.copying.staged.records import RAW_BYTES, as_copy_lines
 from src.local_cloud.redshift.copying.staged.stage_tables import LINES, STAGE, parts
+from src.sql.refusal import Refusal
 
 NO_OBJECT = "Invalid input line."
 
@@ -35,12 +36,15 @@ class JsonStage:
         self._cursor = cursor
         self._command = command
         self._names = [c.quoted for c in columns]
+        self._columns = columns
         self._fold = command.json == "auto ignorecase"
         self._paths = read_paths(command, len(columns), s3)
         self._result = result
         self._is_document = "doc IS JSON OBJECT"
         if self._paths is not None:
             self._is_document = "(doc IS JSON OBJECT OR doc IS JSON ARRAY)"
+        if command.json == "noshred" and [c.type for c in columns] != ["super"]:
+            raise Refusal("COPY with noshred requires a table with a single SUPER column")
         cursor.execute_postgres(
             f"CREATE TEMP TABLE {LINES} "
             "(doc_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, line bigint, doc text)"
@@ -98,11 +102,16 @@ class JsonStage:
 
     def _record(self) -> str:
         """Return the SQL of a document's fields, and of where they come from."""
+        are_json = [c.type == "super" for c in self._columns]
+        if self._command.json == "noshred":
+            return f"l.doc FROM {LINES} l"
         if self._paths is None:
-            fields = ", ".join(f"{n} text" for n in self._names)
-            record = ", ".join(f"r.{n}" for n in self._names)
+            kinds = zip(self._names, are_json, strict=True)
+            fields = ", ".join(f"{n} {'json' if is_json else 'text'}" for n, is_json in kinds)
+            record = ", ".join(f"r.{n}::text" for n in self._names)
             return f"{record} FROM {LINES} l, json_to_record(l.doc::json) AS r({fields})"
-        found = ", ".join(f"l.doc::json #>> {p.sql}" for p in self._paths)
+        pairs = zip(self._paths, are_json, strict=True)
+        found = ", ".join(f"(l.doc::json {'#>' if j else '#>>'} {p.sql})::text" for p, j in pairs)
         return f"{found} FROM {LINES} l"
 
     def _refuse_unreachable(self, number: int, before: int, base: int) -> None:

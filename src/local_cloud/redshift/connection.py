@@ -11,6 +11,7 @@ import psycopg2
 import psycopg2.extensions
 
 from src.local_cloud.redshift.refusals import raised_by_server
+from src.local_cloud.redshift.sql.expanding import looking_up
 from src.local_cloud.redshift.statements import dispatch
 from src.sql import scanning
 from src.sql.files import read_all
@@ -143,13 +144,19 @@ class RedshiftCursor(psycopg2.extensions.cursor):
         """Send a statement to PostgreSQL as it is."""
         super().execute(statement, arguments)
 
+    def columns_of(self, query: str) -> list[str]:
+        """Return the names of the columns of one of PostgreSQL's queries."""
+        self.execute_postgres(f"SELECT * FROM ({query}) AS redshift_query LIMIT 0")
+        return [column.name for column in self.description]
+
     def execute(self, query: Any, vars: Any = None) -> None:
         """Execute Redshift statements; refuses by name what is not emulated."""
         text = self.mogrify(query, _escaped(vars)).decode()
         with raised_by_server(self.execute_postgres):
             found = scanning.split(text)
             for statement in found:
-                dispatch.run(statement, self)
+                with looking_up(self.columns_of):
+                    dispatch.run(statement, self)
         if not found:
             self.execute_postgres("")
 

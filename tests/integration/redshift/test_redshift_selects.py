@@ -85,12 +85,45 @@ def test_an_identity_may_begin_with_0(run):
     assert run("SELECT id, a FROM selects.zero ORDER BY 1") == [(0, 7), (1, 8)]
 
 
-@conforms("Queries and changes", "SELECT * EXCLUDE", "r_EXCLUDE_list", refused=True)
-@pytest.mark.parametrize("query", ["SELECT * EXCLUDE x FROM selects.t",
-                                   "SELECT *, 1 AS z EXCLUDE (x, y) FROM selects.t"])  # fmt: skip
-def test_exclude_is_refused_by_name(run, query):
-    with pytest.raises(psycopg2.errors.FeatureNotSupported, match="EXCLUDE"):
-        run(query)
+_PRICES = "SELECT 1 AS q, 'a' AS n, 5 AS p UNION ALL SELECT 2, 'b', 7 UNION ALL SELECT NULL, 'a', 9"
+
+
+@conforms("Queries and changes", "EXCLUDE, PIVOT and UNPIVOT", "r_EXCLUDE_list, "
+          "r_FROM_clause-pivot-unpivot-examples", cases="query",
+          partly="one PIVOT for a relation")  # fmt: skip
+@pytest.mark.parametrize(
+    ("query", "names", "rows"),
+    [
+        ("SELECT * EXCLUDE x FROM selects.t WHERE x = 1", "y total v", [(2, 100, "a")]),
+        ("SELECT *, 1 AS z EXCLUDE (x, z) FROM selects.t WHERE x = 1", "y total v", [(2, 100, "a")]),
+        ("SELECT a.x, b.* EXCLUDE (y) FROM selects.t a JOIN selects.t b ON a.x = b.x "
+         "WHERE a.x = 1", "x x total v", [(1, 1, 100, "a")]),
+        ("WITH c AS (SELECT * EXCLUDE (v, total) FROM selects.t), d AS (SELECT * EXCLUDE x FROM c) "
+         "SELECT * FROM d WHERE y = 2", "y", [(2,)]),
+        (f"SELECT * FROM ({_PRICES}) PIVOT (AVG(p) FOR n IN ('a', 'b')) ORDER BY q",
+         "q a b", [(1, 5, None), (2, None, 7), (None, 9, None)]),
+        (f"SELECT * FROM (SELECT q, n FROM ({_PRICES})) PIVOT (COUNT(*) AS count FOR q IN "
+         "(1 AS one, 2, NULL AS none)) ORDER BY n", "n one_count 2_count none_count",
+         [("a", 1, 0, 1), ("b", 0, 1, 0)]),
+        (f"WITH w AS ({_PRICES}) SELECT * FROM w UNPIVOT (value FOR name IN (q AS first, p)) "
+         "ORDER BY 3", "n name value",
+         [("a", "first", 1), ("b", "first", 2), ("a", "p", 5), ("b", "p", 7), ("a", "p", 9)]),
+        (f"SELECT * EXCLUDE n FROM ({_PRICES}) UNPIVOT INCLUDE NULLS (v FOR k IN (q)) AS u "
+         "ORDER BY p", "p k v", [(5, "q", 1), (7, "q", 2), (9, "q", None)]),
+    ],
+)  # fmt: skip
+def test_columns_by_name(cloud, run, query, names, rows):
+    assert run(query) == rows
+    with cloud.connect_redshift() as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        assert [column.name for column in cursor.description] == names.split()
+    connection.close()
+
+
+@conforms("Queries and changes", "EXCLUDE of a name that is not there", "r_EXCLUDE_list")
+def test_an_excluded_name_exists(run):
+    with pytest.raises(psycopg2.errors.UndefinedColumn):
+        run("SELECT * EXCLUDE nope FROM selects.t")
 
 
 @conforms(

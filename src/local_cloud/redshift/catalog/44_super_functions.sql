@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION redshift_local.attribute(value json, name text) RETUR
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE WHEN value ->> name IS NOT NULL THEN value -> name END $$;
 
--- A name in quotes keeps its case where the session says so.
+-- A name in quotes keeps its case where the session asks for it.
 CREATE OR REPLACE FUNCTION redshift_local.quoted_attribute(value json, name text) RETURNS super
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE AS $$
 BEGIN

@@ -53,6 +53,8 @@ class CopyRunner:
     def _run(self) -> None:
         command = self._command
         columns = self._target_columns()
+        if command.json == "noshred" and [c.type for c in columns] != ["super"]:
+            raise Refusal("COPY with noshred requires a table with a single SUPER column")
         files = source_files(command, self._connection.s3)
         log = self._begin_load()
         log.files = files

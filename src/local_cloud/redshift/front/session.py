@@ -22,6 +22,7 @@ from src.local_cloud.redshift.connection import RedshiftConnection
 from src.local_cloud.redshift.front import messages
 from src.local_cloud.redshift.front.messages import Channel, Message
 from src.local_cloud.redshift.refusals import raised_by_server
+from src.local_cloud.redshift.sql.expanding import looking_up
 from src.local_cloud.redshift.statements import dispatch
 from src.sql import scanning
 from src.sql.refusal import SYNTAX, Refusal
@@ -184,9 +185,19 @@ class Session:
         if run is not None:
             self._run(_Prepared(statement, run))
             return True
-        translated = dispatch.postgres_text(statement, self._connection.is_serverless)
+        translated = self._translated(statement)
         self._server.send(Message(b"Q", messages.text(translated)))
         return self._relay_to_ready()
+
+    def _translated(self, statement: Statement) -> str:
+        with looking_up(self._columns_of):
+            return dispatch.postgres_text(statement, self._connection.is_serverless)
+
+    def _columns_of(self, query: str) -> list[str]:
+        self._drain()
+        with self._connection.cursor() as cursor:
+            names: list[str] = cursor.columns_of(query)
+            return names
 
     def _relay_to_ready(self) -> bool:
         is_good = True
@@ -255,7 +266,7 @@ class Session:
             if run is not None:
                 self._prepared[name] = _Prepared(found[0], run)
             else:
-                text = dispatch.postgres_text(found[0], self._connection.is_serverless)
+                text = self._translated(found[0])
         return Message(b"P", messages.text(name) + messages.text(text) + rest)
 
     def _drain(self) -> None:
@@ -284,7 +295,8 @@ class Session:
         del self._connection.notices[:]
         with self._connection.cursor() as cursor:
             try:
-                prepared.run(prepared.statement, cursor)
+                with looking_up(cursor.columns_of):
+                    prepared.run(prepared.statement, cursor)
                 rows = cursor.rowcount
             finally:
                 self._pass_notices(prepared.statement.leading_word)

@@ -18,7 +18,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 from sqlglot.parsers.redshift import RedshiftParser
 from sqlglot.tokenizer_core import TokenType
 
-from src.local_cloud.redshift.sql import substitutes, super_values
+from src.local_cloud.redshift.sql import expanding, substitutes, super_values
 from src.local_cloud.redshift.sql.portability import (
     CATALOG_ATTRIBUTES,
     CATALOG_FUNCTIONS,
@@ -109,7 +109,7 @@ def translate(statement: Statement | str) -> str:
     """Return the PostgreSQL text of a Redshift query, DML or simple DDL statement."""
     if isinstance(statement, str):
         statement = scanning.read(statement)
-    if len(statement.code) <= _CACHED_LENGTH:
+    if len(statement.code) <= _CACHED_LENGTH and not expanding.depends_on_columns(statement):
         return _cached_translation(statement)
     return _translation(statement)
 
@@ -219,6 +219,7 @@ def _is_catalog(tree: Any) -> bool:
 
 def check(tree: exp.Expression) -> exp.Expression:
     """Refuse functions, types, clauses and relations that Redshift lacks or this layer does."""
+    tree = expanding.expand(tree, lambda query: render(check(query)))
     tree = super_values.resolve(tree)
     allowed, refused, types = _ALLOWED, POSTGRES_ONLY, TYPES
     if _is_catalog(tree):

@@ -15,9 +15,6 @@ _COLUMNS, _ALIASES = "redshift_columns", "redshift_aliases"  # names of the subq
 def rewrite_selects(tree: exp.Expression) -> None:
     """Resolve lateral aliases and GROUP BY ALL in every SELECT of a statement."""
     for select in list(tree.find_all(exp.Select)):
-        star = any(isinstance(p, exp.Star) and p.args.get("except_") for p in select.expressions)
-        if star or select.args.get("exclude"):
-            raise Refusal.not_emulated("SELECT ... EXCLUDE")
         _group_by_all(select)
         _resolve_aliases(select)
 

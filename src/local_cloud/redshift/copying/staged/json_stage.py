@@ -16,7 +16,6 @@ from src.local_cloud.redshift.copying.staged.documents import lower_keys, read_d
 from src.local_cloud.redshift.copying.staged.jsonpaths import NO_ARRAY, read_paths
 from src.local_cloud.redshift.copying.staged.records import RAW_BYTES, as_copy_lines
 from src.local_cloud.redshift.copying.staged.stage_tables import LINES, STAGE, parts
-from src.sql.refusal import Refusal
 
 NO_OBJECT = "Invalid input line."
 
@@ -43,8 +42,6 @@ class JsonStage:
         self._is_document = "doc IS JSON OBJECT"
         if self._paths is not None:
             self._is_document = "(doc IS JSON OBJECT OR doc IS JSON ARRAY)"
-        if command.json == "noshred" and [c.type for c in columns] != ["super"]:
-            raise Refusal("COPY with noshred requires a table with a single SUPER column")
         cursor.execute_postgres(
             f"CREATE TEMP TABLE {LINES} "
             "(doc_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, line bigint, doc text)"

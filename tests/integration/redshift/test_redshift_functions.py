@@ -221,8 +221,7 @@ def test_a_query(run, query, answer):
 )
 @pytest.mark.parametrize(
     "query",
-    ["LAG(s) IGNORE NULLS OVER (ORDER BY n)", "LAST_VALUE(s IGNORE NULLS) OVER (ORDER BY n)",
-     "NTH_VALUE(s, 1) IGNORE NULLS OVER (ORDER BY n)",
+    ["LAG(s, 1, 'x') IGNORE NULLS OVER (ORDER BY n)",
      "LISTAGG(DISTINCT s, ',') WITHIN GROUP (ORDER BY s) OVER (PARTITION BY g)",
      "REGEXP_SUBSTR(s, 'a', 1, 1, 'p')"],
 )  # fmt: skip

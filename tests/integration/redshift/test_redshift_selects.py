@@ -95,7 +95,8 @@ _PRICES = "SELECT 1 AS q, 'a' AS n, 5 AS p UNION ALL SELECT 2, 'b', 7 UNION ALL 
     ("query", "names", "rows"),
     [
         ("SELECT * EXCLUDE x FROM selects.t WHERE x = 1", "y total v", [(2, 100, "a")]),
-        ("SELECT *, 1 AS z EXCLUDE (x, z) FROM selects.t WHERE x = 1", "y total v", [(2, 100, "a")]),
+        ("SELECT *, 1 AS z EXCLUDE (x, z) FROM selects.t WHERE x = 1",
+         "y total v", [(2, 100, "a")]),
         ("SELECT a.x, b.* EXCLUDE (y) FROM selects.t a JOIN selects.t b ON a.x = b.x "
          "WHERE a.x = 1", "x x total v", [(1, 1, 100, "a")]),
         ("WITH c AS (SELECT * EXCLUDE (v, total) FROM selects.t), d AS (SELECT * EXCLUDE x FROM c) "

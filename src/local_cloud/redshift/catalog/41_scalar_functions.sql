@@ -165,3 +165,10 @@ DECLARE
 BEGIN
     RETURN given[floor(place)] + (given[ceil(place)] - given[floor(place)]) * (place - floor(place));
 END $$;
+
+-- The same of the windows that pass over NULLs.
+CREATE OR REPLACE FUNCTION redshift_local.nth(given anyarray, place integer) RETURNS anyelement
+    LANGUAGE sql IMMUTABLE AS $$ SELECT (array_remove(given, NULL))[place] $$;
+CREATE OR REPLACE FUNCTION redshift_local.nth_last(given anyarray, place integer) RETURNS anyelement
+    LANGUAGE sql IMMUTABLE AS $$
+    SELECT (array_remove(given, NULL))[cardinality(array_remove(given, NULL)) + 1 - place] $$;

@@ -191,3 +191,5 @@ CREATE OR REPLACE FUNCTION redshift_local.scale(value super) RETURNS integer
     LANGUAGE sql IMMUTABLE AS 'SELECT 0';
 CREATE OR REPLACE FUNCTION redshift_local.avg(average super, sample super, digits integer)
     RETURNS super LANGUAGE sql IMMUTABLE AS 'SELECT average';
+CREATE OR REPLACE FUNCTION redshift_local.quotient(dividend super, divisor super, digits integer)
+    RETURNS super LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT dividend / divisor';

@@ -50,6 +50,13 @@ def _distinct_list(parts: list[Any], separator: Any, order: Any) -> exp.Expressi
 def _window(node: Any) -> Any:
     """RATIO_TO_REPORT(x) OVER w is x / SUM(x) OVER w; AVG and ordered aggregates OVER w."""
     called = node.this
+    if isinstance(called, exp.RespectNulls):
+        return _with_this(node, called.this)
+    if isinstance(called, exp.IgnoreNulls):
+        found = _present_values(node, called.this)
+        is_column = isinstance(node.parent, exp.Select) and node.arg_key == "expressions"
+        name = called.this.sql_name().lower()
+        return exp.alias_(found, name, quoted=True) if is_column else found
     order = called.expression if isinstance(called, exp.WithinGroup) else None
     aggregate = called.this if isinstance(called, exp.WithinGroup) else called
     if isinstance(aggregate, exp.GroupConcat):
@@ -71,6 +78,27 @@ def _window(node: Any) -> Any:
     total = _with_this(node, exp.Sum(this=value.copy()))
     divisor = exp.Nullif(this=total, expression=exp.Literal.number(0))
     return exp.Div(this=exp.cast(value, "double"), expression=divisor)
+
+
+def _present_values(node: Any, called: Any) -> exp.Expression:
+    """What a window function finds when it passes over NULLs: they leave the array of its frame."""
+    value, count = called.this, called.args.get("offset") or exp.Literal.number(1)
+    frame: exp.Expression | None = None
+    if isinstance(called, (exp.Lag, exp.Lead)):
+        if called.args.get("default") is not None:
+            raise Refusal.not_emulated("IGNORE NULLS with a default")
+        is_lag = isinstance(called, exp.Lag)
+        ends = {"start": "UNBOUNDED", "end": "1"} if is_lag else {"start": "1", "end": "UNBOUNDED"}
+        side = "PRECEDING" if is_lag else "FOLLOWING"
+        frame = exp.WindowSpec(kind="ROWS", start_side=side, end_side=side, **ends)
+    elif not isinstance(called, (exp.FirstValue, exp.LastValue, exp.NthValue)):
+        raise Refusal.not_emulated("IGNORE NULLS of this function")
+    values = _with_this(node, call("ARRAY_AGG", value))
+    if frame is not None:
+        values.set("spec", frame)
+    if isinstance(called, (exp.Lag, exp.LastValue)):
+        return call("redshift_local.nth_last", values, exp.cast(count, "int"))
+    return call("redshift_local.nth", values, exp.cast(count, "int"))
 
 
 def _listagg_window(node: Any, aggregate: Any, order: Any) -> exp.Expression:

@@ -169,7 +169,9 @@ def _unpivot(pivot: Any, source: exp.Expression, names: list[str]) -> exp.Select
     ]  # fmt: skip
     label = field.this.name.lower()
     place = exp.column("redshift_place", table="redshift_places")
-    numbered = [exp.select(exp.alias_(exp.Literal.number(n), "redshift_place")) for n in range(len(pairs))]
+    numbered = [
+        exp.select(exp.alias_(exp.Literal.number(n), "redshift_place")) for n in range(len(pairs))
+    ]
     union: Any = numbered[0]
     for part in numbered[1:]:
         union = union.union(part, distinct=False)

@@ -72,6 +72,9 @@ _AS_THEY_STAND = frozenset(
 )
 
 
+_PREFIXES: dict[str, Any] = {"@": exp.Abs, "|/": exp.Sqrt, "||/": exp.Cbrt}
+
+
 class _Dialect(Redshift):
     """Redshift as sqlglot reads it, less what it would change on the way."""
 
@@ -89,6 +92,23 @@ class _Dialect(Redshift):
             if self._match(TokenType.UNPIVOT):
                 return self.expression(exp.Pivot(this=self._parse_table(), unpivot=True))
             return self._parse_path() or super()._parse_table(*args, **options)
+
+        def _parse_bitwise(self) -> Any:
+            """Read # as well, which is no operator to sqlglot: names of tables begin with it."""
+            found = super()._parse_bitwise()
+            while self._curr and self._curr.text == "#":
+                self._advance()
+                later = super()._parse_bitwise()
+                found = self.expression(exp.BitwiseXor(this=found, expression=later))
+            return found
+
+        def _parse_unary(self) -> Any:
+            """Read what stands before a whole sum: @ is no parameter here, but ABS."""
+            sign = _PREFIXES.get(self._curr.text) if self._curr else None
+            if sign is None:
+                return super()._parse_unary()
+            self._advance()
+            return self.expression(sign(this=exp.Paren(this=self._parse_term())))
 
         def _parse_path(self) -> Any:
             at, tokens = self._index, self._tokens

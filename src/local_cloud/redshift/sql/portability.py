@@ -21,7 +21,7 @@ FUNCTIONS = frozenset(
         "logical_or", "lower",  "ltrim", "max", "md5", "median", "min", "mod",
         "months_between", "not", "nth_value", "ntile", "nullif", "nvl2", "octet_length",
         "or", "pad", "percent_rank", "percentile_cont", "percentile_disc", "approx_quantile",
-        "grouping", "session_user", "date", "pg_backend_pid",
+        "ignore_nulls", "respect_nulls", "grouping", "session_user", "date", "pg_backend_pid",
         "pg_last_copy_count", "pg_last_copy_id", "pg_last_query_id", "pg_last_unload_count",
         "pg_last_unload_id", "pi", "pow", "power", "quantile", "radians", "rand", "random",
         "rank", "ratio_to_report", "regexp_count", "regexp_extract", "regexp_like",
@@ -38,7 +38,7 @@ FUNCTIONS = frozenset(
 SAME_BY_NAME = frozenset(
     [
         "acos", "age", "any_value", "asin", "atan", "atan2", "bit_and", "bit_or", "bpcharcmp",
-        "bttext_pattern_cmp", "cbrt", "charlen", "cosh", "cot", "crc32", "date_cmp",
+        "bttext_pattern_cmp", "cbrt", "charlen", "checksum", "cosh", "cot", "crc32", "date_cmp",
         "date_cmp_timestamp", "date_cmp_timestamptz", "date_part_year", "dexp", "dlog1",
         "dlog10", "fnv_hash", "func_sha1", "interval_cmp", "is_valid_json",
         "is_valid_json_array", "json_array_length", "json_extract_array_element_text",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from sqlglot import exp
+from sqlglot.transforms import eliminate_join_marks
 
 from src.local_cloud.redshift.sql.aggregates import AGGREGATES
 from src.local_cloud.redshift.sql.building import call
+from src.local_cloud.redshift.sql.decimals import rewrite_divisions
 from src.local_cloud.redshift.sql.selecting import rewrite_selects
 from src.local_cloud.redshift.sql.super_values import is_function
 from src.sql.refusal import Refusal
@@ -35,7 +37,10 @@ def rewrite(tree: exp.Expression) -> exp.Expression:
 
     Inner nodes come first: what a change takes over of its node is rewritten already.
     """
+    if any(column.args.get("join_mark") for column in tree.find_all(exp.Column)):
+        tree = cast(exp.Expression, eliminate_join_marks(tree))
     rewrite_selects(tree)
+    rewrite_divisions(tree)
     for node in reversed(list(tree.bfs())):
         change = _CHANGES.get(type(node))
         if change is None:
@@ -131,6 +136,8 @@ def _anonymous(node: Any) -> Any:
     match str(node.this).upper():
         case "ISNULL":
             return _coalesce(exp.Coalesce(this=given[0], expressions=given[1:]))
+        case "CHECKSUM" if len(given) == 1:
+            node.set("expressions", [exp.cast(given[0], "text")])
         case "ADD_MONTHS" if len(given) == 2:
             months = exp.cast(given[1], "int")
             return call("redshift_local.add_months", _timestamp(given[0]), months)

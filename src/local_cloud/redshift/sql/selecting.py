@@ -14,6 +14,12 @@ _COLUMNS, _ALIASES = "redshift_columns", "redshift_aliases"  # names of the subq
 
 def rewrite_selects(tree: exp.Expression) -> None:
     """Resolve lateral aliases and GROUP BY ALL in every SELECT of a statement."""
+    for held in reversed(list(tree.find_all(exp.Subquery))):  # a relation in parentheses
+        if isinstance(held.this, exp.Table) and not held.this.args.get("joins"):
+            inner = held.this
+            if held.args.get("alias") is not None:
+                inner.set("alias", held.args["alias"])
+            held.replace(inner)
     for select in list(tree.find_all(exp.Select)):
         _group_by_all(select)
         _resolve_aliases(select)
@@ -40,6 +46,10 @@ def _resolve_aliases(select: exp.Select) -> None:
     for projection in select.expressions:
         name = projection.alias.lower() if isinstance(projection, exp.Alias) else ""
         is_column = name and any(c.name.lower() == name for c in projection.find_all(exp.Column))
+        for held in projection.find_all(exp.Paren):
+            if isinstance(held.this, exp.Alias):  # (1 AS one) + 1
+                aliases[held.this.alias.lower()] = held.this.this.copy()
+                held.set("this", held.this.this)
         _replace(projection, aliases, scope)
         if is_column:
             aliases.pop(name, None)

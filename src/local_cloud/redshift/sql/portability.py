@@ -128,7 +128,7 @@ TYPES = frozenset(
     [
         "VARCHAR", "CHAR", "TEXT", "NVARCHAR", "NCHAR", "BPCHAR", "SMALLINT", "INT", "BIGINT",
         "DECIMAL", "FLOAT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL",
-        "TIMESTAMPNTZ", "TIME", "TIMETZ", "SUPER", "VARBINARY",
+        "TIMESTAMPNTZ", "TIME", "TIMETZ", "DATETIME", "SUPER", "VARBINARY",
     ]
 )  # fmt: skip
 # Types of the leader node: a query of system relations alone may have them.

@@ -53,6 +53,8 @@ def _name_columns(then: Any, target: exp.Expression, cursor: Any) -> None:
         return
     values = then.this.expressions[0]  # sqlglot takes VALUES for a function's name
     cursor.execute_postgres(_COLUMNS, (target.sql("postgres"),))
+    if not cursor.rowcount:
+        cursor.execute_postgres(f"SELECT * FROM {target.sql('postgres')} LIMIT 0")  # its error
     names = [exp.column(row[0], quoted=True) for row in cursor.fetchall()]
     then.set("expression", exp.Tuple(expressions=values.expressions))
     then.set("this", exp.Tuple(expressions=names))

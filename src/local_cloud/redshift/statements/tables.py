@@ -40,7 +40,7 @@ _KEPT_CONSTRAINTS = (
 
 def create_table(statement: Statement, cursor: Any) -> None:
     """Create a table as Redshift would; keys and attributes go to the side catalog."""
-    plain, recorded = take_attributes(statement)
+    plain, recorded = take_attributes(_without_local(statement))
     tree = parsing.check(parsing.parse(plain))
     if not isinstance(tree, exp.Create):
         raise Refusal.not_emulated(statement.code[:60])
@@ -60,6 +60,13 @@ def create_table(statement: Statement, cursor: Any) -> None:
     cursor.execute_postgres(parsing.render(tree))
     _record(target, recorded, cursor, is_new=True)
     declare(target.sql(dialect="postgres"), keys, cursor, is_new=True)
+
+
+def _without_local(statement: Statement) -> Statement:
+    """CREATE LOCAL TEMPORARY TABLE is CREATE TEMPORARY TABLE."""
+    if statement.words(1, 1) != ["LOCAL"]:
+        return statement
+    return Statement((statement.tokens[0], *statement.tokens[2:]))
 
 
 def _column_types(schema: exp.Expression) -> dict[str, str]:

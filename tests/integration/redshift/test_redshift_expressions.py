@@ -1,11 +1,15 @@
 """Operators, divisions and windows of the local Redshift, against what they are defined as."""
 
+import contextlib
 from decimal import ROUND_DOWN, Context, Decimal
 
+import psycopg2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.local_cloud.local_cloud import LocalCloud
+from src.local_cloud.redshift.connection import prepare
 from tests.conformance import conforms
 
 WIDE = Context(prec=120, rounding=ROUND_DOWN)
@@ -31,9 +35,12 @@ def decimals(draw):
     return precision, scale, Decimal(digits).scaleb(-scale)
 
 
-@conforms("Functions", "the scale of +, -, * and / of decimals is the documented formula's "
-          "(random types)", "r_numeric_computations201",
-          partly="PostgreSQL's scale where an aggregate or a subquery's column divides")  # fmt: skip
+@conforms(
+    "Functions",
+    "the scale of +, -, * and / of decimals is the documented formula's (random types)",
+    "r_numeric_computations201",
+    partly="PostgreSQL's scale where an aggregate or a subquery's column divides",
+)
 @given(early=decimals(), late=decimals())
 @settings(max_examples=50, deadline=None)
 def test_scales(run, early, late):
@@ -68,9 +75,15 @@ def test_division(run, expression, text):
 @pytest.mark.parametrize(
     ("expression", "value"),
     [
-        ("@ -5", 5), ("@n - 3", 2), ("5 # 3", 6), ("5 & 3 | 8", 9), ("~ 1", -2), ("1 << 3 >> 1", 4),
-        ("|/ 25 - 9", 4), ("||/ 27", 3), ("2 ^ 3", 8), ("7 % 4", 3), ("'abc' SIMILAR TO '(a|b)%'", True),
+        ("@ -5", 5), ("@n - 3", 2), ("5 # 3", 6), ("5 & 3 | 8", 9), ("~ 1", -2),
+        ("1 << 3 >> 1", 4),
+        ("|/ 25 - 9", 4), ("||/ 27", 3), ("2 ^ 3", 8), ("7 % 4", 3),
+        ("'abc' SIMILAR TO '(a|b)%'", True),
         ("'b' ~ '^[a-c]$'", True), ("(1 AS one) + 1", 2), ("CHECKSUM(n) = CHECKSUM(n)", True),
+        ("NVL(TRY_CAST('x' AS INT), 7) + TRY_CAST('5' AS INT)", 12),
+        ("TRY_CAST('1.555' AS DECIMAL(5, 2))", Decimal("1.56")),
+        ("CURRENT_SETTING('datestyle') = 'ISO, MDY'", True), ("'2024-01-02'::DATETIME::DATE - "
+         "'2024-01-01'::DATE", 1),
     ],
 )  # fmt: skip
 def test_operators(run, expression, value):
@@ -112,3 +125,44 @@ def test_windows_without_nulls(run, expression, values):
 )  # fmt: skip
 def test_relations(run, query, rows):
     assert run(query) == rows
+
+
+@conforms("Tables", "ALTER COLUMN ... ENCODE, ALTER ENCODE AUTO", "r_ALTER_TABLE",
+          partly="checked; everything is stored without compression")  # fmt: skip
+def test_encodings(run):
+    run("ALTER TABLE expressions.t ALTER COLUMN n ENCODE az64, ALTER COLUMN v ENCODE zstd")
+    run("ALTER TABLE expressions.t ALTER ENCODE AUTO")
+    for change in ("v ENCODE az64", "n ENCODE nonsense", "nope ENCODE raw"):
+        with pytest.raises(psycopg2.Error, match="encod|exist"):
+            run(f"ALTER TABLE expressions.t ALTER COLUMN {change}")
+
+
+def test_a_table_is_no_query(run):
+    with pytest.raises(psycopg2.errors.FeatureNotSupported, match="fails on Redshift"):
+        run("CREATE TABLE expressions.u AS (TABLE expressions.t)")
+
+
+def test_merge_into_no_table_names_it(run):
+    with pytest.raises(psycopg2.errors.UndefinedTable, match="nope"):
+        run("MERGE INTO expressions.nope USING expressions.t ON nope.n = t.n WHEN MATCHED THEN "
+            "DELETE WHEN NOT MATCHED THEN INSERT VALUES (t.n)")  # fmt: skip
+
+
+@conforms("Tables", "CREATE LOCAL TEMPORARY TABLE", "r_CREATE_TABLE_NEW")
+def test_local_temporary_tables(run):
+    run("CREATE LOCAL TEMPORARY TABLE passing AS SELECT 1 AS a")
+    assert run("SELECT a FROM passing") == [(1,)]
+
+
+def test_a_warehouse_of_an_earlier_version_is_renewed(tmp_path):
+    """What is made anew finds what an earlier version made, its comparisons among it."""
+    with LocalCloud(tmp_path / ".demo") as cloud:
+        address = cloud._servers._postgres.superuser_address()
+        superuser = psycopg2.connect(**address)
+        with contextlib.closing(superuser), superuser, superuser.cursor() as cursor:
+            cursor.execute("COMMENT ON SCHEMA redshift_local IS 'earlier'")
+        prepare(address, "demo")
+        client = cloud.connect_redshift()
+        with contextlib.closing(client), client.cursor() as cursor:
+            cursor.execute("SELECT JSON_PARSE('1') = 1, 'a'::VARCHAR = 'a '")
+            assert cursor.fetchall() == [(True, True)]

@@ -172,3 +172,11 @@ CREATE OR REPLACE FUNCTION redshift_local.nth(given anyarray, place integer) RET
 CREATE OR REPLACE FUNCTION redshift_local.nth_last(given anyarray, place integer) RETURNS anyelement
     LANGUAGE sql IMMUTABLE AS $$
     SELECT (array_remove(given, NULL))[cardinality(array_remove(given, NULL)) + 1 - place] $$;
+
+-- TRY_CAST: `sample` is a NULL of the type.
+CREATE OR REPLACE FUNCTION redshift_local.try_cast(value text, sample anyelement)
+    RETURNS anyelement LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF pg_input_is_valid(value, pg_typeof(sample)::text) THEN RETURN value; END IF;
+    RETURN NULL;
+END $$;

@@ -138,6 +138,8 @@ def _anonymous(node: Any) -> Any:
             return _coalesce(exp.Coalesce(this=given[0], expressions=given[1:]))
         case "CHECKSUM" if len(given) == 1:
             node.set("expressions", [exp.cast(given[0], "text")])
+        case "CURRENT_SETTING" if len(given) == 1:
+            return call("redshift_local.current_setting", *given)
         case "ADD_MONTHS" if len(given) == 2:
             months = exp.cast(given[1], "int")
             return call("redshift_local.add_months", _timestamp(given[0]), months)
@@ -256,6 +258,19 @@ def _cast(node: Any) -> Any:
     return call("redshift_local.cut", exp.Cast(this=node.this, to=_type(to)), length[0].this)
 
 
+def _try_cast(node: Any) -> Any:
+    """TRY_CAST is NULL where the text is no value of the type."""
+    text = exp.cast(node.this, "text")
+    sample = exp.Cast(this=exp.null(), to=node.to.copy())
+    return exp.Cast(this=call("redshift_local.try_cast", text, sample), to=node.to)
+
+
+def _collation(node: Any) -> Any:
+    if isinstance(node.expression, exp.Literal):
+        raise Refusal.not_emulated("function collate()")
+    return node
+
+
 def _type(node: Any) -> Any:
     if node.this != exp.DataType.Type.VARBINARY:
         return node
@@ -300,5 +315,8 @@ _CHANGES: dict[type, Callable[[Any], Any]] = {
     exp.Date: _whole(lambda n: exp.cast(n.this, "date"), "this"),
     exp.Add: _added,
     exp.Cast: _cast,
+    exp.TryCast: _try_cast,
+    exp.Collate: _collation,
+    exp.CurrentUserId: lambda _: call("redshift_local.current_user_id"),
     exp.Identifier: _temporary,
 }

@@ -8,9 +8,10 @@ from sqlglot import exp
 
 from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.sql.relations import check_target
-from src.local_cloud.redshift.statements.table_attributes import check_columns
+from src.local_cloud.redshift.statements.table_attributes import check_columns, check_encoding
+from src.sql.reading import TokenReader
 from src.sql.refusal import SYNTAX, Refusal
-from src.sql.scanning import Statement
+from src.sql.scanning import Statement, quoted_name
 
 _SORT, _DIST = ["sortkey", "interleaved sortkey"], ["diststyle", "distkey"]
 _COLUMN = """
@@ -29,6 +30,9 @@ def alter_attribute(statement: Statement, cursor: Any) -> bool:
     """
     if "ALTER" not in statement.words(1):
         return False
+    if "ENCODE" in statement.words():
+        _alter_encodings(TokenReader(statement), cursor)
+        return True
     tree = parsing.parse(statement)
     actions = tree.args.get("actions") or []
     if not isinstance(tree, exp.Alter) or len(actions) != 1:
@@ -44,6 +48,38 @@ def alter_attribute(statement: Statement, cursor: Any) -> bool:
     else:
         return False
     return True
+
+
+def _alter_encodings(words: TokenReader, cursor: Any) -> None:
+    """Check and note ALTER TABLE t ALTER ENCODE AUTO | ALTER COLUMN c ENCODE e, ...; all is raw."""
+    words.next()
+    words.expect("TABLE")
+    parts = [words.identifier()]
+    while words.take("."):
+        parts.append(words.identifier())
+    name = ".".join(quoted_name(part) for part in parts)
+    check_target(parts[-2] if len(parts) > 1 else "", parts[-1])
+    cursor.execute_postgres(
+        "SELECT attname, upper(format_type(atttypid, NULL)) FROM pg_attribute "
+        "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped", (name,)
+    )  # fmt: skip
+    columns = dict(cursor.fetchall())
+    is_more = True
+    while is_more:
+        words.expect("ALTER")
+        if words.take("ENCODE"):
+            words.expect("AUTO")
+        else:
+            words.take("COLUMN")
+            column = words.identifier()
+            words.expect("ENCODE")
+            encoding = words.next().lower()
+            if column not in columns:
+                raise Refusal(f'column "{column}" does not exist', "42703")
+            check_encoding(encoding, columns[column].replace("CHARACTER VARYING", "VARCHAR"))
+        is_more = words.take(",")
+    if not words.is_at_end:
+        words.syntax(words.next())
 
 
 def _sort_key(action: exp.Expression) -> list[tuple[str, str]]:

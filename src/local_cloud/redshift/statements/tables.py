@@ -40,6 +40,9 @@ _KEPT_CONSTRAINTS = (
 
 def create_table(statement: Statement, cursor: Any) -> None:
     """Create a table as Redshift would; keys and attributes go to the side catalog."""
+    words = [word for word in statement.words() if word != "("]
+    if "AS" in words and words[words.index("AS") + 1 :][:1] == ["TABLE"]:
+        raise Refusal.fails_on_redshift("CREATE TABLE AS TABLE")
     plain, recorded = take_attributes(_without_local(statement))
     tree = parsing.check(parsing.parse(plain))
     if not isinstance(tree, exp.Create):

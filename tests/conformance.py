@@ -18,8 +18,8 @@ TABLE_HEAD = ["| behaviour | status | source | tests in |", "| --- | --- | --- |
 CELL = 220  # characters of a table's cell
 AREAS = (
     "COPY: what loads", "COPY: what fails", "COPY: sources and options", "UNLOAD", "System views",
-    "Tables", "Queries and changes", "Functions", "SUPER and VARBYTE", "Sessions and transactions", "Any client",
-    "AWS's tutorials",
+    "Tables", "Queries and changes", "Functions", "SUPER and VARBYTE",
+    "Sessions and transactions", "Any client", "AWS's tutorials",
 )  # fmt: skip
 
 

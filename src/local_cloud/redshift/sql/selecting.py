@@ -9,6 +9,13 @@ from sqlglot import exp
 
 from src.sql.refusal import Refusal
 
+_RENAMED: dict[type, str] = {
+    exp.GroupConcat: "listagg",
+    exp.Median: "median",
+    exp.TsOrDsAdd: "date_add",
+    exp.TsOrDsDiff: "date_diff",
+}
+_RENAMED_CALLS = ("JSON_EXTRACT_PATH_TEXT", "RATIO_TO_REPORT")
 _COLUMNS, _ALIASES = "redshift_columns", "redshift_aliases"  # names of the subqueries
 
 
@@ -23,6 +30,19 @@ def rewrite_selects(tree: exp.Expression) -> None:
     for select in list(tree.find_all(exp.Select)):
         _group_by_all(select)
         _resolve_aliases(select)
+        for projection in list(select.expressions):
+            name = _column_name(projection)
+            if name:
+                projection.replace(exp.alias_(projection.copy(), name, quoted=True))
+
+
+def _column_name(node: Any) -> str:
+    """Return the name of a function's column where the call becomes another one's."""
+    while isinstance(node, (exp.Window, exp.WithinGroup)):
+        node = node.this
+    if isinstance(node, exp.Anonymous):
+        return str(node.this).lower() if str(node.this).upper() in _RENAMED_CALLS else ""
+    return _RENAMED.get(type(node), "")
 
 
 def _group_by_all(select: exp.Select) -> None:

@@ -243,3 +243,9 @@ def test_nested_parquet(table):
     table.run(f"COPY whole FROM '{source}' {role} FORMAT JSON 'noshred'")
     assert table.run("SELECT d FROM whole ORDER BY d.a") == [('{"a":1}',), ('{"b":[2]}',)]
     table.connection.rollback()
+
+
+@pytest.mark.parametrize("table", ["(c SUPER SORTKEY)", "(c SUPER) DISTKEY (c)"])
+def test_a_super_is_no_key(run, table):
+    with pytest.raises(psycopg2.errors.SyntaxError, match="super cannot be"):
+        run(f"CREATE TABLE supers.k {table}")

@@ -32,6 +32,12 @@ def check_attributes(recorded: Recorded, columns: dict[str, str]) -> None:
         raise Refusal(f"cannot specify DISTKEY with DISTSTYLE {style}", SYNTAX)
     if columns:
         check_columns(recorded, set(columns))
+    for kind, declaration in recorded:
+        names = declaration.partition("(")[2].rstrip(") ").split(",")
+        if kind.endswith(("sortkey", "distkey")) and any(
+            columns.get(name.strip().strip('"').lower()) == "SUPER" for name in names
+        ):
+            raise Refusal(f"a column of type super cannot be a {kind}", SYNTAX)
 
 
 def check_columns(recorded: Recorded, columns: set[str]) -> None:

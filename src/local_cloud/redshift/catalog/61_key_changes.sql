@@ -6,9 +6,5 @@ CREATE OR REPLACE FUNCTION redshift_local.forget_keys(named oid, kinds text[])
        AND r.rolname = session_user
 $$;
 
--- The settings that SHOW shows, as a function.
-CREATE OR REPLACE FUNCTION redshift_local.current_setting(named text) RETURNS text
-    LANGUAGE sql STABLE AS $$
-    SELECT setting FROM redshift_local.settings() AS s WHERE s.name = lower(named) $$;
 CREATE OR REPLACE FUNCTION redshift_local.current_user_id() RETURNS integer
     LANGUAGE sql STABLE AS $$ SELECT usesysid::integer FROM pg_user WHERE usename = current_user $$;

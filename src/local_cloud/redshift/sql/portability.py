@@ -31,7 +31,7 @@ FUNCTIONS = frozenset(
         "substring", "sum", "tan", "timestamp_add", "timestamp_diff", "timestamp_trunc",
         "to_char", "to_date", "to_hex", "to_number", "to_timestamp", "translate", "trim",
         "trunc", "try_cast", "ts_or_ds_add", "ts_or_ds_diff", "ts_or_ds_to_date", "upper",
-        "current_setting", "current_user_id", "localtimestamp",
+        "current_user_id", "localtimestamp",
         "values", "variance", "variance_pop", "xor",
     ]
 )  # fmt: skip

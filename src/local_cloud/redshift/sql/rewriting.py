@@ -138,8 +138,6 @@ def _anonymous(node: Any) -> Any:
             return _coalesce(exp.Coalesce(this=given[0], expressions=given[1:]))
         case "CHECKSUM" if len(given) == 1:
             node.set("expressions", [exp.cast(given[0], "text")])
-        case "CURRENT_SETTING" if len(given) == 1:
-            return call("redshift_local.current_setting", *given)
         case "ADD_MONTHS" if len(given) == 2:
             months = exp.cast(given[1], "int")
             return call("redshift_local.add_months", _timestamp(given[0]), months)

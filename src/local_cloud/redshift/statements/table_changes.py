@@ -9,9 +9,10 @@ from sqlglot import exp
 from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.sql.relations import check_target
 from src.local_cloud.redshift.statements.table_attributes import check_columns, check_encoding
+from src.sql.quoting import qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import SYNTAX, Refusal
-from src.sql.scanning import Statement, quoted_name
+from src.sql.scanning import Statement
 
 _SORT, _DIST = ["sortkey", "interleaved sortkey"], ["diststyle", "distkey"]
 _COLUMN = """
@@ -57,7 +58,7 @@ def _alter_encodings(words: TokenReader, cursor: Any) -> None:
     parts = [words.identifier()]
     while words.take("."):
         parts.append(words.identifier())
-    name = ".".join(quoted_name(part) for part in parts)
+    name = qualified(*parts)
     check_target(parts[-2] if len(parts) > 1 else "", parts[-1])
     cursor.execute_postgres(
         "SELECT attname, upper(format_type(atttypid, NULL)) FROM pg_attribute "

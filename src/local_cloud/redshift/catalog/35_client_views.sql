@@ -76,24 +76,6 @@ CREATE VIEW pg_catalog.pg_attribute_info AS SELECT * FROM redshift_local.pg_attr
 
 CREATE VIEW pg_catalog.pg_proc_info AS SELECT oid AS prooid, * FROM redshift_local.pg_proc;
 
-CREATE VIEW pg_catalog.svv_relation_privileges AS SELECT nspname::text AS namespace_name,
-    relname::text AS relation_name, privilege_type::text, grantee::int AS identity_id,
-    coalesce(pg_get_userbyid(nullif(grantee, 0))::text, 'public') AS identity_name,
-    CASE grantee WHEN 0 THEN 'public' ELSE 'user' END::text AS identity_type,
-    is_grantable AS admin_option
-    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-    CROSS JOIN aclexplode(coalesce(relacl, acldefault('r', relowner)))
-    WHERE relkind IN ('r', 'v', 'm') AND nspname !~ '^pg_'
-      AND nspname NOT IN ('information_schema', 'redshift_local');
-
-CREATE VIEW pg_catalog.svv_schema_privileges AS SELECT nspname::text AS namespace_name,
-    privilege_type::text, grantee::int AS identity_id,
-    coalesce(pg_get_userbyid(nullif(grantee, 0))::text, 'public') AS identity_name,
-    CASE grantee WHEN 0 THEN 'public' ELSE 'user' END::text AS identity_type,
-    is_grantable AS admin_option
-    FROM pg_namespace CROSS JOIN aclexplode(coalesce(nspacl, acldefault('n', nspowner)))
-    WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'redshift_local');
-
 -- What the local warehouse has none of (no external data, no materialized views), or keeps no
 -- record of (its queries): Redshift's columns, and no row.
 DO $$

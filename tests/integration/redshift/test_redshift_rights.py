@@ -123,8 +123,8 @@ def test_grant_option_default_privileges_and_what_is_shown(cloud, admin, ann):
     question = "SELECT has_table_privilege('{}', 'rights.later', 'select')"
     assert [asked(admin, question.format(name)) for name in NAMES] == [[(True,)], [(False,)]]
     asked(admin, "GRANT INSERT ON rights.t TO GROUP rights_readers")
-    found = asked(admin, "SELECT identity_name, identity_type FROM svv_relation_privileges WHERE "
-                  "relation_name = 't' AND namespace_name = 'rights' AND identity_type <> 'user'")  # fmt: skip
+    shown = "SELECT identity_name, identity_type FROM svv_relation_privileges"
+    found = asked(admin, f"{shown} WHERE namespace_name = 'rights' AND identity_type <> 'user'")
     assert found == [("rights_readers", "group")]
     asked(admin, "GRANT ROLE rights_role TO rights_ann WITH ADMIN OPTION")
     asked(ann, "GRANT ROLE rights_role TO rights_bob")
@@ -134,9 +134,9 @@ def test_grant_option_default_privileges_and_what_is_shown(cloud, admin, ann):
     assert asked(admin, "SELECT groname FROM pg_group WHERE groname LIKE 'rights%'") == [
         ("rights_readers",)
     ]
-    for view in ("svv_roles", "svv_role_grants", "svv_database_privileges", "svv_column_privileges",
-                 "svv_function_privileges", "svv_default_privileges", "svv_schema_privileges"):  # fmt: skip
-        asked(ann, f"SELECT * FROM {view}")
+    for view in ("roles", "role_grants", "database_privileges", "column_privileges",
+                 "function_privileges", "default_privileges", "schema_privileges"):  # fmt: skip
+        asked(ann, f"SELECT * FROM svv_{view}")
 
 
 ATTACKS = [
@@ -185,7 +185,8 @@ def test_a_user_without_rights_gets_nowhere(admin, ann):
 
 OF_ADMINISTRATOR = ["CREATE USER rdsdb PASSWORD DISABLE", "CREATE USER pg_x PASSWORD DISABLE",
     "CREATE USER redshift_local_x PASSWORD DISABLE", "CREATE USER demo PASSWORD DISABLE",
-    "CREATE USER eve", "CREATE USER eve PASSWORD 'short1A'", "CREATE USER eve PASSWORD 'nodigitsAA'",
+    "CREATE USER eve", "CREATE USER eve PASSWORD 'short1A'",
+    "CREATE USER eve PASSWORD 'nodigitsAA'",
     "CREATE USER eve PASSWORD 'Quote''1234'", f"CREATE USER eve CREATEUSER PASSWORD '{PASSWORD}'",
     "ALTER USER rdsdb PASSWORD 'Secret-123x'", "DROP USER demo", "DROP USER rdsdb",
     "DROP ROLE pg_monitor", "GRANT ROLE pg_monitor TO rights_ann",

@@ -27,6 +27,7 @@ from src.local_cloud.redshift.front.messages import (
 from src.local_cloud.redshift.front.session import FrontConnection, Session
 from src.local_cloud.redshift.front.startup import startup_settings
 from src.local_cloud.redshift.refusals import raised_by_server
+from src.local_cloud.redshift.sql import user_functions
 from src.local_cloud.redshift.statements.identity import NAMES, reported_parameters
 from src.local_cloud.redshift.statements.session_settings import (
     set_setting,
@@ -165,6 +166,7 @@ class Front:
                 ]
                 for setting in connection.start_settings:
                     cursor.execute_postgres(setting)
+                user_functions.learn(cursor)
         except psycopg2.Error:
             connection.close()
             raise

@@ -9,10 +9,21 @@ from src.local_cloud.redshift.copying.copy_command import parse_copy
 from src.local_cloud.redshift.copying.copy_runner import CopyRunner
 from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.sql.relations import check_target, deny_provisioned_views
+from src.local_cloud.redshift.statements.definitions.functions import (
+    change_functions,
+    is_of_functions,
+)
 from src.local_cloud.redshift.statements.definitions.grants import (
     change_default_privileges,
     change_grants,
     is_of_default_privileges,
+)
+from src.local_cloud.redshift.statements.definitions.materialized import (
+    append,
+    create_materialized,
+    is_append,
+    is_materialized,
+    refresh,
 )
 from src.local_cloud.redshift.statements.definitions.principals import (
     change_principals,
@@ -67,6 +78,12 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
     word = statement.leading_word
     if is_of_principals(statement):
         return change_principals
+    if is_materialized(statement):
+        return create_materialized
+    if is_append(statement):
+        return append
+    if is_of_functions(statement):
+        return change_functions
     if word == "CREATE" and not parsing.creates_table(statement):
         return create_late_view if is_late(statement) else None
     if word == "ALTER" and (is_of_owner(statement) or is_of_default_privileges(statement)):
@@ -97,6 +114,10 @@ def tag(statement: Statement) -> str:
     word = statement.leading_word
     if is_of_principals(statement):
         return " ".join(statement.words(0, 2))
+    if is_of_functions(statement):
+        return f"{word} FUNCTION"
+    if is_materialized(statement) or word == "REFRESH":
+        return f"{word} MATERIALIZED VIEW"
     if word == "CREATE":
         return "CREATE VIEW" if is_late(statement) else "CREATE TABLE"
     return {"TRUNCATE": "TRUNCATE TABLE", "ALTER": "ALTER TABLE"}.get(word, word)
@@ -135,6 +156,7 @@ _RUNNERS: dict[str, Callable[[Statement, Any], None]] = {
     "ALTER": alter_table,
     "GRANT": change_grants,
     "REVOKE": change_grants,
+    "REFRESH": refresh,
     "MERGE": merge,
     "VACUUM": vacuum,
     "ANALYZE": analyze,

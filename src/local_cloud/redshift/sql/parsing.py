@@ -270,7 +270,7 @@ def _check_function(node: exp.Func, allowed: frozenset[str], refused: frozenset[
 def _is_of_client(node: exp.Func) -> bool:
     """Tell whether a call names a function that a client made, also by its schema."""
     around = node.parent
-    if isinstance(around, exp.Dot) and around.expression is node:
-        if around.this.name.lower() in SYSTEM_SCHEMAS:
-            return False
+    schema = around.this if isinstance(around, exp.Dot) and around.expression is node else None
+    if isinstance(schema, exp.Expression) and schema.name.lower() in SYSTEM_SCHEMAS:
+        return False
     return isinstance(node, exp.Anonymous) and node.name.lower() in user_functions.KNOWN

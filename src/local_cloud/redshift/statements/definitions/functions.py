@@ -13,9 +13,10 @@ from src.local_cloud.redshift.sql.relations import check_target, relations
 from src.local_cloud.redshift.statements.definitions.grants import routine_types
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
 from src.sql import scanning
+from src.sql.quoting import postgres_literal, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import SYNTAX, Refusal
-from src.sql.scanning import Statement, quoted_name
+from src.sql.scanning import Statement
 
 _VOLATILITIES = ("VOLATILE", "STABLE", "IMMUTABLE")
 
@@ -40,7 +41,7 @@ def change_functions(statement: Statement, cursor: Any) -> None:
     if len(parts) > 2:
         raise Refusal.not_emulated("the name of a database before a function's")
     check_target(parts[0] if len(parts) > 1 else "", parts[-1])
-    name = ".".join(quoted_name(part) for part in parts)
+    name = qualified(*parts)
     types = ", ".join(_type(text) for text in routine_types(words))
     if not is_new:
         words.take_any("CASCADE", "RESTRICT")
@@ -57,10 +58,9 @@ def change_functions(statement: Statement, cursor: Any) -> None:
     if language != "sql":
         raise Refusal.not_emulated(f"CREATE FUNCTION ... LANGUAGE {language}")
     cursor.execute_postgres("SELECT redshift_local.check_function_name(%s)", (parts[-1],))
-    quoted = _body(body).replace("\\", "\\\\").replace("'", "''")
     cursor.execute_postgres(
         f"CREATE{' OR REPLACE' if replaces else ''} FUNCTION {name}({types}) RETURNS {returned} "
-        f"LANGUAGE sql {volatility} AS E'{quoted}'"
+        f"LANGUAGE sql {volatility} AS {postgres_literal(_body(body))}"
     )
     user_functions.KNOWN.add(parts[-1])
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from src.local_cloud.redshift.sql.relations import check_target
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
+from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
-from src.sql.scanning import Statement, quoted_name
+from src.sql.scanning import Statement
 
 _PRIVILEGES = {
     "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES", "TRIGGER", "TRUNCATE"),
@@ -168,7 +169,7 @@ def _relations(words: TokenReader) -> str:
     while True:
         parts = name_parts(words)
         check_target(parts[-2] if len(parts) > 1 else "", parts[-1])
-        found.append(".".join(quoted_name(part) for part in parts))
+        found.append(qualified(*parts))
         if not words.take(","):
             return ", ".join(found)
 
@@ -179,7 +180,7 @@ def _routines(words: TokenReader) -> str:
         parts = name_parts(words)
         check_target(parts[-2] if len(parts) > 1 else "", parts[-1])
         types = routine_types(words)
-        found.append(f"{'.'.join(quoted_name(part) for part in parts)}({', '.join(types)})")
+        found.append(f"{qualified(*parts)}({', '.join(types)})")
         if not words.take(","):
             return ", ".join(found)
 
@@ -206,7 +207,7 @@ def _schemas(words: TokenReader) -> str:
     names = _names(words)
     for name in names:
         check_target(name, "")
-    return ", ".join(quoted_name(name) for name in names)
+    return ", ".join(identifier(name) for name in names)
 
 
 def _names(words: TokenReader) -> list[str]:
@@ -217,7 +218,7 @@ def _names(words: TokenReader) -> list[str]:
 
 
 def _identifiers(words: TokenReader) -> str:
-    return ", ".join(quoted_name(name) for name in _names(words))
+    return ", ".join(identifier(name) for name in _names(words))
 
 
 def _grantees(words: TokenReader) -> tuple[str, bool]:
@@ -228,7 +229,7 @@ def _grantees(words: TokenReader) -> tuple[str, bool]:
             found.append("PUBLIC")
         else:
             is_user = not words.take_any("GROUP", "ROLE")
-            found.append(quoted_name(words.identifier()))
+            found.append(identifier(words.identifier()))
             if words.take("WITH"):
                 words.expect("GRANT")
                 words.expect("OPTION")

@@ -8,9 +8,10 @@ from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.sql.relations import check_target
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
 from src.local_cloud.redshift.statements.table_attributes import take_attributes
+from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import SYNTAX, Refusal
-from src.sql.scanning import Statement, quoted_name
+from src.sql.scanning import Statement
 
 
 def is_materialized(statement: Statement) -> bool:
@@ -30,9 +31,9 @@ def create_materialized(statement: Statement, cursor: Any) -> None:
     name = _target(head)
     columns = ""
     if head.take("("):
-        names = [quoted_name(head.identifier())]
+        names = [identifier(head.identifier())]
         while head.take(","):
-            names.append(quoted_name(head.identifier()))
+            names.append(identifier(head.identifier()))
         head.expect(")")
         columns = f" ({', '.join(names)})"
     at_end(head)
@@ -107,7 +108,7 @@ def append(statement: Statement, cursor: Any) -> None:
     for name in shared:
         if here[name] != there[name]:
             raise Refusal(f'column "{name}" has different types in the two tables')
-    listed = ", ".join(quoted_name(name) for name in shared)
+    listed = ", ".join(identifier(name) for name in shared)
     cursor.execute_postgres(
         f"WITH moved AS (DELETE FROM {source} RETURNING {listed}) INSERT INTO {target} ({listed}) "
         f"OVERRIDING SYSTEM VALUE SELECT {listed} FROM moved"
@@ -125,4 +126,4 @@ def _target(words: TokenReader) -> str:
 
 def _checked(parts: list[str]) -> str:
     check_target(parts[-2] if len(parts) > 1 else "", parts[-1])
-    return ".".join(quoted_name(part) for part in parts)
+    return qualified(*parts)

@@ -24,11 +24,14 @@ _FOREIGN = """
 SELECT format('ALTER SCHEMA %%I OWNER TO %%I', nspname, %(owner)s::text) FROM pg_namespace
  WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'redshift_local')
    AND nspowner <> %(owner)s::regrole
+   AND nspowner NOT IN (SELECT oid FROM redshift_local.principals)
 UNION ALL
 SELECT format('ALTER TABLE %%I.%%I OWNER TO %%I', nspname, relname, %(owner)s::text)
   FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
  WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'redshift_local')
-   AND relowner <> %(owner)s::regrole AND relkind IN ('r', 'p', 'v', 'm', 'S')
+   AND relowner <> %(owner)s::regrole
+   AND relowner NOT IN (SELECT oid FROM redshift_local.principals)
+   AND relkind IN ('r', 'p', 'v', 'm', 'S')
    AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid
                    AND deptype IN ('a', 'i'))
 """

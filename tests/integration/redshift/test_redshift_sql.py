@@ -116,7 +116,7 @@ def test_changes(run, connection):
         ("ROLLBACK TO SAVEPOINT x", "SAVEPOINT works on PostgreSQL"),
         ("SELECT PG_SLEEP(1)", "works on PostgreSQL, fails on Redshift"),
         ("SELECT SOUNDEX('x')", "is not emulated"),
-        ("GRANT SELECT ON sqltest.t TO PUBLIC", "is not emulated"),
+        ("GRANT ALTER ON sqltest.t TO PUBLIC", "is not emulated"),
     ],
 )
 def test_what_is_refused_by_name(run, connection, statement, words):

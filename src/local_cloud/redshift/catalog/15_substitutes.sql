@@ -72,6 +72,10 @@ SELECT redshift_local.substitute('pg_attribute', '{"atttypmod":
     redshift_local.key_position(x.attrelid, 'sortkey$', x.attname) AS attsortkeyord,
     0::smallint AS attencodingtype, false AS attispreloaded$$);
 
+-- This layer's own schema is none of the clients'.
+SELECT redshift_local.substitute('pg_namespace', '{}', '',
+    $$(SELECT * FROM pg_catalog.pg_namespace WHERE nspname <> 'redshift_local') AS x$$);
+
 SELECT redshift_local.substitute('pg_attrdef', '{}', ', pg_get_expr(x.adbin, x.adrelid) AS adsrc');
 
 SELECT redshift_local.substitute('pg_proc', '{}', $$,

@@ -76,25 +76,7 @@ CREATE VIEW pg_catalog.pg_attribute_info AS SELECT * FROM redshift_local.pg_attr
 
 CREATE VIEW pg_catalog.pg_proc_info AS SELECT oid AS prooid, * FROM redshift_local.pg_proc;
 
-CREATE VIEW pg_catalog.svv_relation_privileges AS SELECT nspname::text AS namespace_name,
-    relname::text AS relation_name, privilege_type::text, grantee::int AS identity_id,
-    coalesce(pg_get_userbyid(nullif(grantee, 0))::text, 'public') AS identity_name,
-    CASE grantee WHEN 0 THEN 'public' ELSE 'user' END::text AS identity_type,
-    is_grantable AS admin_option
-    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-    CROSS JOIN aclexplode(coalesce(relacl, acldefault('r', relowner)))
-    WHERE relkind IN ('r', 'v', 'm') AND nspname !~ '^pg_'
-      AND nspname NOT IN ('information_schema', 'redshift_local');
-
-CREATE VIEW pg_catalog.svv_schema_privileges AS SELECT nspname::text AS namespace_name,
-    privilege_type::text, grantee::int AS identity_id,
-    coalesce(pg_get_userbyid(nullif(grantee, 0))::text, 'public') AS identity_name,
-    CASE grantee WHEN 0 THEN 'public' ELSE 'user' END::text AS identity_type,
-    is_grantable AS admin_option
-    FROM pg_namespace CROSS JOIN aclexplode(coalesce(nspacl, acldefault('n', nspowner)))
-    WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'redshift_local');
-
--- What the local warehouse has none of (no external data, no materialized views), or keeps no
+-- What the local warehouse has none of (no external data), or keeps no
 -- record of (its queries): Redshift's columns, and no row.
 DO $$
 DECLARE
@@ -116,11 +98,6 @@ BEGIN
         source_database varchar(128), consumer_database varchar(128), share_type varchar(8),
         createdate timestamp, is_publicaccessible boolean, share_acl varchar(256),
         producer_account varchar(16), producer_namespace varchar(64), managed_by varchar(64)'],
-    ['stv_mv_info', 'db_name char(128), schema char(128), name char(128), updated_upto_xid bigint,
-        is_stale char(1), owner_user_name char(128), state int, autorewrite char(1),
-        autorefresh char(1)'],
-    ['svv_mv_info', 'database_name char(128), schema_name char(128), user_name char(128),
-        name char(128), is_stale char(1), state int, autorewrite char(1), autorefresh char(1)'],
     ['stv_recents', 'userid int, status char(20), starttime timestamp, duration int,
         user_name char(50), db_name char(50), query char(600), pid int'],
     ['stv_inflight', 'userid int, slice int, query int, label char(320), xid bigint, pid int,

@@ -27,6 +27,7 @@ from src.local_cloud.redshift.front.messages import (
 from src.local_cloud.redshift.front.session import FrontConnection, Session
 from src.local_cloud.redshift.front.startup import startup_settings
 from src.local_cloud.redshift.refusals import raised_by_server
+from src.local_cloud.redshift.sql import user_functions
 from src.local_cloud.redshift.statements.identity import NAMES, reported_parameters
 from src.local_cloud.redshift.statements.session_settings import (
     set_setting,
@@ -97,31 +98,33 @@ class Front:
             client.send(messages.error("FATAL", "0A000", "only protocol 3 is spoken here"))
             return
         wanted = messages.startup_parameters(body)
-        if self._is_allowed(client, wanted):
+        password = self._allowed_password(client, wanted)
+        if password:
             client.limit_time(None)
-            self._serve(client, wanted)
+            self._serve(client, wanted, password)
 
-    def _is_allowed(self, client: Channel, wanted: Mapping[str, str]) -> bool:
+    def _allowed_password(self, client: Channel, wanted: Mapping[str, str]) -> str:
+        """Return the client's password; that of a user whom a client made the server checks."""
         client.send(messages.authentication(3))
         answer = client.read(MAX_BEFORE_AUTHENTICATION)
         given = answer.body.partition(b"\x00")[0]
-        good = answer.kind == b"p" and hmac.compare_digest(
-            given, self._address["password"].encode()
-        )
-        user = wanted.get("user", "")
-        if not good or user != self._address["user"]:
-            text = f"password authentication failed for user {shown(user)}"
-            client.send(messages.error("FATAL", "28P01", text))
-            return False
-        return True
+        is_right = hmac.compare_digest(given, self._address["password"].encode())
+        is_own = wanted.get("user", "") == self._address["user"]
+        if answer.kind != b"p" or not given or (is_own and not is_right):
+            client.send(_wrong_password(wanted))
+            return ""
+        return given.decode()
 
-    def _serve(self, client: Channel, wanted: Mapping[str, str]) -> None:
+    def _serve(self, client: Channel, wanted: Mapping[str, str], password: str) -> None:
         try:
-            connection = self._connect(wanted)
+            connection = self._connect(wanted, password)
         except Refusal as refusal:
             client.send(messages.error("FATAL", refusal.code, refusal.message))
             return
         except psycopg2.Error as error:
+            if "password authentication failed" in str(error):
+                client.send(_wrong_password(wanted))
+                return
             code = error.pgcode or getattr(error, "sqlstate", None) or "08006"
             client.send(messages.error("FATAL", code, _without_address(error)))
             return
@@ -141,14 +144,18 @@ class Front:
             session.close()
             connection.close()
 
-    def _connect(self, wanted: Mapping[str, str]) -> FrontConnection:
+    def _connect(self, wanted: Mapping[str, str], password: str) -> FrontConnection:
         from src.local_cloud.redshift.connection import RedshiftCursor
 
         settings = startup_settings(wanted)
-        address = {**self._address, "dbname": wanted.get("database") or self._address["dbname"]}
+        address = {**self._address, "dbname": wanted.get("database") or self._address["dbname"],
+                   "user": wanted.get("user", ""), "password": password}  # fmt: skip
         connection: FrontConnection = psycopg2.connect(
             **address, connection_factory=FrontConnection, cursor_factory=RedshiftCursor
         )
+        if connection.get_parameter_status("is_superuser") == "on":  # no client is one
+            connection.close()
+            raise psycopg2.OperationalError("password authentication failed")
         connection.autocommit = True
         connection.address = self._address
         connection.s3 = self._shared_s3()
@@ -159,6 +166,7 @@ class Front:
                 ]
                 for setting in connection.start_settings:
                     cursor.execute_postgres(setting)
+                user_functions.learn(cursor)
         except psycopg2.Error:
             connection.close()
             raise
@@ -174,6 +182,11 @@ class Front:
         connection, right = self._sessions.get(pid, (None, b""))
         if connection is not None and hmac.compare_digest(secret, right):
             connection.cancel()
+
+
+def _wrong_password(wanted: Mapping[str, str]) -> Message:
+    text = f"password authentication failed for user {shown(wanted.get('user', ''))}"
+    return messages.error("FATAL", "28P01", text)
 
 
 def _without_address(error: psycopg2.Error) -> str:

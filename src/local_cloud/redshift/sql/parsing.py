@@ -18,7 +18,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 from sqlglot.parsers.redshift import RedshiftParser
 from sqlglot.tokenizer_core import TokenType
 
-from src.local_cloud.redshift.sql import expanding, substitutes, super_values
+from src.local_cloud.redshift.sql import expanding, substitutes, super_values, user_functions
 from src.local_cloud.redshift.sql.portability import (
     CATALOG_ATTRIBUTES,
     CATALOG_FUNCTIONS,
@@ -30,6 +30,7 @@ from src.local_cloud.redshift.sql.portability import (
     POSTGRES_ONLY,
     POSTGRES_WORDS,
     SAME_BY_NAME,
+    SYSTEM_SCHEMAS,
     TYPES,
 )
 from src.local_cloud.redshift.sql.refused_clauses import check_clause
@@ -307,5 +308,14 @@ def _check_function(node: exp.Func, allowed: frozenset[str], refused: frozenset[
             name = f"{schema}.{name}"
     if name in refused:
         raise Refusal.fails_on_redshift(f"function {name}()")
-    if name not in allowed:
+    if name not in allowed and not _is_of_client(node):
         raise Refusal.not_emulated(f"function {name}()")
+
+
+def _is_of_client(node: exp.Func) -> bool:
+    """Tell whether a call names a function that a client made, also by its schema."""
+    around = node.parent
+    schema = around.this if isinstance(around, exp.Dot) and around.expression is node else None
+    if isinstance(schema, exp.Expression) and schema.name.lower() in SYSTEM_SCHEMAS:
+        return False
+    return isinstance(node, exp.Anonymous) and node.name.lower() in user_functions.KNOWN

@@ -17,7 +17,8 @@ from src.sql.scanning import Statement
 _OWN = "redshift_local"
 _VIEWS = {
     "pg_catalog": frozenset(
-        ["pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_proc"]
+        ["pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_group", "pg_namespace",
+         "pg_proc"]
     ),
     "information_schema": frozenset(
         ["columns", "constraint_column_usage", "key_column_usage", "referential_constraints",

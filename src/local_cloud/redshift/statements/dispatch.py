@@ -9,6 +9,26 @@ from src.local_cloud.redshift.copying.copy_command import parse_copy
 from src.local_cloud.redshift.copying.copy_runner import CopyRunner
 from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.sql.relations import check_target, deny_provisioned_views
+from src.local_cloud.redshift.statements.definitions.functions import (
+    change_functions,
+    is_of_functions,
+)
+from src.local_cloud.redshift.statements.definitions.grants import (
+    change_default_privileges,
+    change_grants,
+    is_of_default_privileges,
+)
+from src.local_cloud.redshift.statements.definitions.materialized import (
+    append,
+    create_materialized,
+    is_append,
+    is_materialized,
+    refresh,
+)
+from src.local_cloud.redshift.statements.definitions.principals import (
+    change_principals,
+    is_of_principals,
+)
 from src.local_cloud.redshift.statements.maintenance import analyze, vacuum
 from src.local_cloud.redshift.statements.merge import merge
 from src.local_cloud.redshift.statements.objects import (
@@ -56,9 +76,17 @@ def run(statement: Statement, cursor: Any) -> None:
 def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
     """Return what runs a statement that is more than one of PostgreSQL's, or None."""
     word = statement.leading_word
+    if is_of_principals(statement):
+        return change_principals
+    if is_materialized(statement):
+        return create_materialized
+    if is_append(statement):
+        return append
+    if is_of_functions(statement):
+        return change_functions
     if word == "CREATE" and not parsing.creates_table(statement):
         return create_late_view if is_late(statement) else None
-    if word == "ALTER" and is_of_owner(statement):
+    if word == "ALTER" and (is_of_owner(statement) or is_of_default_privileges(statement)):
         return None
     if word == "RESET" and statement.words(1) == ["ALL"]:
         return _reset_all
@@ -84,6 +112,12 @@ def postgres_text(statement: Statement, serverless: bool = False) -> str:
 def tag(statement: Statement) -> str:
     """Return the command tag of a statement that is more than one of PostgreSQL's."""
     word = statement.leading_word
+    if is_of_principals(statement):
+        return " ".join(statement.words(0, 2))
+    if is_of_functions(statement):
+        return f"{word} FUNCTION"
+    if is_materialized(statement) or word == "REFRESH":
+        return f"{word} MATERIALIZED VIEW"
     if word == "CREATE":
         return "CREATE VIEW" if is_late(statement) else "CREATE TABLE"
     return {"TRUNCATE": "TRUNCATE TABLE", "ALTER": "ALTER TABLE"}.get(word, word)
@@ -120,6 +154,9 @@ _RUNNERS: dict[str, Callable[[Statement, Any], None]] = {
     "TRUNCATE": _truncate,
     "CREATE": create_table,
     "ALTER": alter_table,
+    "GRANT": change_grants,
+    "REVOKE": change_grants,
+    "REFRESH": refresh,
     "MERGE": merge,
     "VACUUM": vacuum,
     "ANALYZE": analyze,
@@ -136,6 +173,8 @@ def _create(statement: Statement) -> str:
 def _alter(statement: Statement) -> str:
     if is_of_owner(statement):
         return give_owner(statement)
+    if is_of_default_privileges(statement):
+        return change_default_privileges(statement)
     raise _syntax(statement)
 
 

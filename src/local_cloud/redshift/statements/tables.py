@@ -57,6 +57,7 @@ def create_table(statement: Statement, cursor: Any) -> None:
     check_attributes(recorded, columns)
     if isinstance(schema, exp.Schema):
         recorded += _take_columns(schema, _identities_by_default(plain), keys)
+        _refuse_nulls(schema, keys)
     for like in tree.find_all(exp.LikeProperty):
         # Byte-length constraints are part of the type in Redshift: LIKE keeps them.
         like.append("expressions", exp.Property(this="INCLUDING", value=exp.var("CONSTRAINTS")))
@@ -70,6 +71,16 @@ def _without_local(statement: Statement) -> Statement:
     if statement.words(1, 1) != ["LOCAL"]:
         return statement
     return Statement((statement.tokens[0], *statement.tokens[2:]))
+
+
+def _refuse_nulls(schema: exp.Schema, keys: list[DeclaredKey]) -> None:
+    """The columns of a primary key are NOT NULL, which alone of a key is enforced."""
+    named = {name for key in keys if key.type == "p" for name in key.columns}
+    for item in schema.expressions:
+        if isinstance(item, exp.ColumnDef) and item.name.lower() in named:
+            given = item.args.get("constraints") or []
+            if not any(isinstance(c.kind, exp.NotNullColumnConstraint) for c in given):
+                item.append("constraints", exp.ColumnConstraint(kind=exp.NotNullColumnConstraint()))
 
 
 def _column_types(schema: exp.Expression) -> dict[str, str]:

@@ -1,0 +1,129 @@
+"""Materialized views: PostgreSQL's, computed anew at each REFRESH; ALTER TABLE ... APPEND."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from src.local_cloud.redshift.sql import parsing
+from src.local_cloud.redshift.sql.relations import check_target
+from src.local_cloud.redshift.statements.objects import at_end, name_parts
+from src.local_cloud.redshift.statements.table_attributes import take_attributes
+from src.sql.quoting import identifier, qualified
+from src.sql.reading import TokenReader
+from src.sql.refusal import SYNTAX, Refusal
+from src.sql.scanning import Statement
+
+
+def is_materialized(statement: Statement) -> bool:
+    """Tell whether CREATE makes a materialized view."""
+    return statement.words(0, 3) == ["CREATE", "MATERIALIZED", "VIEW"]
+
+
+def create_materialized(statement: Statement, cursor: Any) -> None:
+    """CREATE MATERIALIZED VIEW name [BACKUP] [DIST, SORT] [AUTO REFRESH YES | NO] AS query."""
+    shorter, is_automatic = _without_auto_refresh(statement)
+    plain, _ = take_attributes(shorter)
+    words = plain.words()
+    if "AS" not in words:
+        raise Refusal('syntax error at or near "end of statement"', SYNTAX)
+    start = words.index("AS")
+    head = TokenReader(plain.since(3, start))
+    name = _target(head)
+    columns = ""
+    if head.take("("):
+        names = [identifier(head.identifier())]
+        while head.take(","):
+            names.append(identifier(head.identifier()))
+        head.expect(")")
+        columns = f" ({', '.join(names)})"
+    at_end(head)
+    query = plain.since(start + 1)
+    if query.leading_word not in ("SELECT", "WITH", "("):
+        raise Refusal("syntax error: a materialized view has a query", SYNTAX)
+    cursor.execute_postgres(
+        f"CREATE MATERIALIZED VIEW {name}{columns} AS {parsing.translate(query)}"
+    )
+    cursor.execute_postgres(
+        "SELECT redshift_local.declare_keys(to_regclass(%s), %s, %s, true)",
+        (name, ["autorefresh"], ["t" if is_automatic else "f"]),
+    )
+
+
+def _without_auto_refresh(statement: Statement) -> tuple[Statement, bool]:
+    words = statement.words()
+    end = words.index("AS") if "AS" in words else len(words)
+    for at in range(end - 2):
+        if words[at : at + 2] == ["AUTO", "REFRESH"] and words[at + 2] in ("YES", "NO"):
+            kept = statement.tokens[:at] + statement.tokens[at + 3 :]
+            return Statement(kept), words[at + 2] == "YES"
+    return statement, False
+
+
+def refresh(statement: Statement, cursor: Any) -> None:
+    """REFRESH MATERIALIZED VIEW name [RESTRICT | CASCADE]."""
+    words = TokenReader(statement)
+    for word in ("REFRESH", "MATERIALIZED", "VIEW"):
+        words.expect(word)
+    parts = name_parts(words)
+    name = _checked(parts)
+    words.take("RESTRICT")
+    if words.take("CASCADE"):
+        raise Refusal.not_emulated("REFRESH MATERIALIZED VIEW ... CASCADE")
+    at_end(words)
+    cursor.execute_postgres("SELECT clock_timestamp()::timestamp")
+    (started,) = cursor.fetchone()
+    cursor.execute_postgres(f"REFRESH MATERIALIZED VIEW {name}")
+    cursor.execute_postgres(
+        "SELECT redshift_local.note_refresh(to_regclass(%s), %s)", (name, started)
+    )
+    text = f"Materialized view {parts[-1]} was recomputed successfully."
+    cursor.execute_postgres("SELECT redshift_local.info(%s)", (text,))
+
+
+def is_append(statement: Statement) -> bool:
+    """Tell whether ALTER TABLE moves another table's rows."""
+    words = statement.words()
+    return words[:2] == ["ALTER", "TABLE"] and "APPEND" in words[3:6]
+
+
+def append(statement: Statement, cursor: Any) -> None:
+    """ALTER TABLE target APPEND FROM source [IGNOREEXTRA | FILLTARGET]: the rows change tables."""
+    words = TokenReader(statement)
+    words.expect("ALTER")
+    words.expect("TABLE")
+    target = _target(words)
+    words.expect("APPEND")
+    words.expect("FROM")
+    source = _target(words)
+    ignores, fills = words.take("IGNOREEXTRA"), words.take("FILLTARGET")
+    at_end(words)
+    if cursor.connection.is_in_transaction:
+        raise Refusal("ALTER TABLE APPEND cannot run inside a transaction block", "25001")
+    here, there = _columns(target, cursor), _columns(source, cursor)
+    if not ignores and set(there) - set(here):
+        raise Refusal("The source table has columns that the target table lacks: use IGNOREEXTRA")
+    if not fills and set(here) - set(there):
+        raise Refusal("The target table has columns that the source table lacks: use FILLTARGET")
+    shared = [name for name in here if name in there]
+    for name in shared:
+        if here[name] != there[name]:
+            raise Refusal(f'column "{name}" has different types in the two tables')
+    listed = ", ".join(identifier(name) for name in shared)
+    cursor.execute_postgres(
+        f"WITH moved AS (DELETE FROM {source} RETURNING {listed}) INSERT INTO {target} ({listed}) "
+        f"OVERRIDING SYSTEM VALUE SELECT {listed} FROM moved"
+    )
+
+
+def _columns(table: str, cursor: Any) -> dict[str, tuple[int, int | None]]:
+    cursor.execute_postgres(f"SELECT * FROM {table} LIMIT 0")
+    return {column.name: (column.type_code, column.internal_size) for column in cursor.description}
+
+
+def _target(words: TokenReader) -> str:
+    return _checked(name_parts(words))
+
+
+def _checked(parts: list[str]) -> str:
+    check_target(parts[-2] if len(parts) > 1 else "", parts[-1])
+    return qualified(*parts)

@@ -194,6 +194,12 @@ def notice(severity: str, message: str) -> Message:
     return Message(b"N", _fields(S=severity, V=severity, C="00000", M=message))
 
 
+def sqlstate(error: Message) -> str:
+    """Return the SQLSTATE of an ErrorResponse."""
+    fields = (field for field in error.body.split(b"\x00") if field[:1] == b"C")
+    return next(fields, b"C")[1:].decode()
+
+
 def _fields(**values: Any) -> bytes:
     named = (name.encode() + text(str(value)) for name, value in values.items() if value)
     return b"".join(named) + b"\x00"

@@ -18,13 +18,14 @@ from typing import Any
 import psycopg2
 
 from src.local_cloud.redshift.front import messages
+from src.local_cloud.redshift.front.front_connection import FrontConnection
 from src.local_cloud.redshift.front.messages import (
     MAX_BEFORE_AUTHENTICATION,
     Channel,
     ClosedError,
     Message,
 )
-from src.local_cloud.redshift.front.session import FrontConnection, Session
+from src.local_cloud.redshift.front.session import Session
 from src.local_cloud.redshift.front.startup import startup_settings
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.statements.identity import NAMES, reported_parameters

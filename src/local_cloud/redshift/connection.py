@@ -111,6 +111,8 @@ class RedshiftConnection(psycopg2.extensions.connection):
 
     def log(self, table: str, rows: list[tuple[Any, ...]]) -> None:
         """Write rows of a system table, in a transaction of their own."""
+        if not rows:
+            return
         marks = ", ".join(["%s"] * len(rows[0]))
         entry = f"(ROW({marks})::redshift_local.{table})"
         with self._beside().cursor() as cursor:

@@ -8,6 +8,7 @@ and the syntax tree decide; nothing is looked for in the text.
 from __future__ import annotations
 
 import logging
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -53,6 +54,8 @@ _BEFORE_KIND = frozenset(["OR", "REPLACE", "LOCAL", "GLOBAL", "TEMP", "TEMPORARY
 _LONGEST = {"VARCHAR": 65_535, "NVARCHAR": 65_535, "TEXT": 65_535, "CHAR": 4_096, "NCHAR": 4_096,
             "BPCHAR": 4_096}  # fmt: skip
 _CACHED_LENGTH = 4_096  # a statement that is longer is hardly sent twice, and its tree is large
+# A bracket takes twenty of Python's frames: some 200 of them within each other are read.
+_FRAMES = 5_000
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # it warns of what is refused
 
 
@@ -98,6 +101,7 @@ def _cached_translation(statement: Statement) -> str:
 
 
 def _translation(statement: Statement) -> str:
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
     found = _catalog_query(statement)
     if found is not None:
         return found

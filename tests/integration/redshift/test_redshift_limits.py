@@ -168,18 +168,19 @@ def test_what_a_vanished_client_has_begun_is_stopped(cloud, bucket, client, work
     table = "redshift_local.load_files" if work == "COPY" else "vanished"
     statement = {"UPDATE": "UPDATE vanished SET a = 1",
                  "COPY": f"COPY vanished FROM 's3://{BUCKET}/vanished/a' {ROLE}"}[work]  # fmt: skip
-    with superuser_of(cloud) as superuser, superuser.cursor() as cursor:
+    with superuser_of(cloud) as holding, superuser_of(cloud) as watching:
+        holder, watcher = holding.cursor(), watching.cursor()
 
         def first(query, *arguments):
-            cursor.execute(query, arguments)
-            return cursor.fetchone()[0]
+            watcher.execute(query, arguments)
+            return watcher.fetchone()[0]
 
-        cursor.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        holder.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         gone = psycopg.connect(**cloud.front_address(), autocommit=True)
         pid = gone.info.backend_pid
         gone.pgconn.send_query(statement.encode())
         wait_until(lambda: first(waits) > 0, "the client's work is under way")
         gone.close()  # no answer was read
         wait_until(lambda: first(lives, pid) == 0, "the client's session ends")
-        cursor.execute("ROLLBACK")
+        holder.execute("ROLLBACK")
     assert value(client, "SELECT count(*) FROM vanished") == 0

@@ -12,7 +12,7 @@ import psycopg2.extensions
 
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.statements import dispatch
-from src.local_cloud.redshift.statements.write_locks import conflict
+from src.local_cloud.redshift.write_locks import conflict
 from src.sql import scanning
 from src.sql.files import read_all
 from src.sql.quoting import postgres_literal

@@ -14,7 +14,7 @@ from src.local_cloud.redshift.copying.field_rules import CopyResult, TargetColum
 from src.local_cloud.redshift.copying.load_log import LoadLog
 from src.local_cloud.redshift.copying.source_objects import SourceFile, source_files
 from src.local_cloud.redshift.refusals import detail_block
-from src.local_cloud.redshift.statements.write_locks import writing
+from src.local_cloud.redshift.write_locks import writing
 from src.sql.quoting import shown
 from src.sql.refusal import INTERNAL, SYNTAX, Refusal
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import psycopg2
 
+from src.local_cloud.redshift import write_locks
 from src.local_cloud.redshift.connection import RedshiftConnection
 from src.local_cloud.redshift.front import messages
 from src.local_cloud.redshift.front.messages import Message
-from src.local_cloud.redshift.statements import write_locks
 
 
 class FrontConnection(RedshiftConnection):

@@ -18,13 +18,14 @@ from typing import Any
 
 import psycopg2
 
+from src.local_cloud.redshift import write_locks
 from src.local_cloud.redshift.front import messages
 from src.local_cloud.redshift.front.front_connection import FrontConnection
 from src.local_cloud.redshift.front.messages import Channel, Message
 from src.local_cloud.redshift.front.writing import Writes
 from src.local_cloud.redshift.refusals import raised_by_server
-from src.local_cloud.redshift.statements import dispatch, write_locks
-from src.local_cloud.redshift.statements.write_locks import written_table
+from src.local_cloud.redshift.statements import dispatch
+from src.local_cloud.redshift.write_locks import written_table
 from src.sql import scanning
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement

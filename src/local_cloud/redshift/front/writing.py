@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from src.local_cloud.redshift import write_locks
 from src.local_cloud.redshift.front.front_connection import FrontConnection
 from src.local_cloud.redshift.front.messages import Channel, Message
-from src.local_cloud.redshift.statements import write_locks
 
 
 class Writes:

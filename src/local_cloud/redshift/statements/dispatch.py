@@ -28,9 +28,9 @@ from src.local_cloud.redshift.statements.session_settings import (
 from src.local_cloud.redshift.statements.show_objects import is_of_objects, show_objects
 from src.local_cloud.redshift.statements.tables import alter_table, create_table
 from src.local_cloud.redshift.statements.views import create_late_view, is_late
-from src.local_cloud.redshift.statements.write_locks import writing, written_table
 from src.local_cloud.redshift.unloading.unload_command import parse_unload
 from src.local_cloud.redshift.unloading.unload_runner import UnloadRunner
+from src.local_cloud.redshift.write_locks import writing, written_table
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
 

@@ -8,7 +8,7 @@ import psycopg2
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql import parsing
-from src.local_cloud.redshift.statements.write_locks import writing, written_table
+from src.local_cloud.redshift.write_locks import writing, written_table
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import psycopg2
 
+from src.sql.quoting import qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import INTERNAL, Refusal
-from src.sql.scanning import Statement, quoted_name
+from src.sql.scanning import Statement
 
 SERIALIZATION = "40001"
 # A client may have the right to insert only: it waits for those that change rows, at least.
@@ -39,12 +40,12 @@ def written_table(statement: Statement, prepared: dict[str, str | None]) -> str 
     words_of.next()
     words_of.take(_WRITES[word])
     try:
-        parts = [quoted_name(words_of.identifier())]
+        parts = [words_of.identifier()]
         while words_of.take("."):
-            parts.append(quoted_name(words_of.identifier()))
+            parts.append(words_of.identifier())
     except Refusal:
         return None  # the statement's own error is the one to show
-    return ".".join(parts[-2:])
+    return qualified(*parts[-2:])
 
 
 def begin(connection: Any, table: str) -> bool:

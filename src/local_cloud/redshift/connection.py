@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg2
 import psycopg2.extensions
@@ -13,6 +13,7 @@ import psycopg2.extensions
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.sql.expanding import looking_up
 from src.local_cloud.redshift.statements import dispatch
+from src.local_cloud.redshift.write_locks import conflict
 from src.sql import scanning
 from src.sql.files import read_all
 from src.sql.quoting import postgres_literal
@@ -96,20 +97,50 @@ class RedshiftConnection(psycopg2.extensions.connection):
     s3: Any = None
     is_serverless = False
     start_settings: Sequence[str] = ()  # the SET statements that a client's start stands for
+    last_written: str | None = None  # the table, for the error of a conflict
     address: dict[str, Any]
     _log_connection: Any = None
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.prepared_writes: dict[str, str | None] = {}  # the tables that PREPARE's names change
+
+    def commit(self) -> None:
+        """Commit; a conflict with another transaction is Redshift's error."""
+        try:
+            super().commit()
+        except psycopg2.errors.SerializationFailure as error:
+            with self.cursor() as cursor:
+                cursor.raise_conflict(error)
+
     def log(self, table: str, rows: list[tuple[Any, ...]]) -> None:
         """Write rows of a system table, in a transaction of their own."""
+        if not rows:
+            return
+        marks = ", ".join(["%s"] * len(rows[0]))
+        entry = f"(ROW({marks})::redshift_local.{table})"
+        with self._beside().cursor() as cursor:
+            for row in rows:
+                cursor.execute(f"SELECT redshift_local.record{entry}", row)
+        if self.is_in_transaction:  # its snapshot would not show them
+            with self.cursor() as own:
+                if table.endswith("sessions"):
+                    own.execute_postgres("SELECT redshift_local.forget_own(%s)", (table,))
+                for row in rows:
+                    own.execute_postgres(f"SELECT redshift_local.record_own{entry}", row)
+
+    def look_up(self, query: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return a row of a query beside the client's transaction."""
+        with self._beside().cursor() as cursor:
+            cursor.execute(query, arguments)
+            row: tuple[Any, ...] = cursor.fetchone()
+        return row
+
+    def _beside(self) -> Any:
         if self._log_connection is None:
             self._log_connection = psycopg2.connect(**self.address)
             self._log_connection.autocommit = True
-        with self._log_connection.cursor() as cursor:
-            for row in rows:
-                marks = ", ".join(["%s"] * len(row))
-                cursor.execute(
-                    f"SELECT redshift_local.record(ROW({marks})::redshift_local.{table})", row
-                )
+        return self._log_connection
 
     def set_client_encoding(self, encoding: str) -> None:
         """Refuse every encoding but UTF-8: the texts of statements are read as that."""
@@ -157,11 +188,22 @@ class RedshiftCursor(psycopg2.extensions.cursor):
         text = self.mogrify(query, _escaped(vars)).decode()
         with raised_by_server(self.execute_postgres):
             found = scanning.split(text)
-            for statement in found:
-                with looking_up(self.columns_of):
-                    dispatch.run(statement, self)
+            try:
+                for statement in found:
+                    with looking_up(self.columns_of):
+                        dispatch.run(statement, self)
+            except psycopg2.errors.SerializationFailure as error:
+                self.raise_conflict(error)
         if not found:
             self.execute_postgres("")
+
+    def raise_conflict(self, error: psycopg2.Error) -> NoReturn:
+        """Raise Redshift's error of a conflict in the place of PostgreSQL's; rolls back."""
+        if self.connection.is_in_transaction:
+            self.execute_postgres("ROLLBACK; BEGIN")
+        with raised_by_server(self.execute_postgres):
+            raise conflict(self.connection)
+        raise error
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         """Execute one statement for each set of arguments."""

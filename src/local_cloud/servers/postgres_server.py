@@ -52,6 +52,7 @@ _OPTIONS = {
     "autovacuum_naptime": "10min",
     "timezone": "UTC",
     "datestyle": "ISO, MDY",
+    "default_transaction_isolation": "repeatable read",  # Redshift's snapshot isolation
     "log_min_messages": "fatal",
     "unix_socket_directories": "",
     "listen_addresses": "127.0.0.1",

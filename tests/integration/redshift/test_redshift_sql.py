@@ -279,7 +279,6 @@ def test_a_syntax_error_has_its_code(run):
     "Sessions and transactions",
     "connections see each other after commit",
     "c_serial_isolation",
-    partly="error 1023 is never raised",
 )
 def test_two_connections_see_each_other_only_after_commit(cloud, run, connection):
     run("INSERT INTO sqltest.t (id) VALUES (3)")

@@ -136,8 +136,8 @@ CREATE VIEW redshift_local.key_column_usage AS SELECT
     CASE WHEN k.contype = 'f' THEN u.n END::int AS position_in_unique_constraint
     FROM redshift_local.constraints k JOIN pg_class c ON c.oid = k.tbl
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN redshift_local.table_constraints t ON t.constraint_schema = n.nspname
-     AND t.table_name = c.relname AND t.constraint_name = k.conname
+    JOIN redshift_local.table_constraints t ON t.constraint_schema::text = n.nspname::text
+     AND t.table_name::text = c.relname::text AND t.constraint_name::text = k.conname::text
     CROSS JOIN unnest(k.columns) WITH ORDINALITY AS u(number, n)
     JOIN pg_attribute a ON a.attrelid = k.tbl AND a.attnum = u.number;
 

@@ -1,8 +1,15 @@
 -- What clients ask about databases, schemas, tables and columns (svv_all_*, svv_redshift_*).
+CREATE OR REPLACE FUNCTION redshift_local.is_serializable(database oid) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT 1 FROM pg_db_role_setting WHERE setdatabase = database AND setrole = 0
+                   AND 'default_transaction_isolation=serializable' = ANY (setconfig))
+$$;
+
 CREATE VIEW pg_catalog.svv_redshift_databases AS SELECT datname::varchar(128) AS database_name,
     datdba::int AS database_owner, 'local'::varchar(32) AS database_type,
     array_to_string(datacl, ',')::varchar(128) AS database_acl, ''::varchar(128) AS database_options,
-    'Snapshot Isolation'::varchar(128) AS database_isolation_level
+    CASE WHEN redshift_local.is_serializable(oid) THEN 'Serializable' ELSE 'Snapshot Isolation' END
+        ::varchar(128) AS database_isolation_level
     FROM pg_database WHERE datname = current_database();
 
 CREATE VIEW pg_catalog.svv_redshift_schemas AS SELECT current_database()::varchar(128) AS database_name,

@@ -1,4 +1,42 @@
 -- Functions of Redshift's own that PostgreSQL lacks, one by one as AWS's pages describe them.
+-- A VARCHAR has at most 65,535 bytes, also one that is not stored.
+CREATE OR REPLACE FUNCTION redshift_local.limited(value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    IF octet_length(value) > 65535 THEN PERFORM redshift_local.too_long('', 65535); END IF;
+    RETURN value;
+END $$;
+
+CREATE OR REPLACE FUNCTION redshift_local.limited_list(value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    IF octet_length(value) <= 65535 THEN RETURN value; END IF;
+    RAISE EXCEPTION USING MESSAGE = 'Result size exceeds LISTAGG limit', ERRCODE = 'XX000',
+        DETAIL = E'\n  error:  Result size exceeds LISTAGG limit\n  code:      8001\n'
+            '  context:   LISTAGG limit: 65535';
+END $$;
+
+CREATE OR REPLACE FUNCTION redshift_local.split_part(value text, separator text, part integer)
+    RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    IF part > 0 THEN RETURN pg_catalog.split_part(value, separator, part); END IF;
+    RAISE EXCEPTION 'field position must be greater than zero' USING ERRCODE = '22023';
+END $$;
+
+-- What DATEDIFF counts between.
+CREATE OR REPLACE FUNCTION redshift_local.moment(value timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE AS 'SELECT value';
+CREATE OR REPLACE FUNCTION redshift_local.moment(value date) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE AS 'SELECT value::timestamp';
+CREATE OR REPLACE FUNCTION redshift_local.moment(value timestamptz) RETURNS timestamp
+    LANGUAGE sql STABLE AS 'SELECT value::timestamp';
+CREATE OR REPLACE FUNCTION redshift_local.moment(value time) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE AS $$ SELECT '2000-01-01'::timestamp + value $$;
+CREATE OR REPLACE FUNCTION redshift_local.moment(value timetz) RETURNS timestamp
+    LANGUAGE sql STABLE AS $$ SELECT ('2000-01-01'::date + value) AT TIME ZONE 'UTC' $$;
+CREATE OR REPLACE FUNCTION redshift_local.moment(value text) RETURNS timestamp
+    LANGUAGE sql STABLE AS 'SELECT value::timestamp';
+
 CREATE OR REPLACE FUNCTION redshift_local.invalid_json(kind text, value text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN

@@ -23,6 +23,16 @@ CREATE OR REPLACE FUNCTION redshift_local.record(entry redshift_local.unload_ses
         last_id = excluded.last_id, last_count = excluded.last_count
 $$;
 
+-- ALTER DATABASE ... ISOLATION LEVEL; of those who may create schemas in it.
+CREATE OR REPLACE FUNCTION redshift_local.set_isolation(name text, level text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT has_database_privilege(session_user, name, 'CREATE') THEN
+        RAISE EXCEPTION 'must be owner of database %', name USING ERRCODE = '42501';
+    END IF;
+    EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation TO %L', name, level);
+END $$;
+
 -- Settings that are Redshift's own; of PostgreSQL's a client has SHOW.
 CREATE OR REPLACE FUNCTION redshift_local.setting(name text, otherwise text) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

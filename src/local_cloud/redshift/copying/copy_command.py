@@ -190,6 +190,8 @@ class _Parser(OptionTokens):
     def _option_delimiter(self, command: CopyCommand) -> None:
         self.take("AS")
         command.delimiter = character(self.string())
+        if not command.delimiter.isascii():
+            raise Refusal("DELIMITER must be an ASCII character", SYNTAX)
 
     def _option_ignoreheader(self, command: CopyCommand) -> None:
         self.take("AS")

@@ -14,6 +14,7 @@ from src.local_cloud.redshift.copying.field_rules import CopyResult, TargetColum
 from src.local_cloud.redshift.copying.load_log import LoadLog
 from src.local_cloud.redshift.copying.source_objects import SourceFile, source_files
 from src.local_cloud.redshift.refusals import detail_block
+from src.local_cloud.redshift.write_locks import writing
 from src.sql.quoting import shown
 from src.sql.refusal import INTERNAL, SYNTAX, Refusal
 
@@ -39,16 +40,8 @@ class CopyRunner:
 
     def run(self) -> None:
         """Load, or raise with nothing loaded; in autocommit it is a transaction of its own."""
-        if self._connection.is_in_transaction:
+        with writing(self._connection, self._command.table):
             self._run()
-            return
-        self._execute("BEGIN")
-        try:
-            self._run()
-        except BaseException:
-            self._execute("ROLLBACK")  # psycopg2 itself has no transaction here
-            raise
-        self._execute("COMMIT")
 
     def _run(self) -> None:
         command = self._command

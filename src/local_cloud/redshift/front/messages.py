@@ -16,6 +16,7 @@ PROTOCOL_3 = 3
 _MAX_MESSAGE = (1 << 30) - 1
 # Of a longer one the body is not kept: a statement of Redshift's ends at 16 MB.
 _MAX_KEPT = (16 << 20) + 4_096
+_HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP
 MAX_BEFORE_AUTHENTICATION = 10_000
 
 
@@ -81,6 +82,14 @@ class Channel:
                 self._socket.setblocking(False)  # the client's own is not waited for
                 self._socket.unwrap().close()
         self._socket.close()
+
+    def is_gone(self) -> bool:
+        """Tell whether the other side has closed the connection, whatever is still unread of it."""
+        with contextlib.suppress(OSError, ValueError):
+            poll = select.poll()
+            poll.register(self._socket.fileno(), _HUNG_UP)
+            return bool(poll.poll(0))
+        return False
 
     def _limit(self) -> None:
         """Give the socket the time that is left."""
@@ -192,6 +201,12 @@ def error(severity: str, code: str, message: str, detail: str = "", hint: str = 
 def notice(severity: str, message: str) -> Message:
     """Return a NoticeResponse."""
     return Message(b"N", _fields(S=severity, V=severity, C="00000", M=message))
+
+
+def sqlstate(error: Message) -> str:
+    """Return the SQLSTATE of an ErrorResponse."""
+    fields = (field for field in error.body.split(b"\x00") if field[:1] == b"C")
+    return next(fields, b"C")[1:].decode()
 
 
 def _fields(**values: Any) -> bytes:

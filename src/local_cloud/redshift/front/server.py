@@ -13,18 +13,20 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
 
 from src.local_cloud.redshift.front import messages
+from src.local_cloud.redshift.front.front_connection import FrontConnection
 from src.local_cloud.redshift.front.messages import (
     MAX_BEFORE_AUTHENTICATION,
     Channel,
     ClosedError,
     Message,
 )
-from src.local_cloud.redshift.front.session import FrontConnection, Session
+from src.local_cloud.redshift.front.session import Session
 from src.local_cloud.redshift.front.startup import startup_settings
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.sql import user_functions
@@ -36,8 +38,18 @@ from src.local_cloud.redshift.statements.session_settings import (
 from src.sql.quoting import shown
 from src.sql.refusal import Refusal
 
+_WATCH_S = 0.5
 AUTHENTICATION_S = 60.0  # as PostgreSQL's authentication_timeout
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Served:
+    """A session, and the secret of its cancel key."""
+
+    client: Channel
+    connection: FrontConnection
+    secret: bytes
 
 
 class Front:
@@ -53,7 +65,8 @@ class Front:
         self._tls = tls
         self._s3: Any = None
         self._lock = threading.Lock()
-        self._sessions: dict[int, tuple[FrontConnection, bytes]] = {}  # with the cancel key
+        self._sessions: dict[int, _Served] = {}
+        self._is_stopped = threading.Event()
         self._server: _Server | None = None
         self.port = 0
 
@@ -64,19 +77,29 @@ class Front:
         threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="front", daemon=True
         ).start()
+        threading.Thread(target=self._watch, name="front-watch", daemon=True).start()
+
+    def _watch(self) -> None:
+        """End what is under way for clients that are gone: a COPY, a query, waiting for a table."""
+        gone: set[int] = set()
+        while not self._is_stopped.wait(_WATCH_S):
+            found = {pid for pid, s in list(self._sessions.items()) if s.client.is_gone()}
+            for pid in found & gone:  # twice: one that takes its leave has the time to
+                session = self._sessions.get(pid)
+                if session is not None:
+                    with contextlib.suppress(psycopg2.Error):
+                        session.connection.cancel()
+                    _end(session.connection)
+            gone = found
 
     def stop(self) -> None:
         """Stop listening, and end every session."""
         if self._server is None:
             return
+        self._is_stopped.set()
         self._server.shutdown()
-        for connection, _ in list(self._sessions.values()):
-            # The session's thread reads from the server's socket: that ends it.
-            with (
-                contextlib.suppress(OSError, psycopg2.Error),
-                socket.socket(fileno=os.dup(connection.fileno())) as behind,
-            ):
-                behind.shutdown(socket.SHUT_RDWR)
+        for session in list(self._sessions.values()):
+            _end(session.connection)
         self._server.server_close()
         self._server = None
 
@@ -129,7 +152,7 @@ class Front:
             client.send(messages.error("FATAL", code, _without_address(error)))
             return
         pid, secret = connection.get_backend_pid(), secrets.token_bytes(4)
-        self._sessions[pid] = connection, secret
+        self._sessions[pid] = _Served(client, connection, secret)
         session = Session(client, connection)
         try:
             client.send(messages.authentication(0))
@@ -179,9 +202,18 @@ class Front:
 
     def _cancel(self, body: bytes) -> None:
         pid, secret = struct.unpack("!I", body[:4].ljust(4, b"\x00"))[0], body[4:]
-        connection, right = self._sessions.get(pid, (None, b""))
-        if connection is not None and hmac.compare_digest(secret, right):
-            connection.cancel()
+        found = self._sessions.get(pid)
+        if found is not None and hmac.compare_digest(secret, found.secret):
+            found.connection.cancel()
+
+
+def _end(connection: FrontConnection) -> None:
+    """Close the server's socket under the session's thread, which reads from it."""
+    with (
+        contextlib.suppress(OSError, psycopg2.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as behind,
+    ):
+        behind.shutdown(socket.SHUT_RDWR)
 
 
 def _wrong_password(wanted: Mapping[str, str]) -> Message:
@@ -201,10 +233,18 @@ def _without_address(error: psycopg2.Error) -> str:
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
+    _STACK = 32 * 1024 * 1024  # bytes, of which a deeply nested statement alone takes some
 
     def __init__(self, front: Front) -> None:
         self.front = front
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        before = threading.stack_size(self._STACK)
+        try:
+            super().process_request(request, client_address)
+        finally:
+            threading.stack_size(before)
 
 
 class _Handler(socketserver.BaseRequestHandler):

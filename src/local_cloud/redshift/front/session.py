@@ -18,12 +18,15 @@ from typing import Any
 
 import psycopg2
 
-from src.local_cloud.redshift.connection import RedshiftConnection
+from src.local_cloud.redshift import write_locks
 from src.local_cloud.redshift.front import messages
+from src.local_cloud.redshift.front.front_connection import FrontConnection
 from src.local_cloud.redshift.front.messages import Channel, Message
+from src.local_cloud.redshift.front.writing import Writes
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.sql.expanding import looking_up
 from src.local_cloud.redshift.statements import dispatch
+from src.local_cloud.redshift.write_locks import written_table
 from src.sql import scanning
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
@@ -37,24 +40,6 @@ _INFO = re.compile(r"^(\w+):\s+(.*)$", re.DOTALL)
 _MAX_STATEMENT = 16 * 1024 * 1024  # bytes, as on Redshift
 # A script that has one of these is not a transaction of its own.
 _IN_NO_SCRIPT = frozenset(["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "VACUUM"])
-
-
-class FrontConnection(RedshiftConnection):
-    """A connection whose transactions the client opens and closes itself."""
-
-    status_byte = b"I"
-
-    @property
-    def is_in_transaction(self) -> bool:
-        """Tell whether the client has opened a transaction."""
-        return self.status_byte != b"I"
-
-    def end_transaction(self) -> None:
-        """Commit, as TRUNCATE does."""
-        if self.is_in_transaction:
-            with self.cursor() as cursor:
-                cursor.execute_postgres("COMMIT")
-            self.status_byte = b"I"
 
 
 @dataclass
@@ -73,6 +58,7 @@ class Session:
         self._connection = connection
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         self._server = Channel(self._socket)
+        self._writes = Writes(connection, self._server)
         self._prepared: dict[str, _Prepared] = {}
         self._portals: dict[str, _Prepared] = {}
         self._waiting: list[bytes] = []  # messages whose answers were not read yet
@@ -109,6 +95,9 @@ class Session:
         """Run a script statement by statement, up to the first error."""
         self._is_skipping = False
         try:
+            if self._writes.is_own:  # the client has left out its Sync
+                self._drain()
+                self._writes.end()
             with self._refusing():
                 found = scanning.split(self._texts(message, 1)[0][0])
                 if not found:
@@ -186,8 +175,14 @@ class Session:
             self._run(_Prepared(statement, run))
             return True
         translated = self._translated(statement)
+        table = written_table(statement, self._connection.prepared_writes)
+        opened = table is not None and write_locks.begin(self._connection, table)
         self._server.send(Message(b"Q", messages.text(translated)))
-        return self._relay_to_ready()
+        is_good = self._relay_to_ready()
+        if opened:
+            self._connection.status_byte = b"I"
+            write_locks.end(self._connection, is_good)
+        return is_good
 
     def _translated(self, statement: Statement) -> str:
         with looking_up(self._columns_of):
@@ -207,6 +202,7 @@ class Session:
                 self._connection.status_byte = answer.body
                 return is_good
             is_good = is_good and answer.kind != b"E"
+            answer = self._connection.as_redshifts(answer)
             if answer.kind in b"GW":  # a COPY FROM STDIN, which no translation begins
                 self._server.send(Message(b"f", messages.text("not emulated")))
                 continue
@@ -239,6 +235,13 @@ class Session:
             self._portals.pop(portal, None)
             if name in self._prepared:
                 self._portals[portal] = self._prepared[name]
+            if self._writes.is_write(name):
+                self._drain()
+                if self._is_skipping:
+                    return None
+                self._writes.before_bind(name, self._end_implicit)
+            else:
+                self._writes.forget()
         elif message.kind == b"E":
             (portal,), _ = self._texts(message, 1)
             if portal in self._portals:
@@ -267,7 +270,20 @@ class Session:
                 self._prepared[name] = _Prepared(found[0], run)
             else:
                 text = self._translated(found[0])
-        return Message(b"P", messages.text(name) + messages.text(text) + rest)
+        passed = Message(b"P", messages.text(name) + messages.text(text) + rest)
+        table = written_table(found[0], self._connection.prepared_writes) if text else None
+        if table is not None:
+            self._drain()
+        elif text and found[0].leading_word in ("BEGIN", "START"):
+            self._writes.adopt()
+        self._writes.parsed(name, table, passed)
+        return passed
+
+    def _end_implicit(self) -> None:
+        """End the transaction that the server has opened for this pipeline: its snapshot is old."""
+        self._server.send(Message(b"S"))
+        while self._server.read().kind != b"Z":
+            pass
 
     def _drain(self) -> None:
         """Read the answers that are due, so that the connection itself can be used."""
@@ -275,7 +291,7 @@ class Session:
             self._server.send(Message(b"H"))
         while self._waiting:
             answer = self._server.read()
-            self._client.send(answer)
+            self._client.send(self._connection.as_redshifts(answer))
             if answer.kind == b"E":
                 self._waiting.clear()
                 self._is_skipping = True
@@ -287,6 +303,10 @@ class Session:
         self._waiting.clear()
         self._is_skipping = False
         self._relay_to_ready()
+        try:
+            self._writes.end()
+        except psycopg2.Error as error:
+            self._fail(error)
         self._client.send(Message(b"Z", self._connection.status_byte))
 
     # -- on the connection itself ----------------------------------------------------------
@@ -317,13 +337,4 @@ class Session:
         """Tell the client of an error that the connection itself met."""
         if self._connection.status_byte == b"T":
             self._connection.status_byte = b"E"
-        diag = error.diag
-        self._client.send(
-            messages.error(
-                diag.severity or "ERROR",
-                error.pgcode or getattr(error, "sqlstate", None) or "XX000",
-                (diag.message_primary or str(error)).strip(),
-                diag.message_detail or "",
-                diag.message_hint or "",
-            )
-        )
+        self._client.send(self._connection.as_message(error))

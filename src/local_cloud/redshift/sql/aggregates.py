@@ -28,7 +28,7 @@ def _listagg(node: Any) -> Any:
     what, separator = _listed(what), separator or exp.Literal.string("")
     if order is not None:
         separator = exp.Order(this=separator, expressions=order.expressions)
-    return call("STRING_AGG", what, separator)
+    return call("redshift_local.limited_list", call("STRING_AGG", what, separator))
 
 
 def _listed(what: Any) -> exp.Expression:
@@ -44,7 +44,7 @@ def _distinct_list(parts: list[Any], separator: Any, order: Any) -> exp.Expressi
         what = exp.Order(this=what, expressions=order.expressions)
     is_said = exp.NEQ(this=exp.cast(parts[0].copy(), "text"), expression=exp.Literal.string(""))
     values = exp.Filter(this=call("ARRAY_AGG", what), expression=exp.Where(this=is_said))
-    return call("ARRAY_TO_STRING", values, separator)
+    return call("redshift_local.limited_list", call("ARRAY_TO_STRING", values, separator))
 
 
 def _window(node: Any) -> Any:

@@ -8,6 +8,8 @@ and the syntax tree decide; nothing is looked for in the text.
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 from functools import lru_cache
 from typing import Any
 
@@ -56,6 +58,8 @@ _LONGEST = {"VARCHAR": 65_535, "NVARCHAR": 65_535, "TEXT": 65_535, "CHAR": 4_096
             "BPCHAR": 4_096, "VARBINARY": 1_024_000}  # fmt: skip
 _ALLOWED = FUNCTIONS | SAME_BY_NAME
 _CACHED_LENGTH = 4_096  # a statement that is longer is hardly sent twice, and its tree is large
+# A bracket takes twenty of Python's frames: some 200 of them within each other are read.
+_FRAMES, _DEEP = 5_000, threading.Lock()
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # it warns of what is refused
 
 
@@ -141,6 +145,19 @@ def _cached_translation(statement: Statement) -> str:
 
 
 def _translation(statement: Statement) -> str:
+    try:
+        return _translated(statement)
+    except RecursionError:
+        with _DEEP:  # the limit is that of all threads
+            limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(max(limit, _FRAMES))
+            try:
+                return _translated(statement)
+            finally:
+                sys.setrecursionlimit(limit)
+
+
+def _translated(statement: Statement) -> str:
     found = _catalog_query(statement)
     if found is not None:
         return found

@@ -115,3 +115,6 @@ def _targets(tree: exp.Expression) -> Iterator[exp.Table]:
             table = target.this if isinstance(target, exp.Schema) else target
             if isinstance(table, exp.Table):
                 yield table
+    for renamed in tree.find_all(exp.AlterRename):
+        if isinstance(renamed.this, exp.Table):
+            yield renamed.this

@@ -68,10 +68,15 @@ def _timestamp(node: Any) -> exp.Expression:
     return exp.cast(node, "timestamp")
 
 
+def _moment(node: Any) -> exp.Expression:
+    """Return a moment of any type as a timestamp; that of a TIME is of a day alike for all."""
+    return _timestamp(node) if node.is_string else call("redshift_local.moment", node)
+
+
 def _datediff(node: Any) -> exp.Expression:
     """Count the boundaries between two moments, as Redshift does; PostgreSQL's AGE does not."""
     unit = exp.Literal.string(_part(node.args.get("unit")))
-    early, late = _timestamp(node.expression), _timestamp(node.this)
+    early, late = _moment(node.expression), _moment(node.this)
     return call("redshift_local.datediff", unit, early, late)
 
 
@@ -110,7 +115,12 @@ def _concat(node: Any) -> exp.Expression:
     """CONCAT of two texts is NULL where one is."""
     if len(node.expressions) != 2:
         raise Refusal.fails_on_redshift("CONCAT of other than two values")
-    return call("redshift_local.concat", *(exp.cast(e, "text") for e in node.expressions))
+    return _limited(call("redshift_local.concat", *(exp.cast(e, "text") for e in node.expressions)))
+
+
+def _limited(node: Any) -> exp.Expression:
+    """Hold a text that may have grown to the 65,535 bytes of a VARCHAR."""
+    return call("redshift_local.limited", node)
 
 
 def _regexp_replace(node: Any) -> exp.Expression:
@@ -228,6 +238,11 @@ def _added(node: Any) -> Any:
     return node
 
 
+def _split_part(node: Any) -> exp.Expression:
+    part = exp.cast(node.args["part_index"], "int")
+    return call("redshift_local.split_part", node.this, node.args["delimiter"], part)
+
+
 def _temporary(node: Any) -> Any:
     if node.this.startswith("#"):
         node.set("quoted", True)
@@ -295,12 +310,18 @@ _CHANGES: dict[type, Callable[[Any], Any]] = {
     exp.LastDay: _whole(lambda n: call("redshift_local.last_day", _timestamp(n.this)), "this"),
     exp.Coalesce: _coalesce,
     exp.Round: _whole(lambda n: call("ROUND", n.this, n.args.get("decimals")), "this", "decimals"),
-    exp.SplitPart: _counted("part_index"),
-    exp.Pad: _counted("expression"),
+    exp.SplitPart: lambda n: call(
+        "redshift_local.split_part",
+        n.this,
+        n.args["delimiter"],
+        exp.cast(n.args["part_index"], "int"),
+    ),
+    exp.Pad: lambda n: _limited(_counted("expression")(n)),
     exp.Left: _counted("expression"),
     exp.Right: _counted("expression"),
     exp.Substring: _counted("start", "length"),
-    exp.Repeat: _counted("times"),
+    exp.Repeat: lambda n: _limited(_counted("times")(n)),
+    exp.Replace: _limited,
     **dict.fromkeys(
         (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.In, exp.Between), _comparison
     ),

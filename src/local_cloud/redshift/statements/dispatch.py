@@ -9,6 +9,7 @@ from src.local_cloud.redshift.copying.copy_command import parse_copy
 from src.local_cloud.redshift.copying.copy_runner import CopyRunner
 from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.sql.relations import check_target, deny_provisioned_views
+from src.local_cloud.redshift.statements import isolation
 from src.local_cloud.redshift.statements.definitions.functions import (
     change_functions,
     is_of_functions,
@@ -49,15 +50,11 @@ from src.local_cloud.redshift.statements.tables import alter_table, create_table
 from src.local_cloud.redshift.statements.views import create_late_view, is_late
 from src.local_cloud.redshift.unloading.unload_command import parse_unload
 from src.local_cloud.redshift.unloading.unload_runner import UnloadRunner
+from src.local_cloud.redshift.write_locks import writing, written_table
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
 
 _QUERIES = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "(")
-# The words that BEGIN, COMMIT and the like may be followed by.
-_OF_TRANSACTIONS = frozenset(
-    ["WORK", "TRANSACTION", "ISOLATION", "LEVEL", "SERIALIZABLE", "REPEATABLE", "READ",
-     "COMMITTED", "UNCOMMITTED", "WRITE", "ONLY", ","]
-)  # fmt: skip
 _OF_CURSORS = frozenset(
     ["NEXT", "ALL", "FORWARD", "FROM", "IN", "PREPARE", "BINARY", "INSENSITIVE", "NO", "SCROLL",
      "CURSOR", "WITH", "WITHOUT", "HOLD"]
@@ -68,7 +65,10 @@ def run(statement: Statement, cursor: Any) -> None:
     """Run one Redshift statement on a cursor; refuses by name what is not emulated."""
     runner = runner_of(statement)
     if runner is None:
-        cursor.execute_postgres(postgres_text(statement, cursor.connection.is_serverless))
+        text = postgres_text(statement, cursor.connection.is_serverless)
+        table = written_table(statement, cursor.connection.prepared_writes)
+        with writing(cursor.connection, table):
+            cursor.execute_postgres(text)
     else:
         runner(statement, cursor)
 
@@ -88,6 +88,8 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
         return create_late_view if is_late(statement) else None
     if word == "ALTER" and (is_of_owner(statement) or is_of_default_privileges(statement)):
         return None
+    if isolation.is_of_database(statement):
+        return isolation.alter_database
     if word == "RESET" and statement.words(1) == ["ALL"]:
         return _reset_all
     return _RUNNERS.get(word)
@@ -120,6 +122,8 @@ def tag(statement: Statement) -> str:
         return f"{word} MATERIALIZED VIEW"
     if word == "CREATE":
         return "CREATE VIEW" if is_late(statement) else "CREATE TABLE"
+    if isolation.is_of_database(statement):
+        return "ALTER DATABASE"
     return {"TRUNCATE": "TRUNCATE TABLE", "ALTER": "ALTER TABLE"}.get(word, word)
 
 
@@ -186,9 +190,7 @@ def _transaction(statement: Statement) -> str:
     words = statement.words()
     if "SAVEPOINT" in words:
         raise Refusal.fails_on_redshift("ROLLBACK TO SAVEPOINT")
-    if not _OF_TRANSACTIONS.issuperset(words[1:]):
-        raise Refusal.not_emulated(f"{statement.code[:60]!r}")
-    return statement.code
+    return isolation.begin(statement)
 
 
 def _explain(statement: Statement) -> str:

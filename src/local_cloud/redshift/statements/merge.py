@@ -8,6 +8,7 @@ import psycopg2
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql import parsing
+from src.local_cloud.redshift.write_locks import writing, written_table
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
 
@@ -19,6 +20,11 @@ _COLUMNS = (
 
 def merge(statement: Statement, cursor: Any) -> None:
     """Run a MERGE statement."""
+    with writing(cursor.connection, written_table(statement, {})):
+        _merge(statement, cursor)
+
+
+def _merge(statement: Statement, cursor: Any) -> None:
     if statement.words(len(statement.tokens) - 2) == ["REMOVE", "DUPLICATES"]:
         _replace(statement.since(0, -2), cursor)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from src.local_cloud.redshift.statements.identity import SERVER_VERSION
+from src.local_cloud.redshift.statements.isolation import set_level
 from src.sql import scanning
 from src.sql.quoting import identifier, literal, redshift_literal
 from src.sql.refusal import SYNTAX, Refusal
@@ -26,20 +27,18 @@ _ONE_WAY = frozenset(
 )  # fmt: skip
 _POSTGRES = frozenset(["statement_timeout", "search_path", "timezone", "datestyle",
                        "extra_float_digits", "client_encoding", "application_name"])  # fmt: skip
-_SHOWN = _POSTGRES | {"transaction_isolation", "standard_conforming_strings", "is_superuser",
+_SHOWN = _POSTGRES | {"standard_conforming_strings", "is_superuser",
                       "server_encoding", "integer_datetimes", "lc_collate", "intervalstyle",
                       "session_authorization", "max_index_keys"}  # fmt: skip
 _UTF8 = frozenset(["utf8", "utf-8", "unicode", "default"])
-_OF_TRANSACTION = frozenset(
-    ["AS", "TRANSACTION", "CHARACTERISTICS", "ISOLATION", "LEVEL", "SERIALIZABLE", "REPEATABLE",
-     "READ", "COMMITTED", "UNCOMMITTED", "WRITE", "ONLY", ","]
-)  # fmt: skip
 
 
 def set_setting(statement: Statement) -> str:
     """Translate SET [SESSION | LOCAL] name = | TO value."""
     words = statement.words()
-    if _is_of_transaction(words) or words[1:] == ["SESSION", "AUTHORIZATION", "DEFAULT"]:
+    if _is_of_transaction(words):
+        return set_level(statement)
+    if words[1:] == ["SESSION", "AUTHORIZATION", "DEFAULT"]:
         return statement.code
     start = 2 if words[1:2] in (["SESSION"], ["LOCAL"]) else 1
     if words[start + 1 : start + 2] not in (["="], ["TO"]) or len(words) < start + 3:
@@ -54,7 +53,7 @@ def _is_of_transaction(words: list[str]) -> bool:
     """Tell whether SET is about this transaction, or the session's later ones."""
     if words[1:4] == ["SESSION", "CHARACTERISTICS", "AS"]:
         words = words[3:]
-    return words[1:2] == ["TRANSACTION"] and _OF_TRANSACTION.issuperset(words[1:])
+    return words[1:2] == ["TRANSACTION"]
 
 
 def startup_setting(name: str, value: str) -> Statement:
@@ -84,8 +83,8 @@ def show_setting(statement: Statement) -> str:
         return "SELECT * FROM redshift_local.settings()"
     if name == "server_version":
         return f"SELECT '{SERVER_VERSION}' AS server_version"
-    if name == "transaction isolation level":
-        name = "transaction_isolation"
+    if name in ("transaction_isolation", "transaction isolation level"):
+        return "SELECT 'serializable' AS transaction_isolation"  # also where it is SNAPSHOT
     if name not in _SHOWN:
         raise Refusal.not_emulated(f"SHOW {name}")
     return f"SHOW {name}"

@@ -46,6 +46,8 @@ _ARROW = {
     "timestamp with time zone": pa.timestamp("us"),
 }  # fmt: skip
 _NO_NUMBER = re.compile(rb"[:\[,]\s*-?(NaN|Inf)")
+# Arrow's reader crashes at a DECIMAL of some exponents, and takes FLOATs that are none for 0.
+_LONG_EXPONENT = re.compile(rb"[:\[,]\s*-?[0-9.]+[eE][+-]?[0-9]{3}")
 _FIRST_MOMENT = np.datetime64("0001-01-01")
 _SMALLEST_FLOAT = {"real": 1.2e-38, "double precision": 2.3e-308}  # below it, bits are lost
 
@@ -233,6 +235,8 @@ def _typed_json(
     # Arrow's reader crashes where the first document is null; it forgives NaN and a BOM.
     require(body.startswith(b"{") and b"\\u0000" not in body)
     require(not ((b"NaN" in body or b"Inf" in body) and _NO_NUMBER.search(body)))
+    if any(c.type == "numeric" or c.type in _SMALLEST_FLOAT for c in columns):
+        require(_LONG_EXPONENT.search(body) is None)
     try:
         sample, _ = json.JSONDecoder().raw_decode(body.decode())
         schema = pa.schema([(c.name, _read_type(c, sample.get(c.name))) for c in columns])

@@ -1,0 +1,50 @@
+"""The connection behind a client of the front."""
+
+from __future__ import annotations
+
+import psycopg2
+
+from src.local_cloud.redshift import write_locks
+from src.local_cloud.redshift.connection import RedshiftConnection
+from src.local_cloud.redshift.front import messages
+from src.local_cloud.redshift.front.messages import Message
+
+
+class FrontConnection(RedshiftConnection):
+    """A connection whose transactions the client opens and closes itself."""
+
+    status_byte = b"I"
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Tell whether the client has opened a transaction."""
+        return self.status_byte != b"I"
+
+    def end_transaction(self) -> None:
+        """Commit, as TRUNCATE does."""
+        if self.is_in_transaction:
+            with self.cursor() as cursor:
+                cursor.execute_postgres("COMMIT")
+            self.status_byte = b"I"
+
+    def as_message(self, error: psycopg2.Error) -> Message:
+        """Return an error of the connection as a client gets it."""
+        if error.pgcode == write_locks.SERIALIZATION:
+            return self._conflict()
+        diag = error.diag
+        return messages.error(
+            diag.severity or "ERROR",
+            error.pgcode or getattr(error, "sqlstate", None) or "XX000",
+            (diag.message_primary or str(error)).strip(),
+            diag.message_detail or "",
+            diag.message_hint or "",
+        )
+
+    def as_redshifts(self, answer: Message) -> Message:
+        """Return an answer with Redshift's error in the place of PostgreSQL's of a conflict."""
+        is_conflict = answer.kind == b"E" and messages.sqlstate(answer) == write_locks.SERIALIZATION
+        return self._conflict() if is_conflict else answer
+
+    def _conflict(self) -> Message:
+        refusal = write_locks.conflict(self)
+        return messages.error("ERROR", refusal.code, refusal.message, refusal.detail)

@@ -74,7 +74,13 @@ def read_checks(folder: str | Path = "checks") -> list[QualityCheck]:
         )
         checks.append(
             QualityCheck(
-                name, header["title"], header["operator"], header["value"], sql, file.shown, examples
+                name,
+                header["title"],
+                header["operator"],
+                header["value"],
+                sql,
+                file.shown,
+                examples,
             )
         )
     return checks

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from src.local_cloud.local_cloud import LocalCloud
 from src.services.generation.concert_world import WorldSize
 from src.services.synthetic_data_generator import SyntheticDataGenerator
+from tests import prepared
 from tests.warm_start import WarmStart
 
 # The test command draws the same examples each time; `--hypothesis-profile explore` draws new ones.
@@ -45,6 +46,7 @@ def pytest_configure(config):
         config.scratch = tempfile.mkdtemp(prefix="concert-demo-tests-")
         Path(config.scratch).chmod(0o755)
         os.environ["TMPDIR"] = tempfile.tempdir = config.scratch
+    prepared.install()
 
 
 def pytest_unconfigure(config):

@@ -17,6 +17,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+from tests import prepared
+
 ROOT = Path(__file__).parents[1]
 # What a run uses; none of it starts a thread or opens a file when it is imported.
 _LIBRARIES = (
@@ -109,6 +111,7 @@ def _next_script() -> list[str] | None:
 if __name__ == "__main__":
     for library in _LIBRARIES:
         importlib.import_module(library)
+    prepared.install()
     gc.freeze()
     script = _next_script()
     if script is not None:

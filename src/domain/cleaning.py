@@ -171,7 +171,7 @@ def _usable(column: Column) -> str:
         fits = f"OCTET_LENGTH({name}) <= {column.max_bytes}"
         return f"CASE WHEN {fits} THEN {name} END AS {name}"
     if column.kind == "timestamp":
-        return name
+        return f"CASE WHEN {texts.is_within_years(name)} THEN {name} END AS {name}"
     low, high = texts.limits(column)
     shown = f"exact__{name}" if column.kind == "decimal" else name
     usable = f"CASE WHEN {shown} >= {low} AND {shown} <= {high} THEN {shown} END AS {shown}"

@@ -107,8 +107,9 @@ def plain(column: Column) -> str:
             f"CASE WHEN point__{column.name} IS NOT NULL THEN {_plain_decimal(column.name)} "
             f"WHEN {matches(text, _SHORT_DECIMAL)} THEN {text} END"
         )
+    # A year more at both ends: an offset may bring the time in UTC back into the limits.
     year = f"SUBSTRING({text}, 1, 4)"
-    is_in_range = f"{year} >= '{FIRST_YEAR}' AND {year} <= '{LAST_YEAR}'"
+    is_in_range = f"{year} >= '{FIRST_YEAR - 1}' AND {year} <= '{LAST_YEAR + 1}'"
     return f"CASE WHEN {is_in_range} AND {matches(text, TIMESTAMP)} THEN {_plain_time(text)} END"
 
 
@@ -188,6 +189,14 @@ def _in_utc(text: str, time: str) -> str:
     shift = f"{sign} * ({hours} * 60 + {minutes})"
     is_plain = f"LENGTH({text}) <= 16 OR LENGTH({text}) = 19 AND SUBSTRING({text}, 17, 1) = ':'"
     return f"CASE WHEN {is_plain} THEN {time} ELSE DATEADD(MINUTE, {shift}, {time}) END"
+
+
+def is_within_years(name: str) -> str:
+    """Return SQL that is true where a time in UTC is one that every column takes."""
+    first, behind = (
+        f"CAST('{year}-01-01 00:00:00' AS TIMESTAMP)" for year in (FIRST_YEAR, LAST_YEAR + 1)
+    )
+    return f"{name} >= {first} AND {name} < {behind}"
 
 
 def limits(column: Column) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from src.sql import files
 Judged = Literal["before_commit", "after_commit"]
 
 _HEADER = re.compile(r"-- check: (?P<title>.+)\n-- expect: (?P<operator><=|>=|=) (?P<value>\S+)\n")
+_EXAMPLES = "-- examples:\n"  # behind it is SQL for a text that names the first wrong rows
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class QualityCheck:
     value: str
     sql: str
     file: str = ""
+    examples_sql: str = ""
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -67,10 +69,18 @@ def read_checks(folder: str | Path = "checks") -> list[QualityCheck]:
         if header is None:
             raise ValueError(f"{file.path} must start with '-- check:' and '-- expect:' lines")
         name = file.name.split("_", 1)[1]
-        sql = file.statement[header.end() :].strip()
+        sql, _, examples = (
+            part.strip().rstrip(";") for part in file.text[header.end() :].partition(_EXAMPLES)
+        )
         checks.append(
             QualityCheck(
-                name, header["title"], header["operator"], header["value"], sql, file.shown
+                name,
+                header["title"],
+                header["operator"],
+                header["value"],
+                sql,
+                file.shown,
+                examples,
             )
         )
     return checks
@@ -112,7 +122,10 @@ class DataQualityService:
         number = Decimal(str(found))
         holds = {"=": number == expected, "<=": number <= expected, ">=": number >= expected}
         verdict = passed_if(holds[operator])
-        return CheckResult(check.name, check.title, verdict, shown, _number(number), check.file)
+        said = _number(number)
+        if verdict == "failed" and check.examples_sql:
+            said += f": {self._query_value(check.examples_sql.replace('%', '%%'), [])}"
+        return CheckResult(check.name, check.title, verdict, shown, said, check.file)
 
 
 def compare_with_ledger(

@@ -30,7 +30,7 @@ ALLOWED = {
     "services.encoding": {"services"},
     "services.generation": {"services", "services.encoding", "domain"},
     "services.input": {"services.encoding", "domain"},
-    "services.features": {"services"},
+    "services.features": {"services", "domain"},
     "services.modelling": {"services", "services.features", "domain"},
     "infrastructure": INFRASTRUCTURE | {"domain", "sql"},
     "infrastructure.aws": {"domain", "settings"},

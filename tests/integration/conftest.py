@@ -10,6 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from src.local_cloud.local_cloud import LocalCloud
+from tests.conftest import Script
+
 BUCKET = "copy-tests"
 
 
@@ -30,6 +33,30 @@ def end_session(cloud, pid):
     """End a session at the server, as a restart of the warehouse does."""
     with superuser_of(cloud) as superuser, superuser.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
+
+
+class HostedScript(Script):
+    """Runs scripts on servers that stay up; what they left in the warehouse is dropped."""
+
+    def __init__(self, folder, cloud):
+        super().__init__(folder)
+        self.cloud, self.state = cloud, cloud.folder
+        with contextlib.closing(cloud.connect_redshift()) as connection:
+            for schema in ("concert_dw", "concert_staging"):
+                connection.cursor().execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+            connection.commit()
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    """Servers that stay up while a module's scripts run on them, one after the other."""
+    with LocalCloud(tmp_path_factory.mktemp("host") / ".demo", role="host") as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def hosted(host, tmp_path):
+    return HostedScript(tmp_path, host)
 
 
 @pytest.fixture

@@ -27,10 +27,10 @@ SCHEMA = json.loads((ROOT / "src/reporting/schemas/validation_report.schema.json
 COPIED = ("*.py", "*.txt", "*.md", "*.toml", "LICENSE", "src", "docs", "tests", ".env.example")
 
 
-@pytest.fixture
-def checkout(tmp_path):
-    """A copy of the checkout, to break."""
-    root = tmp_path / "checkout"
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A copy of the checkout that no test changes."""
+    root = tmp_path_factory.mktemp("whole") / "checkout"
     root.mkdir()
     for pattern in COPIED:
         for path in ROOT.glob(pattern):
@@ -44,8 +44,17 @@ def checkout(tmp_path):
 
 
 @pytest.fixture
-def validate(checkout, tmp_path):
+def checkout(whole, tmp_path):
+    """A copy of the checkout, to break."""
+    caches = shutil.ignore_patterns("__pycache__")
+    return shutil.copytree(whole, tmp_path / "checkout", ignore=caches)
+
+
+@pytest.fixture
+def validate(request, tmp_path):
     """Run one check on the copy; returns its entry of the report."""
+    name = "checkout" if "checkout" in request.fixturenames else "whole"
+    checkout = request.getfixturevalue(name)
 
     def run(name, **settings):
         chosen = Settings(**{"report_dir": str(tmp_path / "r"), **settings})

@@ -1,4 +1,4 @@
 """Features of the models: catalog, encoder, rows as arrays, notes on records, drift.
 
-May import services.arrays.
+May import services.arrays and domain.
 """

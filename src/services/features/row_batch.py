@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from src.domain.tables import TABLES
+from src.domain.text_values import ABSENT, DECIMAL, INTEGER, SPACES
 from src.errors import UsageError
 from src.json_object import JsonView
 from src.services.arrays import Floats
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Times = npt.NDArray[np.datetime64]
+_INTEGERS = {c.name for table in TABLES for c in table.columns if c.kind == "integer"}
 _ROUNDING = 1e-9  # by so much, a weighted sum of shares may be above its largest value
 
 
@@ -63,7 +67,8 @@ class RowBatch:
         if values.dtype.kind in "fiu":
             found = values.astype(np.float64)
         else:
-            read = [self._read(_number, name, value, np.nan) for value in values]
+            read_one = _integer if name in _INTEGERS else _number
+            read = [self._read(read_one, name, value, np.nan) for value in values]
             found = np.array(read, dtype=np.float64)
         if np.isinf(found).any():
             worst = found[np.isinf(found)][0]
@@ -99,7 +104,7 @@ class RowBatch:
         return np.array([_is_absent(value) for value in self._values(name)], dtype=np.bool_)
 
     def has_no_number(self, name: str) -> npt.NDArray[np.bool_]:
-        """Tell in which rows a column holds no number: the text 'nan' is none either."""
+        """Tell in which rows a column holds no number: an empty text is none either."""
         return np.isnan(self.numbers(name))
 
     def needed(self, name: str) -> Floats:
@@ -160,10 +165,21 @@ def _shown(value: Any) -> str:
         return "a number too long to be written"
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool | np.bool_):
-        raise TypeError("a truth value is no number")
+def _number(value: Any, grammar: str = DECIMAL) -> float:
+    """Return a number; a text is one where it is one in the users' own files."""
+    if isinstance(value, bool | np.bool_ | bytes | bytearray | memoryview):
+        raise TypeError(f"{type(value).__name__} is no number")
+    if isinstance(value, str):
+        value = value.strip(SPACES)
+        if value in ABSENT:
+            return np.nan
+        if not re.fullmatch(grammar, value):
+            raise ValueError("a number has the digits 0 to 9, a sign before and a point in them")
     return float(value)
+
+
+def _integer(value: Any) -> float:
+    return _number(value, INTEGER)
 
 
 def _moment(value: Any) -> np.datetime64:
@@ -182,4 +198,7 @@ def _moment(value: Any) -> np.datetime64:
     return np.datetime64(value.replace(tzinfo=None), "us")
 
 
-_FORMS: Mapping[Any, str] = {_number: "a number", str: "a word", _moment: "2025-11-07 20:00:00"}
+_FORMS: Mapping[Any, str] = {
+    _number: "a number", _integer: "a whole number", str: "a word",
+    _moment: "2025-11-07 20:00:00",
+}  # fmt: skip

@@ -27,6 +27,12 @@ _MOST_LAYOUTS = 1_000
 Record = JsonObject
 
 
+class Number(str):
+    """A number as the file writes it: it stays text, and inside other values it is no string."""
+
+    __slots__ = ()
+
+
 class JsonFile:
     """One JSON file; its columns are the keys of all its records."""
 
@@ -87,7 +93,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Record:
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=str, parse_int=str, parse_constant=str
+    object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=Number
 )
 
 
@@ -226,7 +232,39 @@ def _texts(column: Iterable[Any]) -> pa.Array:
 
 
 def json_text(value: Any) -> str | None:
-    """Return a value as text: what is no text, as JSON writes it."""
+    """Return a value as text: what is no text, as JSON writes it, numbers with all their digits."""
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    pieces: list[str] = []
+    ahead = [value]  # no recursion: a file may nest as deeply as the parser reads
+    while ahead:
+        item = ahead.pop()
+        if isinstance(item, _Mark | Number):
+            pieces.append(item)
+        elif isinstance(item, dict):
+            ahead.append(_Mark("}"))
+            entries = [
+                (_Mark(json.dumps(key, ensure_ascii=False) + ": "), item[key]) for key in item
+            ]
+            ahead += _reversed_with_commas(entries)
+            pieces.append("{")
+        elif isinstance(item, list):
+            ahead.append(_Mark("]"))
+            ahead += _reversed_with_commas([(entry,) for entry in item])
+            pieces.append("[")
+        else:
+            pieces.append(json.dumps(item, ensure_ascii=False))
+    return "".join(pieces)
+
+
+class _Mark(str):
+    """A piece of JSON between values."""
+
+    __slots__ = ()
+
+
+def _reversed_with_commas(entries: Iterable[tuple[Any, ...]]) -> list[Any]:
+    pieces: list[Any] = []
+    for entry in entries:
+        pieces += [*([_Mark(", ")] if pieces else []), *entry]
+    return pieces[::-1]

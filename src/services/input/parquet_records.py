@@ -17,7 +17,6 @@ import pyarrow.types as kinds
 from src.errors import InputDataError
 from src.services.input.input_columns import Block, positions
 from src.services.input.input_errors import refused, shown, shown_all
-from src.services.input.json_records import json_text
 
 _INDEX = re.compile(r"index (\d+)")
 _NO_EXPONENT_SCALES = range(7)  # Arrow writes smaller decimals with an exponent
@@ -157,9 +156,5 @@ def _times(array: pa.Array) -> pa.Array:
 
 
 def _other(value: Any) -> str | None:
-    """Return a nested value as the text that the JSON reader gives it: numbers as text."""
-    if value is None:
-        return None
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    plain = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
-    return json_text(plain)
+    """Return a nested value as JSON."""
+    return None if value is None else json.dumps(value, default=str, ensure_ascii=False)

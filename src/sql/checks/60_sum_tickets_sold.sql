@@ -18,3 +18,28 @@ LEFT JOIN (
 WHERE c.tickets_sold < COALESCE(s.sold, 0)
    OR (c.tickets_sold > COALESCE(s.sold, 0) AND r.concert_id IS NULL
        AND EXISTS (SELECT 1 FROM concert_dw.ticket_sales));
+
+-- examples:
+SELECT LISTAGG('concert ' || concert_id || ' has tickets_sold ' || tickets_sold
+               || ', its sales have ' || sold, '; ') WITHIN GROUP (ORDER BY place)
+FROM (
+    SELECT c.concert_id, c.tickets_sold, COALESCE(s.sold, 0) AS sold,
+           ROW_NUMBER() OVER (ORDER BY c.concert_id) AS place
+    FROM concert_dw.concerts c
+    LEFT JOIN (
+        SELECT concert_id, SUM(quantity) AS sold
+        FROM concert_dw.ticket_sales
+        GROUP BY concert_id
+    ) AS s ON s.concert_id = c.concert_id
+    LEFT JOIN (
+        SELECT DISTINCT REGEXP_REPLACE(
+                   BTRIM(JSON_EXTRACT_PATH_TEXT(raw_record, 'concert_id', TRUE)), '[.]0$', '')
+                   AS concert_id
+        FROM concert_dw.rejected_records
+        WHERE table_name = 'ticket_sales'
+    ) AS r ON r.concert_id = c.concert_id
+    WHERE c.tickets_sold < COALESCE(s.sold, 0)
+       OR (c.tickets_sold > COALESCE(s.sold, 0) AND r.concert_id IS NULL
+           AND EXISTS (SELECT 1 FROM concert_dw.ticket_sales))
+) AS differing
+WHERE place <= 3;

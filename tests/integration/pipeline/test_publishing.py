@@ -41,7 +41,7 @@ class Warehouse:
     def settings(self, **changes):
         given = {
             "state_dir": str(self.folder / ".demo"), "report_dir": str(self.folder / "reports"),
-            "workers": 1, **TINY,
+            "workers": 1, "etl": "direct", **TINY,
         }  # fmt: skip
         return Settings(**{**given, **changes})
 
@@ -382,7 +382,9 @@ def test_every_order_of_the_stages_works_or_names_the_one_to_call_first(warehous
     All orders of the refused calls come before each stage, so that one which did change something
     would be seen by those behind it.
     """
-    with DemoPipelineOrchestrator(warehouse.settings(**dict.fromkeys(TINY, 2))) as orchestrator:
+    with DemoPipelineOrchestrator(
+        warehouse.settings(etl="glue", **dict.fromkeys(TINY, 2))
+    ) as orchestrator:
         for at, method in enumerate(METHODS):
             for order in itertools.permutations(METHODS[at + 1 :]):
                 for refused in order:
@@ -393,7 +395,7 @@ def test_every_order_of_the_stages_works_or_names_the_one_to_call_first(warehous
 
 
 def test_what_belongs_to_other_data_is_no_stage_done(warehouse):
-    settings = warehouse.settings(**dict.fromkeys(TINY, 2))
+    settings = warehouse.settings(etl="glue", **dict.fromkeys(TINY, 2))
     with DemoPipelineOrchestrator(settings) as orchestrator:
         for method in METHODS:
             getattr(orchestrator, method)()
@@ -410,7 +412,7 @@ def test_what_belongs_to_other_data_is_no_stage_done(warehouse):
 
 
 def test_a_stage_that_failed_its_audit_is_not_done(warehouse):
-    settings = warehouse.settings(input_dir=warehouse.own_files("bad", rejected=9))
+    settings = warehouse.settings(etl="glue", input_dir=warehouse.own_files("bad", rejected=9))
     with DemoPipelineOrchestrator(settings) as orchestrator:
         for method in METHODS[:3]:
             getattr(orchestrator, method)()

@@ -23,7 +23,7 @@ def finished(tmp_path_factory):
     script = Script(tmp_path_factory.mktemp("finished"))
     done = script.run(*SMALL)
     assert done.returncode == 0, done.stderr
-    return script, done
+    return script, warehouse(script)
 
 
 def settings_of(script):
@@ -54,9 +54,9 @@ def dying(script, monkeypatch, stage):
 
 @pytest.mark.parametrize("stage", STEPS[1:])
 def test_a_run_that_died_goes_on_behind_its_last_finished_stage(
-    finished, tmp_path, monkeypatch, stage
+    finished, hosted, monkeypatch, stage
 ):
-    script = Script(tmp_path)
+    script = hosted
     dying(script, monkeypatch, stage)
     done = script.run("--resume")
     assert done.returncode == 0, done.stderr
@@ -67,15 +67,15 @@ def test_a_run_that_died_goes_on_behind_its_last_finished_stage(
     assert report["arguments"]["sales"] == 1500  # the dead run's own, not the default
     for step in STEPS[1:at]:
         assert report["steps"][step]["summary"].startswith("by 20")
-    assert "resumes" in done.stderr and warehouse(script) == warehouse(finished[0])
+    assert "resumes" in done.stderr and warehouse(script) == finished[1]
     rows = report["rows"]["ticket_sales"]
     assert rows["unaccounted"] == 0 and rows["warehouse"] == 1500
     again = script.run("--resume")
     assert again.returncode == 2 and "succeeded" in again.stderr
 
 
-def test_a_load_that_somebody_replaced_is_done_again(finished, tmp_path, monkeypatch):
-    script = Script(tmp_path)
+def test_a_load_that_somebody_replaced_is_done_again(finished, hosted, tmp_path, monkeypatch):
+    script = hosted
     dying(script, monkeypatch, "data_verification")
     resumed = unfinished_run(settings_of(script))
     other = script.run("--artists", "40", "--venues", "20", "--concerts", "200", "--sales", "900",
@@ -86,7 +86,7 @@ def test_a_load_that_somebody_replaced_is_done_again(finished, tmp_path, monkeyp
     assert report["verdict"] == "succeeded", report["error"]
     assert report["steps"]["redshift_load"]["status"] == "success"
     assert report["steps"]["glue_etl"]["status"] == "skipped"
-    assert warehouse(script) == warehouse(finished[0])
+    assert warehouse(script) == finished[1]
 
 
 def test_nothing_to_resume_says_why(tmp_path, finished):

@@ -56,6 +56,17 @@ def test_every_check_file_has_a_title_and_an_expectation():
     assert all(c.sql.upper().startswith("SELECT") for c in checks)
 
 
+def test_a_failed_check_names_its_first_rows_where_the_file_says_how(tmp_path):
+    (tmp_path / "10_x.sql").write_text(
+        "-- check: t\n-- expect: = 0\nSELECT 2;\n\n-- examples:\nSELECT 'row 7';\n"
+    )
+    checks = read_checks(tmp_path)
+    for number, found in ((2, "2: row 7"), (0, "0")):
+        answers = {"SELECT 2": number, "SELECT 'row 7'": "row 7"}
+        (result,) = DataQualityService(lambda sql, _, a=answers: a[sql], checks).run({})
+        assert result.found == found
+
+
 def test_a_file_without_header_is_refused(tmp_path):
     (tmp_path / "10_x.sql").write_text("SELECT 1")
     with pytest.raises(ValueError, match="must start with"):

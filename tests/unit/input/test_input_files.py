@@ -83,6 +83,44 @@ def test_numbers_keep_their_digits(tmp_path):
     assert rows[0]["artist_id"] == "12345678901234567890" and rows[0]["popularity"] == "1.10"
 
 
+NUMBERS = st.from_regex(r"\A-?(0|[1-9][0-9]{0,25})([.][0-9]{1,25})?([eE][+-]?[0-9]{1,3})?\Z")
+STRINGS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
+WRITTEN_STRINGS = STRINGS.map(lambda text: json.dumps(text, ensure_ascii=False))
+DOCUMENTS = st.recursive(  # as json.dumps writes them, but for numbers that Python would change
+    st.one_of(NUMBERS, WRITTEN_STRINGS, st.sampled_from(["true", "false", "null", '"1.50"'])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(lambda items: f"[{', '.join(items)}]"),
+        st.dictionaries(WRITTEN_STRINGS, inner, max_size=4).map(
+            lambda items: "{" + ", ".join(f"{key}: {value}" for key, value in items.items()) + "}"
+        ),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100)
+@given(documents=st.lists(DOCUMENTS, min_size=1, max_size=6))
+def test_nested_json_keeps_the_text_of_its_numbers(tmp_path, documents):
+    lines = [f'{{"artist_id": {n}, "name": {text}}}' for n, text in enumerate(documents)]
+    plain = {"null": None, '"1.50"': "1.50"}
+    expected = [
+        json.loads(text) if text.startswith('"') else plain.get(text, text) for text in documents
+    ]
+    for name, body in [
+        ("artists.jsonl", "\n".join(lines)),
+        ("artists.json", f"[{','.join(lines)}]"),
+    ]:
+        rows, _ = read(artists(tmp_path, name, body))
+        assert [row["name"] for row in rows] == expected
+        assert [row["artist_id"] for row in rows] == list(map(str, range(len(documents))))
+
+
+def test_json_nested_as_deeply_as_the_parser_reads_keeps_its_text(tmp_path):
+    deep = "[" * 900 + "1.0" + "]" * 900
+    rows, _ = read(artists(tmp_path, "artists.jsonl", f'{{"artist_id": 1, "name": {deep}}}'))
+    assert rows[0]["name"] == deep
+
+
 @pytest.mark.parametrize(
     ("name", "body", "words"),
     [
@@ -333,7 +371,7 @@ def test_parquet_types_become_the_text_of_csv(tmp_path):
         "2025-03-10 20:00:00.500000": pa.array([1741636800500], pa.timestamp("ms")),
         "2025-03-10 20:00:00+00:00": pa.array([1741636800], pa.timestamp("s", "Europe/Oslo")),
         "NaN": pa.array([float("nan")]), "true": pa.array([True]),
-        '{"a": "1"}': pa.array([{"a": 1}]), "x": pa.array(["x"]).dictionary_encode(),
+        '{"a": 1}': pa.array([{"a": 1}]), "x": pa.array(["x"]).dictionary_encode(),
         "z": pa.array(["z"], pa.large_string()),
     }  # fmt: skip
     for text, array in cells.items():

@@ -13,6 +13,7 @@ from src.services import venue_popularity_service as venue_module
 from src.services.features.feature_catalog import COUNTS
 from src.services.ticket_sales_prediction_service import PREDICTED
 from src.services.venue_popularity_service import FORECAST
+from tests.integration import random_values
 from tests.unit.modelling.sales_rows import sales_rows, small_sales_model, small_venue_model
 
 SCALARS = (
@@ -112,7 +113,7 @@ def test_exactly_the_fields_that_are_absent_are_noted(sales, names):
 @pytest.mark.parametrize(
     ("change", "note"),
     [({"base_price": 0}, "base_price is 0: no free concert was learned, a typical price used"),
-     ({"base_price": "nan"}, "not given, typical values used: base_price"),
+     ({"base_price": " "}, "not given, typical values used: base_price"),
      ({"price": 40}, "not read: price"),
      ({"a b\x1b": 1, "x": 2}, "not read: 'a b\\x1b', x"),
      ({"genre": "polka"}, "genre 'polka' was not in the training data")],
@@ -135,6 +136,8 @@ BAD = [
     ("starts_at", 1735689600), ("starts_at", True), ("artist_prior_shows", float("inf")),
     ("artist_prior_shows", "inf"), ("artist_prior_log_tickets", 1e300), ("capacity", 0),
     ("capacity", -5), ("capacity", True), ("capacity", [800]), ("genre", 10**5000),
+    ("capacity", "5_000"), ("capacity", "1e3"), ("capacity", b"500"), ("base_price", "nan"),
+    ("base_price", "0x10"), ("base_price", "\u0665\u0660\u0660"),
 ]  # fmt: skip
 
 
@@ -149,6 +152,30 @@ def test_a_bad_value_is_refused_by_field_in_records_and_frames(sales, name, valu
         with pytest.raises(UsageError, match=name) as caught:
             predict()
         assert caught.value.hint
+
+
+NUMBER_LIKE = st.one_of(
+    st.text(st.sampled_from("0123456789+-.eE_ \t\u3000\u0665x"), max_size=8),
+    st.sampled_from(["nan", "inf", "infinity", "0x10", "1_0", "\\N", "", " 5 ", "5.0", "1e1"]),
+    st.text(max_size=4),
+)
+
+
+@settings(max_examples=200)
+@given(name=st.sampled_from(["capacity", "base_price"]), text=NUMBER_LIKE)
+def test_a_text_is_a_number_where_it_is_one_in_the_users_own_files(sales, name, text):
+    read = random_values.integer if name == "capacity" else random_values.amount
+    number, is_absent = read(text), random_values.tidied(text) is None
+    low, high = sales_module.RANGES[name]
+    try:
+        (found,) = sales.predict([{**full_record(), name: text}])
+    except UsageError as error:
+        assert names_a_field(error, {name}), error.message
+        assert number is None or not low <= number <= high
+        assert name == "capacity" or not is_absent
+    else:
+        given = None if is_absent else float(number)
+        assert found == sales.predict([{**full_record(), name: given}])[0]
 
 
 @pytest.mark.parametrize(

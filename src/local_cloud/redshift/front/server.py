@@ -45,11 +45,13 @@ class Front:
     def __init__(
         self, address: Mapping[str, Any], make_s3: Callable[[], Any],
         authentication_s: float = AUTHENTICATION_S, tls: ssl.SSLContext | None = None,
+        is_temporary: Callable[[str, bytes], bool] = lambda user, password: False,
     ) -> None:  # fmt: skip
         self._address = dict(address)
         self._authentication_s = authentication_s
         self._make_s3 = make_s3
         self._tls = tls
+        self._is_temporary = is_temporary  # whether a temporary password is good for the user
         self._s3: Any = None
         self._lock = threading.Lock()
         self._sessions: dict[int, tuple[FrontConnection, bytes]] = {}  # with the cancel key
@@ -109,7 +111,7 @@ class Front:
             given, self._address["password"].encode()
         )
         user = wanted.get("user", "")
-        if not good or user != self._address["user"]:
+        if not (good and user == self._address["user"]) and not self._is_temporary(user, given):
             text = f"password authentication failed for user {shown(user)}"
             client.send(messages.error("FATAL", "28P01", text))
             return False

@@ -133,7 +133,7 @@ class DemoEnvironment:
 
         is_local = self.local_cloud is not None
         return GlueJobManager(
-            self.glue_client, self.processed_storage, poll_s=0.02 if is_local else 10.0
+            self.glue_client, self.processed_storage, poll_s=0.04 if is_local else 10.0
         )
 
     @property

@@ -133,13 +133,6 @@ class LocalCloud:
         address, secret = self._entered()
         return local_client(service, address.aws_endpoint, secret)
 
-    def aws_endpoints(self) -> dict[str, str]:
-        """Return the endpoint of each service, by botocore's name of it."""
-        from src.local_cloud.endpoint.local_services import SERVICES
-
-        address, _ = self._entered()
-        return {"s3": address.s3_endpoint, **dict.fromkeys(SERVICES, address.aws_endpoint)}
-
     def write_client_files(self) -> dict[str, str]:
         """Write connection files for psql and the AWS CLI; returns the lines that use them.
 
@@ -159,7 +152,7 @@ class LocalCloud:
             "[services concert-demo]\n"
             + "".join(
                 f"{name.replace('-', '_')} =\n  endpoint_url = {url}\n"
-                for name, url in self.aws_endpoints().items()
+                for name, url in address.aws_endpoints().items()
             ),
         )
         variables = {
@@ -188,7 +181,7 @@ class LocalCloud:
         """Return the variables by which every AWS SDK reaches the local services."""
         return {
             f"AWS_ENDPOINT_URL_{name.replace('-', '_').upper()}": url
-            for name, url in self.aws_endpoints().items()
+            for name, url in self._entered()[0].aws_endpoints().items()
         }
 
     def delete(self) -> None:

@@ -1,1 +1,4 @@
-"""One HTTP server that answers as AWS does, by botocore's own models, for the local services."""
+"""One HTTP server that speaks AWS's protocols: Glue, the Redshift Data API, credentials, STS.
+
+May import: glue and sql.
+"""

@@ -57,6 +57,12 @@ class Address:
         """Return the URL of every AWS service but S3."""
         return f"http://127.0.0.1:{self.aws_port}"
 
+    def aws_endpoints(self) -> dict[str, str]:
+        """Return the endpoint of each service, by botocore's name of it."""
+        from src.local_cloud.endpoint.local_services import SERVICES
+
+        return {"s3": self.s3_endpoint, **dict.fromkeys(SERVICES, self.aws_endpoint)}
+
 
 class Servers:
     """Starts and stops the servers, and publishes in `servers.json` where they listen."""

@@ -21,7 +21,7 @@ from src.infrastructure.aws.answers import (
 from src.infrastructure.aws.glue_job import GlueJob, GlueRun, definition, dpu_seconds
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.json_object import JsonObject
-from src.waiting import Clock, Sleep, attempts, every, poll_until, real_clock, real_sleep
+from src.waiting import Clock, Sleep, attempts, every, growing, poll_until, real_clock, real_sleep
 
 T = TypeVar("T")
 TOKEN = "--run-token"  # the argument by which a rerun recognises its own run
@@ -172,7 +172,9 @@ class GlueJobManager:
             seen = run["JobRunState"]
             return run
 
-        return poll_until(look, _has_ended, pauses_s=every(self._poll_s), sleep=self._sleep)
+        first = min(self._poll_s, 1.0)
+        pauses = growing(first, factor=1.5, longest_s=self._poll_s)
+        return poll_until(look, _has_ended, pauses_s=pauses, sleep=self._sleep)
 
     def _successor(self, job_name: str, run: JsonObject) -> str | None:
         """Return the attempt that Glue itself makes after a failed one, if MaxRetries allows it."""

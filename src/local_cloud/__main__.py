@@ -20,7 +20,8 @@ from src.settings import state_folder
 DESCRIPTION = """\
 Keep the local cloud up for other programs, or look into its warehouse.
 
-  up              start S3 and the warehouse, print how to connect, run until Ctrl-C
+  up              start S3, the warehouse and the other services, print how to connect,
+                  run until Ctrl-C
   psql [ARGS]     open psql on the warehouse (ARGS go to psql: -c 'SELECT ...')
   reset           delete all local data: buckets, warehouse, logs
 
@@ -83,7 +84,11 @@ def _up(folder: Path) -> int:
         print(f"  {lines['aws']}\n")
         print(f"Any other client of Redshift or PostgreSQL: {lines['client']}")
         print(f"TLS is optional: {lines['tls']}\n")
-        print("The scripts use these servers too. Ctrl-C stops both.", flush=True)
+        print("AWS's SDKs and tools; the cluster and the workgroup are both named concert-demo:")
+        for name, url in cloud.endpoint_variables().items():
+            print(f"  {name}={url}")
+        print(f"  {lines['aws_env']}   # sets these, and the key pair\n")
+        print("The scripts use these servers too. Ctrl-C stops them.", flush=True)
         cloud.watch(Console().line)
 
 

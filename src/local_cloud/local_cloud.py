@@ -1,4 +1,4 @@
-"""The embedded AWS: S3 and Redshift servers over one state folder."""
+"""The embedded AWS: servers of S3, Redshift and the other services over one state folder."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from src.local_cloud.servers.server_set import (
     Address,
     Credentials,
     Servers,
+    local_client,
     published_address,
     read_credentials,
     s3_client,
@@ -41,7 +42,7 @@ Role = Literal["run", "host", "visitor"]
 
 
 class LocalCloud:
-    """Starts both servers on entry and stops them on exit; use it as a context manager.
+    """Starts the servers on entry and stops them on exit; use it as a context manager.
 
     Everything lives below `folder`: objects as plain files in s3/, the warehouse in redshift/,
     logs, and the credentials that only this folder's owner may read. Servers that another
@@ -97,10 +98,19 @@ class LocalCloud:
         return self._s3_client
 
     def glue_client(self, engine: str = "duckdb") -> Any:
-        """Return a client with the boto3 Glue methods; the engine is duckdb or spark."""
-        from src.local_cloud.glue.local_glue_client import LocalGlueClient
+        """Return a boto3 Glue client for the local server; the engine is duckdb or spark."""
+        from src.local_cloud.endpoint.local_services import engine_path
 
-        return LocalGlueClient(self.s3_client(), self.folder / "glue", engine=engine)
+        address, secret = self._entered()
+        return local_client("glue", address.aws_endpoint + engine_path(engine), secret)
+
+    def warm_up_glue(self, engine: str = "duckdb") -> None:
+        """Start the engine of the next job run already, where the servers are of this process.
+
+        It ends with the thread that calls this, so call it from the main one.
+        """
+        if self._servers is not None and self._servers.services is not None:
+            self._servers.services.glue(engine).warm_up()
 
     def connect_redshift(self) -> Any:
         """Return a new connection to the local warehouse."""
@@ -118,6 +128,11 @@ class LocalCloud:
         address, secret = self._entered()
         return connect_arguments(address.front_port, secret.password)
 
+    def aws_client(self, service: str) -> Any:
+        """Return a boto3 client of one of the services that the AWS endpoint has."""
+        address, secret = self._entered()
+        return local_client(service, address.aws_endpoint, secret)
+
     def write_client_files(self) -> dict[str, str]:
         """Write connection files for psql and the AWS CLI; returns the lines that use them.
 
@@ -131,9 +146,24 @@ class LocalCloud:
         write_private(
             aws,
             "[profile concert-demo]\n"
-            f"region = {REGION}\nendpoint_url = {address.s3_endpoint}\n"
+            f"region = {REGION}\nservices = concert-demo\n"
             f"aws_access_key_id = {secret.access_key}\n"
-            f"aws_secret_access_key = {secret.secret_key}\n",
+            f"aws_secret_access_key = {secret.secret_key}\n"
+            "[services concert-demo]\n"
+            + "".join(
+                f"{name.replace('-', '_')} =\n  endpoint_url = {url}\n"
+                for name, url in address.aws_endpoints().items()
+            ),
+        )
+        variables = {
+            "AWS_ACCESS_KEY_ID": secret.access_key,
+            "AWS_SECRET_ACCESS_KEY": secret.secret_key,
+            "AWS_DEFAULT_REGION": REGION,
+            **self.endpoint_variables(),
+        }
+        write_private(
+            self.folder / "aws.env",
+            "".join(f"export {name}={value}\n" for name, value in variables.items()),
         )
         return {
             "psql": f"PGSERVICEFILE={quote(str(service))} {quote(address.psql)} "
@@ -144,6 +174,14 @@ class LocalCloud:
             "tls": f"sslmode=require; verify-ca and verify-full with sslrootcert={quote(str(ca))}; "
             f"redshift_connector: SSL_CERT_FILE={quote(str(ca))}",
             "aws": f"AWS_CONFIG_FILE={quote(str(aws))} aws --profile concert-demo s3 ls",
+            "aws_env": f". {quote(str(self.folder / 'aws.env'))}",
+        }
+
+    def endpoint_variables(self) -> dict[str, str]:
+        """Return the variables by which every AWS SDK reaches the local services."""
+        return {
+            f"AWS_ENDPOINT_URL_{name.replace('-', '_').upper()}": url
+            for name, url in self._entered()[0].aws_endpoints().items()
         }
 
     def delete(self) -> None:

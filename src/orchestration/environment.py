@@ -62,7 +62,7 @@ class DemoEnvironment:
         if self.local_cloud is not None:
             self.local_cloud.__enter__()
             if self._needs_glue:
-                self.glue_client.warm_up()
+                self.local_cloud.warm_up_glue(self.settings.etl_engine)
         self.is_entered = True
         return self
 
@@ -75,8 +75,6 @@ class DemoEnvironment:
         self.is_entered = False
         # Only what was built: cached properties that were never read do not exist.
         built = self.__dict__
-        if "glue_client" in built and self.local_cloud is not None:
-            self.glue_client.close()
         if "redshift" in built:
             self.redshift.close()
         if self.local_cloud is not None:
@@ -106,7 +104,7 @@ class DemoEnvironment:
 
     @cached_property
     def glue_client(self) -> Any:
-        """Return the Glue client, boto3's or the local one."""
+        """Return the boto3 Glue client."""
         if self.local_cloud is not None:
             return self.local_cloud.glue_client(self.settings.etl_engine)
         return self.account.client("glue")
@@ -135,7 +133,7 @@ class DemoEnvironment:
 
         is_local = self.local_cloud is not None
         return GlueJobManager(
-            self.glue_client, self.processed_storage, poll_s=0.02 if is_local else 10.0
+            self.glue_client, self.processed_storage, poll_s=0.04 if is_local else 10.0
         )
 
     @property

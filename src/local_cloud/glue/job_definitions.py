@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
@@ -62,7 +63,7 @@ class JobDefinitions:
         self._file(name).unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
-        return self._folder / f"{name}.json"
+        return self._folder / f"{quote(name, safe=' ')}.json"  # a name is no path
 
     def _save(self, job: dict[str, Any]) -> None:
         file = self._file(job["Name"])

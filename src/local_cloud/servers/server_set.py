@@ -1,4 +1,4 @@
-"""The two servers of a state folder: started by one process, reached by others through a file."""
+"""The servers of a state folder: started by one process, reached by others through a file."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from src.errors import CannotRunError
-from src.local_cloud.servers.postgres_server import USER, PostgresServer, may_pass
+from src.local_cloud.servers.postgres_server import (
+    USER,
+    PostgresServer,
+    connect_arguments,
+    may_pass,
+)
 from src.local_cloud.servers.s3_server import S3Credentials, S3Server
 from src.waiting import attempts, every
 
 if TYPE_CHECKING:
+    from src.local_cloud.endpoint.local_services import LocalServices
     from src.local_cloud.redshift.front.server import Front
 
 ADDRESS_FILE = "servers.json"
@@ -41,12 +48,24 @@ class Address:
     s3_endpoint: str
     redshift_port: int  # PostgreSQL's own
     front_port: int  # the port of Redshift's protocol
+    aws_port: int  # of the other AWS services' HTTP server
     psql: str
     pid: int
 
+    @property
+    def aws_endpoint(self) -> str:
+        """Return the URL of every AWS service but S3."""
+        return f"http://127.0.0.1:{self.aws_port}"
+
+    def aws_endpoints(self) -> dict[str, str]:
+        """Return the endpoint of each service, by botocore's name of it."""
+        from src.local_cloud.endpoint.local_services import SERVICES
+
+        return {"s3": self.s3_endpoint, **dict.fromkeys(SERVICES, self.aws_endpoint)}
+
 
 class Servers:
-    """Starts and stops both servers, and publishes in `servers.json` where they listen."""
+    """Starts and stops the servers, and publishes in `servers.json` where they listen."""
 
     def __init__(self, folder: Path, credentials: Credentials) -> None:
         self._folder = folder
@@ -54,9 +73,12 @@ class Servers:
         self._s3: S3Server | None = None
         self._postgres: PostgresServer | None = None
         self._front: Front | None = None
+        self.services: LocalServices | None = None
 
     def start(self) -> Address:
-        """Start both; returns when they answer."""
+        """Start all; returns when they answer."""
+        from src.local_cloud.endpoint.local_services import LocalServices
+        from src.local_cloud.endpoint.warehouse_access import TemporaryUsers
         from src.local_cloud.redshift.front.certificate import server_context
         from src.local_cloud.redshift.front.server import Front
 
@@ -71,14 +93,22 @@ class Servers:
         self._postgres.start()
         self._prepare(self._postgres)
         endpoint = self._s3.endpoint
+        users, make_s3 = TemporaryUsers(USER), lambda: s3_client(endpoint, secret)
         self._front = Front(
-            self._postgres.address(), lambda: s3_client(endpoint, secret),
-            tls=server_context(folder / TLS_FOLDER),
+            self._postgres.address(), make_s3, tls=server_context(folder / TLS_FOLDER),
+            is_temporary=users.stands_for_owner,
         )  # fmt: skip
         self._front.start()
+        self.services = LocalServices(
+            (secret.access_key, secret.secret_key),
+            connect_arguments(self._front.port, secret.password), users, make_s3,
+            folder / "glue", region=REGION, loader=shared_loader(),
+        )  # fmt: skip
+        self.services.server.start()
         address = Address(
-            endpoint, self._postgres.port, self._front.port, self._postgres.psql, os.getpid()
-        )
+            endpoint, self._postgres.port, self._front.port, self.services.server.port,
+            self._postgres.psql, os.getpid(),
+        )  # fmt: skip
         write_private(folder / ADDRESS_FILE, json.dumps(asdict(address)))
         return address
 
@@ -110,11 +140,16 @@ class Servers:
             postgres.restart()
             self._prepare(postgres)
             yield "the warehouse", end
+        if self.services is not None and (way := self.services.server.end) is not None:
+            self.services.server.start()
+            yield "the AWS endpoint", way
 
     def stop(self) -> None:
         """Stop what was started."""
         if self._postgres is not None or self._s3 is not None:
             (self._folder / ADDRESS_FILE).unlink(missing_ok=True)
+        if self.services is not None:
+            self.services.stop()
         if self._front is not None:
             self._front.stop()
         if self._postgres is not None:
@@ -123,8 +158,21 @@ class Servers:
             self._s3.stop()
 
 
+@cache
+def shared_loader() -> Any:
+    """Return the reader of AWS's service models; each is read once in a process."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
+
+
 def s3_client(endpoint: str, credentials: Credentials) -> Any:
-    """Return a boto3 S3 client for the local server; what AWS's tools are configured with, in
+    """Return a boto3 S3 client for the local server."""
+    return local_client("s3", endpoint, credentials)
+
+
+def local_client(service: str, endpoint: str, credentials: Credentials) -> Any:
+    """Return a boto3 client for a local server; what AWS's tools are configured with, in
     the environment or in ~/.aws, does not reach it.
     """
     import boto3
@@ -132,6 +180,7 @@ def s3_client(endpoint: str, credentials: Credentials) -> Any:
     from botocore.config import Config
 
     own = session.Session()
+    own.register_component("data_loader", shared_loader())
     store = own.get_component("config_store")
     for name, (_, _, default, _) in configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES.items():
         store.set_config_variable(name, default)
@@ -140,7 +189,7 @@ def s3_client(endpoint: str, credentials: Credentials) -> Any:
     for name in ("s3", "proxies_config"):
         store.set_config_variable(name, None)
     return boto3.Session(botocore_session=own).client(
-        "s3",
+        service,
         endpoint_url=endpoint,
         aws_access_key_id=credentials.access_key,
         aws_secret_access_key=credentials.secret_key,

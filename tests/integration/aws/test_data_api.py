@@ -1,5 +1,6 @@
 """The loader and the client through a Data API, which has sessions and no driver."""
 
+import threading
 from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,25 +13,22 @@ from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.infrastructure.warehouse.data_api import DataApiConnection
-from tests.aws.data_api import PlayedDataApi
 from tests.aws.validating import refusal
 from tests.integration.pipeline.test_loader import ROLE, ROWS, counts, plan
 
-TARGET = {"Database": "dev", "WorkgroupName": "demo"}
+TARGET = {"Database": "dev", "WorkgroupName": "concert-demo"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def api(cloud):
-    api = PlayedDataApi(cloud.connect_redshift)
-    yield api
-    for connection in api.sessions.values():
-        connection.close()
+    with closing(cloud.aws_client("redshift-data")) as api:
+        yield api
 
 
 @pytest.fixture
 def client(api):
     def connect():
-        return DataApiConnection(api, TARGET, sleep=lambda s: None)
+        return DataApiConnection(api, TARGET, sleep=lambda s: threading.Event().wait(0.01))
 
     client = RedshiftClient(connect, sleep=lambda s: None, query_group="concert-demo")
     with closing(client):
@@ -51,8 +49,11 @@ def storage(s3):
 def test_a_whole_load_runs_in_one_session(api, client, storage):
     loads = RedshiftDataLoader(client, storage, iam_role=ROLE).load(plan(storage))
     assert counts(client) == [1, 1, 1, 1] and len(loads) == 4
-    assert len(api.sessions) == 1
-    assert not any("WorkgroupName" in arguments for name, arguments in api.calls[3:])
+    session = client._connection._session
+    found = api.list_statements(MaxResults=10)["Statements"]
+    assert {s["Id"] for s in found}
+    described = [api.describe_statement(Id=s["Id"])["SessionId"] for s in found]
+    assert described == [session] * 10
 
 
 def test_a_failed_load_is_rolled_back_and_explained(client, storage):
@@ -80,8 +81,11 @@ def test_values_are_the_drivers(client):
 def test_a_result_has_all_its_pages(client):
     client.execute("CREATE TEMP TABLE numbers (n INTEGER)")
     client.execute("INSERT INTO numbers VALUES (1), (2), (3), (4), (5)")
-    frame = client.query_dataframe("SELECT n FROM numbers ORDER BY n")
-    assert frame["n"].tolist() == [1, 2, 3, 4, 5]
+    frame = client.query_dataframe(
+        "SELECT n, REPEAT('x', 60000) AS wide FROM numbers, (SELECT 1 FROM pg_class LIMIT 6) s "
+        "ORDER BY n"
+    )
+    assert frame["n"].tolist() == [n for n in range(1, 6) for _ in range(6)]
     assert client.query_value("SELECT n FROM numbers WHERE n = 9") is None
 
 
@@ -114,7 +118,7 @@ def test_no_data_api_is_unreachable(failure, cause):
 def test_a_statement_that_never_ends_is_canceled(api):
     clock = iter(range(0, 100_000, 1_000))
     connection = DataApiConnection(api, TARGET, sleep=lambda s: None, clock=lambda: next(clock))
-    api.describe_statement = lambda Id: {"Id": Id, "Status": "STARTED"}
-    with pytest.raises(Exception, match="not done after 1800 s"):
-        connection.run("SELECT 1")
-    assert api.calls[-1][0] == "CancelStatement"
+    with closing(connection), pytest.raises(Exception, match="not done after 1800 s"):
+        connection.run("SELECT COUNT(*) FROM pg_class a, pg_class b, pg_class c, pg_class d")
+    (last,) = api.list_statements(MaxResults=1)["Statements"]
+    assert api.describe_statement(Id=last["Id"], WaitTimeSeconds=10)["Status"] == "ABORTED"

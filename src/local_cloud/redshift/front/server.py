@@ -58,11 +58,13 @@ class Front:
     def __init__(
         self, address: Mapping[str, Any], make_s3: Callable[[], Any],
         authentication_s: float = AUTHENTICATION_S, tls: ssl.SSLContext | None = None,
+        is_temporary: Callable[[str, bytes], bool] = lambda user, password: False,
     ) -> None:  # fmt: skip
         self._address = dict(address)
         self._authentication_s = authentication_s
         self._make_s3 = make_s3
         self._tls = tls
+        self._is_temporary = is_temporary  # whether a temporary password is good for the user
         self._s3: Any = None
         self._lock = threading.Lock()
         self._sessions: dict[int, _Served] = {}
@@ -121,26 +123,32 @@ class Front:
             client.send(messages.error("FATAL", "0A000", "only protocol 3 is spoken here"))
             return
         wanted = messages.startup_parameters(body)
-        password = self._allowed_password(client, wanted)
-        if password:
+        login = self._login(client, wanted)
+        if login is not None:
             client.limit_time(None)
-            self._serve(client, wanted, password)
+            self._serve(client, wanted, login)
 
-    def _allowed_password(self, client: Channel, wanted: Mapping[str, str]) -> str:
-        """Return the client's password; that of a user whom a client made the server checks."""
+    def _login(self, client: Channel, wanted: Mapping[str, str]) -> tuple[str, str] | None:
+        """Return the user and password for the server, which checks those that clients made.
+
+        A temporary user is the warehouse's own.
+        """
         client.send(messages.authentication(3))
         answer = client.read(MAX_BEFORE_AUTHENTICATION)
         given = answer.body.partition(b"\x00")[0]
+        user = wanted.get("user", "")
+        if answer.kind == b"p" and self._is_temporary(user, given):
+            return self._address["user"], self._address["password"]
         is_right = hmac.compare_digest(given, self._address["password"].encode())
-        is_own = wanted.get("user", "") == self._address["user"]
+        is_own = user == self._address["user"]
         if answer.kind != b"p" or not given or (is_own and not is_right):
             client.send(_wrong_password(wanted))
-            return ""
-        return given.decode()
+            return None
+        return user, given.decode(errors="replace")
 
-    def _serve(self, client: Channel, wanted: Mapping[str, str], password: str) -> None:
+    def _serve(self, client: Channel, wanted: Mapping[str, str], login: tuple[str, str]) -> None:
         try:
-            connection = self._connect(wanted, password)
+            connection = self._connect(wanted, login)
         except Refusal as refusal:
             client.send(messages.error("FATAL", refusal.code, refusal.message))
             return
@@ -167,12 +175,12 @@ class Front:
             session.close()
             connection.close()
 
-    def _connect(self, wanted: Mapping[str, str], password: str) -> FrontConnection:
+    def _connect(self, wanted: Mapping[str, str], login: tuple[str, str]) -> FrontConnection:
         from src.local_cloud.redshift.connection import RedshiftCursor
 
         settings = startup_settings(wanted)
         address = {**self._address, "dbname": wanted.get("database") or self._address["dbname"],
-                   "user": wanted.get("user", ""), "password": password}  # fmt: skip
+                   "user": login[0], "password": login[1]}  # fmt: skip
         connection: FrontConnection = psycopg2.connect(
             **address, connection_factory=FrontConnection, cursor_factory=RedshiftCursor
         )

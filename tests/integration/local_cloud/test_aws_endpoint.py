@@ -1,0 +1,94 @@
+"""The AWS endpoint over HTTP: signatures, validation, the Data API's states, temporary users."""
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import psycopg2
+import pytest
+from botocore.exceptions import ClientError
+
+from src.local_cloud.endpoint.warehouse_access import NAME, TemporaryUsers
+from src.local_cloud.servers.server_set import local_client
+
+WHERE = {"WorkgroupName": NAME, "Database": "dev", "WaitTimeSeconds": 10}
+
+
+@pytest.fixture(scope="module")
+def data(cloud):
+    with closing(cloud.aws_client("redshift-data")) as client:
+        yield client
+
+
+def code_of(call, **arguments):
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    return caught.value.response["Error"]["Code"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({"secret_key": "another"}, ("InvalidSignatureException", "SignatureDoesNotMatch")),
+        ({"access_key": "AKIAANOTHERKEYPAIR"},
+         ("UnrecognizedClientException", "InvalidClientTokenId")),
+    ],
+)  # fmt: skip
+def test_another_key_pair_is_refused(cloud, changes, codes):
+    address, secret = cloud._entered()
+    wrong = replace(secret, **changes)
+    glue = local_client("glue", address.aws_endpoint, wrong)
+    redshift = local_client("redshift", address.aws_endpoint, wrong)
+    found = code_of(glue.get_job, JobName="x"), code_of(redshift.describe_clusters)
+    assert found == codes
+
+
+def test_a_batch_is_one_transaction_and_a_token_one_statement(data):
+    done = data.execute_statement(Sql="CREATE TABLE batch_t (n INT)", **WHERE)
+    assert done["Status"] == "FINISHED"
+    sqls = ["INSERT INTO batch_t VALUES (1)", "SELECT 1/0", "SELECT 2"]
+    failed = data.batch_execute_statement(Sqls=sqls, **WHERE)
+    states = data.describe_statement(Id=failed["Id"])
+    assert [s["Status"] for s in states["SubStatements"]] == ["FINISHED", "FAILED", "ABORTED"]
+    assert states["Status"] == "FAILED" and states["Error"].startswith("ERROR: ")
+    twice = [
+        data.execute_statement(Sql="INSERT INTO batch_t VALUES (:n)", ClientToken="once",
+                               Parameters=[{"name": "n", "value": "7"}], **WHERE)["Id"]
+        for _ in range(2)
+    ]  # fmt: skip
+    assert twice[0] == twice[1]
+    found = data.execute_statement(Sql="SELECT n FROM batch_t", ResultFormat="CSV", **WHERE)
+    page = data.get_statement_result_v2(Id=found["Id"])
+    assert page["Records"] == [{"CSVRecords": "n\r\n7\r\n"}]
+    columns = data.describe_table(WorkgroupName=NAME, Database="dev", Table="batch_t")
+    assert [c["name"] for c in columns["ColumnList"]] == ["n"]
+    data.execute_statement(Sql="DROP TABLE batch_t", **WHERE)
+
+
+def test_what_the_data_api_refuses_has_its_codes(data):
+    unknown = "00000000-0000-4000-8000-000000000001"
+    assert code_of(data.describe_statement, Id=unknown) == "ResourceNotFoundException"
+    other = {**WHERE, "WorkgroupName": "another"}
+    assert code_of(data.execute_statement, Sql="SELECT 1", **other) == "ValidationException"
+    done = data.execute_statement(Sql="SELECT 1", **WHERE)
+    assert code_of(data.cancel_statement, Id=done["Id"]) == "ValidationException"
+
+
+def test_a_temporary_password_enters_the_warehouse(cloud):
+    given = cloud.aws_client("redshift").get_cluster_credentials(
+        ClusterIdentifier=NAME, DbUser="demo"
+    )
+    address = {**cloud.front_address(), "user": given["DbUser"]}
+    with closing(psycopg2.connect(**{**address, "password": given["DbPassword"]})) as connection:
+        assert connection.closed == 0
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        psycopg2.connect(**{**address, "password": given["DbPassword"][:-1]})
+
+
+def test_a_temporary_password_expires():
+    times = [datetime(2026, 1, 1, tzinfo=UTC)]
+    users = TemporaryUsers("demo", now=lambda: times[-1])
+    password, until = users.create("IAM:demo", 900)
+    assert users.stands_for_owner("IAM:demo", password.encode())
+    times.append(until + timedelta(seconds=1))
+    assert not users.stands_for_owner("IAM:demo", password.encode())

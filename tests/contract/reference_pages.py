@@ -14,6 +14,7 @@ from dataclasses import fields
 from src.orchestration.option_rules import EXCLUSIONS, option_text
 from src.orchestration.validation.interface import REQUIRED_CLASSES, SCRIPTS, signatures
 from src.settings import Settings
+from tests.clients.counts import matrix
 from tests.conformance import conformance_list
 from tests.conftest import ROOT
 from tests.contract.pictures import about
@@ -42,6 +43,7 @@ def _content(name):
         "exclusions": exclusions_table,
         "folders": folders_table,
         "conformance": lambda _: conformance_list(),
+        "clients": matrix,
     }[kind](argument)
 
 

@@ -223,3 +223,10 @@ def test_reserved_names_are_not_a_way_in(connection):
         assert cursor.fetchall() == [(5,)]
         with pytest.raises(psycopg2.Error):
             cursor.execute("INSERT INTO information_schema.columns VALUES (1)")
+
+
+@conforms("System views", "pg_settings: what Redshift has as well", "PostgreSQL's JDBC driver")
+def test_settings_are_shown_without_the_servers_own(ask):
+    found = dict(ask("SELECT name, setting FROM pg_catalog.pg_settings"))
+    assert found["max_index_keys"] == "32"
+    assert not {"data_directory", "hba_file", "config_file"} & set(found)

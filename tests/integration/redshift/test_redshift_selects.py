@@ -144,7 +144,6 @@ def test_an_excluded_name_exists(run):
         "SELECT x FROM selects.t EXCEPT ALL SELECT x FROM selects.t",
         "SELECT ctid FROM selects.t", "SELECT t.xmin FROM selects.t", "DELETE FROM ONLY selects.t",
         "TRUNCATE selects.t, selects.t", "TRUNCATE selects.t CASCADE",
-        "INSERT INTO selects.t DEFAULT VALUES",
         "SELECT x FROM selects.t WHERE x BETWEEN SYMMETRIC 2 AND 1",
     ],
 )  # fmt: skip
@@ -156,3 +155,20 @@ def test_forms_that_redshift_has_not(run, statement):
     assert run("SELECT SUM(x) OVER (ORDER BY x ROWS UNBOUNDED PRECEDING) FROM selects.t") == [
         (1,), (4,)
     ]  # fmt: skip
+
+
+@conforms("Queries and changes", "INSERT ... DEFAULT VALUES", "r_INSERT_30")
+def test_default_values_are_inserted(run):
+    run('DROP TABLE IF EXISTS "#seen"')
+    run('CREATE TABLE "#seen" (n INT DEFAULT 7, v VARCHAR(5))')
+    run('INSERT INTO "#seen" DEFAULT VALUES')
+    assert run('SELECT * FROM "#seen"') == [(7, None)]
+
+
+def test_merge_names_the_table_that_is_missing(run):
+    statement = (
+        "MERGE INTO selects.none USING selects.t ON selects.none.x = t.x WHEN MATCHED THEN "
+        "UPDATE SET x = t.x WHEN NOT MATCHED THEN INSERT VALUES (t.x, t.y)"
+    )
+    with pytest.raises(psycopg2.errors.UndefinedTable, match="none"):
+        run(statement)

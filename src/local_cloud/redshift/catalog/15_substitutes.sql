@@ -165,3 +165,14 @@ CREATE VIEW redshift_local.constraint_column_usage AS SELECT
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.oid
      AND a.attnum = ANY (coalesce(k.referenced, k.columns));
+
+-- Of the server's settings, those that Redshift has as well.
+CREATE OR REPLACE FUNCTION redshift_local.common_settings() RETURNS SETOF pg_catalog.pg_settings
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT * FROM pg_settings WHERE lower(name) IN ('application_name', 'client_encoding',
+        'datestyle', 'extra_float_digits', 'integer_datetimes', 'intervalstyle', 'is_superuser',
+        'lc_collate', 'max_function_args', 'max_identifier_length', 'max_index_keys',
+        'server_encoding', 'standard_conforming_strings', 'statement_timeout', 'timezone',
+        'transaction_isolation')
+$$;
+CREATE VIEW redshift_local.pg_settings AS SELECT * FROM redshift_local.common_settings();

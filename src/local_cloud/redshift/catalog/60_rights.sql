@@ -112,7 +112,7 @@ BEGIN
                     AND (provolatile = 'v' AND proname !~ 'handler$|validator$|^RI_FKey'
                          AND proname NOT IN ('random', 'nextval', 'clock_timestamp', 'timeofday',
                              'pg_partition_ancestors', 'pg_sequence_last_value', 'pg_indexes_size',
-                             'pg_relation_size', 'pg_table_size', 'pg_total_relation_size')
+                             'pg_database_size', 'pg_relation_size', 'pg_table_size', 'pg_total_relation_size')
                          OR proname ~ '^inet_|^pg_stat_|^pg_show_|_to_xml|_load_time$|_start_time$'
                             AND proname <> 'pg_stat_get_live_tuples'
                          OR proname IN ('current_setting', 'pg_config', 'pg_cursor',

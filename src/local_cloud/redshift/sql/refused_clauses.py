@@ -34,8 +34,6 @@ def _clause(node: Any) -> str:
         return "BETWEEN SYMMETRIC"
     if isinstance(node, exp.Table) and given.get("only"):
         return "ONLY"
-    if isinstance(node, exp.Insert) and given.get("default"):
-        return "INSERT ... DEFAULT VALUES"
     if isinstance(node, exp.TruncateTable):
         return "TRUNCATE of several tables" if len(node.expressions) > 1 else _truncation(node)
     return ""

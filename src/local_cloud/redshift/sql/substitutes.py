@@ -18,7 +18,7 @@ _OWN = "redshift_local"
 _VIEWS = {
     "pg_catalog": frozenset(
         ["pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_group", "pg_namespace",
-         "pg_proc"]
+         "pg_proc", "pg_settings"]
     ),
     "information_schema": frozenset(
         ["columns", "constraint_column_usage", "key_column_usage", "referential_constraints",

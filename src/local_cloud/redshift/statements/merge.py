@@ -62,6 +62,8 @@ def _name_columns(then: Any, target: exp.Expression, cursor: Any) -> None:
     if not cursor.rowcount:
         cursor.execute_postgres(f"SELECT * FROM {target.sql('postgres')} LIMIT 0")  # its error
     names = [exp.column(row[0], quoted=True) for row in cursor.fetchall()]
+    if not names:
+        raise Refusal(f'relation "{target.name}" does not exist', "42P01")
     then.set("expression", exp.Tuple(expressions=values.expressions))
     then.set("this", exp.Tuple(expressions=names))
 

@@ -30,7 +30,7 @@ def _create_by_copy() -> None:
     really_create, superuser = PostgresServer._create, postgres_server.SUPERUSER
 
     def create(server: PostgresServer, binaries: Path) -> Path:
-        if postgres_server.SUPERUSER != superuser:  # a test plays an earlier version
+        if superuser != postgres_server.SUPERUSER:  # a test plays an earlier version
             return really_create(server, binaries)
         made = Path(tempfile.gettempdir(), "prepared-warehouse")
         folder = server._folder

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.local_cloud.redshift.sql.rewriting import PARTS
+from src.local_cloud.redshift.sql.moments import PARTS
 from tests.conformance import conforms
 
 D = "CAST('{}' AS TIMESTAMP)".format

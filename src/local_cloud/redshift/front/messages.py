@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from src.sql.refusal import SYNTAX, Refusal
+
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
 PROTOCOL_3 = 3
 _MAX_MESSAGE = (1 << 30) - 1
@@ -18,6 +20,7 @@ _MAX_MESSAGE = (1 << 30) - 1
 _MAX_KEPT = (16 << 20) + 4_096
 _HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP
 MAX_BEFORE_AUTHENTICATION = 10_000
+_MAX_STATEMENT = 16 << 20  # bytes, as on Redshift
 
 
 class ClosedError(Exception):
@@ -212,3 +215,18 @@ def sqlstate(error: Message) -> str:
 def _fields(**values: Any) -> bytes:
     named = (name.encode() + text(str(value)) for name, value in values.items() if value)
     return b"".join(named) + b"\x00"
+
+
+def texts_of(message: Message, count: int) -> tuple[list[str], bytes]:
+    """Return the first strings of a message, and what follows them; raises Refusal."""
+    if message.size > _MAX_STATEMENT:
+        raise Refusal(
+            f"Statement is too large. Statement Size: {message.size} bytes. "
+            f"Maximum Allowed: {_MAX_STATEMENT} bytes",
+            SYNTAX,
+        )
+    try:
+        return split_text(message.body, count)
+    except UnicodeDecodeError as error:
+        near = " ".join(f"0x{byte:02x}" for byte in error.object[error.start : error.end])
+        raise Refusal(f'invalid byte sequence for encoding "UTF8": {near}', "22021") from error

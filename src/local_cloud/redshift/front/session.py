@@ -21,7 +21,7 @@ import psycopg2
 from src.local_cloud.redshift import write_locks
 from src.local_cloud.redshift.front import messages
 from src.local_cloud.redshift.front.front_connection import FrontConnection
-from src.local_cloud.redshift.front.messages import Channel, Message
+from src.local_cloud.redshift.front.messages import Channel, Message, texts_of
 from src.local_cloud.redshift.front.writing import Writes
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.sql.expanding import looking_up
@@ -37,7 +37,6 @@ _EXTENDED = frozenset([b"P", b"B", b"D", b"E", b"C", b"H"])
 _COPY_MESSAGES = frozenset([b"d", b"c", b"f"])
 _MAX_WAITING = 200  # answers left unread: a long pipeline must not fill the sockets between us
 _INFO = re.compile(r"^(\w+):\s+(.*)$", re.DOTALL)
-_MAX_STATEMENT = 16 * 1024 * 1024  # bytes, as on Redshift
 # A script that has one of these is not a transaction of its own.
 _IN_NO_SCRIPT = frozenset(["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "VACUUM"])
 
@@ -99,7 +98,7 @@ class Session:
                 self._drain()
                 self._writes.end()
             with self._refusing():
-                found = scanning.split(self._texts(message, 1)[0][0])
+                found = scanning.split(texts_of(message, 1)[0][0])
                 if not found:
                     self._client.send(Message(b"I"))
                 if len(found) > 1 and _IN_NO_SCRIPT.isdisjoint(s.leading_word for s in found):
@@ -121,21 +120,6 @@ class Session:
         except psycopg2.Error as error:
             self._fail(error)
         self._client.send(Message(b"Z", self._connection.status_byte))
-
-    def _texts(self, message: Message, count: int) -> tuple[list[str], bytes]:
-        """Return the first strings of a message, and what follows them."""
-        if message.size > _MAX_STATEMENT:
-            raise Refusal(
-                f"Statement is too large. Statement Size: {message.size} bytes. "
-                f"Maximum Allowed: {_MAX_STATEMENT} bytes",
-                SYNTAX,
-            )
-        try:
-            return messages.split_text(message.body, count)
-        except UnicodeDecodeError as error:
-            near = " ".join(f"0x{byte:02x}" for byte in error.object[error.start : error.end])
-            text = f'invalid byte sequence for encoding "UTF8": {near}'
-            raise Refusal(text, "22021") from error
 
     def _refusing(self) -> AbstractContextManager[None]:
         """Let the server raise what is refused; answers that are due come first."""
@@ -231,7 +215,7 @@ class Session:
         if message.kind == b"P":
             return self._parse(message)
         if message.kind == b"B":
-            portal, name = self._texts(message, 2)[0]
+            portal, name = texts_of(message, 2)[0]
             self._portals.pop(portal, None)
             if name in self._prepared:
                 self._portals[portal] = self._prepared[name]
@@ -243,7 +227,7 @@ class Session:
             else:
                 self._writes.forget()
         elif message.kind == b"E":
-            (portal,), _ = self._texts(message, 1)
+            (portal,), _ = texts_of(message, 1)
             if portal in self._portals:
                 self._drain()
                 if not self._is_skipping:
@@ -253,12 +237,12 @@ class Session:
             self._drain()
             return None
         else:
-            self._texts(message, 0)
+            texts_of(message, 0)
         return message
 
     def _parse(self, message: Message) -> Message:
         """Return the message with PostgreSQL's text; what is run here is empty there."""
-        (name, query), rest = self._texts(message, 2)
+        (name, query), rest = texts_of(message, 2)
         self._prepared.pop(name, None)
         found = scanning.split(query)
         if len(found) > 1:

@@ -15,12 +15,10 @@ from typing import Any
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
-from sqlglot.parsers.redshift import RedshiftParser
-from sqlglot.tokenizer_core import TokenType
 
 from src.local_cloud.redshift.sql import expanding, substitutes, super_values, user_functions
+from src.local_cloud.redshift.sql.dialect import RedshiftDialect
 from src.local_cloud.redshift.sql.portability import (
     CATALOG_ATTRIBUTES,
     CATALOG_FUNCTIONS,
@@ -58,76 +56,9 @@ _LONGEST = {"VARCHAR": 65_535, "NVARCHAR": 65_535, "TEXT": 65_535, "CHAR": 4_096
             "BPCHAR": 4_096, "VARBINARY": 1_024_000}  # fmt: skip
 _ALLOWED = FUNCTIONS | SAME_BY_NAME
 _CACHED_LENGTH = 4_096  # a statement that is longer is hardly sent twice, and its tree is large
-# A bracket takes twenty of Python's frames: some 200 of them within each other are read.
-_FRAMES, _DEEP = 5_000, threading.Lock()
+# A bracket takes up to forty of Python's frames: some 200 of them within each other are read.
+_FRAMES, _DEEP = 10_000, threading.Lock()
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # it warns of what is refused
-
-
-# PostgreSQL's own formatting functions, and what sqlglot would make something else of.
-_AS_THEY_STAND = frozenset(
-    [
-        "TO_CHAR",
-        "TO_DATE",
-        "TO_TIMESTAMP",
-        "ADD_MONTHS",
-        "JSON_EXTRACT_PATH_TEXT",
-        "TO_HEX",
-        *(name.upper() for name in SAME_BY_NAME | super_values.FUNCTIONS),
-    ]
-)
-
-
-_PREFIXES: dict[str, Any] = {"@": exp.Abs, "|/": exp.Sqrt, "||/": exp.Cbrt}
-
-
-class _Dialect(Redshift):
-    """Redshift as sqlglot reads it, less what it would change on the way."""
-
-    class Parser(RedshiftParser):
-        """Leaves some functions as they stand."""
-
-        FUNCTIONS = {
-            name: build
-            for name, build in RedshiftParser.FUNCTIONS.items()
-            if name not in _AS_THEY_STAND
-        }
-
-        def _parse_table(self, *args: Any, **options: Any) -> Any:
-            """Read a path with brackets as well, `c.orders[0].items AS o AT n`."""
-            if self._match(TokenType.UNPIVOT):
-                return self.expression(exp.Pivot(this=self._parse_table(), unpivot=True))
-            return self._parse_path() or super()._parse_table(*args, **options)
-
-        def _parse_bitwise(self) -> Any:
-            """Read # as well, which is no operator to sqlglot: names of tables begin with it."""
-            found = super()._parse_bitwise()
-            while self._curr and self._curr.text == "#":
-                self._advance()
-                later = super()._parse_bitwise()
-                found = self.expression(exp.BitwiseXor(this=found, expression=later))
-            return found
-
-        def _parse_unary(self) -> Any:
-            """Read what stands before a whole sum: @ is no parameter here, but ABS."""
-            sign = _PREFIXES.get(self._curr.text) if self._curr else None
-            if sign is None:
-                return super()._parse_unary()
-            self._advance()
-            return self.expression(sign(this=exp.Paren(this=self._parse_term())))
-
-        def _parse_path(self) -> Any:
-            at, tokens = self._index, self._tokens
-            while at + 2 < len(tokens) and tokens[at + 1].token_type == TokenType.DOT:
-                at += 2
-            following = tokens[at + 1].token_type if at + 1 < len(tokens) else None
-            if at == self._index or following != TokenType.L_BRACKET:
-                return None
-            path = self._parse_column()
-            alias = self._parse_table_alias()
-            path = exp.Alias(this=path, alias=alias.this if alias else exp.to_identifier("_"))
-            if self._match_text_seq("AT"):
-                return exp.AtIndex(this=path, expression=self._parse_id_var())
-            return path
 
 
 def translate(statement: Statement | str) -> str:
@@ -175,7 +106,7 @@ def render(tree: exp.Expression) -> str:
 def has_outer_limit(query: str) -> bool:
     """Tell whether a query's outermost SELECT has a LIMIT, which UNLOAD refuses."""
     try:
-        tree = sqlglot.parse_one(scanning.read(query).code, read=_Dialect)
+        tree = sqlglot.parse_one(scanning.read(query).code, read=RedshiftDialect)
     except SqlglotError:
         return False  # its own error is raised when it is translated
     return tree.args.get("limit") is not None
@@ -192,7 +123,7 @@ def parse(statement: Statement) -> Any:
     for token, after in zip(statement.tokens, statement.tokens[1:], strict=False):
         if after.text == "(" and token.word in POSTGRES_WORDS:
             raise Refusal.fails_on_redshift(f"function {token.name}()")
-    tree = _parsed(statement.code, _Dialect)
+    tree = _parsed(statement.code, RedshiftDialect)
     if isinstance(tree, exp.Command):
         raise Refusal.not_emulated(f"{tree.this} {str(tree.expression)[:60]}")
     if isinstance(tree, exp.Delete) and not tree.this and len(tree.args["tables"] or []) == 1:

@@ -8,28 +8,13 @@ from typing import Any, cast
 from sqlglot import exp
 from sqlglot.transforms import eliminate_join_marks
 
+from src.local_cloud.redshift.sql import moments
 from src.local_cloud.redshift.sql.aggregates import AGGREGATES
 from src.local_cloud.redshift.sql.building import call
 from src.local_cloud.redshift.sql.decimals import rewrite_divisions
 from src.local_cloud.redshift.sql.selecting import rewrite_selects
 from src.local_cloud.redshift.sql.super_values import is_function
 from src.sql.refusal import Refusal
-
-# Date parts as PostgreSQL names them, and Redshift's other spellings of each.
-_SPELLINGS = {
-    "millennium": "millennia mil mils", "century": "centuries c cent cents",
-    "decade": "decades dec decs", "year": "years y yr yrs", "quarter": "quarters qtr qtrs",
-    "month": "months mon mons", "week": "weeks w", "day": "days d", "hour": "hours h hr hrs",
-    "minute": "minutes m min mins", "second": "seconds s sec secs",
-    "milliseconds": "millisecond ms msec msecs msecond mseconds millisec millisecs millisecon",
-    "microseconds": "microsecond microsec microsecs us usec usecs usecond useconds",
-    "dow": "dayofweek dw weekday", "doy": "dayofyear dy yearday", "epoch": "",
-}  # fmt: skip
-PARTS = {
-    spelling.upper(): part
-    for part, others in _SPELLINGS.items()
-    for spelling in (part, *others.split())
-}
 
 
 def rewrite(tree: exp.Expression) -> exp.Expression:
@@ -57,58 +42,6 @@ def rewrite(tree: exp.Expression) -> exp.Expression:
         if kind is not _type(kind):
             kind.replace(_type(kind))
     return tree
-
-
-def _part(node: Any, otherwise: str = "day") -> str:
-    name = (node.name if node is not None else otherwise).upper()
-    return PARTS.get(name, name.lower())
-
-
-def _timestamp(node: Any) -> exp.Expression:
-    return exp.cast(node, "timestamp")
-
-
-def _moment(node: Any) -> exp.Expression:
-    """Return a moment of any type as a timestamp; that of a TIME is of a day alike for all."""
-    return _timestamp(node) if node.is_string else call("redshift_local.moment", node)
-
-
-def _datediff(node: Any) -> exp.Expression:
-    """Count the boundaries between two moments, as Redshift does; PostgreSQL's AGE does not."""
-    unit = exp.Literal.string(_part(node.args.get("unit")))
-    early, late = _moment(node.expression), _moment(node.this)
-    return call("redshift_local.datediff", unit, early, late)
-
-
-def _dateadd(node: Any) -> exp.Expression:
-    """Add intervals in place: a function PostgreSQL cannot inline would cost joins dearly."""
-    unit, step = _part(node.args.get("unit")), 1
-    if unit == "quarter":
-        unit, step = "month", 3
-    one = exp.Interval(this=exp.Literal.string(str(step)), unit=exp.var(unit))
-    amount = exp.Mul(this=exp.Paren(this=node.expression), expression=one)
-    return exp.Paren(this=exp.Add(this=exp.cast(node.this, "timestamp"), expression=amount))
-
-
-def _now(node: Any) -> exp.Expression:
-    return call("pg_catalog.sysdate" if node.args.get("sysdate") else "pg_catalog.getdate")
-
-
-def _extract(node: Any) -> exp.Expression:
-    node.set("this", exp.var(_part(node.this)))
-    return exp.cast(node, "int") if _part(node.this) not in ("epoch", "second") else node
-
-
-def _date_trunc(node: Any) -> exp.Expression:
-    unit, moment = exp.Literal.string(_part(node.args.get("unit"))), node.this
-    if isinstance(moment, exp.Literal):
-        moment = _timestamp(moment)
-    return call("DATE_TRUNC", unit, moment)
-
-
-def _months_between(node: Any) -> exp.Expression:
-    late, early = _timestamp(node.this), _timestamp(node.expression)
-    return call("pg_catalog.months_between", late, early)
 
 
 def _concat(node: Any) -> exp.Expression:
@@ -150,7 +83,7 @@ def _anonymous(node: Any) -> Any:
             node.set("expressions", [exp.cast(given[0], "text")])
         case "ADD_MONTHS" if len(given) == 2:
             months = exp.cast(given[1], "int")
-            return call("redshift_local.add_months", _timestamp(given[0]), months)
+            return call("redshift_local.add_months", moments.timestamp(given[0]), months)
         case "JSON_EXTRACT_PATH_TEXT" if len(given) > 1:
             return _json_text(given)
         case "TO_DATE" if len(given) in (2, 3):
@@ -238,11 +171,6 @@ def _added(node: Any) -> Any:
     return node
 
 
-def _split_part(node: Any) -> exp.Expression:
-    part = exp.cast(node.args["part_index"], "int")
-    return call("redshift_local.split_part", node.this, node.args["delimiter"], part)
-
-
 def _temporary(node: Any) -> Any:
     if node.this.startswith("#"):
         node.set("quoted", True)
@@ -292,22 +220,24 @@ def _type(node: Any) -> Any:
 
 _CHANGES: dict[type, Callable[[Any], Any]] = {
     **AGGREGATES,
-    exp.TsOrDsDiff: _whole(_datediff, "this", "expression", "unit"),
-    exp.DateDiff: _whole(_datediff, "this", "expression", "unit"),
-    exp.TsOrDsAdd: _whole(_dateadd, "this", "expression", "unit", "return_type"),
-    exp.DateAdd: _whole(_dateadd, "this", "expression", "unit", "return_type"),
-    exp.CurrentTimestamp: _now,
-    exp.Extract: _extract,
-    exp.TimestampTrunc: _whole(_date_trunc, "this", "unit", "input_type_preserved"),
-    exp.DateTrunc: _whole(_date_trunc, "this", "unit", "input_type_preserved"),
+    exp.TsOrDsDiff: _whole(moments.datediff, "this", "expression", "unit"),
+    exp.DateDiff: _whole(moments.datediff, "this", "expression", "unit"),
+    exp.TsOrDsAdd: _whole(moments.dateadd, "this", "expression", "unit", "return_type"),
+    exp.DateAdd: _whole(moments.dateadd, "this", "expression", "unit", "return_type"),
+    exp.CurrentTimestamp: moments.now,
+    exp.Extract: moments.extract,
+    exp.TimestampTrunc: _whole(moments.date_trunc, "this", "unit", "input_type_preserved"),
+    exp.DateTrunc: _whole(moments.date_trunc, "this", "unit", "input_type_preserved"),
     exp.ApproxDistinct: _whole(
         lambda n: exp.Count(this=exp.Distinct(expressions=[n.this])), "this"
     ),
     exp.FromBase: _whole(
         lambda n: call("pg_catalog.strtol", n.this, n.expression), "this", "expression"
     ),
-    exp.MonthsBetween: _whole(_months_between, "this", "expression"),
-    exp.LastDay: _whole(lambda n: call("redshift_local.last_day", _timestamp(n.this)), "this"),
+    exp.MonthsBetween: _whole(moments.months_between, "this", "expression"),
+    exp.LastDay: _whole(
+        lambda n: call("redshift_local.last_day", moments.timestamp(n.this)), "this"
+    ),
     exp.Coalesce: _coalesce,
     exp.Round: _whole(lambda n: call("ROUND", n.this, n.args.get("decimals")), "this", "decimals"),
     exp.SplitPart: lambda n: call(

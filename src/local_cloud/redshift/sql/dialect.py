@@ -1,0 +1,79 @@
+"""Redshift's syntax as sqlglot reads it, with what it lacks, less what it would change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+from sqlglot.dialects.redshift import Redshift
+from sqlglot.parsers.redshift import RedshiftParser
+from sqlglot.tokenizer_core import TokenType
+
+from src.local_cloud.redshift.sql import super_values
+from src.local_cloud.redshift.sql.portability import SAME_BY_NAME
+
+# PostgreSQL's own formatting functions, and what sqlglot would make something else of.
+_AS_THEY_STAND = frozenset(
+    [
+        "TO_CHAR",
+        "TO_DATE",
+        "TO_TIMESTAMP",
+        "ADD_MONTHS",
+        "JSON_EXTRACT_PATH_TEXT",
+        "TO_HEX",
+        *(name.upper() for name in SAME_BY_NAME | super_values.FUNCTIONS),
+    ]
+)
+
+
+_PREFIXES: dict[str, Any] = {"@": exp.Abs, "|/": exp.Sqrt, "||/": exp.Cbrt}
+
+
+class RedshiftDialect(Redshift):
+    """Redshift as sqlglot reads it, less what it would change on the way."""
+
+    class Parser(RedshiftParser):
+        """Leaves some functions as they stand."""
+
+        FUNCTIONS = {
+            name: build
+            for name, build in RedshiftParser.FUNCTIONS.items()
+            if name not in _AS_THEY_STAND
+        }
+
+        def _parse_table(self, *args: Any, **options: Any) -> Any:
+            """Read a path with brackets as well, `c.orders[0].items AS o AT n`."""
+            if self._match(TokenType.UNPIVOT):
+                return self.expression(exp.Pivot(this=self._parse_table(), unpivot=True))
+            return self._parse_path() or super()._parse_table(*args, **options)
+
+        def _parse_bitwise(self) -> Any:
+            """Read # as well, which is no operator to sqlglot: names of tables begin with it."""
+            found = super()._parse_bitwise()
+            while self._curr and self._curr.text == "#":
+                self._advance()
+                later = super()._parse_bitwise()
+                found = self.expression(exp.BitwiseXor(this=found, expression=later))
+            return found
+
+        def _parse_unary(self) -> Any:
+            """Read what stands before a whole sum: @ is no parameter here, but ABS."""
+            sign = _PREFIXES.get(self._curr.text) if self._curr else None
+            if sign is None:
+                return super()._parse_unary()
+            self._advance()
+            return self.expression(sign(this=exp.Paren(this=self._parse_term())))
+
+        def _parse_path(self) -> Any:
+            at, tokens = self._index, self._tokens
+            while at + 2 < len(tokens) and tokens[at + 1].token_type == TokenType.DOT:
+                at += 2
+            following = tokens[at + 1].token_type if at + 1 < len(tokens) else None
+            if at == self._index or following != TokenType.L_BRACKET:
+                return None
+            path = self._parse_column()
+            alias = self._parse_table_alias()
+            path = exp.Alias(this=path, alias=alias.this if alias else exp.to_identifier("_"))
+            if self._match_text_seq("AT"):
+                return exp.AtIndex(this=path, expression=self._parse_id_var())
+            return path

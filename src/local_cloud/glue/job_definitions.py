@@ -58,6 +58,11 @@ class JobDefinitions:
             raise glue_error("EntityNotFoundException", text, operation) from None
         return job
 
+    def all(self) -> list[dict[str, Any]]:
+        """Return every definition, in the order of their names."""
+        found = [json.loads(file.read_text()) for file in self._folder.glob("*.json")]
+        return sorted(found, key=lambda job: str(job["Name"]))
+
     def delete(self, name: str) -> None:
         """Forget a definition; one that is not there is no error."""
         self._file(name).unlink(missing_ok=True)

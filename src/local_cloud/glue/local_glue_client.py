@@ -95,6 +95,14 @@ class LocalGlueClient:
         """Return a job's definition."""
         return {"Job": self._jobs.load(JobName, "GetJob")}
 
+    def get_jobs(self, *, MaxResults: int = 1_000) -> dict[str, Any]:
+        """Return the definitions of all jobs."""
+        return {"Jobs": self._jobs.all()[:MaxResults]}
+
+    def list_jobs(self, *, MaxResults: int = 1_000) -> dict[str, Any]:
+        """Return the names of all jobs."""
+        return {"JobNames": [job["Name"] for job in self._jobs.all()[:MaxResults]]}
+
     def update_job(self, *, JobName: str, JobUpdate: dict[str, Any]) -> dict[str, Any]:
         """Overwrite a job's whole definition, as Glue does."""
         self._jobs.overwrite(JobName, JobUpdate)

@@ -152,6 +152,19 @@ def wait(glue, job, run_id, until=("SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT"))
     return wait_until(reached, f"the job run is one of {until}")
 
 
+def test_jobs_are_listed_until_they_are_deleted(glue):
+    command = {"Name": "glueetl", "ScriptLocation": "s3://x/y.py"}
+    for name in ("b/../listed", "a listed"):
+        glue.create_job(Name=name, Role="r", Command=command)
+    try:
+        assert {"b/../listed", "a listed"} <= set(glue.list_jobs()["JobNames"])
+        assert [job["Role"] for job in glue.get_jobs(MaxResults=1)["Jobs"]] == ["r"]
+    finally:
+        for name in ("b/../listed", "a listed"):
+            glue.delete_job(JobName=name)
+    assert not {"b/../listed", "a listed"} & set(glue.list_jobs()["JobNames"])
+
+
 def test_a_script_gets_its_arguments_and_its_objects_and_gives_its_own_back(glue, start, cloud):
     s3 = cloud.s3_client()
     s3.put_object(Bucket=BUCKET, Key="in/a.txt", Body=b"one")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -60,7 +61,11 @@ def nothing_to_learn_from(environment: DemoEnvironment) -> ModelError:
     if not concerts:
         is_empty = sum(_rows_by_table(environment).values()) == 0
         hint = GENERATE if is_empty else hint_for_more(newest_load(environment))
-        return ModelError("there is no concert in the warehouse", hint=hint)
+        settings = environment.settings
+        where = f"schema {SCHEMA}"
+        if settings.target == "local":
+            where += f" of the local cloud in {Path(settings.state_dir).absolute()}"
+        return ModelError("there is no concert in the warehouse", where=where, hint=hint)
     return ModelError(
         f"all {concerts:,} concerts are at venues of unknown capacity",
         where="concert_dw.venues, column capacity",

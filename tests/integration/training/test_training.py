@@ -217,6 +217,7 @@ def test_too_few_concerts_says_how_many_and_what_makes_them(small):
 def test_an_empty_warehouse(tmp_path):
     done = Trainer(tmp_path).train()
     assert done.returncode == 1 and "no concert in the warehouse" in done.stderr
+    assert f"the local cloud in {tmp_path / '.demo'}" in done.stderr
 
 
 def with_required_columns(folder, optional=()):

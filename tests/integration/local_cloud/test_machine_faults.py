@@ -46,7 +46,13 @@ class Jumping(datetime):
 @pytest.fixture
 def jumping_clock(monkeypatch):
     for name, module in list(sys.modules.items()):
-        if name.startswith("src.") and getattr(module, "datetime", None) is datetime:
+        # AWS's services have a clock of their own, which stays that of the signatures.
+        is_of_aws = name.startswith("src.local_cloud.endpoint")
+        if (
+            name.startswith("src.")
+            and not is_of_aws
+            and getattr(module, "datetime", None) is datetime
+        ):
             monkeypatch.setattr(module, "datetime", Jumping)
     yield
     assert Jumping.seen > 10
@@ -212,7 +218,8 @@ def test_an_error_that_stays_ends_the_start_at_once(tmp_path, monkeypatch):
     with pytest.raises(UnreachableError, match="does not answer") as caught:
         server.start()
     assert "SSL" in caught.value.cause and "df -h" not in caught.value.hint
-    assert len(started) == 2  # initdb, and one attempt of the server
+    servers = [a for a in started if not a[0][0].endswith("initdb")]
+    assert len(servers) == 1  # one attempt
     assert server.end is None  # it was stopped
 
 

@@ -149,7 +149,7 @@ def test_waits_through_every_state_on_the_way(job):
     run = manager(Glue(["WAITING", "STARTING", "RUNNING", "STOPPING", "SUCCEEDED"])).run(
         "etl", {}, on_state=lambda _, state: seen.append(state)
     )
-    assert run.state == "SUCCEEDED" and run.seconds == 20
+    assert run.state == "SUCCEEDED" and run.seconds == 1 + 1.5 + 2.25 + 3.375
     assert seen == ["WAITING", "STARTING", "RUNNING", "STOPPING", "SUCCEEDED"]
 
 

@@ -280,6 +280,8 @@ def test_settings_are_kept_and_shown(run):
     [
         ("SET enable_case_sensitive_identifier TO on", "is not emulated"),
         ("SET nonsense TO 1", "SET nonsense is not emulated"),
+        ("SET NAMES 'LATIN1'", "SET NAMES 'LATIN1' is not emulated"),
+        ("ALTER ROLE demo SUPERUSER", "ALTER ROLE ... SUPERUSER is not emulated"),
         ("SHOW nonsense", "SHOW nonsense is not emulated"),
         ("ANALYZE COMPRESSION ddl.t", "is not emulated"),
         ("ALTER TABLE ddl.t SET LOCATION 's3://x/'", "is not emulated"),

@@ -42,7 +42,7 @@ def set_setting(statement: Statement) -> str:
         return statement.code
     start = 2 if words[1:2] in (["SESSION"], ["LOCAL"]) else 1
     if words[start + 1 : start + 2] not in (["="], ["TO"]) or len(words) < start + 3:
-        raise Refusal.not_emulated(f"SET {' '.join(words[1:3])}")
+        raise Refusal.not_emulated(statement.code[:60])
     values = [t for t in statement.tokens[start + 2 :] if t.text != ","]
     name = statement.tokens[start].name
     scope = "LOCAL " if words[1] == "LOCAL" else ""

@@ -50,7 +50,7 @@ def change_principals(statement: Statement, cursor: Any) -> None:
         at_end(words)
         _create("role", name, cursor)
     else:
-        raise Refusal.not_emulated("ALTER ROLE ... OWNER TO and EXTERNALID")
+        raise Refusal.not_emulated(f"ALTER ROLE ... {' '.join(statement.words(3, 2))}".strip())
 
 
 def _create(kind: str, name: str, cursor: Any) -> None:

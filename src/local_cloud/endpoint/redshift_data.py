@@ -14,6 +14,7 @@ from src.local_cloud.endpoint.data_statements import ENDED, Connect, Part, Runne
 from src.local_cloud.endpoint.errors import AwsError
 from src.local_cloud.endpoint.warehouse_access import NAME
 from src.sql import scanning
+from src.sql.quoting import redshift_literal
 from src.sql.refusal import Refusal
 
 MAX_ACTIVE = 500
@@ -290,7 +291,7 @@ def _bound(sql: str, parameters: Iterable[dict[str, str]]) -> str:
     for token in tokens:
         is_behind_colon = before == ":" and not token.gap
         if is_behind_colon and token.text in values and not written[-1].endswith("::"):
-            written[-1] = written[-1].removesuffix(":") + _literal(values[token.text])
+            written[-1] = written[-1].removesuffix(":") + redshift_literal(values[token.text])
             used.add(token.text)
         elif is_behind_colon and token.text == ":":
             written[-1] += ":"
@@ -300,10 +301,6 @@ def _bound(sql: str, parameters: Iterable[dict[str, str]]) -> str:
     if unused := sorted(set(values) - used):
         raise _invalid(f"Parameters list contains unused parameters. Unused parameters: {unused}")
     return "".join(written).strip()
-
-
-def _literal(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _invalid(text: str) -> AwsError:

@@ -310,8 +310,10 @@ def test_a_table_without_rows_is_loaded_where_its_children_have_none(warehouse, 
 @contextmanager
 def users_tables(warehouse):
     """Put tables and views under every name of a load into two schemas; gives what reads them."""
-    names = [f"{kind}_{table}" for kind in KINDS for table in (*TABLES, "rejected_records")]
-    names += [*TABLES, *LEDGER, "stage_rejected", "venue_rankings", "redshift_copy_lines",
+    names = [
+        f"{kind}_{table}" for kind in KINDS for table in (*TABLES, "rejected_records", "rejected")
+    ]
+    names += [*TABLES, *LEDGER, "venue_rankings", "redshift_copy_lines",
               "redshift_copy_stage"]  # fmt: skip
     things = [f"{schema}.{name}" for schema in ("public", "demo_users_own") for name in names]
     views = [f"{thing}_v" for thing in things] + [f"public.{kind}_shows" for kind in KINDS]

@@ -150,10 +150,10 @@ def test_a_broken_handshake_ends_that_connection_only(address, sent):
     with socket.create_connection((address["host"], address["port"])) as raw:
         raw.sendall(b"\x00\x00\x00\x08\x04\xd2\x16\x2f")
         assert raw.recv(1) == b"S"
-        raw.sendall(sent)
-        raw.shutdown(socket.SHUT_WR)
         deadline = time.monotonic() + 60
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):  # the server may have ended it already
+            raw.sendall(sent)
+            raw.shutdown(socket.SHUT_WR)
             while raw.recv(1 << 12):
                 assert time.monotonic() < deadline
     with contextlib.closing(psycopg2.connect(**address)) as client:

@@ -15,6 +15,7 @@ from src.reporting.wording import printable
 LOG = "runs.ndjson"
 PAGE = "index.html"
 REPORTS = {kind: f"{kind}_report.json" for kind in ("pipeline", "training", "validation")}
+_NEEDED = {"run_id", "report", "verdict", "did"}  # of a line; the rest may be absent
 _LONGEST = 300  # characters of an error's message
 
 
@@ -81,13 +82,24 @@ def _did(steps: Mapping[str, JsonView]) -> bool:
 
 
 def append_run(reports: Path, report: JsonView) -> None:
-    """Add a run's line to the log in `reports`.
+    """Add a run's line to the log in `reports`; raises CannotRunError."""
+    _append(reports / LOG, summary_of(report))
 
-    One write at the end of the file: two runs that end together both have their line. A line
-    that an earlier process left torn stays a line of its own. Raises CannotRunError.
+
+def append_lost(reports: Path) -> None:
+    """Add a line for each report that has none: the log was deleted, or is younger than the run."""
+    logged = {entry["run_id"] for entry in _logged(reports)}
+    for folder in run_folders(reports):
+        if folder.name not in logged and (entry := _unlogged(folder))["report"]:
+            _append(reports / LOG, entry)
+
+
+def _append(path: Path, entry: JsonView) -> None:
+    """Write one line at the end, in one go: two runs that end together both have theirs.
+
+    A line that an earlier process left torn stays a line of its own.
     """
-    line = json.dumps(summary_of(report), separators=(",", ":"), ensure_ascii=False) + "\n"
-    path = reports / LOG
+    line = json.dumps(entry, separators=(",", ":"), ensure_ascii=False) + "\n"
     try:
         with path.open("ab+") as log:
             log.seek(max(log.seek(0, os.SEEK_END) - 1, 0))
@@ -128,7 +140,8 @@ def _logged(reports: Path) -> Iterator[JsonObject]:
             entry = json.loads(line)
         except ValueError:
             continue
-        if isinstance(entry, dict) and RUN_ID.fullmatch(str(entry.get("run_id"))):
+        is_entry = isinstance(entry, dict) and entry.keys() >= _NEEDED
+        if is_entry and RUN_ID.fullmatch(str(entry["run_id"])):
             yield entry
 
 

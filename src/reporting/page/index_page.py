@@ -13,14 +13,13 @@ from src.json_object import JsonView
 from src.reporting.figures import UNKNOWN, count, decimal
 from src.reporting.page import charts
 from src.reporting.page.html_report import rendered
-from src.reporting.run_log import PAGE, append_run, known_runs
+from src.reporting.run_log import PAGE, append_lost, append_run, known_runs
 from src.reporting.run_report import write_atomically
 from src.reporting.wording import plural
 
 LATEST = "latest"
 _SHOWN = 200  # runs in the table
 _TREND = 100  # runs in a chart
-_SCRIPTS = {"pipeline": "pipeline", "training": "training", "validation": "validation"}
 _SALES, _VENUES = "ticket_sales_prediction", "venue_popularity"
 Run = JsonView
 
@@ -31,6 +30,7 @@ def record_run(reports: Path, report: JsonView) -> None:
     Raises CannotRunError where they cannot be written.
     """
     append_run(reports, report)
+    append_lost(reports)
     runs = known_runs(reports)
     write_atomically(reports / PAGE, render_index(runs))
     _link_latest(reports, runs)
@@ -79,7 +79,7 @@ def _first(runs: Iterable[Run], verdict: str) -> Run | None:
 def _row(run: Run) -> dict[str, str]:
     return {
         "when": _when(run),
-        "script": _SCRIPTS.get(run["report"], "unknown"),
+        "script": run["report"] or "unknown",
         "verdict": run["verdict"],
         "target": run.get("target") or UNKNOWN,
         "page": run["page"],

@@ -75,6 +75,17 @@ def test_a_lost_log_is_read_from_the_reports(tmp_path, kind):
     before = known_runs(tmp_path)
     (tmp_path / LOG).unlink()
     assert known_runs(tmp_path) == before
+    record_run(tmp_path, with_folder(tmp_path, report(3, kind=kind)))
+    assert known_runs(tmp_path)[1:] == before
+    assert len((tmp_path / LOG).read_text().splitlines()) == 4  # it is whole again
+
+
+@pytest.mark.parametrize("line", ["7", "{}", '{"run_id": 7}', "\xff", "", '{"run_id": "x"}',
+                                  '{"run_id": "20260101T000000Z-00ff"}'])  # fmt: skip
+def test_a_line_that_is_none_is_passed_over(tmp_path, line):
+    (tmp_path / LOG).write_text(line + "\n", encoding="latin-1")
+    record_run(tmp_path, with_folder(tmp_path, report(1)))
+    assert [run["run_id"] for run in known_runs(tmp_path)] == [report(1)["run_id"]]
 
 
 def test_a_killed_run_is_listed_and_a_deleted_one_has_no_link(tmp_path):

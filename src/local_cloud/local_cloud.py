@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal, NoReturn
@@ -116,7 +117,12 @@ class LocalCloud:
         """Return a new connection to the local warehouse."""
         from src.local_cloud.redshift.connection import connect
 
-        return connect(s3=self.s3_client(), **self.redshift_address())
+        address = self.redshift_address()
+        return connect(s3=self.s3_client(), streams=lambda: self._streams, **address)
+
+    @cached_property
+    def _streams(self) -> Any:
+        return self.aws_client("kinesis")
 
     def redshift_address(self) -> dict[str, Any]:
         """Return psycopg2.connect's keyword arguments for the local warehouse."""

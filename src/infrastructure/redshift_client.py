@@ -184,6 +184,26 @@ class RedshiftClient:
         with self._cursor(statement, arguments) as cursor:
             return int(cursor.rowcount)
 
+    def execute_alone(self, statement: str) -> None:
+        """Execute a statement outside of a transaction: REFRESH, and what cannot be in one."""
+        with self._reported():
+            connection = self.connection
+            connection.commit()  # of what was only read
+            connection.autocommit = True
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg2.Error as error:
+            raise self.as_warehouse_error(error) from error
+
     def query(self, statement: str, arguments: Arguments = None) -> list[JsonObject]:
         """Execute a query; returns its rows as dicts."""
 

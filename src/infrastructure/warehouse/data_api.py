@@ -59,6 +59,7 @@ class DataApiConnection:
         self._sleep = sleep
         self._clock = clock
         self._in_transaction = False
+        self.autocommit = False
         self.closed = 0
 
     def cursor(self) -> DataApiCursor:
@@ -90,7 +91,7 @@ class DataApiConnection:
 
     def begin(self) -> None:
         """Begin a transaction unless one is open, as psycopg2 does."""
-        if not self._in_transaction:
+        if not self._in_transaction and not self.autocommit:
             self.run("BEGIN")
             self._in_transaction = True
 

@@ -1,0 +1,316 @@
+"""Moves streamed sales from the streaming view into the tables: each event once, by the rules.
+
+A step is one transaction: events behind the positions -> judged -> sales, rejected records, log,
+and the positions behind them. It can be done again at any time, by any number of processes: the
+positions are locked first. The statements are those of src/sql/streaming.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from src.domain import sale_events
+from src.domain.cleaning import Cleaning
+from src.domain.sale_events import STREAM_RUN
+from src.domain.tables import SCHEMA, TICKET_SALES
+from src.errors import LoadError, WarehouseError
+from src.infrastructure.redshift_client import RedshiftClient
+from src.sql.files import bind, read, read_all
+from src.sql.files import FOLDER as SQL
+from src.sql.quoting import identifier, literal
+from src.waiting import attempts
+
+LIVE = "concert_live"
+VIEW = f"{LIVE}.sales_stream"
+MOST = 50_000  # records of one transaction
+PAUSES_S = (0.05, 0.2, 1.0, 2.0, 5.0)  # between attempts of a step that another transaction stopped
+_CHANGED_AT_ONCE = 5_000  # numbers in one IN list
+_COLUMNS = TICKET_SALES.column_names
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StreamedTotals:
+    """What became of all records that were taken from the view."""
+
+    records: int = 0
+    sales: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    late: int = 0
+
+    @property
+    def is_balanced(self) -> bool:
+        """Tell whether each record is accounted for."""
+        return self.records == self.sales + self.rejected + self.duplicates
+
+
+class StreamedSales:
+    """The live layer of one warehouse."""
+
+    def __init__(
+        self, client: RedshiftClient, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._client = client
+        self._now = now
+
+    # -- what there is -------------------------------------------------------------------------
+
+    def exists(self) -> bool:
+        """Tell whether the live layer was set up."""
+        return {"positions", "ingest_log"} <= set(self._client.table_names(LIVE))
+
+    def set_up(self, stream: str, iam_role: str) -> None:
+        """Create what is not there yet; `iam_role` is empty for the warehouse's default role.
+
+        Raises WarehouseError where the view reads another stream.
+        """
+        fragments = {
+            "role": literal(iam_role) if iam_role else "default", "stream": identifier(stream)
+        }  # fmt: skip
+        client = self._client
+        files = {file.name: file for file in read_all("streaming/setup")}
+        client.execute_alone(bind(files.pop("10_external_schema").statement, fragments.__getitem__))
+        with client.transaction():
+            client.execute(f"CREATE SCHEMA IF NOT EXISTS {LIVE}")
+        view = files.pop("20_sales_stream")
+        if not self._has_view():
+            client.execute_alone(bind(view.statement, fragments.__getitem__))
+        with client.transaction():
+            for file in files.values():
+                client.execute(file.statement)
+            if not int(client.query_value(f"SELECT COUNT(*) FROM {LIVE}.concert_seats")):
+                self.count_seats()
+
+    def _has_view(self) -> bool:
+        found = self._client.query_value(
+            "SELECT COUNT(*) FROM svv_mv_info WHERE schema_name = %s AND name = 'sales_stream'",
+            (LIVE,),
+        )
+        return int(found) > 0
+
+    def count_seats(self) -> None:
+        """Count what is sold of each concert, in the caller's transaction."""
+        self._client.execute(f"DELETE FROM {LIVE}.concert_seats")
+        self._client.execute(
+            f"INSERT INTO {LIVE}.concert_seats (concert_id, starts_at, capacity, tickets_sold) "
+            "SELECT c.concert_id, c.starts_at, v.capacity, COALESCE(s.quantity, 0) "
+            f"FROM {SCHEMA}.concerts c LEFT JOIN {SCHEMA}.venues v ON v.venue_id = c.venue_id "
+            "LEFT JOIN (SELECT concert_id, SUM(quantity) AS quantity "
+            f"FROM {SCHEMA}.ticket_sales GROUP BY concert_id) AS s ON s.concert_id = c.concert_id"
+        )
+
+    def totals(self) -> StreamedTotals:
+        """Return what became of the records until now."""
+        (row,) = self._client.query(
+            "SELECT COALESCE(SUM(records), 0) AS records, COALESCE(SUM(sales), 0) AS sales, "
+            "COALESCE(SUM(rejected), 0) AS rejected, COALESCE(SUM(duplicates), 0) AS duplicates, "
+            f"COALESCE(SUM(late), 0) AS late FROM {LIVE}.ingest_log"
+        )
+        return StreamedTotals(**{name: int(value) for name, value in row.items()})
+
+    # -- from the stream to the tables ---------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Read what is new in the stream into the view."""
+        self._client.execute_alone(f"REFRESH MATERIALIZED VIEW {VIEW}")
+
+    def find_shards(self) -> None:
+        """Take up shards of the view that have no position yet."""
+        with self._client.transaction():
+            self._lock()
+            self._find_shards()
+
+    def _find_shards(self) -> None:
+        known = {row["shard_id"] for row in
+                 self._client.query(f"SELECT shard_id FROM {LIVE}.positions")}  # fmt: skip
+        for shard in self._shards():
+            if shard not in known:
+                self._client.execute(
+                    f"INSERT INTO {LIVE}.positions (shard_id, position, records) "
+                    f"VALUES ({literal(shard)}, '', 0)"
+                )
+
+    def _shards(self) -> Iterator[str]:
+        """Yield the shards that the view has rows of: each by the sort key, no scan is needed."""
+        last = ""
+        while True:
+            found = self._client.query_value(
+                f"SELECT shard_id FROM {VIEW} WHERE shard_id > {literal(last)} "
+                "ORDER BY shard_id LIMIT 1"
+            )
+            if found is None:
+                return
+            last = str(found)
+            yield last
+
+    def ingest(self, most: int = MOST) -> StreamedTotals:
+        """Move the next records into the tables; returns what became of them.
+
+        It is done again where another transaction stopped it, or the connection was lost: what
+        was committed is behind the positions, and not taken twice.
+        """
+
+        def step() -> StreamedTotals:
+            with self._client.transaction():
+                self._lock()
+                return self._step(most, is_rebuilt=False)
+
+        def may_repeat(error: Exception) -> bool:
+            return isinstance(error, WarehouseError) and error.passes
+
+        return attempts(step, may_repeat=may_repeat, pauses_s=PAUSES_S)
+
+    def lock(self) -> None:
+        """Keep ingesters out until the caller's transaction ends; to be its first statement."""
+        self._lock()
+
+    def rebuild(self) -> StreamedTotals:
+        """Judge all records of the view anew, in the caller's transaction, which holds the lock.
+
+        The batch's tables have been replaced. Raises LoadError where the view no longer has all
+        records that were ingested: their sales would be lost.
+        """
+        client = self._client
+        self._require_all_records()
+        client.execute(f"UPDATE {LIVE}.positions SET position = '', records = 0")
+        for table in ("ingest_log", "late_sales"):
+            client.execute(f"DELETE FROM {LIVE}.{table}")
+        client.execute(
+            f"DELETE FROM {SCHEMA}.rejected_records WHERE run_id = {literal(STREAM_RUN)}"
+        )
+        client.execute(f"DELETE FROM {SCHEMA}.ticket_sales WHERE streamed_at IS NOT NULL")
+        self.count_seats()
+        self._find_shards()
+        while self._step(MOST, is_rebuilt=True).records:
+            pass
+        return self.totals()
+
+    def _require_all_records(self) -> None:
+        wanted = self.totals().records
+        found = int(self._client.query_value(
+            f"SELECT COUNT(*) FROM {VIEW} v JOIN {LIVE}.positions p "
+            "ON p.shard_id = v.shard_id AND v.position <= p.position"
+        ))  # fmt: skip
+        if found < wanted:
+            raise LoadError(
+                f"replacing the sales would lose streamed ones: {VIEW} has {found:,} of "
+                f"{wanted:,} records that were ingested",
+                where=VIEW,
+                cause="the view was dropped and made anew, or its rows were moved",
+                hint="python run_demo_pipeline.py --load-mode merge",
+            )
+
+    def _lock(self) -> None:
+        self._client.execute(f"LOCK {LIVE}.positions")
+
+    def _step(self, most: int, *, is_rebuilt: bool) -> StreamedTotals:
+        client, fragments = self._client, self._fragments(most, is_rebuilt)
+
+        def run(name: str) -> None:
+            file = read(SQL / "streaming" / "ingest" / f"{name}.sql")
+            client.execute(bind(file.statement, fragments.__getitem__))
+
+        run("10_taken")
+        (taken,) = client.query(
+            "SELECT COUNT(*) AS records, SUM(CASE WHEN is_plain THEN 0 ELSE 1 END) AS others "
+            "FROM streamed_taken"
+        )
+        if not int(taken["records"]):
+            client.execute("DROP TABLE streamed_taken")
+            return StreamedTotals()
+        run("20_judged")
+        if int(taken["others"]):
+            self._judge_others(fragments["sent_at"])
+        run("30_checked")
+        self._refuse_beyond_capacity()
+        for name in ("50_rejected_records", "55_late_sales", "60_ticket_sales", "70_concert_seats",
+                     "80_positions", "90_ingest_log"):  # fmt: skip
+            run(name)
+        done = self._counted()
+        for name in ("taken", "judged", "checked"):
+            client.execute(f"DROP TABLE streamed_{name}")
+        return done
+
+    def _counted(self) -> StreamedTotals:
+        (row,) = self._client.query(
+            "SELECT COUNT(*) AS records, SUM(CASE WHEN outcome IS NULL THEN 1 ELSE 0 END) AS sales,"
+            " SUM(CASE WHEN outcome <> 'duplicate' THEN 1 ELSE 0 END) AS rejected,"
+            " SUM(CASE WHEN outcome = 'duplicate' THEN 1 ELSE 0 END) AS duplicates "
+            "FROM streamed_checked"
+        )
+        return StreamedTotals(**{name: int(value or 0) for name, value in row.items()})
+
+    def _fragments(self, most: int, is_rebuilt: bool) -> dict[str, str]:
+        now = self._now().astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+        return {
+            "texts": sale_events.texts("s.payload"),
+            "is_plain": sale_events.is_plain(),
+            "values": sale_events.values(),
+            "sent_at": sale_events.sent_at(),
+            "columns": ", ".join(f"j.{name}" for name in _COLUMNS),
+            "names": ", ".join(_COLUMNS),
+            "print_of_event": sale_events.fingerprint("j."),
+            "print_of_sale": sale_events.fingerprint("s."),
+            "most": str(most),
+            "ahead": str(sale_events.AHEAD_MINUTES),
+            "late": str(-sale_events.LATE_MINUTES),
+            "run": literal(STREAM_RUN),
+            "now": f"CAST({literal(now)} AS TIMESTAMP)",
+            "is_rebuilt": str(is_rebuilt).upper(),
+        }
+
+    def _judge_others(self, sent_at: str) -> None:
+        """Judge events that are not plain by the SQL of the batch."""
+        client = self._client
+        client.execute(
+            f"CREATE TEMP TABLE streamed_raw AS SELECT {', '.join(_COLUMNS)}, "
+            "CAST(n AS VARCHAR(20)) AS record_number FROM streamed_taken WHERE NOT is_plain"
+        )
+        cleaning = Cleaning(TICKET_SALES, lambda step, _: f"streamed_{_LATER.get(step, step)}", str)
+        made = ["streamed_raw"]
+        for name, query in cleaning.steps():
+            if name == f"streamed_{_LATER['checked']}":
+                break
+            client.execute(f"CREATE TEMP TABLE {name} AS {query}")
+            made.append(name)
+        good = ", ".join(
+            f"CASE WHEN o.rule IS NULL AND NOT t.is_unreadable THEN "
+            f"CAST(o.{column.name} AS {column.redshift_type}) END"
+            for column in TICKET_SALES.columns
+        )
+        client.execute(
+            f"INSERT INTO streamed_judged (n, shard_id, position, arrived_at, sent_at, record_key, "
+            f"{', '.join(_COLUMNS)}, rule) SELECT t.n, t.shard_id, t.position, t.arrived_at, "
+            f"t.sent, SUBSTRING(o.record_key, 1, 1000), {good}, "
+            "CASE WHEN t.is_unreadable THEN 'unreadable:record' ELSE o.rule END "
+            f"FROM {made[-1]} o JOIN (SELECT n, shard_id, position, arrived_at, is_unreadable, "
+            f"{sent_at} AS sent FROM streamed_taken WHERE NOT is_plain) AS t "
+            "ON t.n = o.record_number"
+        )
+        for name in made:
+            client.execute(f"DROP TABLE {name}")
+
+    def _refuse_beyond_capacity(self) -> None:
+        """Of a concert that is nearly sold out, take the orders in turn, as far as they fit."""
+        file = read(SQL / "streaming" / "ingest" / "40_full_concerts.sql")
+        left: dict[str, int] = {}
+        refused: list[int] = []
+        for row in self._client.query(file.statement):
+            seats = left.setdefault(row["concert_id"], int(row["seats_left"]))
+            if int(row["quantity"]) <= seats:
+                left[row["concert_id"]] = seats - int(row["quantity"])
+            else:
+                refused.append(int(row["n"]))
+        for start in range(0, len(refused), _CHANGED_AT_ONCE):
+            numbers = ", ".join(map(str, refused[start : start + _CHANGED_AT_ONCE]))
+            self._client.execute(
+                f"UPDATE streamed_checked SET outcome = 'over_capacity' WHERE n IN ({numbers})"
+            )
+
+
+# The batch's steps have tables of their own here: some names are taken.
+_LATER = {"judged": "others", "checked": "none"}

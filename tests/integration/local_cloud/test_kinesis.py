@@ -1,4 +1,4 @@
-"""The local stream over HTTP: Kinesis's documented behaviour as laws, where possible against moto too.
+"""The local stream over HTTP: Kinesis's documented behaviour as laws, some of them on moto too.
 
 The laws are a reading of AWS's documentation; moto is a second reading of it.
 """

@@ -12,23 +12,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from src.domain import sale_events
-from src.domain.cleaning import Cleaning
 from src.domain.sale_events import STREAM_RUN
-from src.domain.tables import SCHEMA, TICKET_SALES
+from src.domain.tables import SCHEMA
 from src.errors import LoadError, WarehouseError
 from src.infrastructure.redshift_client import RedshiftClient
-from src.sql.files import bind, read, read_all
-from src.sql.files import FOLDER as SQL
+from src.infrastructure.warehouse import stream_statements
+from src.sql.files import bind, read_all
 from src.sql.quoting import identifier, literal
 from src.waiting import attempts
 
 LIVE = "concert_live"
 VIEW = f"{LIVE}.sales_stream"
-MOST = 50_000  # records of one transaction
+MOST_HELD = 200_000
 PAUSES_S = (0.05, 0.2, 1.0, 2.0, 5.0)  # between attempts of a step that another transaction stopped
 _CHANGED_AT_ONCE = 5_000  # numbers in one IN list
-_COLUMNS = TICKET_SALES.column_names
 logger = logging.getLogger(__name__)
 
 
@@ -56,6 +53,8 @@ class StreamedSales:
     ) -> None:
         self._client = client
         self._now = now
+        self._prepared: object = None  # the connection whose temporary tables are there
+        self._held = 0  # records that those have held
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -121,7 +120,7 @@ class StreamedSales:
     def find_shards(self) -> None:
         """Take up shards of the view that have no position yet."""
         with self._client.transaction():
-            self._lock()
+            self.lock()
             self._find_shards()
 
     def _find_shards(self) -> None:
@@ -147,7 +146,7 @@ class StreamedSales:
             last = str(found)
             yield last
 
-    def ingest(self, most: int = MOST) -> StreamedTotals:
+    def ingest(self) -> StreamedTotals:
         """Move the next records into the tables; returns what became of them.
 
         It is done again where another transaction stopped it, or the connection was lost: what
@@ -155,9 +154,10 @@ class StreamedSales:
         """
 
         def step() -> StreamedTotals:
+            self._prepare()
             with self._client.transaction():
-                self._lock()
-                return self._step(most, is_rebuilt=False)
+                self.lock()
+                return self._step(is_rebuilt=False)
 
         def may_repeat(error: Exception) -> bool:
             return isinstance(error, WarehouseError) and error.passes
@@ -166,7 +166,14 @@ class StreamedSales:
 
     def lock(self) -> None:
         """Keep ingesters out until the caller's transaction ends; to be its first statement."""
-        self._lock()
+        self._client.execute(f"LOCK {LIVE}.positions")
+
+    def restore(self, *, is_replaced: bool) -> StreamedTotals:
+        """Bring the live layer in line with a load, in its transaction, which holds the lock."""
+        if is_replaced:
+            return self.rebuild()
+        self.count_seats()
+        return self.totals()
 
     def rebuild(self) -> StreamedTotals:
         """Judge all records of the view anew, in the caller's transaction, which holds the lock.
@@ -185,8 +192,10 @@ class StreamedSales:
         client.execute(f"DELETE FROM {SCHEMA}.ticket_sales WHERE streamed_at IS NOT NULL")
         self.count_seats()
         self._find_shards()
-        while self._step(MOST, is_rebuilt=True).records:
+        self._create_tables()
+        while self._step(is_rebuilt=True).records:
             pass
+        self._drop_tables()
         return self.totals()
 
     def _require_all_records(self) -> None:
@@ -204,36 +213,56 @@ class StreamedSales:
                 hint="python run_demo_pipeline.py --load-mode merge",
             )
 
-    def _lock(self) -> None:
-        self._client.execute(f"LOCK {LIVE}.positions")
+    def _prepare(self) -> None:
+        """Create the temporary tables of the steps, in a transaction of their own.
 
-    def _step(self, most: int, *, is_rebuilt: bool) -> StreamedTotals:
-        client, fragments = self._client, self._fragments(most, is_rebuilt)
+        They are used again, as are the translations of the statements, until they have held many
+        rows: what is deleted from a temporary table stays on disk.
+        """
+        connection = self._client.connection
+        if self._prepared is connection and self._held < MOST_HELD:
+            return
+        with self._client.transaction():
+            if self._prepared is connection:
+                self._drop_tables()
+            self._create_tables()
+        self._prepared, self._held = connection, 0
 
-        def run(name: str) -> None:
-            file = read(SQL / "streaming" / "ingest" / f"{name}.sql")
-            client.execute(bind(file.statement, fragments.__getitem__))
+    def _create_tables(self) -> None:
+        for file in stream_statements.session_tables():
+            self._client.execute(file)
 
-        run("10_taken")
+    def _drop_tables(self) -> None:
+        for name in stream_statements.TABLES:
+            self._client.execute(f"DROP TABLE streamed_{name}")
+
+    def _step(self, *, is_rebuilt: bool) -> StreamedTotals:
+        client = self._client
+        for name in stream_statements.TABLES:
+            client.execute(f"DELETE FROM streamed_{name}")
+        now = self._now().astimezone(UTC).replace(tzinfo=None)
+        client.execute("INSERT INTO streamed_tick VALUES (%s, %s)", (now, is_rebuilt))
+        self._run("10_taken")
         (taken,) = client.query(
             "SELECT COUNT(*) AS records, SUM(CASE WHEN is_plain THEN 0 ELSE 1 END) AS others "
             "FROM streamed_taken"
         )
-        if not int(taken["records"]):
-            client.execute("DROP TABLE streamed_taken")
+        records = int(taken["records"])
+        if not records:
             return StreamedTotals()
-        run("20_judged")
+        self._held += records
+        self._run("20_judged")
         if int(taken["others"]):
-            self._judge_others(fragments["sent_at"])
-        run("30_checked")
+            self._judge_others()
+        self._run("30_checked")
         self._refuse_beyond_capacity()
         for name in ("50_rejected_records", "55_late_sales", "60_ticket_sales", "70_concert_seats",
                      "80_positions", "90_ingest_log"):  # fmt: skip
-            run(name)
-        done = self._counted()
-        for name in ("taken", "judged", "checked"):
-            client.execute(f"DROP TABLE streamed_{name}")
-        return done
+            self._run(name)
+        return self._counted()
+
+    def _run(self, name: str) -> None:
+        self._client.execute(stream_statements.step()[name])
 
     def _counted(self) -> StreamedTotals:
         (row,) = self._client.query(
@@ -244,62 +273,16 @@ class StreamedSales:
         )
         return StreamedTotals(**{name: int(value or 0) for name, value in row.items()})
 
-    def _fragments(self, most: int, is_rebuilt: bool) -> dict[str, str]:
-        now = self._now().astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-        return {
-            "texts": sale_events.texts("s.payload"),
-            "is_plain": sale_events.is_plain(),
-            "values": sale_events.values(),
-            "sent_at": sale_events.sent_at(),
-            "columns": ", ".join(f"j.{name}" for name in _COLUMNS),
-            "names": ", ".join(_COLUMNS),
-            "print_of_event": sale_events.fingerprint("j."),
-            "print_of_sale": sale_events.fingerprint("s."),
-            "most": str(most),
-            "ahead": str(sale_events.AHEAD_MINUTES),
-            "late": str(-sale_events.LATE_MINUTES),
-            "run": literal(STREAM_RUN),
-            "now": f"CAST({literal(now)} AS TIMESTAMP)",
-            "is_rebuilt": str(is_rebuilt).upper(),
-        }
-
-    def _judge_others(self, sent_at: str) -> None:
+    def _judge_others(self) -> None:
         """Judge events that are not plain by the SQL of the batch."""
-        client = self._client
-        client.execute(
-            f"CREATE TEMP TABLE streamed_raw AS SELECT {', '.join(_COLUMNS)}, "
-            "CAST(n AS VARCHAR(20)) AS record_number FROM streamed_taken WHERE NOT is_plain"
-        )
-        cleaning = Cleaning(TICKET_SALES, lambda step, _: f"streamed_{_LATER.get(step, step)}", str)
-        made = ["streamed_raw"]
-        for name, query in cleaning.steps():
-            if name == f"streamed_{_LATER['checked']}":
-                break
-            client.execute(f"CREATE TEMP TABLE {name} AS {query}")
-            made.append(name)
-        good = ", ".join(
-            f"CASE WHEN o.rule IS NULL AND NOT t.is_unreadable THEN "
-            f"CAST(o.{column.name} AS {column.redshift_type}) END"
-            for column in TICKET_SALES.columns
-        )
-        client.execute(
-            f"INSERT INTO streamed_judged (n, shard_id, position, arrived_at, sent_at, record_key, "
-            f"{', '.join(_COLUMNS)}, rule) SELECT t.n, t.shard_id, t.position, t.arrived_at, "
-            f"t.sent, SUBSTRING(o.record_key, 1, 1000), {good}, "
-            "CASE WHEN t.is_unreadable THEN 'unreadable:record' ELSE o.rule END "
-            f"FROM {made[-1]} o JOIN (SELECT n, shard_id, position, arrived_at, is_unreadable, "
-            f"{sent_at} AS sent FROM streamed_taken WHERE NOT is_plain) AS t "
-            "ON t.n = o.record_number"
-        )
-        for name in made:
-            client.execute(f"DROP TABLE {name}")
+        for statement in stream_statements.judging_others():
+            self._client.execute(statement)
 
     def _refuse_beyond_capacity(self) -> None:
         """Of a concert that is nearly sold out, take the orders in turn, as far as they fit."""
-        file = read(SQL / "streaming" / "ingest" / "40_full_concerts.sql")
         left: dict[str, int] = {}
         refused: list[int] = []
-        for row in self._client.query(file.statement):
+        for row in self._client.query(stream_statements.step()["40_full_concerts"]):
             seats = left.setdefault(row["concert_id"], int(row["seats_left"]))
             if int(row["quantity"]) <= seats:
                 left[row["concert_id"]] = seats - int(row["quantity"])
@@ -310,7 +293,3 @@ class StreamedSales:
             self._client.execute(
                 f"UPDATE streamed_checked SET outcome = 'over_capacity' WHERE n IN ({numbers})"
             )
-
-
-# The batch's steps have tables of their own here: some names are taken.
-_LATER = {"judged": "others", "checked": "none"}

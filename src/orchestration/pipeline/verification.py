@@ -31,7 +31,9 @@ from src.sql import files
 if TYPE_CHECKING:
     from src.infrastructure.warehouse.load_plan import TableLoad
 
-_REJECTED = "SELECT table_name, record_key, rule FROM concert_dw.rejected_records"
+_REJECTED = (  # by the batch: the stream's are its own
+    "SELECT table_name, record_key, rule FROM concert_dw.rejected_records WHERE run_id <> 'stream'"
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from src.local_cloud.redshift.background_refresh import BackgroundRefresh
 from src.local_cloud.redshift.statements.streaming import shard_reading
 from tests.conformance import conforms
-from tests.integration.redshift.streams import Stream
+from tests.streams import Stream
 from tests.waiting import wait_until
 
 AREA = "Streaming ingestion"

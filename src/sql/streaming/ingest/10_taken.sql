@@ -1,5 +1,5 @@
 -- The next records behind the positions, as texts; n is their order.
-CREATE TEMP TABLE streamed_taken AS
+INSERT INTO streamed_taken
 SELECT t.*, :is_plain AS is_plain
 FROM (
     SELECT ROW_NUMBER() OVER (ORDER BY s.shard_id, s.position) AS n, s.shard_id, s.position,

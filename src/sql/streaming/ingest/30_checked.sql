@@ -1,6 +1,7 @@
--- What becomes of each event: outcome is NULL for a sale, 'duplicate', or the rule that it breaks.
-CREATE TEMP TABLE streamed_checked AS
-SELECT f.*, CASE
+-- Concerts, times and keys decide about the events that no rule has refused.
+INSERT INTO streamed_checked
+SELECT f.n, f.shard_id, f.position, f.arrived_at, f.sent_at, f.record_key, :columns_of_first,
+       f.capacity, f.tickets_sold, CASE
         WHEN f.rule IS NOT NULL THEN f.rule
         WHEN s.sale_id IS NOT NULL AND :print_of_sale = f.print THEN 'duplicate'
         WHEN s.sale_id IS NOT NULL THEN 'conflicting_key'

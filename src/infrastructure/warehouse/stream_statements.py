@@ -5,7 +5,6 @@ They are always the same texts, so that each is read and translated once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 
 from src.domain import sale_events
@@ -16,21 +15,22 @@ from src.sql.files import bind, read_all
 from src.sql.quoting import literal
 
 MOST = 50_000  # records of one step
-TABLES = ("tick", "taken", "judged", "checked")  # of the session: streamed_NAME
 _COLUMNS = TICKET_SALES.column_names
-# The batch's steps have tables of their own: a name of theirs is taken.
-_NAMES = {"judged": "streamed_others", "checked": "streamed_none"}
+_OTHERS = "streamed_others"  # the batch's table `judged`, whose name is taken here
 
 
 @cache
-def session_tables() -> tuple[str, ...]:
-    """Return the statements that create the temporary tables of a session."""
+def session_tables() -> dict[str, str]:
+    """Return the temporary tables of a session, and the statement that creates each, empty."""
     fragments = {
         "texts": ", ".join(f"{name} VARCHAR(65535)" for name in sale_events.FIELDS),
         "types": ", ".join(f"{c.name} {c.redshift_type}" for c in TICKET_SALES.columns),
     }
-    files = read_all("streaming/session")
-    return tuple(bind(file.statement, fragments.__getitem__) for file in files)
+    made = {
+        f"streamed_{file.name.split('_', 1)[1]}": bind(file.statement, fragments.__getitem__)
+        for file in read_all("streaming/session")
+    }
+    return made | {name: f"CREATE TEMP TABLE {name} AS {query}" for name, query in batch_steps()}
 
 
 @cache
@@ -55,30 +55,38 @@ def step() -> dict[str, str]:
     return {file.name: bind(file.statement, fragments.__getitem__) for file in files}
 
 
-def judging_others() -> Iterator[str]:
-    """Yield the statements that judge events which are not plain by the SQL of the batch."""
-    yield (
-        f"CREATE TEMP TABLE streamed_raw AS SELECT {', '.join(_COLUMNS)}, "
-        "CAST(n AS VARCHAR(20)) AS record_number FROM streamed_taken WHERE NOT is_plain"
+@cache
+def batch_steps() -> tuple[tuple[str, str], ...]:
+    """Return (table, query) of the batch's steps, for events that are not plain.
+
+    Keys and parents, which its last step looks at, are looked at for all events together.
+    """
+    raw = (
+        f"SELECT {', '.join(_COLUMNS)}, CAST(n AS VARCHAR(20)) AS record_number "
+        "FROM streamed_taken WHERE NOT is_plain"
     )
-    made = ["streamed_raw"]
-    cleaning = Cleaning(TICKET_SALES, lambda name, _: _NAMES.get(name, f"streamed_{name}"), str)
-    for name, query in cleaning.steps()[:-1]:  # keys and parents are looked at for all events
-        yield f"CREATE TEMP TABLE {name} AS {query}"
-        made.append(name)
+    cleaning = Cleaning(TICKET_SALES, _batch_table, str)
+    return (("streamed_raw", raw), *cleaning.steps()[:-1])
+
+
+def _batch_table(step_name: str, _: str) -> str:
+    return _OTHERS if step_name == "judged" else f"streamed_{step_name}"
+
+
+@cache
+def batch_judgement() -> str:
+    """Return the statement that takes over what the batch's steps have found."""
     good = ", ".join(
         "CASE WHEN o.rule IS NULL AND NOT t.is_unreadable "
         f"THEN CAST(o.{column.name} AS {column.redshift_type}) END"
         for column in TICKET_SALES.columns
     )
-    yield (
+    return (
         "INSERT INTO streamed_judged (n, shard_id, position, arrived_at, sent_at, record_key, "
         f"{', '.join(_COLUMNS)}, rule) SELECT t.n, t.shard_id, t.position, t.arrived_at, "
         f"t.sent, SUBSTRING(o.record_key, 1, 1000), {good}, "
         "CASE WHEN t.is_unreadable THEN 'unreadable:record' ELSE o.rule END "
-        f"FROM {made[-1]} o JOIN (SELECT n, shard_id, position, arrived_at, is_unreadable, "
+        f"FROM {_OTHERS} o JOIN (SELECT n, shard_id, position, arrived_at, is_unreadable, "
         f"{sale_events.sent_at()} AS sent FROM streamed_taken WHERE NOT is_plain) AS t "
         "ON t.n = o.record_number"
     )
-    for name in made:
-        yield f"DROP TABLE {name}"

@@ -53,7 +53,7 @@ class StreamedSales:
     ) -> None:
         self._client = client
         self._now = now
-        self._prepared: object = None  # the connection whose temporary tables are there
+        self._prepared: object = None  # the connection that has the temporary tables
         self._held = 0  # records that those have held
 
     # -- what there is -------------------------------------------------------------------------
@@ -216,29 +216,31 @@ class StreamedSales:
     def _prepare(self) -> None:
         """Create the temporary tables of the steps, in a transaction of their own.
 
-        They are used again, as are the translations of the statements, until they have held many
-        rows: what is deleted from a temporary table stays on disk.
+        They are used again, as are the translations of the statements. What is deleted from a
+        temporary table stays on disk, so from time to time each is truncated.
         """
         connection = self._client.connection
-        if self._prepared is connection and self._held < MOST_HELD:
+        if self._prepared is not connection:
+            with self._client.transaction():
+                self._create_tables()
+        elif self._held > MOST_HELD:
+            for name in stream_statements.session_tables():
+                self._client.execute_alone(f"TRUNCATE {name}")
+        else:
             return
-        with self._client.transaction():
-            if self._prepared is connection:
-                self._drop_tables()
-            self._create_tables()
         self._prepared, self._held = connection, 0
 
     def _create_tables(self) -> None:
-        for file in stream_statements.session_tables():
-            self._client.execute(file)
+        for statement in stream_statements.session_tables().values():
+            self._client.execute(statement)
 
     def _drop_tables(self) -> None:
-        for name in stream_statements.TABLES:
-            self._client.execute(f"DROP TABLE streamed_{name}")
+        for name in stream_statements.session_tables():
+            self._client.execute(f"DROP TABLE {name}")
 
     def _step(self, *, is_rebuilt: bool) -> StreamedTotals:
         client = self._client
-        for name in stream_statements.TABLES:
+        for name in ("tick", "taken", "judged", "checked"):
             client.execute(f"DELETE FROM streamed_{name}")
         now = self._now().astimezone(UTC).replace(tzinfo=None)
         client.execute("INSERT INTO streamed_tick VALUES (%s, %s)", (now, is_rebuilt))
@@ -275,8 +277,10 @@ class StreamedSales:
 
     def _judge_others(self) -> None:
         """Judge events that are not plain by the SQL of the batch."""
-        for statement in stream_statements.judging_others():
-            self._client.execute(statement)
+        for name, query in stream_statements.batch_steps():
+            self._client.execute(f"DELETE FROM {name}")
+            self._client.execute(f"INSERT INTO {name} {query}")
+        self._client.execute(stream_statements.batch_judgement())
 
     def _refuse_beyond_capacity(self) -> None:
         """Of a concert that is nearly sold out, take the orders in turn, as far as they fit."""

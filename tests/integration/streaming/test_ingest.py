@@ -211,8 +211,8 @@ def written(texts):
     return ", ".join("NULL" if text is None else redshift_literal(text) for text in texts)
 
 
-@settings(max_examples=12)
-@given(events=st.lists(texts_of_events(), min_size=20, max_size=60))
+@settings(max_examples=5)
+@given(events=st.lists(texts_of_events(), min_size=50, max_size=80))
 def test_what_is_plain_is_accepted_by_the_batch_with_the_same_values(live, events):
     client = live.client
 

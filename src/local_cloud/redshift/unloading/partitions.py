@@ -29,9 +29,11 @@ class PartitionLayout:
             if columns.count(name) != 1:
                 raise Refusal(f'column "{name}" of PARTITION BY is not in the query', "42703")
         keys = tuple(columns.index(name) for name in command.partition_by)
-        kept = range(len(columns))
-        if not command.includes_partitions:
-            kept = [index for index in kept if index not in keys]
+        kept = [
+            index
+            for index in range(len(columns))
+            if command.includes_partitions or index not in keys
+        ]
         if not kept:
             raise Refusal(
                 "PARTITION BY of every column leaves none for the files; add INCLUDE", SYNTAX
@@ -44,8 +46,7 @@ class PartitionLayout:
             return query
         order = ", ".join(f"unloaded.{identifier(name)}" for name in self.names)
         return (
-            f"SELECT unloaded.* FROM ({query}) AS unloaded "
-            f"ORDER BY {order}, row_number() OVER ()"
+            f"SELECT unloaded.* FROM ({query}) AS unloaded ORDER BY {order}, row_number() OVER ()"
         )
 
     def folder(self, row: Sequence[str | None]) -> str:

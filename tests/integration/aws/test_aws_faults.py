@@ -20,6 +20,7 @@ CALLS = [
     "s3.PutBucketEncryption", "s3.PutBucketPolicy", "s3.PutBucketLifecycleConfiguration",
     "s3.PutBucketTagging", "s3.PutObject", "s3.ListObjectsV2", "glue.GetJob", "glue.CreateJob",
     "glue.GetJobRuns", "glue.StartJobRun", "glue.GetJobRun", "s3.GetObject",
+    "logs.CreateLogGroup", "logs.PutRetentionPolicy",
 ]  # fmt: skip
 FAULTS = {
     "throttled": lambda: answer_with(503, "ThrottlingException"),

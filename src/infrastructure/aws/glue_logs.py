@@ -1,4 +1,4 @@
-"""The log groups of the Glue job: made with the demo's tag and an end, and read when a run fails."""
+"""The log groups of the Glue job: made with a tag and an end, and read when a run fails."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ REDSHIFT = "local_cloud.redshift"
 SERVICES = {"services", "services.encoding", "services.features", "services.generation",
             "services.input", "services.modelling"}  # fmt: skip
 INFRASTRUCTURE = {"infrastructure", "infrastructure.aws", "infrastructure.storage",
-                  "infrastructure.warehouse"}  # fmt: skip
+                  "infrastructure.streaming", "infrastructure.warehouse"}  # fmt: skip
 REPORTING = {"reporting", "reporting.terminal", "reporting.page"}
 WORKFLOWS = {"domain", "settings", "sql", "orchestration", *SERVICES, *INFRASTRUCTURE, *REPORTING}
 ALLOWED = {
@@ -34,6 +34,7 @@ ALLOWED = {
     "services.modelling": {"services", "services.features", "domain"},
     "infrastructure": INFRASTRUCTURE | {"domain", "sql"},
     "infrastructure.aws": {"domain", "settings"},
+    "infrastructure.streaming": {"infrastructure.aws", "domain"},
     "infrastructure.storage": {"infrastructure.aws", "domain"},
     "infrastructure.warehouse": INFRASTRUCTURE | {"domain", "settings", "sql"},
     "local_cloud": {"local_cloud.endpoint", "local_cloud.servers", REDSHIFT, "settings",
@@ -63,6 +64,8 @@ ALLOWED = {
     "orchestration.pipeline": WORKFLOWS,
     "orchestration.training": WORKFLOWS,
     "orchestration.validation": WORKFLOWS,
+    "streaming": {"orchestration", "infrastructure", "infrastructure.streaming", "domain",
+                  "services.generation", "sql", "reporting", "reporting.terminal", "settings"},
     "operations": {"orchestration", "infrastructure.aws", "reporting.terminal", "settings"},
 }  # fmt: skip
 FILES = sorted((ROOT / "src").rglob("*.py"))

@@ -19,7 +19,7 @@ REDSHIFT = "local_cloud.redshift"
 SERVICES = {"services", "services.encoding", "services.features", "services.generation",
             "services.input", "services.modelling"}  # fmt: skip
 INFRASTRUCTURE = {"infrastructure", "infrastructure.aws", "infrastructure.storage",
-                  "infrastructure.warehouse"}  # fmt: skip
+                  "infrastructure.streaming", "infrastructure.warehouse"}  # fmt: skip
 REPORTING = {"reporting", "reporting.terminal", "reporting.page"}
 WORKFLOWS = {"domain", "settings", "sql", "orchestration", *SERVICES, *INFRASTRUCTURE, *REPORTING}
 ALLOWED = {
@@ -34,13 +34,15 @@ ALLOWED = {
     "services.modelling": {"services", "services.features", "domain"},
     "infrastructure": INFRASTRUCTURE | {"domain", "sql"},
     "infrastructure.aws": {"domain", "settings"},
+    "infrastructure.streaming": {"infrastructure.aws", "domain"},
     "infrastructure.storage": {"infrastructure.aws", "domain"},
     "infrastructure.warehouse": INFRASTRUCTURE | {"domain", "settings", "sql"},
     "local_cloud": {"local_cloud.endpoint", "local_cloud.servers", REDSHIFT, "settings",
                     "reporting", "reporting.terminal"},
     "local_cloud.servers": {"local_cloud.endpoint", REDSHIFT, f"{REDSHIFT}.front"},
-    "local_cloud.endpoint": {"local_cloud.glue", "sql"},
+    "local_cloud.endpoint": {"local_cloud.glue", "local_cloud.kinesis", "sql"},
     "local_cloud.glue": {"local_cloud.servers"},
+    "local_cloud.kinesis": {"local_cloud.endpoint"},
     REDSHIFT: {f"{REDSHIFT}.sql", f"{REDSHIFT}.statements", "sql"},
     f"{REDSHIFT}.catalog": set(),
     f"{REDSHIFT}.sql": {"sql"},
@@ -66,6 +68,8 @@ ALLOWED = {
     "orchestration.pipeline": WORKFLOWS,
     "orchestration.training": WORKFLOWS,
     "orchestration.validation": WORKFLOWS,
+    "streaming": {"orchestration", "infrastructure", "infrastructure.streaming", "domain",
+                  "services.generation", "sql", "reporting", "reporting.terminal", "settings"},
     "operations": {"orchestration", "infrastructure.aws", "reporting.terminal", "settings"},
 }  # fmt: skip
 FILES = sorted((ROOT / "src").rglob("*.py"))

@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree as Xml
@@ -18,6 +19,7 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
+from src.local_cloud.endpoint.constraints import violations
 from src.local_cloud.endpoint.errors import AwsError, status_of
 from src.local_cloud.endpoint.shapes import from_json, from_query, to_json, to_xml
 from src.local_cloud.endpoint.signature import Request, SignatureCheck
@@ -25,6 +27,8 @@ from src.local_cloud.endpoint.signature import Request, SignatureCheck
 # The code of a request that the model does not allow, where it is not ValidationException.
 _INVALID = {"glue": "InvalidInputException", "redshift": "InvalidParameterValue",
             "sts": "ValidationError"}  # fmt: skip
+# Services that check what botocore does not, by their models: src/local_cloud/endpoint/constraints.
+_CONSTRAINED = ("kinesis",)
 # Query services have codes of their own for what is wrong with a signature.
 _QUERY_CODES = {
     "UnrecognizedClientException": "InvalidClientTokenId",
@@ -134,6 +138,10 @@ def _call(service: Any, operation: OperationModel, parameters: dict[str, Any]) -
         report = ParamValidator().validate(parameters, operation.input_shape)
         if report.has_errors():
             raise AwsError(invalid, report.generate_report())
+        wrong = violations(parameters, operation.input_shape) if name in _CONSTRAINED else ()
+        if found := list(islice(wrong, 10)):
+            count = "1 validation error" if len(found) == 1 else f"{len(found)} validation errors"
+            raise AwsError(invalid, f"{count} detected: {'; '.join(found)}")
     method = getattr(service, xform_name(operation.name), None)
     if method is None:
         text = f"{operation.name} is not emulated by the local cloud"

@@ -33,14 +33,24 @@ REFUSED = {
     "--target aws": ENGINES,
     "-q": {"-v", "--present"},
     "-v": {"--present"},
-    "--validate-only": {"--with-challengers", "--coverage 0.8"},
+    "--validate-only": {"--with-challengers", "--coverage 0.8", "--promote never"},
+    "--rollback": {
+        "--validate-only",
+        "--with-challengers",
+        "--coverage 0.8",
+        "--promote never",
+        "--test-size 0.3",
+        "--random-state 5",
+        "--output-dir m",
+    },
     "--list": {"--only links", "--smoke", "--strict", "--json"},
 }
 SCRIPTS = {
     run_demo_pipeline: {*GENERATION, *FORMATS, *ENGINES, *LOADING, *SHARED, ROLE,
                         "--skip-generation", "--resume", "--input-dir DATA"},
     train_demo_models: {*SHARED, "--test-size 0.3", "--random-state 5", "--coverage 0.8",
-                        "--output-dir m", "--validate-only", "--with-challengers"},
+                        "--output-dir m", "--validate-only", "--with-challengers", "--promote never",
+                        "--rollback"},
     validate_demo_pipeline: {*SHARED - {"--present"}, "--only links", "--smoke", "--strict",
                              "--list"},
 }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.staged_workflow import stage
-from src.orchestration.training.training_results import TrainingResults, needed
+from src.orchestration.training.training_results import Promotion, TrainingResults, needed
 from src.orchestration.workflow import Stage, StepOutcome
 from src.reporting.terminal.console import Console, StageProgress
 from src.settings import Settings
@@ -24,6 +24,9 @@ _SALES, _VENUES = "ticket_sales_prediction", "venue_popularity"
 class DemoModelTrainer(TrainingResults):
     """Trains both models on the warehouse, or with `validate_only` re-checks the saved ones.
 
+    With `promote` never, the new versions stay candidates. With `rollback` (previous, VERSION or
+    MODEL:VERSION) earlier versions become the champions again, and nothing is trained.
+
     Each stage is a method of its own, to be called in the order of `run_training_pipeline`.
     """
 
@@ -33,6 +36,8 @@ class DemoModelTrainer(TrainingResults):
         *,
         validate_only: bool = False,
         with_challengers: bool = False,
+        promote: Promotion = "auto",
+        rollback: str | None = None,
         console: Console | None = None,
         environment: DemoEnvironment | None = None,
         present: bool = False,
@@ -41,6 +46,8 @@ class DemoModelTrainer(TrainingResults):
         super().__init__(settings, console, environment, present=present)
         self.validate_only = validate_only
         self.with_challengers = with_challengers
+        self.promotion = promote
+        self.rollback = rollback
         self.samples: list[JsonObject] = []
         self.plots: list[str] = []
 
@@ -50,6 +57,7 @@ class DemoModelTrainer(TrainingResults):
         """Run every stage and return the report, also when one failed."""
         s = self.settings
         mode = "  validate only" if self.validate_only else ""
+        mode = "  rollback" if self.rollback else mode
         header = (
             f"Concert models  run {self.workflow.run_id}  target {s.target}  "
             f"random state {s.random_state}{mode}"
@@ -58,6 +66,8 @@ class DemoModelTrainer(TrainingResults):
 
     def stages(self) -> list[Stage]:
         """Return the stages of a whole run, in order."""
+        if self.rollback:
+            return [Stage("rollback", "rollback", self.roll_back_models)]
         extraction = [
             Stage("venue_data", "venue data", self.extract_venue_training_data),
             Stage("venue_features", "venue features", self.prepare_venue_features),
@@ -85,13 +95,18 @@ class DemoModelTrainer(TrainingResults):
     def report_facts(self) -> JsonObject:
         """Return the data set, the models with all that was measured, and the samples."""
         return {
-            "mode": "validate" if self.validate_only else "train",
+            "mode": self._mode(),
             "dataset": self.load,
             "has_ground_truth": self.truth is not None,
             "models": self.models,
             "sample_predictions": self.samples,
             "plots": self.plots,
         }
+
+    def _mode(self) -> str:
+        if self.rollback:
+            return "rollback"
+        return "validate" if self.validate_only else "train"
 
     # -- stages --------------------------------------------------------------------------
 
@@ -213,7 +228,7 @@ class DemoModelTrainer(TrainingResults):
         provenance = model_saving.provenance_of(self.load, s.random_state, self.workflow.run_id)
         self.versions = model_saving.save_both(registry, sales, venue, split, provenance)
         decisions = {
-            name: self._decided(name, key, champions[name][1])
+            name: self._decided(name, key, champions[name][1], self.promotion)
             for name, key in model_saving.MODELS.items()
         }
         model_saving.promote_or_hold(registry, self.versions, decisions)
@@ -305,10 +320,29 @@ class DemoModelTrainer(TrainingResults):
             "success", f"{passed} checks passed, {len(every) - passed} not evaluated"
         )
 
+    @stage("rollback")
+    def roll_back_models(self, progress: StageProgress | None = None) -> StepOutcome:
+        """Make earlier versions the champions again, each verified first; trains nothing."""
+        from src.orchestration.training import rollback
+
+        registry = self._registry()
+        steps = rollback.planned(registry, self.rollback or rollback.PREVIOUS)
+        rollback.verify(registry, steps)
+        words = rollback.roll_back(registry, steps, "rolled back")
+        self._unsaid += [
+            f"{step.name}: version {step.target} had not been the champion before"
+            for step in steps
+            if not step.was_champion
+        ]
+        facts = {"models": {step.name: step.as_facts() for step in steps}}
+        return StepOutcome("success", "; ".join(words), facts)
+
     # -- pieces --------------------------------------------------------------------------
 
     def _registry(self) -> ModelRegistry:
         from src.infrastructure.storage.model_registry import ModelRegistry
 
-        folder = None if self.validate_only else Path(self.settings.output_dir)
-        return ModelRegistry(self.environment.processed_storage, folder)
+        is_saving = not (self.validate_only or self.rollback)
+        folder = Path(self.settings.output_dir) if is_saving else None
+        storage = self.environment.processed_storage
+        return ModelRegistry(storage, folder, run_id=self.workflow.run_id)

@@ -10,6 +10,7 @@ from src.errors import SavedModelError
 from src.infrastructure.storage.model_registry import ModelRegistry, SavedModel
 from src.json_object import JsonObject, JsonView
 from src.orchestration.training.extraction import LoadFacts
+from src.orchestration.training.registered_models import MODELS as MODELS
 from src.services.features.drift import profile
 from src.services.modelling import model_files
 from src.services.modelling.model_card import model_card
@@ -25,8 +26,6 @@ from src.services.modelling.saved_model_checks import (
 from src.services.modelling.scenarios import Predictor
 from src.services.modelling.time_split import TimeSplit
 from src.services.modelling.venue_training import TrainedVenueModel
-
-MODELS = {"ticket_sales": "ticket_sales_prediction", "venue_popularity": "venue_popularity"}
 
 
 def provenance_of(load: LoadFacts | None, random_state: int, run_id: str) -> JsonObject:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from src.local_cloud.glue.local_glue_client import LocalGlueClient
 
 # The services by the names that AWS_ENDPOINT_URL_... and botocore's configuration use.
-SERVICES = ("glue", "redshift-data", "redshift", "redshift-serverless", "sts")
+SERVICES = ("glue", "redshift-data", "redshift", "redshift-serverless", "sts", "sagemaker",
+            "sagemaker-runtime")  # fmt: skip
 
 
 def engine_path(engine: str) -> str:
@@ -37,10 +38,10 @@ class LocalServices:
 
     def __init__(
         self, key: tuple[str, str], front: dict[str, Any], users: TemporaryUsers,
-        make_s3: Callable[[], Any], glue_folder: Path, *, region: str, loader: Loader,
+        make_s3: Callable[[], Any], folder: Path, *, region: str, loader: Loader,
     ) -> None:  # fmt: skip
         self._front, self._users, self._make_s3 = front, users, make_s3
-        self._glue_folder, self._region = glue_folder, region
+        self._folder, self._region = folder, region
         self._built: dict[str, Any] = {}
         self._lock = threading.Lock()
         makers = {
@@ -50,6 +51,8 @@ class LocalServices:
             "redshift": self._redshift,
             "redshift-serverless": lambda: LocalServerless(users, front["port"], region),
             "sts": LocalIdentity,
+            "sagemaker": lambda: self._once("sagemaker", self._sagemaker),
+            "sagemaker-runtime": lambda: self._once("sagemaker", self._sagemaker),
         }
         self.server = EndpointServer(Dispatcher(makers, SignatureCheck(*key), loader))
 
@@ -75,10 +78,15 @@ class LocalServices:
     def _glue(self, engine: str) -> Any:
         from src.local_cloud.glue.local_glue_client import LocalGlueClient
 
-        return LocalGlueClient(self._make_s3(), self._glue_folder, engine=engine)
+        return LocalGlueClient(self._make_s3(), self._folder / "glue", engine=engine)
 
     def _data_api(self) -> LocalRedshiftData:
         return LocalRedshiftData(self._connect)
+
+    def _sagemaker(self) -> Any:
+        from src.local_cloud.sagemaker.local_sagemaker import LocalSageMaker
+
+        return LocalSageMaker(self._make_s3(), self._folder / "sagemaker", region=self._region)
 
     def _redshift(self) -> LocalRedshift:
         front = self._front

@@ -60,6 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     settings = settings_from(arguments)
     console = console_from(arguments)
+    if arguments.rollback:
+        from src.orchestration.training.rollback import ModelRollback
+
+        rollback = ModelRollback(settings, arguments.rollback, console)
+        print_result(arguments, rollback.workflow, rollback.run(), "python -m src.serving deploy")
+        return rollback.workflow.exit_code
     from src.orchestration.training.demo_model_trainer import DemoModelTrainer
 
     trainer = DemoModelTrainer(
@@ -67,7 +73,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         validate_only=arguments.validate_only,
         with_challengers=arguments.with_challengers,
         promote=arguments.promote or "auto",
-        rollback=arguments.rollback,
         console=console,
         present=arguments.present,
     )

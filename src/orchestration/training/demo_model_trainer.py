@@ -24,8 +24,7 @@ _SALES, _VENUES = "ticket_sales_prediction", "venue_popularity"
 class DemoModelTrainer(TrainingResults):
     """Trains both models on the warehouse, or with `validate_only` re-checks the saved ones.
 
-    With `promote` never, the new versions stay candidates. With `rollback` (previous, VERSION or
-    MODEL:VERSION) earlier versions become the champions again, and nothing is trained.
+    With `promote` never, the new versions stay candidates.
 
     Each stage is a method of its own, to be called in the order of `run_training_pipeline`.
     """
@@ -37,7 +36,6 @@ class DemoModelTrainer(TrainingResults):
         validate_only: bool = False,
         with_challengers: bool = False,
         promote: Promotion = "auto",
-        rollback: str | None = None,
         console: Console | None = None,
         environment: DemoEnvironment | None = None,
         present: bool = False,
@@ -47,7 +45,6 @@ class DemoModelTrainer(TrainingResults):
         self.validate_only = validate_only
         self.with_challengers = with_challengers
         self.promotion = promote
-        self.rollback = rollback
         self.samples: list[JsonObject] = []
         self.plots: list[str] = []
 
@@ -57,7 +54,6 @@ class DemoModelTrainer(TrainingResults):
         """Run every stage and return the report, also when one failed."""
         s = self.settings
         mode = "  validate only" if self.validate_only else ""
-        mode = "  rollback" if self.rollback else mode
         header = (
             f"Concert models  run {self.workflow.run_id}  target {s.target}  "
             f"random state {s.random_state}{mode}"
@@ -66,8 +62,6 @@ class DemoModelTrainer(TrainingResults):
 
     def stages(self) -> list[Stage]:
         """Return the stages of a whole run, in order."""
-        if self.rollback:
-            return [Stage("rollback", "rollback", self.roll_back_models)]
         extraction = [
             Stage("venue_data", "venue data", self.extract_venue_training_data),
             Stage("venue_features", "venue features", self.prepare_venue_features),
@@ -95,18 +89,13 @@ class DemoModelTrainer(TrainingResults):
     def report_facts(self) -> JsonObject:
         """Return the data set, the models with all that was measured, and the samples."""
         return {
-            "mode": self._mode(),
+            "mode": "validate" if self.validate_only else "train",
             "dataset": self.load,
             "has_ground_truth": self.truth is not None,
             "models": self.models,
             "sample_predictions": self.samples,
             "plots": self.plots,
         }
-
-    def _mode(self) -> str:
-        if self.rollback:
-            return "rollback"
-        return "validate" if self.validate_only else "train"
 
     # -- stages --------------------------------------------------------------------------
 
@@ -218,6 +207,7 @@ class DemoModelTrainer(TrainingResults):
     def save_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Save both models as new versions; promote each whose checks and comparison allow it."""
         from src.orchestration.training import model_saving
+        from src.orchestration.training.registered_models import MODELS
 
         venue = needed(self.venue_model, "train_venue_popularity_model")
         sales = needed(self.sales_model, "train_ticket_sales_model")
@@ -229,7 +219,7 @@ class DemoModelTrainer(TrainingResults):
         self.versions = model_saving.save_both(registry, sales, venue, split, provenance)
         decisions = {
             name: self._decided(name, key, champions[name][1], self.promotion)
-            for name, key in model_saving.MODELS.items()
+            for name, key in MODELS.items()
         }
         model_saving.promote_or_hold(registry, self.versions, decisions)
         self.predictors = model_saving.predictors(
@@ -237,7 +227,7 @@ class DemoModelTrainer(TrainingResults):
             {"ticket_sales": sales.service, "venue_popularity": venue.service},
         )  # fmt: skip
         words = []
-        for name, key in model_saving.MODELS.items():
+        for name, key in MODELS.items():
             version, is_champion = self.versions[name], decisions[name].is_promoted
             location = registry.uri(name, version)
             self.models[key].update(saved=True, version=version, location=location)
@@ -320,29 +310,11 @@ class DemoModelTrainer(TrainingResults):
             "success", f"{passed} checks passed, {len(every) - passed} not evaluated"
         )
 
-    @stage("rollback")
-    def roll_back_models(self, progress: StageProgress | None = None) -> StepOutcome:
-        """Make earlier versions the champions again, each verified first; trains nothing."""
-        from src.orchestration.training import rollback
-
-        registry = self._registry()
-        steps = rollback.planned(registry, self.rollback or rollback.PREVIOUS)
-        rollback.verify(registry, steps)
-        words = rollback.roll_back(registry, steps, "rolled back")
-        self._unsaid += [
-            f"{step.name}: version {step.target} had not been the champion before"
-            for step in steps
-            if not step.was_champion
-        ]
-        facts = {"models": {step.name: step.as_facts() for step in steps}}
-        return StepOutcome("success", "; ".join(words), facts)
-
     # -- pieces --------------------------------------------------------------------------
 
     def _registry(self) -> ModelRegistry:
         from src.infrastructure.storage.model_registry import ModelRegistry
 
-        is_saving = not (self.validate_only or self.rollback)
-        folder = Path(self.settings.output_dir) if is_saving else None
+        folder = None if self.validate_only else Path(self.settings.output_dir)
         storage = self.environment.processed_storage
         return ModelRegistry(storage, folder, run_id=self.workflow.run_id)

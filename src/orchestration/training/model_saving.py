@@ -10,7 +10,6 @@ from src.errors import SavedModelError
 from src.infrastructure.storage.model_registry import ModelRegistry, SavedModel
 from src.json_object import JsonObject, JsonView
 from src.orchestration.training.extraction import LoadFacts
-from src.orchestration.training.registered_models import MODELS as MODELS
 from src.services.features.drift import profile
 from src.services.modelling import model_files
 from src.services.modelling.model_card import model_card

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from src.errors import SavedModelError, UsageError
-from src.infrastructure.storage.model_registry import AliasEntry, ModelRegistry
 from src.json_object import JsonObject
+from src.orchestration.environment import DemoEnvironment
+from src.orchestration.staged_workflow import WorkflowOwner, stage
 from src.orchestration.training.registered_models import MODELS
+from src.orchestration.workflow import Stage, StepOutcome
+from src.reporting.terminal.console import Console, StageProgress
+from src.settings import Settings
+
+if TYPE_CHECKING:
+    from src.infrastructure.storage.model_registry import AliasEntry, ModelRegistry
 
 PREVIOUS = "previous"  # in place of a version: the champion before this one
 _NEAR = 3
@@ -31,6 +39,53 @@ class Step:
         """Return the step as the report has it."""
         return {"from_version": self.version, "to_version": self.target,
                 "is_changed": self.is_change, "was_champion": self.was_champion}  # fmt: skip
+
+
+class ModelRollback(WorkflowOwner):
+    """Makes earlier versions the champions again, and nothing else: no training, no predictions.
+
+    `wanted` is previous, VERSION, or MODEL:VERSION.
+    """
+
+    def __init__(self, settings: Settings, wanted: str, console: Console | None = None) -> None:
+        environment = DemoEnvironment(settings, needs_glue=False)
+        super().__init__("training", settings, console, environment)
+        self.wanted = wanted
+        self._steps: list[Step] = []
+
+    def run(self) -> JsonObject:
+        """Roll back, and return the report."""
+        header = f"Concert models  run {self.workflow.run_id}  target {self.settings.target}"
+        return self.run_stages(self.stages(), f"{header}  rollback")
+
+    def stages(self) -> list[Stage]:
+        """Return the only stage."""
+        return [Stage("rollback", "rollback", self.roll_back_models)]
+
+    def report_facts(self) -> JsonObject:
+        """Return what a report of the training script has, and that nothing was trained."""
+        return {"mode": "rollback", "dataset": None, "has_ground_truth": False, "models": {},
+                "sample_predictions": [], "plots": []}  # fmt: skip
+
+    def after_stage(self) -> None:
+        """Show which version had not been a champion."""
+        for step in self._steps:
+            if not step.was_champion:
+                text = f"{step.name}: version {step.target} had not been the champion before"
+                self.workflow.console.line(f"warning: {text}")
+
+    @stage("rollback")
+    def roll_back_models(self, progress: StageProgress | None = None) -> StepOutcome:
+        """Verify the versions first, then make them the champions."""
+        from src.infrastructure.storage.model_registry import ModelRegistry
+
+        storage = self.environment.processed_storage
+        registry = ModelRegistry(storage, run_id=self.workflow.run_id)
+        self._steps = planned(registry, self.wanted)
+        verify(registry, self._steps)
+        words = roll_back(registry, self._steps, "rolled back")
+        facts = {"models": {step.name: step.as_facts() for step in self._steps}}
+        return StepOutcome("success", "; ".join(words), facts)
 
 
 def planned(registry: ModelRegistry, wanted: str) -> list[Step]:

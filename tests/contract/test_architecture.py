@@ -63,6 +63,9 @@ ALLOWED = {
     "orchestration.pipeline": WORKFLOWS,
     "orchestration.training": WORKFLOWS,
     "orchestration.validation": WORKFLOWS,
+    "serving": {"domain", "infrastructure.aws", "infrastructure.storage", "orchestration",
+                "reporting.terminal", "services", "services.features", "services.modelling",
+                "settings"},
     "operations": {"orchestration", "infrastructure.aws", "reporting.terminal", "settings"},
 }  # fmt: skip
 FILES = sorted((ROOT / "src").rglob("*.py"))

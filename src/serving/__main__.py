@@ -14,12 +14,21 @@ from src.orchestration.command_line import (
     run_script,
     settings_from,
 )
-from src.serving import serve
+from src.serving import batch, deploy, rollback, serve, status, undeploy
 
 # One module per command: its docstring is the help, `add_options` and `run` do the rest.
-COMMANDS = {"serve": serve}
+COMMANDS = {
+    "serve": serve,
+    "deploy": deploy,
+    "status": status,
+    "rollback": rollback,
+    "undeploy": undeploy,
+    "batch": batch,
+}
 EXAMPLES = """\
   python -m src.serving serve
+  python -m src.serving deploy
+  python -m src.serving batch concerts.jsonl
 """
 
 

@@ -202,7 +202,7 @@ class S3Storage:
         try:
             return self._get(key)
         except StorageError as error:
-            if code_of(error) in ("NoSuchKey", "404"):
+            if code_of(error) in ("NoSuchKey", "NoSuchBucket", "404"):
                 return None, ABSENT
             raise
 

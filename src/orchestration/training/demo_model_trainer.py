@@ -214,8 +214,8 @@ class DemoModelTrainer(TrainingResults):
         split = needed(self.split, "prepare_ticket_sales_features")
         self._check_unchanged()
         registry, s = self._registry(), self.settings
-        champions = model_saving.champions(registry, sales, venue, s.random_state)
         provenance = model_saving.provenance_of(self.load, s.random_state, self.workflow.run_id)
+        champions = model_saving.champions(registry, sales, venue, s.random_state, provenance)
         self.versions = model_saving.save_both(registry, sales, venue, split, provenance)
         decisions = {
             name: self._decided(name, key, champions[name][1], self.promotion)

@@ -15,6 +15,8 @@ DemoError                 base: message, where, cause, hint, exit code
     +-- WarehouseError        Redshift refused a statement
     |   +-- LoadError             a COPY or its proof failed
     +-- QualityError          a data-quality check failed
+    +-- ModelError            a model cannot be trained, or failed a gate
+    +-- ServingError          an endpoint or a transform job did not succeed
 """
 
 from __future__ import annotations
@@ -122,6 +124,10 @@ class QualityError(StageFailedError):
 
 class ModelError(StageFailedError):
     """A model cannot be trained, or failed a gate."""
+
+
+class ServingError(StageFailedError):
+    """An endpoint or a transform job did not succeed."""
 
 
 class SavedModelError(CannotRunError):

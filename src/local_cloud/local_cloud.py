@@ -128,6 +128,11 @@ class LocalCloud:
         address, secret = self._entered()
         return connect_arguments(address.front_port, secret.password)
 
+    @property
+    def hosts_servers(self) -> bool:
+        """Tell whether the servers are of this process, and end with it."""
+        return self._servers is not None
+
     def aws_client(self, service: str, *, attempts: int | None = None) -> Any:
         """Return a boto3 client of one of the services that the AWS endpoint has.
 

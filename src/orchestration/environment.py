@@ -116,6 +116,12 @@ class DemoEnvironment:
             return self.local_cloud.aws_client("kinesis", attempts=attempts)
         return self.account.client("kinesis", attempts=attempts)
 
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service besides S3 and Glue."""
+        if self.local_cloud is not None:
+            return self.local_cloud.aws_client(service)
+        return self.account.client(service)
+
     @cached_property
     def raw_storage(self) -> S3Storage:
         """Return the raw bucket."""

@@ -40,7 +40,9 @@ ALLOWED = {
     "local_cloud": {"local_cloud.endpoint", "local_cloud.servers", REDSHIFT, "settings",
                     "reporting", "reporting.terminal"},
     "local_cloud.servers": {"local_cloud.endpoint", REDSHIFT, f"{REDSHIFT}.front"},
-    "local_cloud.endpoint": {"local_cloud.glue", "local_cloud.kinesis", "sql"},
+    "local_cloud.endpoint": {"local_cloud.glue", "local_cloud.kinesis", "local_cloud.sagemaker",
+                             "sql"},
+    "local_cloud.sagemaker": {"local_cloud.endpoint", "local_cloud.servers"},
     "local_cloud.glue": {"local_cloud.servers"},
     "local_cloud.kinesis": {"local_cloud.endpoint"},
     REDSHIFT: {f"{REDSHIFT}.sql", f"{REDSHIFT}.statements", "sql"},
@@ -70,6 +72,10 @@ ALLOWED = {
     "orchestration.validation": WORKFLOWS,
     "streaming": {"orchestration", "infrastructure", "infrastructure.streaming", "domain",
                   "services.generation", "sql", "reporting", "reporting.terminal", "settings"},
+    "serving": {"domain", "reporting", "orchestration.training",
+                "infrastructure.aws", "infrastructure.storage", "orchestration",
+                "reporting.terminal", "services", "services.features", "services.modelling",
+                "settings"},
     "operations": {"orchestration", "infrastructure.aws", "reporting.terminal", "settings"},
 }  # fmt: skip
 FILES = sorted((ROOT / "src").rglob("*.py"))

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from src.local_cloud.kinesis.local_kinesis import LocalKinesis
 
 # The services by the names that AWS_ENDPOINT_URL_... and botocore's configuration use.
-SERVICES = ("glue", "kinesis", "redshift-data", "redshift", "redshift-serverless", "sts")
+SERVICES = ("glue", "kinesis", "redshift-data", "redshift", "redshift-serverless", "sts",
+            "sagemaker", "sagemaker-runtime")  # fmt: skip
 
 
 def engine_path(engine: str) -> str:
@@ -56,6 +57,8 @@ class LocalServices:
             "redshift": self._redshift,
             "redshift-serverless": lambda: LocalServerless(users, front["port"], region),
             "sts": LocalIdentity,
+            "sagemaker": lambda: self._once("sagemaker", self._sagemaker),
+            "sagemaker-runtime": lambda: self._once("sagemaker", self._sagemaker),
         }
         self.server = EndpointServer(Dispatcher(makers, SignatureCheck(*key), loader))
 
@@ -97,6 +100,11 @@ class LocalServices:
 
     def _data_api(self) -> LocalRedshiftData:
         return LocalRedshiftData(self._connect, self._cancel)
+
+    def _sagemaker(self) -> Any:
+        from src.local_cloud.sagemaker.local_sagemaker import LocalSageMaker
+
+        return LocalSageMaker(self._make_s3(), self._folder / "sagemaker", region=self._region)
 
     def _redshift(self) -> LocalRedshift:
         front = self._front

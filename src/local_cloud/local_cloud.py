@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal, NoReturn
@@ -117,12 +117,8 @@ class LocalCloud:
         """Return a new connection to the local warehouse."""
         from src.local_cloud.redshift.connection import connect
 
-        address = self.redshift_address()
-        return connect(s3=self.s3_client(), streams=lambda: self._streams, **address)
-
-    @cached_property
-    def _streams(self) -> Any:
-        return self.aws_client("kinesis")
+        streams = cache(lambda: self.aws_client("kinesis"))
+        return connect(s3=self.s3_client(), streams=streams, **self.redshift_address())
 
     def redshift_address(self) -> dict[str, Any]:
         """Return psycopg2.connect's keyword arguments for the local warehouse."""
@@ -134,10 +130,19 @@ class LocalCloud:
         address, secret = self._entered()
         return connect_arguments(address.front_port, secret.password)
 
-    def aws_client(self, service: str) -> Any:
-        """Return a boto3 client of one of the services that the AWS endpoint has."""
+    @property
+    def hosts_servers(self) -> bool:
+        """Tell whether the servers are of this process, and end with it."""
+        return self._servers is not None
+
+    def aws_client(self, service: str, *, attempts: int | None = None) -> Any:
+        """Return a boto3 client of one of the services that the AWS endpoint has.
+
+        It is for the servers that are up now, also where they were started again meanwhile.
+        """
         address, secret = self._entered()
-        return local_client(service, address.aws_endpoint, secret)
+        address = published_address(self.folder) or address
+        return local_client(service, address.aws_endpoint, secret, attempts=attempts)
 
     def write_client_files(self) -> dict[str, str]:
         """Write connection files for psql and the AWS CLI; returns the lines that use them.

@@ -46,10 +46,20 @@ def script_parser(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_common_options(parser, has_reports=True, has_stages=has_stages)
+    return parser
+
+
+def add_common_options(
+    parser: argparse.ArgumentParser, *, has_reports: bool = False, has_stages: bool = False
+) -> None:
+    """Add the options that every command has."""
     common = parser.add_argument_group("common options")
     add_setting(common, "target")
-    add_setting(common, "report_dir", metavar="DIR")
-    common.add_argument("--json", action="store_true", help="print the report itself on stdout")
+    if has_reports:
+        add_setting(common, "report_dir", metavar="DIR")
+    what = "the report itself" if has_reports else "the answer as JSON"
+    common.add_argument("--json", action="store_true", help=f"print {what} on stdout")
     common.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     common.add_argument(
         "-v", "--verbose", action="store_true", help="print the log and tracebacks on stderr"
@@ -62,7 +72,6 @@ def script_parser(
         )
     common.add_argument("--no-color", action="store_true", help="never color the output")
     common.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser
 
 
 def offer(name: str, module: str) -> Callable[[str], Any]:

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 FILES = [*sorted((ROOT / "src").rglob("*.py")), *sorted(ROOT.glob("*_demo_*.py"))]
 FILES.remove(ROOT / "src/commands.py")  # it has patterns of commands
 SCRIPTS = ("run_demo_pipeline", "train_demo_models", "validate_demo_pipeline")
-MODULES = ("src.local_cloud", "src.operations")
+MODULES = ("src.local_cloud", "src.operations", "src.serving")
 # A command ends where the sentence goes on.
 COMMAND = re.compile(r"python3? (?:-m )?[\w./]+[^,;`()|&\n]*")
 FOREIGN = ("pip", "venv")
@@ -65,7 +65,9 @@ def commands():
 
 
 def options_of(parser):
-    return {o for action in parser._actions for o in action.option_strings}
+    below = [p for p in parser._all_parsers() if p is not parser]
+    own = {o for action in parser._actions for o in action.option_strings}
+    return own.union(*map(options_of, below))
 
 
 def parser_of(name):
@@ -165,7 +167,9 @@ def test_only_a_look_at_what_is_loaded_lets_a_hint_replace_it():
 
 
 def test_each_option_that_a_hint_names_is_one_of_a_script():
-    known = set().union(*(options_of(parser_of(name)) for name in SCRIPTS))
+    known = set().union(
+        *(options_of(parser_of(name)) for name in (*SCRIPTS, "src.serving.__main__"))
+    )
     unknown = [
         (place, option)
         for place, text, is_hint in texts()

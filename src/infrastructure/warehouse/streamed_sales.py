@@ -72,12 +72,12 @@ class StreamedSales:
         }  # fmt: skip
         client = self._client
         files = {file.name: file for file in read_all("streaming/setup")}
-        client.execute_alone(bind(files.pop("10_external_schema").statement, fragments.__getitem__))
+        client.execute(bind(files.pop("10_external_schema").statement, fragments.__getitem__))
         with client.transaction():
             client.execute(f"CREATE SCHEMA IF NOT EXISTS {LIVE}")
         view = files.pop("20_sales_stream")
         if not self._has_view():
-            client.execute_alone(bind(view.statement, fragments.__getitem__))
+            client.execute(bind(view.statement, fragments.__getitem__))
         with client.transaction():
             for file in files.values():
                 client.execute(file.statement)
@@ -115,7 +115,7 @@ class StreamedSales:
 
     def refresh(self) -> None:
         """Read what is new in the stream into the view."""
-        self._client.execute_alone(f"REFRESH MATERIALIZED VIEW {VIEW}")
+        self._client.execute(f"REFRESH MATERIALIZED VIEW {VIEW}")
 
     def find_shards(self) -> None:
         """Take up shards of the view that have no position yet."""
@@ -225,7 +225,7 @@ class StreamedSales:
                 self._create_tables()
         elif self._held > MOST_HELD:
             for name in stream_statements.session_tables():
-                self._client.execute_alone(f"TRUNCATE {name}")
+                self._client.execute(f"TRUNCATE {name}")
         else:
             return
         self._prepared, self._held = connection, 0

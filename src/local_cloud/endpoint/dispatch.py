@@ -7,7 +7,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -21,14 +21,17 @@ from botocore.validate import ParamValidator
 
 from src.local_cloud.endpoint.constraints import violations
 from src.local_cloud.endpoint.errors import AwsError, status_of
+from src.local_cloud.endpoint.rest import answer_parts, read_rest
 from src.local_cloud.endpoint.shapes import from_json, from_query, to_json, to_xml
 from src.local_cloud.endpoint.signature import Request, SignatureCheck
 
 # The code of a request that the model does not allow, where it is not ValidationException.
 _INVALID = {"glue": "InvalidInputException", "redshift": "InvalidParameterValue",
-            "sts": "ValidationError"}  # fmt: skip
+            "sts": "ValidationError", "sagemaker-runtime": "ValidationError"}  # fmt: skip
 # Services that check what botocore does not, by their models: src/local_cloud/endpoint/constraints.
 _CONSTRAINED = ("kinesis",)
+# Services that share a signing name with another, and whose operations are paths.
+_OF_PATHS = {"sagemaker": "sagemaker-runtime"}
 # Query services have codes of their own for what is wrong with a signature.
 _QUERY_CODES = {
     "UnrecognizedClientException": "InvalidClientTokenId",
@@ -48,6 +51,7 @@ class Answer:
     content_type: str
     body: bytes
     request_id: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Dispatcher:
@@ -73,9 +77,10 @@ class Dispatcher:
         )
         try:
             operation, parameters, service = self._read(request)
-            is_query = operation.service_model.metadata["protocol"] == "query"
+            protocol = operation.service_model.metadata["protocol"]
+            is_query = protocol == "query"
             result = _call(service, operation, parameters)
-            write = _as_xml if is_query else _as_json
+            write = {"query": _as_xml, "rest-json": _as_rest}.get(protocol, _as_json)
             return write(operation, result, request_id)
         except ClientError as error:
             return _failed(error, request_id, is_query=is_query)
@@ -88,6 +93,10 @@ class Dispatcher:
     def _read(self, request: Request) -> tuple[OperationModel, dict[str, Any], Any]:
         scope = self._check.scope(request)
         self._check.check(request)
+        if scope.service in _OF_PATHS and "x-amz-target" not in request.headers:
+            name = _OF_PATHS[scope.service]
+            operation, parameters = read_rest(request, self._model(name))
+            return operation, parameters, self._services[name]()
         url = urlsplit(request.path)
         key = f"{url.path.strip('/')}/{scope.service}".lstrip("/")
         if key not in self._services:
@@ -162,6 +171,12 @@ def _as_json(operation: OperationModel, result: Any, request_id: str) -> Answer:
     return Answer(200, "application/x-amz-json-1.1", body, request_id)
 
 
+def _as_rest(operation: OperationModel, result: Any, request_id: str) -> Answer:
+    body, headers = answer_parts(operation, result)
+    kind = headers.pop("Content-Type", "application/octet-stream")
+    return Answer(200, kind, body, request_id, headers)
+
+
 def _as_xml(operation: OperationModel, result: Any, request_id: str) -> Answer:
     namespace = operation.service_model.metadata.get("xmlNamespace", "")
     root = Xml.Element(f"{operation.name}Response", xmlns=namespace)
@@ -185,4 +200,6 @@ def _failed(error: ClientError, request_id: str, *, is_query: bool) -> Answer:
         return Answer(status, "text/xml", Xml.tostring(root), request_id)
     more = {k: v for k, v in error.response.items() if k not in ("Error", "ResponseMetadata")}
     body = json.dumps({"__type": code, "message": message, "Message": message, **more})
-    return Answer(status, "application/x-amz-json-1.1", body.encode(), request_id)
+    return Answer(
+        status, "application/x-amz-json-1.1", body.encode(), request_id, {"x-amzn-errortype": code}
+    )

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from src.local_cloud.kinesis.local_kinesis import LocalKinesis
 
 # The services by the names that AWS_ENDPOINT_URL_... and botocore's configuration use.
-SERVICES = ("glue", "kinesis", "redshift-data", "redshift", "redshift-serverless", "sts")
+SERVICES = ("glue", "kinesis", "redshift-data", "redshift", "redshift-serverless", "sts",
+            "sagemaker", "sagemaker-runtime")  # fmt: skip
 
 
 def engine_path(engine: str) -> str:
@@ -34,14 +35,18 @@ def engine_path(engine: str) -> str:
 
 
 class LocalServices:
-    """The server and what it serves; `front` are psycopg2's arguments for the local Redshift."""
+    """The server and what it serves; `front` are psycopg2's arguments for the local Redshift.
+
+    `cancel` stops what one of the front's sessions is doing, by its process id.
+    """
 
     def __init__(
         self, key: tuple[str, str], front: dict[str, Any], users: TemporaryUsers,
-        make_s3: Callable[[], Any], folder: Path, *, region: str, loader: Loader,
+        make_s3: Callable[[], Any], folder: Path, *, cancel: Callable[[int], None],
+        region: str, loader: Loader,
     ) -> None:  # fmt: skip
         self._front, self._users, self._make_s3 = front, users, make_s3
-        self._folder, self._region = folder, region
+        self._folder, self._region, self._cancel = folder, region, cancel
         self._built: dict[str, Any] = {}
         self._lock = threading.Lock()
         makers = {
@@ -52,6 +57,8 @@ class LocalServices:
             "redshift": self._redshift,
             "redshift-serverless": lambda: LocalServerless(users, front["port"], region),
             "sts": LocalIdentity,
+            "sagemaker": lambda: self._once("sagemaker", self._sagemaker),
+            "sagemaker-runtime": lambda: self._once("sagemaker", self._sagemaker),
         }
         self.server = EndpointServer(Dispatcher(makers, SignatureCheck(*key), loader))
 
@@ -92,7 +99,12 @@ class LocalServices:
         return LocalKinesis(file, region=self._region, limits=Limits())
 
     def _data_api(self) -> LocalRedshiftData:
-        return LocalRedshiftData(self._connect)
+        return LocalRedshiftData(self._connect, self._cancel)
+
+    def _sagemaker(self) -> Any:
+        from src.local_cloud.sagemaker.local_sagemaker import LocalSageMaker
+
+        return LocalSageMaker(self._make_s3(), self._folder / "sagemaker", region=self._region)
 
     def _redshift(self) -> LocalRedshift:
         front = self._front

@@ -26,6 +26,14 @@ _INTEGERS = {c.name for table in TABLES for c in table.columns if c.kind == "int
 _ROUNDING = 1e-9  # by so much, a weighted sum of shares may be above its largest value
 
 
+class FieldError(UsageError):
+    """A field holds what no prediction can be made from."""
+
+    def __init__(self, field: str, message: str, hint: str, cause: str | None = None) -> None:
+        super().__init__(message, cause=cause, hint=hint)
+        self.field = field
+
+
 @dataclass(frozen=True)
 class RowBatch:
     """A table of rows; a column that is not there is absent in every row.
@@ -72,8 +80,8 @@ class RowBatch:
             found = np.array(read, dtype=np.float64)
         if np.isinf(found).any():
             worst = found[np.isinf(found)][0]
-            raise UsageError(
-                f"{name} is {worst}; it must be a finite number", hint=f"give {name} as a number"
+            raise FieldError(
+                name, f"{name} is {worst}; it must be a finite number", f"give {name} as a number"
             )
         return found
 
@@ -96,7 +104,7 @@ class RowBatch:
             read = [self._read(_moment, name, value, none) for value in values]
             values = np.array(read, dtype="datetime64[us]")
         if np.isnat(values).any():
-            raise UsageError(f"a prediction needs {name}", hint=f"give {name}")
+            raise FieldError(name, f"a prediction needs {name}", f"give {name}")
         return values.astype("datetime64[us]")
 
     def is_absent(self, name: str) -> npt.NDArray[np.bool_]:
@@ -111,7 +119,7 @@ class RowBatch:
         """Return a column of numbers; raises UsageError where one is absent."""
         values = self.numbers(name)
         if np.isnan(values).any():
-            raise UsageError(f"a prediction needs {name}", hint=f"give {name}")
+            raise FieldError(name, f"a prediction needs {name}", f"give {name}")
         return values
 
     def check_ranges(self, ranges: Mapping[str, tuple[float, float]]) -> None:
@@ -120,9 +128,10 @@ class RowBatch:
             values = self.numbers(name)
             out = values[(values < low) | (values > high + _ROUNDING)]
             if len(out):
-                raise UsageError(
+                raise FieldError(
+                    name,
                     f"{name} is {out[0]:.15g}; it must be between {low:,} and {high:,}",
-                    hint=f"give {name} within its range",
+                    f"give {name} within its range",
                 )
 
     def _values(self, name: str) -> npt.NDArray[Any]:
@@ -136,10 +145,11 @@ class RowBatch:
         try:
             return read(value)
         except (ValueError, TypeError, OverflowError) as error:
-            raise UsageError(
+            raise FieldError(
+                name,
                 f"{name} is {_shown(value)}; it cannot be read",
-                cause=str(error)[:200],
-                hint=f"give {name} as {_FORMS[read]}",
+                f"give {name} as {_FORMS[read]}",
+                str(error)[:200],
             ) from error
 
 

@@ -90,7 +90,7 @@ def test_a_view_that_lost_records_keeps_the_sales_from_being_replaced(live, load
     """The view made anew holds what the stream still has: the first two are gone."""
     before = state(live)[0]
     del live.stream.records["shardId-000000000000"][:2]
-    live.client.execute_alone("DROP MATERIALIZED VIEW concert_live.sales_stream")
+    live.client.execute("DROP MATERIALIZED VIEW concert_live.sales_stream")
     live.sales.set_up("sales", "")
     live.sales.refresh()
     with pytest.raises(LoadError, match="would lose streamed ones") as caught:

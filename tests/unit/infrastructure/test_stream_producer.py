@@ -15,7 +15,7 @@ from src.infrastructure.streaming.producer_ledger import NAME, ProducerLedger
 from src.infrastructure.streaming.stream_producer import StreamProducer
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The process ends here."""
 
 
@@ -41,15 +41,15 @@ class Stream:
         if fate[0] not in ("lost", "killed before"):
             self.stored += [json.loads(r["Data"]) for r, k in zip(Records, kept, strict=True) if k]
         if fate[0].startswith("killed"):
-            raise Killed
+            raise KilledError
         if fate[0] in ("lost", "no answer"):
             raise ReadTimeoutError(endpoint_url="http://x")
         if fate[0] == "error 500":
             response = {"Error": {"Code": "InternalFailure"},
                         "ResponseMetadata": {"HTTPStatusCode": 500}}  # fmt: skip
             raise ClientError(response, "PutRecords")
-        answers = [{"ShardId": "s", "SequenceNumber": "1"} if k else
-                   {"ErrorCode": "ProvisionedThroughputExceededException"} for k in kept]  # fmt: skip
+        refusal = {"ErrorCode": "ProvisionedThroughputExceededException"}
+        answers = [{"ShardId": "s"} if is_kept else refusal for is_kept in kept]
         return {"FailedRecordCount": kept.count(False), "Records": answers}
 
 
@@ -98,7 +98,7 @@ _FATES = st.lists(
 @settings(max_examples=40)
 @given(fates=_FATES, jitter=st.floats(0, 1))
 def test_no_event_is_lost_and_keys_keep_their_order(tmp_path_factory, fates, jitter):
-    """Through throttles, silence, errors and deaths: each event at least once, in its key's order."""
+    """Through throttles, silence, errors, deaths: each event at least once, in its key's order."""
     folder, stream, time = tmp_path_factory.mktemp("ledger"), Stream(fates), Time()
     while True:
         ledger, sending = producer(stream, folder, time, lambda: jitter)
@@ -109,7 +109,7 @@ def test_no_event_is_lost_and_keys_keep_their_order(tmp_path_factory, fates, jit
         try:
             with ledger:
                 produced = sending.run(events(start=acknowledged), for_s=left, drain_s=60)
-        except Killed:
+        except KilledError:
             continue
         break
     assert sending.is_complete and ledger.acknowledged == 600
@@ -120,7 +120,7 @@ def test_no_event_is_lost_and_keys_keep_their_order(tmp_path_factory, fates, jit
         of_key = [n for n in firsts if "abcdefg"[n * n % 7] == key]
         assert of_key == sorted(of_key)
     assert produced.acknowledged + acknowledged == 600
-    assert ProducerLedger(folder).defects == {n: "late" for n in range(0, 600, 50)}
+    assert ProducerLedger(folder).defects == dict.fromkeys(range(0, 600, 50), "late")
 
 
 def test_a_refused_key_does_not_hold_back_the_others(tmp_path):

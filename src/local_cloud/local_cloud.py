@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal, NoReturn
@@ -116,7 +117,8 @@ class LocalCloud:
         """Return a new connection to the local warehouse."""
         from src.local_cloud.redshift.connection import connect
 
-        return connect(s3=self.s3_client(), **self.redshift_address())
+        streams = cache(lambda: self.aws_client("kinesis"))
+        return connect(s3=self.s3_client(), streams=streams, **self.redshift_address())
 
     def redshift_address(self) -> dict[str, Any]:
         """Return psycopg2.connect's keyword arguments for the local warehouse."""

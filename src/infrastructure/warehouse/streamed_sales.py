@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 from src.domain.sale_events import STREAM_RUN
@@ -38,6 +38,16 @@ class StreamedTotals:
     rejected: int = 0
     duplicates: int = 0
     late: int = 0
+
+    def __add__(self, other: StreamedTotals) -> StreamedTotals:
+        return StreamedTotals(
+            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
+        )
+
+    def __sub__(self, other: StreamedTotals) -> StreamedTotals:
+        return StreamedTotals(
+            *(getattr(self, f.name) - getattr(other, f.name) for f in fields(self))
+        )
 
     @property
     def is_balanced(self) -> bool:
@@ -117,12 +127,6 @@ class StreamedSales:
         """Read what is new in the stream into the view."""
         self._client.execute(f"REFRESH MATERIALIZED VIEW {VIEW}")
 
-    def find_shards(self) -> None:
-        """Take up shards of the view that have no position yet."""
-        with self._client.transaction():
-            self.lock()
-            self._find_shards()
-
     def _find_shards(self) -> None:
         known = {row["shard_id"] for row in
                  self._client.query(f"SELECT shard_id FROM {LIVE}.positions")}  # fmt: skip
@@ -146,9 +150,10 @@ class StreamedSales:
             last = str(found)
             yield last
 
-    def ingest(self) -> StreamedTotals:
+    def ingest(self, *, find_shards: bool = True) -> StreamedTotals:
         """Move the next records into the tables; returns what became of them.
 
+        With `find_shards` it takes up shards of the view that have no position yet.
         It is done again where another transaction stopped it, or the connection was lost: what
         was committed is behind the positions, and not taken twice.
         """
@@ -157,6 +162,8 @@ class StreamedSales:
             self._prepare()
             with self._client.transaction():
                 self.lock()
+                if find_shards:
+                    self._find_shards()
                 return self._step(is_rebuilt=False)
 
         def may_repeat(error: Exception) -> bool:

@@ -45,7 +45,6 @@ class Live:
 
     def ingest(self):
         self.sales.refresh()
-        self.sales.find_shards()
         return self.sales.ingest()
 
     def rows(self, query, arguments=None):

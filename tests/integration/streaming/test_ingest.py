@@ -116,7 +116,6 @@ def test_two_ingesters_at_once_take_each_event_once(cloud, live):
     live.put(*(sale(number % 40) for number in range(60)))
     live.put(*(sale(number) for number in range(30, 70)), shard=1)
     live.sales.refresh()
-    live.sales.find_shards()
     others = [Live(cloud, live.stream) for _ in range(2)]
     with ThreadPoolExecutor(3) as pool:
         done = list(pool.map(lambda one: one.ingest(), [live, *others]))
@@ -254,7 +253,6 @@ def test_usual_events_are_plain(live):
             '"sent_at":"2026-03-30T12:00:00.001Z"}')  # fmt: skip
     live.put(text.encode())
     live.sales.refresh()
-    live.sales.find_shards()
     live.sales._prepare()
     with live.client.transaction():
         live.sales._step(is_rebuilt=False)

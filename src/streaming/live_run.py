@@ -152,7 +152,7 @@ class LiveRun:
 
     def _verify(self, progress: StageProgress) -> StepOutcome:
         progress.note("comparing event by event")
-        produced = Produced.of(self._events())
+        produced = Produced.of(events_of(self._ledger(), self._first))
         moved = self._sales.totals() - self._before
         auditor = Auditor(self._env.redshift, self._settings.seed)
         checks = auditor.audit(produced, moved)
@@ -216,20 +216,6 @@ class LiveRun:
         in_flight = max(acknowledged - moved.records, 0)
         return balance(moved, in_flight)
 
-    def _events(self) -> list[LiveSale]:
-        """Return the events of this run that were acknowledged, made anew from their plans."""
-        ledger = self._ledger()
-        plans = [LivePlan(**line["plan"]) for line in ledger.plans]
-        ends = [plan.first for plan in plans[1:]] + [ledger.acknowledged]
-        found: list[LiveSale] = []
-        for plan, end in zip(plans, ends, strict=True):
-            start = max(plan.first, self._first)
-            if start < end:
-                sales = SalesStream(load_concerts(ledger.folder / f"concerts-{plan.first}.npz"),
-                                    plan)  # fmt: skip
-                found += islice(sales.events(start), end - start)
-        return found
-
     def _figures(self, produced: Produced, moved: StreamedTotals) -> JsonObject:
         rows = self._env.redshift.query(_DELAYS)[::-1]
         delays = [int(row["delay_p50_ms"]) for row in rows]
@@ -250,3 +236,16 @@ def balance(moved: StreamedTotals, in_flight: int) -> str:
         f"produced {moved.records + in_flight:,} = {moved.sales:,} in the warehouse "
         f"+ {moved.rejected:,} rejected + {moved.duplicates:,} duplicates + {in_flight:,} in flight"
     )
+
+
+def events_of(ledger: ProducerLedger, first: int) -> list[LiveSale]:
+    """Return the acknowledged events from a number on, made anew from their plans."""
+    plans = [LivePlan(**line["plan"]) for line in ledger.plans]
+    ends = [plan.first for plan in plans[1:]] + [ledger.acknowledged]
+    found: list[LiveSale] = []
+    for plan, end in zip(plans, ends, strict=True):
+        start = max(plan.first, first)
+        if start < end:
+            concerts = load_concerts(ledger.folder / f"concerts-{plan.first}.npz")
+            found += islice(SalesStream(concerts, plan).events(start), end - start)
+    return found

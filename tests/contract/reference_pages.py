@@ -3,6 +3,7 @@
 A page holds them between `<!-- generated: NAME -->` and `<!-- end -->`; the rest is hand-written.
 """
 
+import argparse
 import ast
 import importlib
 import json
@@ -37,6 +38,7 @@ def _content(name):
     kind, _, argument = name.partition("/")
     return {
         "options": options_table,
+        "commands": commands_table,
         "settings": settings_table,
         "class": class_block,
         "schema": schema_table,
@@ -50,10 +52,25 @@ def _content(name):
 def options_table(script):
     module = importlib.import_module(script.removesuffix(".py"))
     parser = module.build_parser()
-    by_env = {spec.metadata["env"]: spec for spec in fields(Settings)}
     lines = [f"{parser.description}", "", "```sh"]
     lines += [line.strip() for line in module.EXAMPLES.strip().splitlines()]
-    lines += ["```", "", "| option | default | meaning |", "| --- | --- | --- |"]
+    return "\n".join([*lines, "```", "", *option_rows(parser)])
+
+
+def commands_table(module):
+    """Describe each command of a program with commands."""
+    parser = importlib.import_module(f"{module}.__main__").build_parser()
+    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    parts = [
+        "\n".join([f"### `python -m {module} {name}`", "", one.description, "", *option_rows(one)])
+        for name, one in commands.choices.items()
+    ]
+    return "\n\n".join(parts)
+
+
+def option_rows(parser):
+    by_env = {spec.metadata["env"]: spec for spec in fields(Settings)}
+    lines = ["| option | default | meaning |", "| --- | --- | --- |"]
     for action in parser._actions:
         long = [name for name in action.option_strings if name.startswith("--")]
         if not long:
@@ -68,7 +85,7 @@ def options_table(script):
         words += f" Variable `{env[1]}`." if env else ""
         shown = f"`{default}`" if default else ""
         lines.append(f"| `{long[0]}{argument}`{''.join(short)} | {shown} | {words} |")
-    return "\n".join(lines)
+    return lines
 
 
 def exclusions_table(_):

@@ -75,7 +75,7 @@ ALLOWED = {
     "orchestration.training": WORKFLOWS,
     "orchestration.validation": WORKFLOWS,
     "streaming": {"orchestration", "infrastructure", "infrastructure.streaming", "domain",
-                  "services.generation", "sql", "reporting", "reporting.terminal", "settings"},
+                  "infrastructure.warehouse", "services", "services.generation", "sql", "reporting", "reporting.terminal", "settings"},
     "serving": {"domain", "reporting", "orchestration.training",
                 "infrastructure.aws", "infrastructure.storage", "orchestration",
                 "reporting.terminal", "services", "services.features", "services.modelling",

@@ -150,6 +150,8 @@ REPLACING = {
     "src/orchestration/training/extraction.py",
     "src/orchestration/validation/check.py",
     "src/orchestration/pipeline/command.py",
+    "src/streaming/ingestion.py",
+    "src/streaming/production.py",
 }  # they look at what is loaded first; examples of --help
 HARMLESS = ("--dry-run", "--resume", "--load-mode merge", "--input-dir")
 
@@ -168,7 +170,7 @@ def test_only_a_look_at_what_is_loaded_lets_a_hint_replace_it():
 
 def test_each_option_that_a_hint_names_is_one_of_a_script():
     known = set().union(
-        *(options_of(parser_of(name)) for name in (*SCRIPTS, "src.serving.__main__"))
+        *(options_of(parser_of(name)) for name in (*SCRIPTS, "src.serving.__main__", "src.streaming.__main__"))
     )
     unknown = [
         (place, option)

@@ -169,12 +169,8 @@ def test_only_a_look_at_what_is_loaded_lets_a_hint_replace_it():
 
 
 def test_each_option_that_a_hint_names_is_one_of_a_script():
-    known = set().union(
-        *(
-            options_of(parser_of(name))
-            for name in (*SCRIPTS, "src.serving.__main__", "src.streaming.__main__")
-        )
-    )
+    programs = (*SCRIPTS, "src.serving.__main__", "src.streaming.__main__")
+    known = set().union(*(options_of(parser_of(name)) for name in programs))
     unknown = [
         (place, option)
         for place, text, is_hint in texts()

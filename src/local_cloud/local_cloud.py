@@ -134,10 +134,7 @@ class LocalCloud:
         return self._servers is not None
 
     def aws_client(self, service: str, *, attempts: int | None = None) -> Any:
-        """Return a boto3 client of one of the services that the AWS endpoint has.
-
-        It is for the servers that are up now, also where they were started again meanwhile.
-        """
+        """Return a boto3 client of the AWS endpoint that is up now, also after a restart."""
         address, secret = self._entered()
         address = published_address(self.folder) or address
         return local_client(service, address.aws_endpoint, secret, attempts=attempts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from src.commands import as_started
 from src.orchestration.command_line import console_from, print_answer
 from src.orchestration.environment import DemoEnvironment
 from src.settings import Settings
@@ -29,7 +30,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if facts["failure"]:
         console.line(f"warning: {facts['failure']}")
     if champion and version != champion:
-        console.line(f"next:  python -m src.serving deploy (the champion is version {champion})")
+        console.line(f"the champion is version {champion}")
+        console.line(f"next:  {as_started('python -m src.serving deploy')}")
     code = 0 if facts["status"] in ("InService", "Updating", "RollingBack") else 1
     print_answer(answer_of(arguments, facts, facts["status"], code))
     return code

@@ -90,13 +90,18 @@ class RowBatch:
 
     def times(self, name: str) -> Times:
         """Return a column of moments in UTC; raises UsageError where one is absent."""
+        values = self.optional_times(name)
+        if np.isnat(values).any():
+            raise UsageError(f"a prediction needs {name}", hint=f"give {name}")
+        return values
+
+    def optional_times(self, name: str) -> Times:
+        """Return a column of moments in UTC, NaT where absent."""
         values = self._values(name)
         if values.dtype.kind != "M":
             none = np.datetime64("NaT", "us")
             read = [self._read(_moment, name, value, none) for value in values]
             values = np.array(read, dtype="datetime64[us]")
-        if np.isnat(values).any():
-            raise UsageError(f"a prediction needs {name}", hint=f"give {name}")
         return values.astype("datetime64[us]")
 
     def is_absent(self, name: str) -> npt.NDArray[np.bool_]:

@@ -16,8 +16,8 @@ from src.orchestration.validation.interface import SCRIPTS
 from tests.conftest import ROOT
 
 REDSHIFT = "local_cloud.redshift"
-SERVICES = {"services", "services.encoding", "services.features", "services.generation",
-            "services.input", "services.modelling"}  # fmt: skip
+SERVICES = {"services", "services.demand", "services.encoding", "services.features",
+            "services.generation", "services.input", "services.modelling"}  # fmt: skip
 INFRASTRUCTURE = {"infrastructure", "infrastructure.aws", "infrastructure.storage",
                   "infrastructure.warehouse"}  # fmt: skip
 REPORTING = {"reporting", "reporting.terminal", "reporting.page"}
@@ -31,7 +31,8 @@ ALLOWED = {
     "services.generation": {"services", "services.encoding", "domain"},
     "services.input": {"services.encoding", "domain"},
     "services.features": {"services", "domain"},
-    "services.modelling": {"services", "services.features", "domain"},
+    "services.demand": {"services", "services.features", "domain"},
+    "services.modelling": {"services", "services.features", "services.demand", "domain"},
     "infrastructure": INFRASTRUCTURE | {"domain", "sql"},
     "infrastructure.aws": {"domain", "settings"},
     "infrastructure.storage": {"infrastructure.aws", "domain"},
@@ -63,8 +64,8 @@ ALLOWED = {
     "orchestration.training": WORKFLOWS,
     "orchestration.validation": WORKFLOWS,
     "serving": {"domain", "infrastructure.aws", "infrastructure.storage", "orchestration",
-                "reporting.terminal", "services", "services.features", "services.modelling",
-                "settings"},
+                "reporting.terminal", "services", "services.demand", "services.features",
+                "services.input", "services.modelling", "settings", "sql"},
     "operations": {"orchestration", "infrastructure.aws", "reporting.terminal", "settings"},
 }  # fmt: skip
 FILES = sorted((ROOT / "src").rglob("*.py"))

@@ -45,7 +45,7 @@ def test_a_key_names_an_artist_too_and_what_is_given_is_kept(lookup):
 @settings(max_examples=40)
 def test_any_unknown_name_is_an_error_and_never_a_part_of_the_sql(lookup, name):
     try:
-        found = lookup.fill_in({"artist": name, "starts_at": "2026-01-01"})
+        lookup.fill_in({"artist": name, "starts_at": "2026-01-01"})
     except UsageError as error:
         assert "there is no artist" in str(error) and error.hint
     else:

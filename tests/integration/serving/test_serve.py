@@ -97,8 +97,8 @@ def test_a_large_body_does_not_hold_up_ping(start):
 
     def send():
         with httpx.Client(base_url=url, timeout=120) as client:
-            answers.append(client.post("/invocations", content=lines,
-                                       headers={"Content-Type": "application/jsonlines"}))  # fmt: skip
+            kind = {"Content-Type": "application/jsonlines"}
+            answers.append(client.post("/invocations", content=lines, headers=kind))
         done.set()
 
     thread = threading.Thread(target=send)

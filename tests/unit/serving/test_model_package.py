@@ -1,5 +1,6 @@
 """Laws of model.tar.gz: one version, one file; what is read was saved, or is refused."""
 
+import json
 import random
 
 import pytest
@@ -62,7 +63,7 @@ def read_package_of(body, folder):
 
 @pytest.mark.parametrize("name", ["../state.json", "/etc/passwd", "a/b"])
 def test_a_name_that_leaves_the_folder_is_refused(name, tmp_path):
-    (tmp_path / "manifest.json").write_text('{"files": {"%s": {"sha256": "0"}}}' % name)
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": {name: {"sha256": "0"}}}))
     with pytest.raises(SavedModelError, match="no whole saved model"):
         read_package(tmp_path)
 

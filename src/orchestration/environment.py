@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from src.infrastructure.aws.account import AwsAccount
     from src.infrastructure.aws.bucket_setup import BucketSetup
     from src.infrastructure.aws.glue_job import GlueJob
+    from src.infrastructure.aws.glue_logs import GlueLogs
     from src.infrastructure.glue_job_manager import GlueJobManager
     from src.infrastructure.redshift_client import RedshiftClient
     from src.infrastructure.redshift_data_loader import RedshiftDataLoader
@@ -139,8 +140,20 @@ class DemoEnvironment:
 
         is_local = self.local_cloud is not None
         return GlueJobManager(
-            self.glue_client, self.processed_storage, poll_s=0.04 if is_local else 10.0
+            self.glue_client,
+            self.processed_storage,
+            logs=self.glue_logs,
+            poll_s=0.04 if is_local else 10.0,
         )
+
+    @property
+    def glue_logs(self) -> GlueLogs | None:
+        """Return the job's log groups on AWS; the local Glue writes its log to a file."""
+        if self.local_cloud is not None:
+            return None
+        from src.infrastructure.aws.glue_logs import GlueLogs
+
+        return GlueLogs(self.account, self.settings.glue_job_name)
 
     @property
     def etl_job(self) -> GlueJob:

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             environment.client("sagemaker"), environment.processed_storage,
             folder(UNLOAD_PREFIX, f"transform-{run_id}"), poll_s=deployment.poll_s(environment),
         )  # fmt: skip
-        name = f"{endpoint.name[:40]}-{run_id}"
+        name = f"{endpoint.name}-{run_id}"
         console.line(f"transform job {name}: version {champion.version}")
         found = job.run(name, model, body, form)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from src.domain.bucket_layout import model_package
@@ -13,14 +14,24 @@ from src.json_object import JsonObject
 from src.orchestration.environment import LOCAL_ROLE, DemoEnvironment
 from src.serving.model_package import package
 from src.serving.predictor import NAME
+from src.settings.values import shown
+
+_NAME = re.compile(r"(?=.{1,32}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
 
 def endpoint_of(environment: DemoEnvironment) -> ModelEndpoint:
-    """Return the endpoint of the settings."""
+    """Return the endpoint of the settings; raises SettingsError where its name cannot be one."""
+    name = environment.settings.endpoint_name
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            f"DEMO_ENDPOINT is {shown(name)}; it is no name of an endpoint",
+            cause="at most 32 letters, digits and hyphens, with a letter or digit at both ends",
+            hint="set DEMO_ENDPOINT to concert-demo",
+        )
     is_local = environment.local_cloud is not None
     return ModelEndpoint(
         environment.client("sagemaker"),
-        environment.settings.endpoint_name,
+        name,
         cloudwatch=None if is_local else environment.client("cloudwatch"),
         logs=None if is_local else environment.client("logs"),
         poll_s=poll_s(environment),

@@ -34,14 +34,18 @@ def engine_path(engine: str) -> str:
 
 
 class LocalServices:
-    """The server and what it serves; `front` are psycopg2's arguments for the local Redshift."""
+    """The server and what it serves; `front` are psycopg2's arguments for the local Redshift.
+
+    `cancel` stops what one of the front's sessions is doing, by its process id.
+    """
 
     def __init__(
         self, key: tuple[str, str], front: dict[str, Any], users: TemporaryUsers,
-        make_s3: Callable[[], Any], folder: Path, *, region: str, loader: Loader,
+        make_s3: Callable[[], Any], folder: Path, *, cancel: Callable[[int], None],
+        region: str, loader: Loader,
     ) -> None:  # fmt: skip
         self._front, self._users, self._make_s3 = front, users, make_s3
-        self._folder, self._region = folder, region
+        self._folder, self._region, self._cancel = folder, region, cancel
         self._built: dict[str, Any] = {}
         self._lock = threading.Lock()
         makers = {
@@ -81,7 +85,7 @@ class LocalServices:
         return LocalGlueClient(self._make_s3(), self._folder / "glue", engine=engine)
 
     def _data_api(self) -> LocalRedshiftData:
-        return LocalRedshiftData(self._connect)
+        return LocalRedshiftData(self._connect, self._cancel)
 
     def _sagemaker(self) -> Any:
         from src.local_cloud.sagemaker.local_sagemaker import LocalSageMaker

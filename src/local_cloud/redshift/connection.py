@@ -11,12 +11,14 @@ import psycopg2
 import psycopg2.extensions
 
 from src.local_cloud.redshift.refusals import raised_by_server
+from src.local_cloud.redshift.sql import trusted_keys
 from src.local_cloud.redshift.sql.expanding import looking_up
 from src.local_cloud.redshift.statements import dispatch
 from src.local_cloud.redshift.write_locks import conflict
 from src.sql import scanning
 from src.sql.files import read_all
 from src.sql.quoting import postgres_literal
+from src.sql.scanning import Statement
 
 _CATALOG_SQL = Path(__file__).parent / "catalog"
 # What would give the clients' schemas and relations to their owner. An identity's sequence follows
@@ -97,6 +99,7 @@ class RedshiftConnection(psycopg2.extensions.connection):
     s3: Any = None
     is_serverless = False
     start_settings: Sequence[str] = ()  # the SET statements that a client's start stands for
+    trusts_keys = False  # SET trust_declared_keys TO on
     last_written: str | None = None  # the table, for the error of a conflict
     address: dict[str, Any]
     _log_connection: Any = None
@@ -190,12 +193,23 @@ class RedshiftCursor(psycopg2.extensions.cursor):
             found = scanning.split(text)
             try:
                 for statement in found:
-                    with looking_up(self.columns_of):
-                        dispatch.run(statement, self)
+                    self._run(statement)
             except psycopg2.errors.SerializationFailure as error:
                 self.raise_conflict(error)
         if not found:
             self.execute_postgres("")
+
+    def _run(self, statement: Statement) -> None:
+        if trusted_keys.is_setting(statement):
+            self.connection.trusts_keys = trusted_keys.setting(statement)
+            return
+        keys_of = self._declared_keys if self.connection.trusts_keys else None
+        with looking_up(self.columns_of), trusted_keys.trusting(keys_of):
+            dispatch.run(statement, self)
+
+    def _declared_keys(self) -> trusted_keys.Keys:
+        self.execute_postgres(trusted_keys.KEYS)
+        return trusted_keys.keys_from(self.fetchall())
 
     def raise_conflict(self, error: psycopg2.Error) -> NoReturn:
         """Raise Redshift's error of a conflict in the place of PostgreSQL's; rolls back."""

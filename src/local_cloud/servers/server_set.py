@@ -102,7 +102,7 @@ class Servers:
         self.services = LocalServices(
             (secret.access_key, secret.secret_key),
             connect_arguments(self._front.port, secret.password), users, make_s3,
-            folder, region=REGION, loader=shared_loader(),
+            folder, cancel=self._front.cancel, region=REGION, loader=shared_loader(),
         )  # fmt: skip
         self.services.server.start()
         address = Address(

@@ -7,7 +7,7 @@ import pytest
 
 from src.errors import StorageError
 from src.infrastructure.aws.account import AwsAccount
-from src.infrastructure.aws.glue_job import LOG_GROUP
+from src.infrastructure.aws.glue_job import log_groups
 from src.infrastructure.aws.inventory import AwsInventory
 from src.operations.cleanup import clean_up
 from src.reporting.terminal.console import Console
@@ -58,15 +58,18 @@ def test_it_shows_everything_first_and_removes_nothing(scenario, capsys):
 def test_it_removes_all_of_it_and_then_finds_none(scenario, capsys):
     scenario.run()
     logs = boto3.client("logs", region_name="us-east-1")
-    for name in (LOG_GROUP, f"{LOG_GROUP}-of-somebody-else"):
-        logs.create_log_group(logGroupName=name)
+    of_others = "/aws-glue/concert-demo/of-another-job/error"
+    logs.create_log_group(logGroupName=of_others)
     text = clean(scenario, capsys, yes=True)
     assert f"removed  bucket {RAW}" in text and "removed  Glue job concert-etl" in text
     left = logs.describe_log_groups()["logGroups"]
-    assert [group["logGroupName"] for group in left] == [f"{LOG_GROUP}-of-somebody-else"]
+    assert [group["logGroupName"] for group in left] == [of_others]
     assert scenario.s3.list_buckets()["Buckets"] == []
     with pytest.raises(Exception, match="concert_dw"):
         scenario.rows()
+    for name in log_groups("concert-etl"):  # moto keeps the tags of what was deleted
+        arn = f"arn:aws:logs:us-east-1:123456789012:log-group:{name}"
+        logs.untag_resource(resourceArn=arn, tagKeys=["Project"])
     assert "  none" in clean(scenario, capsys, yes=True)
 
 
@@ -78,11 +81,15 @@ def test_what_others_made_stays(scenario, capsys):
     boto3.client("glue", region_name="us-east-1").create_job(
         Name="concert-etl", Role="r", Command={"Name": "glueetl"}
     )
+    logs = boto3.client("logs", region_name="us-east-1")
+    for name in log_groups("concert-etl"):  # of that name, but no run made them
+        logs.create_log_group(logGroupName=name)
     assert scenario.run()["verdict"] == "succeeded"
     assert "the demo's" in clean(scenario, capsys, yes=True)
     assert keys(scenario, RAW) == ["raw/mine/a.json"]
     assert keys(scenario, PROCESSED) == ["models/mine/m.bin", "raw/mine/a.json"]
     assert boto3.client("glue", region_name="us-east-1").get_job(JobName="concert-etl")
+    assert len(logs.describe_log_groups()["logGroups"]) == 2
 
 
 def test_every_version_goes(scenario, capsys):
@@ -132,6 +139,25 @@ def test_a_refusal_names_the_operation(scenario, monkeypatch):
     monkeypatch.setattr(inventory._s3, "head_bucket", refuse)
     with pytest.raises(StorageError, match="AWS refused HeadBucket"):
         inventory.find()
+
+
+def test_log_groups_that_may_not_be_seen_keep_nothing_else(scenario, capsys, monkeypatch):
+    from tests.aws.validating import refusal
+
+    def refuse(**_):
+        raise refusal("AccessDeniedException", "ListTagsForResource")
+
+    scenario.run()
+    init = AwsInventory.__init__
+
+    def without_logs(self, *arguments):
+        init(self, *arguments)
+        self._logs.list_tags_for_resource = refuse
+
+    monkeypatch.setattr(AwsInventory, "__init__", without_logs)
+    text = clean(scenario, capsys, yes=True)
+    assert "not looked at: log group /aws-glue/concert-demo/concert-etl/error" in text
+    assert "removed  Glue job concert-etl" in text
 
 
 def test_the_report_of_a_run_names_what_cleanup_finds(scenario, capsys):

@@ -138,7 +138,9 @@ def _sagemaker(operation, given, _):
     arns = arns or [given["ResourceArn"].replace("000000000000", ACCOUNT)]
     found = [Need(f"sagemaker:{operation}", arn) for arn in arns]
     if given.get("Tags"):
-        (own,) = [arn for arn in arns if operation.endswith(_KINDS[arn.split(":")[5].split("/")[0]])]
+        (own,) = [
+            arn for arn in arns if operation.endswith(_KINDS[arn.split(":")[5].split("/")[0]])
+        ]
         found.append(Need("sagemaker:AddTags", own))
     if role := given.get("ExecutionRoleArn"):
         found.append(Need("iam:PassRole", role, {"iam:PassedToService": "sagemaker.amazonaws.com"}))

@@ -70,7 +70,7 @@ SERVING = (
     Permission(
         "EndpointLogs",
         ("logs:DescribeLogStreams", "logs:DeleteLogGroup"),
-        ("{endpoint_logs}",),
+        ("{endpoint_logs}", "{endpoint_logs}:*"),
         "remove the endpoint's log with it",
         "serving",
     ),
@@ -125,7 +125,7 @@ def serving_names(settings: Settings, account_id: str) -> dict[str, str]:
         "jobs": f"{sagemaker}:transform-job/{name}-*",
         "sagemaker_role": settings.role_of("sagemaker"),
         "alarms": f"{head}:cloudwatch:{place}:alarm:{name}-*",
-        "endpoint_logs": f"{logs}{log_group(name)}:*",
+        "endpoint_logs": f"{logs}{log_group(name)}",
         "sagemaker_logs": f"{logs}/aws/sagemaker/*",
         "repository": f"{head}:ecr:{place}:repository/{name}",
     }

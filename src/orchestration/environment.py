@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from src.infrastructure.storage.raw_datasets import RawDatasets
     from src.infrastructure.storage.s3_storage import S3Storage
     from src.infrastructure.warehouse.access import WarehouseAccess
-    from src.local_cloud.local_cloud import LocalCloud
+    from src.local_cloud.local_cloud import LocalCloud, Role
 
 ETL_SCRIPT = Path(__file__).parents[1] / "glue_jobs" / "concert_etl_job.py"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/concert-demo-local"
@@ -40,8 +40,8 @@ class DemoEnvironment:
     on exit connections close, the servers stop, and others may claim the folder.
     """
 
-    def __init__(self, settings: Settings, *, needs_glue: bool = True) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, *, needs_glue: bool = True, role: Role = "run") -> None:
+        self.settings, self._role = settings, role
         self._needs_glue = needs_glue and settings.etl == "glue"
         self.local_cloud: LocalCloud | None = None
         self.query_group = "concert-demo"
@@ -54,7 +54,7 @@ class DemoEnvironment:
         if self.settings.target == "local" and self.local_cloud is None:
             from src.local_cloud.local_cloud import LocalCloud
 
-            cloud = LocalCloud(Path(self.settings.state_dir).absolute())
+            cloud = LocalCloud(Path(self.settings.state_dir).absolute(), self._role)
             cloud.claim()
             self.local_cloud = cloud
 
@@ -109,6 +109,12 @@ class DemoEnvironment:
         if self.local_cloud is not None:
             return self.local_cloud.glue_client(self.settings.etl_engine)
         return self.account.client("glue")
+
+    def kinesis_client(self, *, attempts: int = 6) -> Any:
+        """Return a boto3 Kinesis client; a producer counts its attempts, and has boto make one."""
+        if self.local_cloud is not None:
+            return self.local_cloud.aws_client("kinesis", attempts=attempts)
+        return self.account.client("kinesis", attempts=attempts)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service besides S3 and Glue."""

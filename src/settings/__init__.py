@@ -81,6 +81,9 @@ class Settings:
         "concert-demo-processed",
         "S3 bucket for Parquet, quarantine and scripts.",
     )
+    stream: str = setting(
+        "DEMO_STREAM", "concert-demo-sales", "Kinesis stream of the live ticket sales."
+    )
     iam_role: str = setting(
         "DEMO_IAM_ROLE",
         "",

@@ -25,13 +25,13 @@ class AwsAccount:
         self.region = region
         self._retry_mode = retry_mode
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, attempts: int = 6) -> Any:
         """Return a boto3 client; S3 transfers carry and check checksums."""
         import boto3
         from botocore.config import Config
 
         config = Config(
-            retries={"mode": self._retry_mode, "max_attempts": 5},
+            retries={"mode": self._retry_mode, "total_max_attempts": attempts},
             connect_timeout=10,
             read_timeout=60,
             request_checksum_calculation="when_supported",

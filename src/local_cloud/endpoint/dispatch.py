@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree as Xml
@@ -18,6 +19,7 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
+from src.local_cloud.endpoint.constraints import violations
 from src.local_cloud.endpoint.errors import AwsError, status_of
 from src.local_cloud.endpoint.rest import answer_parts, read_rest
 from src.local_cloud.endpoint.shapes import from_json, from_query, to_json, to_xml
@@ -26,6 +28,8 @@ from src.local_cloud.endpoint.signature import Request, SignatureCheck
 # The code of a request that the model does not allow, where it is not ValidationException.
 _INVALID = {"glue": "InvalidInputException", "redshift": "InvalidParameterValue",
             "sts": "ValidationError", "sagemaker-runtime": "ValidationError"}  # fmt: skip
+# Services that check what botocore does not, by their models: src/local_cloud/endpoint/constraints.
+_CONSTRAINED = ("kinesis",)
 # Services that share a signing name with another, and whose operations are paths.
 _OF_PATHS = {"sagemaker": "sagemaker-runtime"}
 # Query services have codes of their own for what is wrong with a signature.
@@ -143,6 +147,10 @@ def _call(service: Any, operation: OperationModel, parameters: dict[str, Any]) -
         report = ParamValidator().validate(parameters, operation.input_shape)
         if report.has_errors():
             raise AwsError(invalid, report.generate_report())
+        wrong = violations(parameters, operation.input_shape) if name in _CONSTRAINED else ()
+        if found := list(islice(wrong, 10)):
+            count = "1 validation error" if len(found) == 1 else f"{len(found)} validation errors"
+            raise AwsError(invalid, f"{count} detected: {'; '.join(found)}")
     method = getattr(service, xform_name(operation.name), None)
     if method is None:
         text = f"{operation.name} is not emulated by the local cloud"

@@ -22,10 +22,11 @@ from src.local_cloud.endpoint.warehouse_access import (
 
 if TYPE_CHECKING:
     from src.local_cloud.glue.local_glue_client import LocalGlueClient
+    from src.local_cloud.kinesis.local_kinesis import LocalKinesis
 
 # The services by the names that AWS_ENDPOINT_URL_... and botocore's configuration use.
-SERVICES = ("glue", "redshift-data", "redshift", "redshift-serverless", "sts", "sagemaker",
-            "sagemaker-runtime")  # fmt: skip
+SERVICES = ("glue", "kinesis", "redshift-data", "redshift", "redshift-serverless", "sts",
+            "sagemaker", "sagemaker-runtime")  # fmt: skip
 
 
 def engine_path(engine: str) -> str:
@@ -51,6 +52,7 @@ class LocalServices:
         makers = {
             "glue": lambda: self.glue("duckdb"),
             "spark/glue": lambda: self.glue("spark"),
+            "kinesis": self.kinesis,
             "redshift-data": lambda: self._once("redshift-data", self._data_api),
             "redshift": self._redshift,
             "redshift-serverless": lambda: LocalServerless(users, front["port"], region),
@@ -64,6 +66,11 @@ class LocalServices:
         """Return the Glue of one engine."""
         client: LocalGlueClient = self._once(f"glue on {engine}", lambda: self._glue(engine))
         return client
+
+    def kinesis(self) -> LocalKinesis:
+        """Return the streams."""
+        streams: LocalKinesis = self._once("kinesis", self._kinesis)
+        return streams
 
     def stop(self) -> None:
         """Stop the server, what runs behind it, and its connections."""
@@ -83,6 +90,13 @@ class LocalServices:
         from src.local_cloud.glue.local_glue_client import LocalGlueClient
 
         return LocalGlueClient(self._make_s3(), self._folder / "glue", engine=engine)
+
+    def _kinesis(self) -> LocalKinesis:
+        from src.local_cloud.kinesis.limits import Limits
+        from src.local_cloud.kinesis.local_kinesis import LocalKinesis
+
+        file = self._folder / "kinesis" / "streams.sqlite"
+        return LocalKinesis(file, region=self._region, limits=Limits())
 
     def _data_api(self) -> LocalRedshiftData:
         return LocalRedshiftData(self._connect, self._cancel)

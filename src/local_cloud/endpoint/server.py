@@ -13,7 +13,7 @@ from typing import Any
 from src.local_cloud.endpoint.dispatch import Dispatcher
 from src.local_cloud.endpoint.signature import Request
 
-MAX_BODY = 10 * 1024 * 1024  # bytes
+MAX_BODY = 15 * 1024 * 1024  # bytes: 10 MiB of records as base64, the most PutRecords takes
 MAX_CONNECTIONS = 200
 IDLE_S = 75.0  # a connection that sends nothing for as long is closed
 logger = logging.getLogger(__name__)

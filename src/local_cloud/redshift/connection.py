@@ -101,6 +101,8 @@ class RedshiftConnection(psycopg2.extensions.connection):
     start_settings: Sequence[str] = ()  # the SET statements that a client's start stands for
     trusts_keys = False  # SET trust_declared_keys TO on
     last_written: str | None = None  # the table, for the error of a conflict
+    call_depth = 0  # of stored procedures, one inside of the other
+    was_cancelled = False  # the client's cancel message came while a procedure ran
     address: dict[str, Any]
     _log_connection: Any = None
 
@@ -158,6 +160,30 @@ class RedshiftConnection(psycopg2.extensions.connection):
         """Tell whether a transaction is open, or would be opened by the next statement."""
         is_open = self.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE
         return is_open or not self.autocommit
+
+    def open_transaction(self) -> None:
+        """Begin a transaction for a statement that is several of PostgreSQL's."""
+        with self.cursor() as cursor:
+            cursor.execute_postgres("BEGIN")
+
+    def close_transaction(self, word: str) -> None:
+        """COMMIT or ROLLBACK what `open_transaction` began."""
+        with self.cursor() as cursor:
+            cursor.execute_postgres(word)
+
+    def restart_transaction(self, word: str) -> None:
+        """COMMIT or ROLLBACK in a procedure; without a word the transaction has ended already."""
+        if word:
+            self.close_transaction(word)
+        self.open_transaction()
+
+    def check_cancelled(self, cursor: Any) -> None:
+        """Raise the error of a cancelled statement, also between two of a procedure's."""
+        if self.was_cancelled:
+            self.was_cancelled = False
+            text = "canceling statement due to user request"
+            cursor.execute_postgres("SELECT redshift_local.fail(%s, '57014', '')", (text,))
+        cursor.execute_postgres("SELECT")  # a client that is gone ends the session here
 
     def end_transaction(self) -> None:
         """Commit, as TRUNCATE does."""

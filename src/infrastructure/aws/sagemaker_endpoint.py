@@ -55,7 +55,7 @@ class Resource:
     """One thing of the endpoint's in the account, and its removal."""
 
     name: str
-    remove: Callable[[], object]
+    remove: Callable[[], None]
 
 
 class ModelEndpoint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from src.json_object import JsonObject
-from src.services.arrays import Floats
+from src.services.arrays import Floats, Ints
 
 Verdict = Literal["better", "worse", "indistinguishable"]
 RESAMPLES = 1000
@@ -138,27 +138,26 @@ class ModelEvaluationService:
 
     def importance(
         self,
-        predict: Callable[[Floats], Floats],
-        matrix: Floats,
+        predict: Callable[[str, Ints], Floats],
+        factors: Sequence[str],
         actual: Floats,
-        groups: Mapping[str, list[int]],
+        predicted: Floats,
         repeats: int = 5,
     ) -> list[JsonObject]:
-        """Return permutation importance (loss of R2) by group of columns, most first.
+        """Return permutation importance by factor: the loss of R2, most first.
 
-        A group whose mean is within two standard deviations of zero is marked so.
+        `predict` gets a factor and the order that its values are put in. A factor whose mean is
+        within two standard deviations of zero is marked so.
         """
         rng = np.random.default_rng(self.random_state)
-        base = metrics(actual, predict(matrix))["r2"]
+        base = metrics(actual, predicted)["r2"]
         found = []
-        for name, columns in groups.items():
-            losses = []
-            for _ in range(repeats):
-                shuffled = matrix.copy()
-                shuffled[:, columns] = matrix[rng.permutation(len(matrix))][:, columns]
-                losses.append(base - metrics(actual, predict(shuffled))["r2"])
+        for factor in factors:
+            orders = [rng.permutation(len(actual)) for _ in range(repeats)]
+            losses = [base - metrics(actual, predict(factor, order))["r2"] for order in orders]
             mean, sd = float(np.mean(losses)), float(np.std(losses, ddof=1))
-            found.append({"feature": name, "mean": mean, "sd": sd, "is_zero": bool(mean <= 2 * sd)})
+            is_zero = bool(mean <= 2 * sd)
+            found.append({"feature": factor, "mean": mean, "sd": sd, "is_zero": is_zero})
         return sorted(found, key=lambda row: -float(row["mean"]))
 
     def _resamples(self, rows: int) -> Iterator[npt.NDArray[np.int64]]:

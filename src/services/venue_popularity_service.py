@@ -11,6 +11,7 @@ import numpy as np
 from src.errors import ModelError
 from src.json_object import JsonView
 from src.services.arrays import Floats
+from src.services.demand.flat_trees import FlatTrees
 from src.services.features.prediction_notes import PredictionNotes, read_records
 from src.services.features.row_batch import RowBatch, Rows
 from src.services.fitted import fitted
@@ -87,7 +88,8 @@ class VenuePopularityService:
     scale_: ScoreScale | None = None
     names_: tuple[str, ...] = ()
     types_: tuple[str, ...] = ()
-    model_: Any = field(default=None, repr=False)
+    forest_: FlatTrees | None = field(default=None, repr=False)
+    estimators_: Mapping[str, Any] = field(default_factory=dict, repr=False)  # empty once loaded
     scores_: Floats | None = field(default=None, repr=False)
     trained_until_: str | None = None  # the newest quarter whose forecast it learned from
 
@@ -180,8 +182,8 @@ class VenuePopularityService:
         forest = RandomForestRegressor(
             300, min_samples_leaf=8, max_features=0.5, n_jobs=2, random_state=self.random_state
         )
-        self.model_ = forest.fit(self._matrix(examples), target)
-        self.model_.n_jobs = 1  # a single prediction is faster without the pool
+        forest.fit(self._matrix(examples), target).n_jobs = 1  # its sum has one order then
+        self.forest_, self.estimators_ = FlatTrees.of_forest(forest), {"forest": forest}
         return self
 
     def calibrate(self, examples: pd.DataFrame) -> VenuePopularityService:
@@ -239,12 +241,9 @@ class VenuePopularityService:
         )
 
     def _points(self, rows: RowBatch) -> Floats:
-        model = fitted(self.model_, "venue", "fit")
+        forest = fitted(self.forest_, "venue", "fit")
         rows.check_ranges(RANGES)
-        matrix = self._matrix(rows)
-        if len(matrix) == 0:  # scikit-learn predicts no empty matrix
-            return np.empty(0)
-        return np.asarray(model.predict(matrix))
+        return forest.predict(self._matrix(rows))
 
     def _matrix(self, rows: Rows) -> Floats:
         """Return the model's matrix; its columns stand in the order of `names_`."""

@@ -16,8 +16,8 @@ from src.orchestration.validation.interface import SCRIPTS
 from tests.conftest import ROOT
 
 REDSHIFT = "local_cloud.redshift"
-SERVICES = {"services", "services.encoding", "services.features", "services.generation",
-            "services.input", "services.modelling"}  # fmt: skip
+SERVICES = {"services", "services.demand", "services.encoding", "services.features",
+            "services.generation", "services.input", "services.modelling"}  # fmt: skip
 INFRASTRUCTURE = {"infrastructure", "infrastructure.aws", "infrastructure.storage",
                   "infrastructure.streaming", "infrastructure.warehouse"}  # fmt: skip
 REPORTING = {"reporting", "reporting.terminal", "reporting.page"}
@@ -31,7 +31,8 @@ ALLOWED = {
     "services.generation": {"services", "services.encoding", "domain"},
     "services.input": {"services.encoding", "domain"},
     "services.features": {"services", "domain"},
-    "services.modelling": {"services", "services.features", "domain"},
+    "services.demand": {"services", "services.features", "domain"},
+    "services.modelling": {"services", "services.features", "services.demand", "domain"},
     "infrastructure": INFRASTRUCTURE | {"domain", "sql"},
     "infrastructure.aws": {"domain", "settings"},
     "infrastructure.streaming": {"infrastructure.aws", "domain"},
@@ -72,10 +73,10 @@ ALLOWED = {
     "orchestration.validation": WORKFLOWS,
     "streaming": {"orchestration", "infrastructure", "infrastructure.streaming", "domain",
                   "services.generation", "sql", "reporting", "reporting.terminal", "settings"},
-    "serving": {"domain", "reporting", "orchestration.training",
-                "infrastructure.aws", "infrastructure.storage", "orchestration",
-                "reporting.terminal", "services", "services.features", "services.modelling",
-                "settings"},
+    "serving": {"domain", "infrastructure.aws", "infrastructure.storage", "orchestration",
+                "orchestration.training", "reporting", "reporting.terminal", "services",
+                "services.demand", "services.features", "services.input", "services.modelling",
+                "settings", "sql"},
     "operations": {"orchestration", "infrastructure.aws", "reporting.terminal", "settings"},
 }  # fmt: skip
 FILES = sorted((ROOT / "src").rglob("*.py"))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Times = npt.NDArray[np.datetime64]
-_INTEGERS = {c.name for table in TABLES for c in table.columns if c.kind == "integer"}
+INTEGERS = {c.name for table in TABLES for c in table.columns if c.kind == "integer"}
 _ROUNDING = 1e-9  # by so much, a weighted sum of shares may be above its largest value
 
 
@@ -75,7 +75,7 @@ class RowBatch:
         if values.dtype.kind in "fiu":
             found = values.astype(np.float64)
         else:
-            read_one = _integer if name in _INTEGERS else _number
+            read_one = _integer if name in INTEGERS else _number
             read = [self._read(read_one, name, value, np.nan) for value in values]
             found = np.array(read, dtype=np.float64)
         if np.isinf(found).any():
@@ -98,13 +98,18 @@ class RowBatch:
 
     def times(self, name: str) -> Times:
         """Return a column of moments in UTC; raises UsageError where one is absent."""
+        values = self.optional_times(name)
+        if np.isnat(values).any():
+            raise FieldError(name, f"a prediction needs {name}", f"give {name}")
+        return values
+
+    def optional_times(self, name: str) -> Times:
+        """Return a column of moments in UTC, NaT where absent."""
         values = self._values(name)
         if values.dtype.kind != "M":
             none = np.datetime64("NaT", "us")
             read = [self._read(_moment, name, value, none) for value in values]
             values = np.array(read, dtype="datetime64[us]")
-        if np.isnat(values).any():
-            raise FieldError(name, f"a prediction needs {name}", f"give {name}")
         return values.astype("datetime64[us]")
 
     def is_absent(self, name: str) -> npt.NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +11,14 @@ import pandas as pd
 from src.domain.judgement import passed_if
 from src.errors import ModelError
 from src.json_object import JsonObject
-from src.services.arrays import Floats
-from src.services.features.feature_catalog import EncodedRows, SalesEncoder
+from src.services.arrays import Floats, Ints
+from src.services.features.row_batch import RowBatch
+from src.services.features.sales_encoder import EncodedRows, SalesEncoder
 from src.services.model_evaluation_service import ModelEvaluationService, metrics
 from src.services.modelling.time_split import TimeSplit
 from src.services.ticket_sales_prediction_service import (
     HIT_TOLERANCE,
     TicketSalesPredictionService,
-    fit_points,
-    points,
 )
 
 GATES = {"coverage_low": 0.87, "coverage_high": 0.93, "quartile": 0.85, "ece": 0.05, "auc": 0.6}
@@ -35,7 +34,8 @@ class TrainedSalesModel:
     service: TicketSalesPredictionService
     rows: EncodedSplit
     facts: JsonObject
-    test: pd.DataFrame  # test rows with tickets, low, high, confidence
+    test: pd.DataFrame  # test rows with what is predicted
+    finished: pd.DataFrame  # all rows of the split: the history of artists and venues
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def train_sales_model(
     """
     service = TicketSalesPredictionService(random_state, coverage)
     rows = EncodedSplit.of(split, SalesEncoder.fit(split.train, extra).encode)
-    service.fit(rows.train).calibrate(rows.calibration)
+    finished = pd.concat([split.train, split.calibration, split.test])
+    service.fit(rows.train).remember(finished).calibrate(rows.calibration)
     evaluation = ModelEvaluationService(random_state)
     facts, test = judge_sales_model(service, split, rows, truth, evaluation)
     leak = facts.get("ceiling") or {}
@@ -96,7 +97,7 @@ def train_sales_model(
         )
         error.facts = facts
         raise error
-    return TrainedSalesModel(service, rows, facts, test)
+    return TrainedSalesModel(service, rows, facts, test, finished)
 
 
 def judge_sales_model(
@@ -117,7 +118,7 @@ def judge_sales_model(
     reliability = evaluation.reliability(hit.to_numpy(), test["confidence"].to_numpy(), capacity)
     facts: JsonObject = {
         "algorithm": "GradientBoostingRegressor",
-        "target": "final tickets sold = sell-through x capacity, the mean",
+        "target": "final tickets sold = demand cut at capacity, the mean",
         "rows": {"train": len(split.train), "calibration": len(split.calibration),
                  "test": len(split.test)},
         "test_from": str(split.test["starts_at"].min()),
@@ -209,25 +210,34 @@ def _gates(intervals: JsonObject, reliability: JsonObject, rows: int) -> dict[st
     }
 
 
-def importance_table(
-    model: TrainedSalesModel, evaluation: ModelEvaluationService, random_state: int
-) -> list[JsonObject]:
-    """Return permutation importance on the test rows, one-hot columns grouped.
+FACTORS: Mapping[str, tuple[str, ...]] = {
+    "venue size": ("capacity",),
+    "artist popularity": ("popularity",),
+    "artist's earlier shows": ("artist_id",),
+    "venue's earlier shows": ("venue_id",),
+    "price": ("base_price",),
+    "genre": ("genre",),
+    "city": ("city",),
+    "venue type": ("venue_type",),
+    "season and weekday": ("starts_at", "on_sale_at"),
+    "lead time": ("lead_days",),
+    "competition": ("city_competition",),
+}
 
-    Measured on a twin of the model that also learned from a column of random numbers, the
-    probe: what matters no more than the probe does not matter.
-    """
-    rng = np.random.default_rng(random_state)
-    train, test = (
-        rows.with_column("random_probe", rng.normal(size=len(rows.matrix)))
-        for rows in (model.rows.train, model.rows.test)
-    )
-    twin = fit_points(train, random_state)
-    groups: dict[str, list[int]] = {}
-    for index, name in enumerate(train.encoder.names):
-        groups.setdefault(name.split("=")[0], []).append(index)
+
+def importance_table(
+    model: TrainedSalesModel, evaluation: ModelEvaluationService
+) -> list[JsonObject]:
+    """Return permutation importance on the test rows: what a factor's columns bring together."""
+    batch, actual = model.rows.test.rows, model.rows.test.sold
+
+    def predict(factor: str, order: Ints) -> Floats:
+        names = [name for name in FACTORS[factor] if name in batch.columns]
+        changed = {**batch.columns, **{name: batch.columns[name][order] for name in names}}
+        return model.service.predict_points(RowBatch(changed, batch.rows))
+
     return evaluation.importance(
-        lambda matrix: points(twin, matrix, test.capacity), test.matrix, test.sold, groups
+        predict, tuple(FACTORS), actual, model.service.predict_points(model.rows.test)
     )
 
 
@@ -248,6 +258,7 @@ def challengers(model: TrainedSalesModel, random_state: int) -> list[JsonObject]
     from threadpoolctl import threadpool_limits
 
     train, test = model.rows.train, model.rows.test
+    learned, asked = (_all_columns(model.service, rows) for rows in (train, test))
     board = [{"model": THIS_MODEL, "fit_seconds": None,
               **metrics(test.sold, model.service.predict_points(test))}]  # fmt: skip
     for name, estimator in (
@@ -261,8 +272,14 @@ def challengers(model: TrainedSalesModel, random_state: int) -> list[JsonObject]
     ):  # fmt: skip
         started = time.monotonic()
         with threadpool_limits(1, "openmp"):
-            predicted = estimator.fit(train.matrix, train.sold).predict(test.matrix)
+            predicted = estimator.fit(learned, train.sold).predict(asked)
         seconds = round(time.monotonic() - started, 3)
         board.append({"model": name, "fit_seconds": seconds,
                       **metrics(test.sold, np.clip(predicted, 0, test.capacity))})  # fmt: skip
     return sorted(board, key=lambda row: float(row["mae"]))
+
+
+def _all_columns(service: TicketSalesPredictionService, rows: EncodedRows) -> Floats:
+    """Return all that the model sees of rows, for learners without a linear start."""
+    found = service.fitted.columns(rows).matrix
+    return np.column_stack([found, *rows.numbers.values()])

@@ -73,10 +73,11 @@ ALLOWED = {
     "orchestration.validation": WORKFLOWS,
     "streaming": {"orchestration", "infrastructure", "infrastructure.streaming", "domain",
                   "services.generation", "sql", "reporting", "reporting.terminal", "settings"},
-    "serving": {"domain", "infrastructure.aws", "infrastructure.storage", "orchestration",
-                "orchestration.training", "reporting", "reporting.terminal", "services",
-                "services.demand", "services.features", "services.input", "services.modelling",
-                "settings", "sql"},
+    "serving": {"domain", "infrastructure", "infrastructure.storage", "orchestration",
+                "reporting.terminal", "services", "services.demand", "services.features",
+                "services.input", "services.modelling", "settings", "sql"},
+    "serving.endpoint": {"domain", "infrastructure.aws", "infrastructure.storage", "orchestration",
+                         "orchestration.training", "reporting", "serving", "settings"},
     "operations": {"orchestration", "infrastructure.aws", "reporting.terminal", "settings"},
 }  # fmt: skip
 FILES = sorted((ROOT / "src").rglob("*.py"))

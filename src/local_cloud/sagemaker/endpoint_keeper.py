@@ -229,7 +229,7 @@ class EndpointKeeper:
         servers.attempted = time.monotonic()
         try:
             return self._make_server(variant)
-        except Exception as error:  # no such object, no archive: an endpoint's failure, not ours
+        except Exception as error:  # no such object, no archive: the endpoint's failure
             address = variant["ModelDataUrl"]
             servers.failure = f"Failed to unpack model data from {address}: {error}"
             logger.info("%s", servers.failure)

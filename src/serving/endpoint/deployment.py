@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint, Version
 from src.infrastructure.storage.model_registry import ModelRegistry, SavedModel
 from src.json_object import JsonObject
 from src.orchestration.environment import LOCAL_ROLE, DemoEnvironment
+from src.reporting.run_report import to_json
 from src.serving.model_package import package
 from src.serving.predictor import NAME
 from src.settings.values import shown
@@ -109,6 +111,12 @@ def keep_up_hint(environment: DemoEnvironment) -> str | None:
     if cloud is None or not cloud.hosts_servers:
         return None
     return "python -m src.local_cloud up keeps it answering for other programs"
+
+
+def answer_of(arguments: argparse.Namespace, facts: JsonObject, line: str, code: int = 0) -> str:
+    """Return the one thing that stdout carries: a line, or with --json what was found."""
+    verdict = "failed" if code else "succeeded"
+    return to_json({"verdict": verdict, "exit_code": code, **facts}) if arguments.json else line
 
 
 def rows_file(path: Path) -> Path:

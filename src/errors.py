@@ -11,9 +11,12 @@ DemoError                 base: message, where, cause, hint, exit code
     +-- GenerationError       the generated data broke its own rules
     +-- StorageError          S3 refused or lost something
     +-- EtlError              the Glue job did not succeed
+    +-- StreamError           Kinesis refused or lost something
     +-- WarehouseError        Redshift refused a statement
     |   +-- LoadError             a COPY or its proof failed
     +-- QualityError          a data-quality check failed
+    +-- ModelError            a model cannot be trained, or failed a gate
+    +-- ServingError          an endpoint or a transform job did not succeed
 """
 
 from __future__ import annotations
@@ -100,6 +103,10 @@ class EtlError(StageFailedError):
     """The Glue job did not succeed."""
 
 
+class StreamError(StageFailedError):
+    """Kinesis refused or lost something."""
+
+
 class WarehouseError(StageFailedError):
     """Redshift refused a statement, or the connection to it was lost."""
 
@@ -117,6 +124,10 @@ class QualityError(StageFailedError):
 
 class ModelError(StageFailedError):
     """A model cannot be trained, or failed a gate."""
+
+
+class ServingError(StageFailedError):
+    """An endpoint or a transform job did not succeed."""
 
 
 class SavedModelError(CannotRunError):

@@ -19,7 +19,7 @@ CELL = 220  # characters of a table's cell
 AREAS = (
     "COPY: what loads", "COPY: what fails", "COPY: sources and options", "UNLOAD", "System views",
     "Tables", "Queries and changes", "Functions", "SUPER and VARBYTE",
-    "Sessions and transactions", "Any client", "AWS's tutorials",
+    "Sessions and transactions", "Stored procedures", "Any client", "AWS's tutorials",
 )  # fmt: skip
 
 

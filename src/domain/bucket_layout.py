@@ -24,6 +24,7 @@ MANIFEST_NAME = "_manifest.json"
 LEDGER_NAME = "_ledger.jsonl.gz"
 TRUTH_NAME = "_truth.parquet"
 MODEL_MANIFEST_NAME = "manifest.json"
+MODEL_PACKAGE_NAME = "model.tar.gz"
 
 _RUN = r"\d{8}T\d{6}Z-[0-9a-f]{4}"
 _OWN_KEY = re.compile(
@@ -56,6 +57,11 @@ def job_script(stem: str, sha256: str) -> str:
 def model_version(name: str, version: int) -> str:
     """Return the key prefix of one version of a saved model."""
     return folder(MODEL_PREFIX, name, "versions", version)
+
+
+def model_package(name: str, version: int) -> str:
+    """Return the key of a version as one file, as SageMaker takes it."""
+    return model_version(name, version) + MODEL_PACKAGE_NAME
 
 
 def model_alias(name: str, alias: str) -> str:

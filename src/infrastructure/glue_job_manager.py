@@ -6,10 +6,11 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from src.domain.bucket_layout import job_script
 from src.errors import DemoError, EtlError, UnreachableError
+from src.infrastructure.aws.account import console_domain
 from src.infrastructure.aws.answers import (
     AWS_ERRORS,
     PASSING,
@@ -22,6 +23,9 @@ from src.infrastructure.aws.glue_job import GlueJob, GlueRun, definition, dpu_se
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.json_object import JsonObject
 from src.waiting import Clock, Sleep, attempts, every, growing, poll_until, real_clock, real_sleep
+
+if TYPE_CHECKING:
+    from src.infrastructure.aws.glue_logs import GlueLogs
 
 T = TypeVar("T")
 TOKEN = "--run-token"  # the argument by which a rerun recognises its own run
@@ -38,7 +42,8 @@ _SUCCESSOR_WAIT_S = 120.0
 class GlueJobManager:
     """Runs a PySpark script as a Glue job through a boto3-shaped client.
 
-    `poll_s` is the time between looks; `busy_wait_s` bounds the wait for another run to end.
+    `logs` are the job's log groups on AWS. `poll_s` is the time between looks; `busy_wait_s`
+    bounds the wait for another run to end.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class GlueJobManager:
         client: Any,
         storage: S3Storage,
         *,
+        logs: GlueLogs | None = None,
         poll_s: float = 10.0,
         busy_wait_s: float = 900.0,
         max_attempts: int = 2,
@@ -54,6 +60,7 @@ class GlueJobManager:
     ) -> None:
         self._client = client
         self._storage = storage
+        self._logs = logs
         self._poll_s = poll_s
         self._busy_wait_s = busy_wait_s
         self._max_attempts = max_attempts
@@ -67,6 +74,8 @@ class GlueJobManager:
 
         The script's key holds its digest, so a run never sees another version's script.
         """
+        if self._logs is not None:
+            self._logs.ensure()
         body = job.script.read_bytes()
         key = job_script(job.script.stem, hashlib.sha256(body).hexdigest())
         if not any(one.key == key for one in self._storage.list_objects(key)):
@@ -113,14 +122,14 @@ class GlueJobManager:
                     state,
                     self._clock() - started,
                     attempt,
-                    last.get("LogGroupName"),
+                    self._log_group(last),
                     dpu_seconds(last),
                     self._console_url(job_name, run_id),
                     found is not None,
                 )
             gives_up = state not in RETRIED_ENDS or attempt >= self._max_attempts
             if successor is None and gives_up:
-                raise _failed(job_name, last, run_id, self._console_url(job_name, run_id))
+                raise self._failed(job_name, last)
             run_id, attempt = successor, attempt + 1
 
     def _token(self, job_name: str, arguments: dict[str, str]) -> str:
@@ -233,9 +242,31 @@ class GlueJobManager:
         region = getattr(getattr(self._client, "meta", None), "region_name", None)
         if not region:
             return None
-        domain = "amazonaws.cn" if region.startswith("cn-") else "aws.amazon.com"
-        place = f"https://{region}.console.{domain}/gluestudio/home?region={region}"
+        domain = console_domain(region)
+        if domain is None:
+            return None
+        place = f"https://{domain}/gluestudio/home?region={region}"
         return f"{place}#/job/{job_name}/run/{run_id}"
+
+    def _log_group(self, run: JsonObject) -> str | None:
+        """Return where a run's log is: what GetJobRun names, AWS's own default, is not it."""
+        return self._logs.error_group if self._logs is not None else run.get("LogGroupName")
+
+    def _failed(self, job_name: str, run: JsonObject) -> EtlError:
+        run_id, log = str(run["Id"]), self._log_group(run)
+        lines = self._logs.tail(run_id) if self._logs is not None else []
+        cause = str(run.get("ErrorMessage") or "Glue gave no error message")
+        if lines:
+            cause += "; the log ends: " + " | ".join(line[:200] for line in lines[-3:])
+        error = EtlError(
+            f"Glue job {job_name} ended {run['JobRunState']}",
+            where=f"run {run_id}" + (f", log {log}" if log else ""),
+            cause=cause,
+            hint=f"read {self._console_url(job_name, run_id) or 'the log'}, then run the same "
+            "command again",
+        )
+        error.facts = {"job_run_id": run_id, "log_group": log, "job_log": lines}
+        return error
 
     def _call(
         self, job_name: str, operation: Callable[..., Any], *positional: Any, **arguments: Any
@@ -256,13 +287,3 @@ class GlueJobManager:
 
 def _has_ended(run: JsonObject) -> bool:
     return run["JobRunState"] == GOOD_END or run["JobRunState"] in BAD_ENDS
-
-
-def _failed(job_name: str, run: JsonObject, run_id: str, url: str | None) -> EtlError:
-    log = run.get("LogGroupName")
-    return EtlError(
-        f"Glue job {job_name} ended {run['JobRunState']}",
-        where=f"run {run_id}" + (f", log {log}" if log else ""),
-        cause=run.get("ErrorMessage") or "Glue gave no error message",
-        hint=f"read {url or 'the log'}, then run the same command again",
-    )

@@ -61,7 +61,9 @@ class RedshiftClient:
     """Runs statements over one connection, opened at first use.
 
     `connect` is called without arguments and returns a psycopg2 connection; tests pass any
-    callable. Every driver error becomes a WarehouseError carrying the server's detail.
+    callable. Every driver error becomes a WarehouseError carrying the server's detail. Outside of
+    `transaction` each statement is a transaction of its own, which leaves none open.
+    `is_part` is for a client of a transaction that another one has opened.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class RedshiftClient:
         attempts: int = 4,
         query_group: str = "",
         is_serverless: bool = False,
+        is_part: bool = False,
         sleep: Sleep = real_sleep,
         clock: Clock = real_clock,
     ) -> None:
@@ -84,7 +87,7 @@ class RedshiftClient:
         self.is_serverless = is_serverless
         self._sleep = sleep
         self._connection: Any = None
-        self._in_transaction = False
+        self._in_transaction = is_part
         self._has_state = False  # in the session, by a statement outside `transaction`
 
     @property
@@ -140,10 +143,11 @@ class RedshiftClient:
 
     def _labelled(self, connection: Any) -> Any:
         """Name the queries' group, by which the warehouse's administrators find them."""
+        if not self._in_transaction:
+            connection.autocommit = True
         if self._query_group:
             with connection.cursor() as cursor:
                 cursor.execute(f"SET query_group TO {literal(self._query_group)}")
-            connection.commit()
         return connection
 
     def close(self) -> None:
@@ -156,6 +160,7 @@ class RedshiftClient:
     def transaction(self) -> Iterator[None]:
         """Commit what the block does, or roll all of it back."""
         connection = self.connection
+        connection.autocommit = False
         self._in_transaction = True
         try:
             yield
@@ -168,6 +173,8 @@ class RedshiftClient:
             raise
         finally:
             self._in_transaction = False
+            if not connection.closed:
+                connection.autocommit = True
 
     def _rollback(self) -> None:
         """Roll back; a connection that cannot is given up, and the server rolls back."""
@@ -183,6 +190,15 @@ class RedshiftClient:
         self._has_state |= not self._in_transaction
         with self._cursor(statement, arguments) as cursor:
             return int(cursor.rowcount)
+
+    def insert_rows(
+        self, table: str, rows: Sequence[Sequence[Any]], columns: Sequence[str] = ()
+    ) -> None:
+        """Insert rows by one statement: Redshift takes as long for one row as for hundreds."""
+        names = f" ({', '.join(columns)})" if columns else ""
+        marks = ", ".join(["(" + ", ".join(["%s"] * len(rows[0])) + ")"] * len(rows))
+        values = [value for row in rows for value in row]
+        self.execute(f"INSERT INTO {table}{names} VALUES {marks}", values)
 
     def query(self, statement: str, arguments: Arguments = None) -> list[JsonObject]:
         """Execute a query; returns its rows as dicts."""
@@ -218,9 +234,9 @@ class RedshiftClient:
                 return fetch(cursor)
 
         # Within a transaction only all of it can be done again, which is its owner's to do.
-        return once() if self._in_transaction or self._has_state else self._repeatedly(once)
+        return once() if self._in_transaction or self._has_state else self.repeatedly(once)
 
-    def _repeatedly(self, action: Callable[[], Read]) -> Read:
+    def repeatedly(self, action: Callable[[], Read]) -> Read:
         """Do what may be done twice, again where the connection was lost in it."""
 
         def may_repeat(error: Exception) -> bool:
@@ -257,7 +273,7 @@ class RedshiftClient:
                 for name in upgrade_tables(self):
                     logger.info("upgraded %s of an earlier version", name)
 
-        self._repeatedly(create)
+        self.repeatedly(create)
 
     def table_names(self, schema: str) -> list[str]:
         """Return the tables of a schema."""

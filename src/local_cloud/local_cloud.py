@@ -62,6 +62,7 @@ class LocalCloud:
         self._address: Address | None = None
         self._credentials: Credentials | None = None
         self._s3_client: Any = None
+        self.hosts_servers = False  # whether they end with this process
         self._environment = ExitStack()
 
     def claim(self) -> None:
@@ -128,10 +129,14 @@ class LocalCloud:
         address, secret = self._entered()
         return connect_arguments(address.front_port, secret.password)
 
-    def aws_client(self, service: str) -> Any:
-        """Return a boto3 client of one of the services that the AWS endpoint has."""
+    def aws_client(self, service: str, *, attempts: int | None = None) -> Any:
+        """Return a boto3 client of one of the services that the AWS endpoint has.
+
+        It is for the servers that are up now, also where they were started again meanwhile.
+        """
         address, secret = self._entered()
-        return local_client(service, address.aws_endpoint, secret)
+        address = published_address(self.folder) or address
+        return local_client(service, address.aws_endpoint, secret, attempts=attempts)
 
     def write_client_files(self) -> dict[str, str]:
         """Write connection files for psql and the AWS CLI; returns the lines that use them.
@@ -270,7 +275,7 @@ class LocalCloud:
             )
         if self._role == "visitor":
             self._take(self._run_lock)
-        self._servers = Servers(self.folder, credentials)
+        self._servers, self.hosts_servers = Servers(self.folder, credentials), True
         return self._servers.start()
 
     def _stop(self) -> None:

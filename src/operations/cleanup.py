@@ -51,6 +51,8 @@ def clean_up(environment: DemoEnvironment, console: Console, *, yes: bool, wareh
         console.line(f"  {thing.name:<44}  {thing.fate}")
     if not found and not has_schema:
         console.line("  none")
+    for note in inventory.not_looked_at:
+        console.line(f"not looked at: {note}")
     for stack in sorted(inventory.stacks):
         console.line(
             f"Stack {stack} removes the rest: aws cloudformation delete-stack --stack-name {stack}"

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from src.infrastructure.aws.account import AwsAccount
     from src.infrastructure.aws.bucket_setup import BucketSetup
     from src.infrastructure.aws.glue_job import GlueJob
+    from src.infrastructure.aws.glue_logs import GlueLogs
     from src.infrastructure.glue_job_manager import GlueJobManager
     from src.infrastructure.redshift_client import RedshiftClient
     from src.infrastructure.redshift_data_loader import RedshiftDataLoader
     from src.infrastructure.storage.raw_datasets import RawDatasets
     from src.infrastructure.storage.s3_storage import S3Storage
     from src.infrastructure.warehouse.access import WarehouseAccess
-    from src.local_cloud.local_cloud import LocalCloud
+    from src.local_cloud.local_cloud import LocalCloud, Role
 
 ETL_SCRIPT = Path(__file__).parents[1] / "glue_jobs" / "concert_etl_job.py"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/concert-demo-local"
@@ -39,8 +40,8 @@ class DemoEnvironment:
     on exit connections close, the servers stop, and others may claim the folder.
     """
 
-    def __init__(self, settings: Settings, *, needs_glue: bool = True) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, *, needs_glue: bool = True, role: Role = "run") -> None:
+        self.settings, self._role = settings, role
         self._needs_glue = needs_glue and settings.etl == "glue"
         self.local_cloud: LocalCloud | None = None
         self.query_group = "concert-demo"
@@ -53,7 +54,7 @@ class DemoEnvironment:
         if self.settings.target == "local" and self.local_cloud is None:
             from src.local_cloud.local_cloud import LocalCloud
 
-            cloud = LocalCloud(Path(self.settings.state_dir).absolute())
+            cloud = LocalCloud(Path(self.settings.state_dir).absolute(), self._role)
             cloud.claim()
             self.local_cloud = cloud
 
@@ -109,6 +110,18 @@ class DemoEnvironment:
             return self.local_cloud.glue_client(self.settings.etl_engine)
         return self.account.client("glue")
 
+    def kinesis_client(self, *, attempts: int = 6) -> Any:
+        """Return a boto3 Kinesis client; a producer counts its attempts, and has boto make one."""
+        if self.local_cloud is not None:
+            return self.local_cloud.aws_client("kinesis", attempts=attempts)
+        return self.account.client("kinesis", attempts=attempts)
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service besides S3 and Glue."""
+        if self.local_cloud is not None:
+            return self.local_cloud.aws_client(service)
+        return self.account.client(service)
+
     @cached_property
     def raw_storage(self) -> S3Storage:
         """Return the raw bucket."""
@@ -133,8 +146,20 @@ class DemoEnvironment:
 
         is_local = self.local_cloud is not None
         return GlueJobManager(
-            self.glue_client, self.processed_storage, poll_s=0.04 if is_local else 10.0
+            self.glue_client,
+            self.processed_storage,
+            logs=self.glue_logs,
+            poll_s=0.04 if is_local else 10.0,
         )
+
+    @property
+    def glue_logs(self) -> GlueLogs | None:
+        """Return the job's log groups on AWS; the local Glue writes its log to a file."""
+        if self.local_cloud is not None:
+            return None
+        from src.infrastructure.aws.glue_logs import GlueLogs
+
+        return GlueLogs(self.account, self.settings.glue_job_name)
 
     @property
     def etl_job(self) -> GlueJob:

@@ -17,16 +17,19 @@ from src.orchestration.command_line import (
     settings_from,
 )
 
-# Each is a module of this folder: its docstring is the help, `add_options` and `run` do the rest.
-# The chosen one alone is imported: the container has no more packages than `serve` needs.
-COMMANDS = ("predict", "serve")
+# Each has a module below this folder: its docstring is the help, `add_options` and `run` do the
+# rest. The chosen one alone is imported: the container has no more packages than `serve` needs.
+_OF_ENDPOINT = ("deploy", "status", "rollback", "undeploy", "batch")
+COMMANDS = ("predict", "serve", *_OF_ENDPOINT)
 EXAMPLES = """\
-  python -m src.serving predict --artist "Ashley Brennan" --venue "Warner Pavilion" \\
-      --date 2026-05-01 --price 60
-  python -m src.serving predict --artist "Ashley Brennan" --venue "Warner Pavilion" \\
-      --date 2026-05-01 --price 30:120
+  python -m src.serving predict --artist "Juan Reyes" --venue "Foley Dome" \
+--date 2026-01-20 --price 60
+  python -m src.serving predict --artist "Juan Reyes" --venue "Foley Dome" \
+--date 2026-01-20 --price 30:120
   python -m src.serving predict --file concerts.csv
   python -m src.serving serve
+  python -m src.serving deploy
+  python -m src.serving batch concerts.jsonl
 """
 
 
@@ -59,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _module(name: str) -> Any:
-    return importlib.import_module(f"src.serving.{name}")
+    folder = "src.serving.endpoint" if name in _OF_ENDPOINT else "src.serving"
+    return importlib.import_module(f"{folder}.{name}")
 
 
 if __name__ == "__main__":

@@ -81,6 +81,9 @@ class Settings:
         "concert-demo-processed",
         "S3 bucket for Parquet, quarantine and scripts.",
     )
+    stream: str = setting(
+        "DEMO_STREAM", "concert-demo-sales", "Kinesis stream of the live ticket sales."
+    )
     iam_role: str = setting(
         "DEMO_IAM_ROLE",
         "",
@@ -96,6 +99,16 @@ class Settings:
         "Role of COPY and UNLOAD, if it is not DEMO_IAM_ROLE; `default` is the warehouse's own.",
         text="arn",
     )
+    sagemaker_role: str = setting(
+        "SAGEMAKER_ROLE", "", "Role of the model's endpoint, if not DEMO_IAM_ROLE.", text="arn"
+    )
+    serving_image: str = setting(
+        "DEMO_SERVING_IMAGE", "", "Container image of the model's server in ECR.", text="arn"
+    )
+    serving_instance: str = setting(
+        "DEMO_SERVING_INSTANCE", "", "Instance type of the endpoint; empty is serverless."
+    )
+    endpoint_name: str = setting("DEMO_ENDPOINT", "concert-demo", "Name of the model's endpoint.")
     expire_days: int = setting(
         "DEMO_EXPIRE_DAYS",
         30,
@@ -195,10 +208,9 @@ class Settings:
         """Return the texts of DEMO_NULL_VALUES."""
         return tuple(filter(None, (text.strip() for text in self.null_values.split(","))))
 
-    def role_of(self, service: Literal["glue", "redshift"]) -> str:
+    def role_of(self, service: Literal["glue", "redshift", "sagemaker"]) -> str:
         """Return the role that a service assumes: its own, else the common one; "" for none."""
-        own = self.glue_role if service == "glue" else self.redshift_role
-        return own or self.iam_role
+        return getattr(self, f"{service}_role") or self.iam_role
 
     def public(self) -> JsonObject:
         """Return the settings a report may show: all but the secrets."""
@@ -300,6 +312,7 @@ def _check_roles(settings: Settings) -> None:
         ("--iam-role", settings.iam_role),
         ("GLUE_ROLE", settings.glue_role),
         ("REDSHIFT_ROLE", settings.redshift_role),
+        ("SAGEMAKER_ROLE", settings.sagemaker_role),
     ):
         is_default = role == "default" and name == "REDSHIFT_ROLE"
         if role and not is_default and not _ROLE.match(role):

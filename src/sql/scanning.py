@@ -124,7 +124,7 @@ def split(script: str) -> list[Statement]:
     """Read a script's statements; empty ones are left out."""
     found: list[Statement] = []
     held: list[Token] = []
-    for token in _tokens(script):
+    for token in tokens(script):
         if token.kind == "mark" and token.text == ";":
             found.append(Statement(tuple(held)))
             held = []
@@ -134,7 +134,8 @@ def split(script: str) -> list[Statement]:
     return [statement for statement in found if statement.tokens]
 
 
-def _tokens(text: str) -> Iterator[Token]:
+def tokens(text: str) -> Iterator[Token]:
+    """Yield the words of a text; `;` is one."""
     position, gap = 0, ""
     while position < len(text):
         match = _PIECE.match(text, position)

@@ -47,7 +47,11 @@ class ImpatientEnvironment(DemoEnvironment):
     @property
     def glue(self):
         return GlueJobManager(
-            self.glue_client, self.processed_storage, poll_s=0.01, busy_wait_s=0.05
+            self.glue_client,
+            self.processed_storage,
+            logs=self.glue_logs,
+            poll_s=0.01,
+            busy_wait_s=0.05,
         )
 
 

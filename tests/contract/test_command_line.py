@@ -25,7 +25,7 @@ OPTIONS = {
 TRAINING_OPTIONS = {
     "--test-size", "--random-state", "--validate-only", "--output-dir", "--with-challengers",
     "--coverage", "--target", "--report-dir", "--json", "--quiet", "--verbose", "--no-color",
-    "--version", "--present", "--help",
+    "--version", "--present", "--help", "--promote", "--rollback",
 }  # fmt: skip
 
 

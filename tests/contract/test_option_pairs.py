@@ -10,7 +10,7 @@ import train_demo_models
 import validate_demo_pipeline
 from src.orchestration import command_line
 from src.orchestration.pipeline import demo_pipeline_orchestrator
-from src.orchestration.training import demo_model_trainer
+from src.orchestration.training import demo_model_trainer, rollback
 from src.orchestration.validation import demo_pipeline_validator as validator
 from src.settings import Settings
 
@@ -33,14 +33,24 @@ REFUSED = {
     "--target aws": ENGINES,
     "-q": {"-v", "--present"},
     "-v": {"--present"},
-    "--validate-only": {"--with-challengers", "--coverage 0.8"},
+    "--validate-only": {"--with-challengers", "--coverage 0.8", "--promote never"},
+    "--rollback": {
+        "--validate-only",
+        "--with-challengers",
+        "--coverage 0.8",
+        "--promote never",
+        "--test-size 0.3",
+        "--random-state 5",
+        "--output-dir m",
+    },
     "--list": {"--only links", "--smoke", "--strict", "--json"},
 }
 SCRIPTS = {
     run_demo_pipeline: {*GENERATION, *FORMATS, *ENGINES, *LOADING, *SHARED, ROLE,
                         "--skip-generation", "--resume", "--input-dir DATA"},
     train_demo_models: {*SHARED, "--test-size 0.3", "--random-state 5", "--coverage 0.8",
-                        "--output-dir m", "--validate-only", "--with-challengers"},
+                        "--output-dir m", "--validate-only", "--with-challengers",
+                        "--promote never", "--rollback"},
     validate_demo_pipeline: {*SHARED - {"--present"}, "--only links", "--smoke", "--strict",
                              "--list"},
 }  # fmt: skip
@@ -77,6 +87,7 @@ def place(tmp_path, monkeypatch):
         (run / "progress.json").write_text(json.dumps(progress))
     monkeypatch.setattr(demo_pipeline_orchestrator.DemoPipelineOrchestrator, "__init__", stop)
     monkeypatch.setattr(demo_model_trainer.DemoModelTrainer, "__init__", stop)
+    monkeypatch.setattr(rollback.ModelRollback, "__init__", stop)
     monkeypatch.setattr(validator.DemoPipelineValidator, "__init__", stop)
     monkeypatch.setattr(command_line, "_log_to_stderr", lambda: None)
     return tmp_path

@@ -85,6 +85,10 @@ class Table:
         self.s3.put_object(Bucket=BUCKET, Key=f"{self.prefix}/{name}", Body=body)
         return f"s3://{BUCKET}/{self.prefix}/{name}"
 
+    @property
+    def folder(self):
+        return f"s3://{BUCKET}/{self.prefix}/"
+
     def run(self, statement, arguments=None):
         self.cursor.execute(statement, arguments)
         return self.cursor.fetchall() if self.cursor.description else None

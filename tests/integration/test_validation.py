@@ -15,11 +15,13 @@ import pytest
 
 import validate_demo_pipeline
 from src.infrastructure.aws.account import AwsAccount
+from src.infrastructure.aws.permissions import OPERATOR, names_of, needed_by
 from src.infrastructure.warehouse.access import WarehouseAccess
 from src.orchestration.validation import smoke
 from src.orchestration.validation.check import Check, Finding
 from src.orchestration.validation.demo_pipeline_validator import DemoPipelineValidator, all_checks
 from src.settings import Settings
+from tests.aws.rights import Rights
 from tests.aws.validating import Played, refusal
 from tests.conftest import ROOT
 
@@ -419,6 +421,73 @@ def simulated(monkeypatch, denied=(), asked=None):
     playing("iam", "SimulatePrincipalPolicy", Iam().simulate_principal_policy, monkeypatch)
 
 
+def as_operator(monkeypatch, policy):
+    """Let IAM simulate a policy, as it does: by resource, condition and context."""
+    caller = {"Account": "123456789012", "UserId": "AIDAOPERATOR",
+              "Arn": "arn:aws:iam::123456789012:user/operator"}  # fmt: skip
+    rights = Rights(caller["Arn"], policy, user_id=caller["UserId"])
+
+    class Iam(Played):
+        service = "iam"
+
+        def simulate_principal_policy(self, **given):
+            return rights.simulate(**given)
+
+    playing("sts", "GetCallerIdentity", lambda **_: caller, monkeypatch)
+    playing("iam", "SimulatePrincipalPolicy", Iam().simulate_principal_policy, monkeypatch)
+
+
+def policy_of(settings, account_id="123456789012"):
+    """Return the policy of the list of permissions, as the template writes it."""
+    names = names_of(settings, account_id)
+    return {"Statement": [
+        {"Effect": "Allow", "Action": [*p.actions], "Sid": p.name,
+         "Resource": [r.format(**names) for r in p.resources],
+         **({"Condition": {"StringEquals": dict(p.condition)}} if p.condition else {})}
+        for p in OPERATOR
+    ]}  # fmt: skip
+
+
+WITHOUT = ["iam:PassRole", "redshift-serverless:GetCredentials", "redshift-data:ExecuteStatement",
+           "redshift:GetClusterCredentials", "logs:CreateLogGroup"]  # fmt: skip
+WAYS = [
+    {"redshift_workgroup": "w"},
+    {"redshift_workgroup": "w", "redshift_via": "data-api"},
+    {"redshift_workgroup": "w", "redshift_via": "data-api", "redshift_secret": "of-mine"},
+    {"redshift_cluster": "c"},
+    {"redshift_cluster": "c", "redshift_via": "data-api", "redshift_user": "demo"},
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_operators_own_policy_passes(validate, aws, monkeypatch, way):
+    settings = {"target": "aws", "iam_role": ROLE, **way}
+    as_operator(monkeypatch, policy_of(Settings(**settings)))
+    entry = validate("aws_permissions", **settings)
+    assert entry["verdict"] == "passed", entry
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("without", WITHOUT)
+def test_a_grant_that_lacks_is_seen(validate, aws, monkeypatch, way, without):
+    settings = {"target": "aws", "iam_role": ROLE, **way}
+    policy = policy_of(Settings(**settings))
+    for statement in policy["Statement"]:
+        statement["Action"] = [action for action in statement["Action"] if action != without]
+    as_operator(monkeypatch, policy)
+    entry = validate("aws_permissions", **settings)
+    needed = {action for p in needed_by(Settings(**settings)) for action in p.actions}
+    assert (entry["verdict"] == "failed") == (without in needed)
+    assert without not in needed or f"{without} is denied" in " ".join(entry["details"])
+
+
+def test_a_federated_user_is_not_simulated(validate, aws, monkeypatch):
+    caller = {"Account": "123456789012", "UserId": "123456789012:x",
+              "Arn": "arn:aws:sts::123456789012:federated-user/x"}  # fmt: skip
+    playing("sts", "GetCallerIdentity", lambda **_: caller, monkeypatch)
+    assert validate("aws_permissions", **AWS)["verdict"] == "skipped"
+
+
 def test_the_callers_permissions_are_asked_of_iam(validate, aws, monkeypatch):
     asked = []
     simulated(monkeypatch, asked=asked)
@@ -446,7 +515,7 @@ def test_a_caller_that_may_not_ask_iam_is_no_failure(validate, aws, monkeypatch)
 def test_a_role_that_somebody_assumed_counts_as_the_role(validate, aws, monkeypatch):
     asked = []
     simulated(monkeypatch, asked=asked)
-    caller = {"Account": "123456789012",
+    caller = {"Account": "123456789012", "UserId": "AROA:session",
               "Arn": "arn:aws:sts::123456789012:assumed-role/concert-demo/session"}  # fmt: skip
     playing("sts", "GetCallerIdentity", lambda **_: caller, monkeypatch)
     validate("aws_permissions", **AWS)

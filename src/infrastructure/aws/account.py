@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
-from src.errors import UnreachableError
+from src.errors import SettingsError, UnreachableError
 from src.infrastructure.aws.answers import AwsRefusal, asking
 
 STACK_TAG = "aws:cloudformation:stack-name"  # on what a CloudFormation stack made
 _RENEW = "renew the credentials: aws configure sso, aws configure, or run with --target local"
+_CONSOLES = {"aws": "aws.amazon.com", "aws-cn": "amazonaws.cn",
+             "aws-us-gov": "amazonaws-us-gov.com", "aws-eusc": "amazonaws-eusc.eu"}  # fmt: skip
 DEMO_TAG = ("Project", "concert-data-platform-demo")  # on everything that the demo creates
 
 
@@ -23,13 +25,13 @@ class AwsAccount:
         self.region = region
         self._retry_mode = retry_mode
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, attempts: int = 6) -> Any:
         """Return a boto3 client; S3 transfers carry and check checksums."""
         import boto3
         from botocore.config import Config
 
         config = Config(
-            retries={"mode": self._retry_mode, "max_attempts": 5},
+            retries={"mode": self._retry_mode, "total_max_attempts": attempts},
             connect_timeout=10,
             read_timeout=60,
             request_checksum_calculation="when_supported",
@@ -53,8 +55,23 @@ def _not_identified(refusal: AwsRefusal) -> UnreachableError:
     )
 
 
+@cache
 def partition(region: str) -> str:
-    """Return the partition of a region, as ARNs begin with it: aws, aws-cn, aws-us-gov."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    """Return the partition of a region, as ARNs begin with it, by botocore's list of them."""
+    import botocore.session
+    from botocore.exceptions import UnknownRegionError
+
+    try:
+        return str(botocore.session.get_session().get_partition_for_region(region))
+    except UnknownRegionError as error:
+        raise SettingsError(
+            f"AWS_REGION is {region!r}; no such region is known",
+            cause=str(error),
+            hint="aws configure get region",
+        ) from error
+
+
+def console_domain(region: str) -> str | None:
+    """Return the host of a region's console; None for partitions whose consoles are not public."""
+    domain = _CONSOLES.get(partition(region))
+    return f"{region}.console.{domain}" if domain else None

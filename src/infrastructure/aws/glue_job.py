@@ -7,7 +7,8 @@ from pathlib import Path
 
 from src.json_object import JsonObject
 
-LOG_GROUP = "/aws-glue/concert-demo"
+_LOG_PREFIX = "/aws-glue/concert-demo"
+LOG_DAYS = 14  # one of those that CloudWatch Logs takes
 _DPU_OF = {"G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}
 
 
@@ -40,6 +41,16 @@ class GlueRun:
     was_found: bool = False  # started by an earlier command, which did not live to see its end
 
 
+def log_prefix(job_name: str) -> str:
+    """Return how the names of a job's log groups begin: no two jobs share one."""
+    return f"{_LOG_PREFIX}/{job_name}"
+
+
+def log_groups(job_name: str) -> tuple[str, str]:
+    """Return the groups that Glue 5 writes: the driver's messages, and what the script prints."""
+    return f"{log_prefix(job_name)}/error", f"{log_prefix(job_name)}/output"
+
+
 def definition(job: GlueJob, script_uri: str) -> JsonObject:
     """Return the whole definition of a job, as CreateJob and UpdateJob take it."""
     return {
@@ -49,9 +60,7 @@ def definition(job: GlueJob, script_uri: str) -> JsonObject:
             "--job-language": "python",
             # Each run gets its files by name: a bookmark would leave out files of earlier runs.
             "--job-bookmark-option": "job-bookmark-disable",
-            "--enable-continuous-cloudwatch-log": "true",
-            "--continuous-log-logGroup": LOG_GROUP,
-            "--enable-metrics": "true",
+            "--custom-logGroup-prefix": log_prefix(job.name),
         },
         "GlueVersion": job.glue_version,
         "WorkerType": job.worker_type,

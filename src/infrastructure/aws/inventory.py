@@ -9,8 +9,16 @@ from typing import Any
 from src.domain.bucket_layout import is_own_key
 from src.errors import StorageError
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, AwsAccount, partition
-from src.infrastructure.aws.answers import MISSING, AwsRefusal, asking, unless_missing
-from src.infrastructure.aws.glue_job import LOG_GROUP
+from src.infrastructure.aws.answers import (
+    DENIED,
+    MISSING,
+    AwsRefusal,
+    asking,
+    code_of,
+    unless_missing,
+)
+from src.infrastructure.aws.glue_job import log_groups
+from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint
 from src.json_object import JsonObject
 from src.settings import Settings
 
@@ -25,7 +33,7 @@ class Found:
 
 
 class AwsInventory:
-    """Finds the demo's buckets, objects, Glue job and log group by the settings' names.
+    """Finds the demo's buckets, objects, Glue job and log groups by the settings' names.
 
     What a CloudFormation stack made is emptied only: the stack removes its own.
     Failures are StorageErrors and UnreachableErrors that name the thing.
@@ -39,14 +47,21 @@ class AwsInventory:
         self._logs = account.client("logs")
         self._owned: JsonObject = {"ExpectedBucketOwner": account.account_id}
         self.stacks: set[str] = set()
+        self.not_looked_at: list[str] = []  # what AWS does not let the caller see
 
     def find(self) -> list[Found]:
-        """Return everything there is, in the order of its removal."""
+        """Return everything there is, in the order of its removal: what costs by the hour first."""
         s = self._settings
+        served = [Found(one.name, "delete", one.remove) for one in self._endpoint().resources()]
         found = [
             thing for name in (s.raw_bucket, s.processed_bucket) for thing in self._bucket(name)
         ]
-        return [*found, *self._job(s.glue_job_name), *self._log_group()]
+        return [*served, *found, *self._job(s.glue_job_name), *self._log_groups()]
+
+    def _endpoint(self) -> ModelEndpoint:
+        clients = [self._account.client(name) for name in ("sagemaker", "cloudwatch", "logs")]
+        return ModelEndpoint(clients[0], self._settings.endpoint_name, cloudwatch=clients[1],
+                             logs=clients[2])  # fmt: skip
 
     # -- buckets -------------------------------------------------------------------------
 
@@ -129,17 +144,31 @@ class AwsInventory:
         call = self._glue.delete_job
         yield Found(f"Glue job {name}", "delete", lambda: self._do(name, call, JobName=name))
 
-    def _log_group(self) -> Iterator[Found]:
-        call = self._logs.describe_log_groups
-        answer = self._ask(LOG_GROUP, call, logGroupNamePrefix=LOG_GROUP) or {}
-        if self.stacks or LOG_GROUP not in [g["logGroupName"] for g in answer.get("logGroups", [])]:
-            return
-        delete = self._logs.delete_log_group
-        yield Found(
-            f"log group {LOG_GROUP}",
-            "delete",
-            lambda: self._do(LOG_GROUP, delete, logGroupName=LOG_GROUP),
-        )
+    def _log_groups(self) -> Iterator[Found]:
+        """Yield the log groups with the demo's tag; a caller may lack the right to look."""
+        for name in log_groups(self._settings.glue_job_name):
+            try:
+                tags = self._tags_of_log_group(name)
+            except StorageError as error:
+                if code_of(error) not in DENIED:
+                    raise
+                self.not_looked_at.append(f"log group {name}: {error.cause}")
+                continue
+            if tags.get(DEMO_TAG[0]) != DEMO_TAG[1]:
+                continue
+            if STACK_TAG in tags:
+                self.stacks.add(tags[STACK_TAG])
+                continue
+            yield Found(f"log group {name}", "delete", self._deleting_log_group(name))
+
+    def _tags_of_log_group(self, name: str) -> dict[str, str]:
+        region, number = self._account.region, self._account.account_id
+        arn = f"arn:{partition(region)}:logs:{region}:{number}:log-group:{name}"
+        answer = self._ask(name, self._logs.list_tags_for_resource, resourceArn=arn)
+        return dict((answer or {}).get("tags", {}))
+
+    def _deleting_log_group(self, name: str) -> Callable[[], None]:
+        return lambda: self._do(name, self._logs.delete_log_group, logGroupName=name)
 
     # -- calls ---------------------------------------------------------------------------
 

@@ -18,19 +18,23 @@ from src.domain.bucket_layout import (
     UNLOAD_PREFIX,
 )
 from src.infrastructure.aws.account import partition
-from src.infrastructure.aws.glue_job import LOG_GROUP
+from src.infrastructure.aws.glue_job import log_prefix
 from src.settings import Settings
 
 
 @dataclass(frozen=True)
 class Permission:
-    """Actions on resources, and what they are needed for."""
+    """Actions on resources, and what they are needed for; each action on each of the resources.
+
+    `condition` holds by the keys of IAM what a request must carry: simulations are given it.
+    """
 
     name: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
     reason: str
-    needed: str = "always"  # or workgroup, cluster, secret, data-api, glue, cleanup, validate
+    needed: str = "always"  # or what of the settings needs it, or cleanup, validate
+    condition: tuple[tuple[str, str], ...] = ()
 
 
 _BUCKETS = ("{raw}", "{processed}")
@@ -66,7 +70,16 @@ OPERATOR = (
         "glue",
     ),
     Permission(
-        "PassGlueRole", ("iam:PassRole",), ("{glue_role}",), "give the job its role", "glue"
+        "PassGlueRole", ("iam:PassRole",), ("{glue_role}",), "give the job its role", "glue",
+        (("iam:PassedToService", "glue.amazonaws.com"),),
+    ),
+    Permission(
+        "JobLogs",
+        ("logs:CreateLogGroup", "logs:TagResource", "logs:PutRetentionPolicy",
+         "logs:GetLogEvents"),
+        ("{logs}",),
+        "create the job's log groups with an end, and show the log of a failed run",
+        "glue",
     ),
     Permission(
         "Workgroup",
@@ -77,10 +90,24 @@ OPERATOR = (
     ),
     Permission(
         "Cluster",
-        ("redshift:DescribeClusters", "redshift:GetClusterCredentialsWithIAM"),
-        ("{cluster}", "{database}"),
-        "find the endpoint, and connect with temporary credentials",
+        ("redshift:DescribeClusters",),
+        ("{cluster}",),
+        "find the endpoint",
         "cluster",
+    ),
+    Permission(
+        "ClusterIdentity",
+        ("redshift:GetClusterCredentialsWithIAM",),
+        ("{database}",),
+        "connect with temporary credentials of the caller's own identity",
+        "cluster-identity",
+    ),
+    Permission(
+        "ClusterUser",
+        ("redshift:GetClusterCredentials",),
+        ("{database}", "{database_user}"),
+        "let the Data API connect as the database user of REDSHIFT_USER",
+        "cluster-user",
     ),
     Permission(
         "Secret",
@@ -90,26 +117,69 @@ OPERATOR = (
         "secret",
     ),
     Permission(
-        "DataApi",
-        ("redshift-data:ExecuteStatement", "redshift-data:DescribeStatement",
-         "redshift-data:GetStatementResult", "redshift-data:CancelStatement"),
-        ("*",),
-        "send SQL without a route to the warehouse; statements have no resource to name",
+        "SendSql",
+        ("redshift-data:ExecuteStatement",),
+        ("{warehouse}",),
+        "send SQL without a route to the warehouse",
         "data-api",
     ),
     Permission(
-        "Validate",
-        ("iam:GetRole", "iam:SimulatePrincipalPolicy"),
+        "OwnSessions",
+        ("redshift-data:ExecuteStatement",),
         ("*",),
-        "let validate_demo_pipeline.py look at the roles and at the caller's permissions",
+        "send the later statements of a session, which names no warehouse",
+        "data-api",
+        (("redshift-data:session-owner-iam-userid", "${aws:userid}"),),
+    ),
+    Permission(
+        "OwnStatements",
+        ("redshift-data:DescribeStatement", "redshift-data:GetStatementResult",
+         "redshift-data:CancelStatement"),
+        ("*",),
+        "wait for own statements and read their rows; statements have no resource to name",
+        "data-api",
+        (("redshift-data:statement-owner-iam-userid", "${aws:userid}"),),
+    ),
+    Permission(
+        "ValidateRoles",
+        ("iam:GetRole",),
+        ("{glue_role}", "{redshift_role}"),
+        "let validate_demo_pipeline.py look at the roles",
         "validate",
     ),
     Permission(
-        "CleanUp",
-        ("s3:DeleteBucket", "s3:ListBucketVersions", "s3:DeleteObjectVersion", "glue:DeleteJob",
-         "glue:GetTags"),
-        (*_BUCKETS, *_OBJECTS, "{job}"),
-        "remove what the demo made",
+        "Simulate",
+        ("iam:SimulatePrincipalPolicy",),
+        ("*",),
+        "let validate_demo_pipeline.py look at the caller's permissions, whoever that is",
+        "validate",
+    ),
+    Permission(
+        "CleanBuckets",
+        ("s3:DeleteBucket", "s3:ListBucketVersions"),
+        _BUCKETS,
+        "remove the buckets that a run created",
+        "cleanup",
+    ),
+    Permission(
+        "CleanObjects",
+        ("s3:DeleteObject", "s3:DeleteObjectVersion"),
+        _OBJECTS,
+        "remove what runs wrote",
+        "cleanup",
+    ),
+    Permission(
+        "CleanJob",
+        ("glue:GetTags", "glue:DeleteJob"),
+        ("{job}",),
+        "remove the job that a run created",
+        "cleanup",
+    ),
+    Permission(
+        "CleanLogs",
+        ("logs:ListTagsForResource", "logs:DeleteLogGroup"),
+        ("{logs}",),
+        "remove the log groups that a run created",
         "cleanup",
     ),
 )  # fmt: skip
@@ -121,10 +191,15 @@ GLUE = (
         (_RAW, *_processed(SCRIPT_PREFIX, UNLOAD_PREFIX)),
         "read raw data, the script, and the keys that a merge's rows may refer to",
     ),
-    Permission("ListBuckets", ("s3:ListBucket",), _BUCKETS, "find files below a prefix"),
+    Permission(
+        "ListBuckets",
+        ("s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"),
+        _BUCKETS,
+        "find files below a prefix, and the uploads of a task that failed",
+    ),
     Permission(
         "WriteProcessed",
-        ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+        ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"),
         _processed(PROCESSED_PREFIX, QUARANTINE_PREFIX, SUMMARY_PREFIX, end="*"),
         "write clean rows, rejected rows and counts, and replace those of an earlier run",
     ),
@@ -133,12 +208,6 @@ GLUE = (
         ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
         ("{logs}",),
         "write the job's log",
-    ),
-    Permission(
-        "WriteMetrics",
-        ("cloudwatch:PutMetricData",),
-        ("*",),
-        "write the job's metrics; metrics have no resource to name",
     ),
 )
 
@@ -164,31 +233,47 @@ REDSHIFT = (
 )  # fmt: skip
 
 
-def names_of(settings: Settings, account_id: str) -> dict[str, str]:
-    """Return the ARNs of the demo's things in an account, by the names used above."""
+def names_of(settings: Settings, account_id: str, workgroup_arn: str = "") -> dict[str, str]:
+    """Return the ARNs of the demo's things in an account, by the names used above.
+
+    A workgroup's ARN ends in a number that only AWS knows; without it a wildcard stands for it.
+    """
     s = settings
     head = f"arn:{partition(s.aws_region)}"
     place = f"{s.aws_region}:{account_id}"
-    return {
+    redshift = f"{head}:redshift:{place}"
+    names = {
         "raw": f"{head}:s3:::{s.raw_bucket}",
         "processed": f"{head}:s3:::{s.processed_bucket}",
         "job": f"{head}:glue:{place}:job/{s.glue_job_name}",
         "glue_role": s.role_of("glue"),
-        "workgroup": f"{head}:redshift-serverless:{place}:workgroup/*",
-        "cluster": f"{head}:redshift:{place}:cluster:{s.redshift_cluster}",
-        "database": f"{head}:redshift:{place}:dbname:{s.redshift_cluster}/{s.redshift_database}",
-        "secret": s.redshift_secret,
-        "logs": f"{head}:logs:{place}:log-group:{LOG_GROUP}*",
+        "redshift_role": s.role_of("redshift"),
+        "workgroup": workgroup_arn or f"{head}:redshift-serverless:{place}:workgroup/*",
+        "cluster": f"{redshift}:cluster:{s.redshift_cluster}",
+        "database": f"{redshift}:dbname:{s.redshift_cluster}/{s.redshift_database}",
+        "database_user": f"{redshift}:dbuser:{s.redshift_cluster}/{s.redshift_user}",
+        "secret": _secret_arn(s.redshift_secret, f"{head}:secretsmanager:{place}:secret:"),
+        "logs": f"{head}:logs:{place}:log-group:{log_prefix(s.glue_job_name)}/*",
     }
+    return {**names, "warehouse": names["workgroup" if s.redshift_workgroup else "cluster"]}
+
+
+def _secret_arn(secret: str, head: str) -> str:
+    """Return a secret's ARN: six characters of AWS's follow its name."""
+    return f"{head}{secret}-??????" if secret and not secret.startswith("arn:") else secret
 
 
 def needed_by(settings: Settings) -> list[Permission]:
     """Return the operator's permissions that a run with these settings uses."""
     s = settings
+    is_temporary = not s.redshift_secret and not s.redshift_password
+    takes_user = s.redshift_via == "data-api" and bool(s.redshift_user) and not s.redshift_secret
     needed = {"always"}
     needed |= {"glue"} if s.etl == "glue" else set()
     needed |= {"secret"} if s.redshift_secret else set()
     needed |= {"data-api"} if s.redshift_via == "data-api" else set()
     needed |= {"workgroup"} if s.redshift_workgroup else set()
-    needed |= {"cluster"} if s.redshift_cluster else set()
+    needed |= {"cluster"} if s.redshift_cluster and s.redshift_via == "driver" else set()
+    if s.redshift_cluster and is_temporary:
+        needed |= {"cluster-user" if takes_user else "cluster-identity"}
     return [permission for permission in OPERATOR if permission.needed in needed]

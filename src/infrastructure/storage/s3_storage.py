@@ -29,6 +29,8 @@ MULTIPART_BYTES = 16 << 20  # larger bodies go up in parts of this size, several
 _PARTS_AT_ONCE = 8
 READ_ATTEMPTS = 3
 _NO_BUCKET = ("404", "NoSuchBucket")
+ABSENT = ""  # the tag of no object
+CHANGED = frozenset(["PreconditionFailed", "412", "ConditionalRequestConflict", "409"])
 
 
 @dataclass(frozen=True)
@@ -140,11 +142,20 @@ class S3Storage:
         call = getattr(self._client, operation)
         return self._call("", call, Bucket=self.bucket, **self._owned, **arguments)
 
-    def put(self, key: str, body: bytes, *, content_type: str | None = None) -> None:
-        """Store one object, whole or not at all; a large one in parts, side by side."""
+    def put(
+        self, key: str, body: bytes, *, content_type: str | None = None, over: str | None = None
+    ) -> None:
+        """Store one object, whole or not at all; a large one in parts, side by side.
+
+        With `over` it is stored in place of the object of that tag only, or with `ABSENT` where
+        there is none; else a StorageError has the code of `CHANGED`. The local S3 server does
+        not compare: there the run lock keeps other writers out.
+        """
         extra = {"ContentType": content_type} if content_type else {}
         extra |= self._owned
-        if len(body) < MULTIPART_BYTES:
+        if over is not None:
+            extra |= {"IfNoneMatch": "*"} if over == ABSENT else {"IfMatch": over}
+        if len(body) < MULTIPART_BYTES or over is not None:
             self._call(
                 key, self._client.put_object, Bucket=self.bucket, Key=key, Body=body, **extra
             )
@@ -163,15 +174,17 @@ class S3Storage:
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes; raises StorageError where there is none."""
+        return self._get(key)[0]
 
+    def _get(self, key: str) -> tuple[bytes, str]:
         has_answer = False
 
-        def read() -> bytes:
+        def read() -> tuple[bytes, str]:
             nonlocal has_answer
             has_answer = False
             answer = self._client.get_object(Bucket=self.bucket, Key=key, **self._owned)
             has_answer = True
-            return bytes(answer["Body"].read())
+            return bytes(answer["Body"].read()), str(answer["ETag"])
 
         def may_repeat(error: Exception) -> bool:
             # boto3 repeats a request that failed, but not one whose body breaks off.
@@ -182,11 +195,15 @@ class S3Storage:
 
     def find(self, key: str) -> bytes | None:
         """Return an object's bytes, or None where there is none."""
+        return self.find_tagged(key)[0]
+
+    def find_tagged(self, key: str) -> tuple[bytes | None, str]:
+        """Return an object's bytes and its tag, as `put` takes it; None and ABSENT for none."""
         try:
-            return self.get(key)
+            return self._get(key)
         except StorageError as error:
-            if code_of(error) in ("NoSuchKey", "404"):
-                return None
+            if code_of(error) in ("NoSuchKey", "NoSuchBucket", "404"):
+                return None, ABSENT
             raise
 
     def list_objects(self, prefix: str) -> list[StoredObject]:

@@ -18,11 +18,16 @@ from psycopg2.extensions import STATUS_BEGIN, STATUS_READY, adapt
 from src.infrastructure.aws.answers import AWS_ERRORS, refusal_of
 from src.json_object import JsonObject
 from src.sql.quoting import redshift_literal
-from src.waiting import Clock, Sleep, growing, poll_until, real_clock, real_sleep
+from src.waiting import Clock, Sleep, attempts, every, poll_until, real_clock, real_sleep
 
-_KEEP_ALIVE_S = 900  # of an idle session: longer than any pause between two statements
-_FIRST_POLL_S, _LONGEST_POLL_S = 0.1, 2.0
+# Of an idle session: longer than any pause within a transaction, and how long the locks of a
+# command that was killed stay.
+KEEP_ALIVE_S = 120
+_LONG_POLL_S = 20  # the service answers at the statement's end, or after this
 _TIMEOUT_S = 30 * 60
+_CANCEL_S = 30.0  # within which a canceled statement has ended
+_PAUSE_S = 0.2
+_BUSY = "Session is not available"  # also of a session that has ended
 _ENDED = ("FINISHED", "FAILED", "ABORTED")
 
 
@@ -43,19 +48,26 @@ class Column:
 
 
 class DataApiConnection:
-    """Opens its session with the first statement; a transaction begins with the first of each."""
+    """Opens its session with the first statement.
+
+    Without `autocommit` a transaction begins with the first statement after each end of one. A
+    session runs one statement at a time and answers another one that it is not available.
+    """
 
     def __init__(
         self,
         client: Any,
         target: dict[str, str],
         *,
+        keep_alive_s: int = KEEP_ALIVE_S,
         sleep: Sleep = real_sleep,
         clock: Clock = real_clock,
     ) -> None:
         self._client = client
         self._target = target
         self._session: str | None = None
+        self._keep_alive_s = keep_alive_s
+        self.autocommit = False
         self._sleep = sleep
         self._clock = clock
         self._in_transaction = False
@@ -75,13 +87,29 @@ class DataApiConnection:
         """Roll the open transaction back, if there is one."""
         if self._in_transaction:
             self._in_transaction = False
-            self.run("ROLLBACK")
+            self._end_transaction()
+
+    def _end_transaction(self) -> None:
+        """Send ROLLBACK, also where a canceled statement still holds the session."""
+
+        def may_repeat(error: Exception) -> bool:
+            return isinstance(error, DataApiUnavailableError) and _BUSY in str(error)
+
+        attempts(
+            lambda: self.run("ROLLBACK"),
+            may_repeat=may_repeat,
+            pauses_s=every(_PAUSE_S),
+            timeout_s=_CANCEL_S,
+            sleep=self._sleep,
+            clock=self._clock,
+        )
 
     def close(self) -> None:
-        """Roll back and let the session end automatically."""
+        """Roll back; the session ends at once with that, else when it was idle for a while."""
         if not self.closed:
-            self.closed = 1
+            self._keep_alive_s = 0
             self.rollback()
+            self.closed = 1
 
     @property
     def status(self) -> int:
@@ -89,32 +117,28 @@ class DataApiConnection:
         return int(STATUS_BEGIN if self._in_transaction else STATUS_READY)
 
     def begin(self) -> None:
-        """Begin a transaction unless one is open, as psycopg2 does."""
-        if not self._in_transaction:
+        """Begin a transaction unless one is open or none is wanted, as psycopg2 does."""
+        if not self._in_transaction and not self.autocommit:
             self.run("BEGIN")
             self._in_transaction = True
 
     def run(self, statement: str) -> JsonObject:
         """Run one statement to its end; returns what DescribeStatement returns for it."""
         where = {"SessionId": self._session} if self._session else self._target
-        started = self.call(
-            "execute_statement", Sql=statement, SessionKeepAliveSeconds=_KEEP_ALIVE_S, **where
-        )
-        self._session = started.get("SessionId") or self._session
-
-        def look() -> JsonObject:
-            return self.call("describe_statement", Id=started["Id"])
-
-        pauses = growing(_FIRST_POLL_S, factor=1.5, longest_s=_LONGEST_POLL_S)
         try:
-            found = poll_until(
-                look,
-                _has_ended,
-                pauses_s=pauses,
-                timeout_s=_TIMEOUT_S,
-                sleep=self._sleep,
-                clock=self._clock,
+            started = self.call(
+                "execute_statement",
+                Sql=statement,
+                SessionKeepAliveSeconds=self._keep_alive_s,
+                **where,
             )
+        except DataApiUnavailableError as error:
+            if _BUSY in str(error) and statement != "ROLLBACK":
+                self.closed, self._in_transaction = 1, False  # the session has ended
+            raise
+        self._session = started.get("SessionId") or self._session
+        try:
+            found = self._wait(started["Id"], _TIMEOUT_S)
             if not _has_ended(found):
                 raise DataApiError(f"canceled: not done after {_TIMEOUT_S} s")
         except BaseException:
@@ -125,11 +149,26 @@ class DataApiConnection:
             raise DataApiError(text.removeprefix("ERROR: "))
         return found
 
+    def _wait(self, statement_id: str, timeout_s: float) -> JsonObject:
+        """Return what DescribeStatement shows at a statement's end, or when the time is over."""
+        return poll_until(
+            lambda: self.call("describe_statement", Id=statement_id, WaitTimeSeconds=_LONG_POLL_S),
+            _has_ended,
+            pauses_s=every(_PAUSE_S),
+            timeout_s=timeout_s,
+            sleep=self._sleep,
+            clock=self._clock,
+        )
+
     def _cancel(self, statement_id: str) -> None:
-        """Stop a statement that is not waited for; the error that ended the wait counts."""
+        """Stop a statement that is not waited for; the error that ended the wait counts.
+
+        A cancellation is only begun by its call: until its end the session takes no ROLLBACK.
+        """
         try:
             self._client.cancel_statement(Id=statement_id)
-        except AWS_ERRORS:
+            self._wait(statement_id, _CANCEL_S)
+        except (*AWS_ERRORS, DataApiUnavailableError):
             return  # it has ended, or its session's transaction ends with the session
 
     def call(self, operation: str, **arguments: Any) -> JsonObject:

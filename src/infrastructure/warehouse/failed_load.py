@@ -45,7 +45,9 @@ class FailedLoad:
             self._prepare(mode)
             fill(
                 RedshiftClient(
-                    lambda: _Redirected(client.connection), is_serverless=client.is_serverless
+                    lambda: _Redirected(client.connection),
+                    is_serverless=client.is_serverless,
+                    is_part=True,
                 )
             )
 

@@ -1,4 +1,4 @@
-"""One HTTP server that speaks AWS's protocols: Glue, the Redshift Data API, credentials, STS.
+"""One HTTP server for the services beside S3: Glue, Kinesis, Redshift's Data API, credentials, STS.
 
-May import: glue and sql.
+May import: glue, kinesis and sql.
 """

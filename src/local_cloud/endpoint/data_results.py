@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2.extensions import new_type, register_type
 
 PAGE_BYTES = 1_000_000
+MAX_ROW, MAX_RESULT = 64 * 1024, 500 * 1024 * 1024  # bytes
 # What is no number, truth value or binary keeps the text that the server sent.
 _TEXT_TYPES = (114, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 3802)
 _AS_TEXT = new_type(_TEXT_TYPES, "DATA_API_TEXT", psycopg2.STRING)
@@ -19,6 +20,10 @@ _UNSIGNED = frozenset(["bool", "varchar", "bpchar", "text", "date", "timestamp",
 _LIKE_TEXT = frozenset(["varchar", "bpchar", "text", "name", "char"])
 
 Field = dict[str, Any]
+
+
+class ResultTooLargeError(Exception):
+    """A result that the Data API does not return; its statement has failed."""
 
 
 @dataclass
@@ -45,9 +50,17 @@ def read_texts(connection: Any) -> None:
 
 def result_of(cursor: Any, names: dict[int, str]) -> Result:
     """Return the rows of a statement; `names` are the types' names by their number."""
-    columns = [_column(column, names) for column in cursor.description]
-    records = [[_field(value) for value in row] for row in cursor]
-    return Result(columns, records, sum(_size(f) for record in records for f in record))
+    result = Result([_column(column, names) for column in cursor.description])
+    for row in cursor:
+        record = [_field(value) for value in row]
+        size = sum(map(_size, record))
+        result.size += size
+        if size > MAX_ROW:
+            raise ResultTooLargeError(f"Packet for query is too large ({size} > {MAX_ROW}).")
+        if result.size > MAX_RESULT:
+            raise ResultTooLargeError("Query result size exceeds the limit of 500 MB.")
+        result.records.append(record)
+    return result
 
 
 def csv_records(columns: list[dict[str, Any]], records: list[list[Field]], start: int) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 
 import psycopg2
 
-from src.local_cloud.endpoint.data_results import Result, read_texts, result_of
+from src.local_cloud.endpoint.data_results import Result, ResultTooLargeError, read_texts, result_of
 from src.local_cloud.endpoint.errors import AwsError
 
+_CANCEL_PAUSE_S = 0.05
 ENDED = ("FINISHED", "FAILED", "ABORTED")
 _TYPES = "SELECT oid, typname FROM pg_type WHERE typtype = 'b' OR typnamespace <> 11"
 Connect = Callable[[str], Any]
@@ -94,8 +95,11 @@ class Statement:
 class Runner:
     """Runs statements; sessions keep their connections here."""
 
-    def __init__(self, connect: Connect, most_at_once: int = 32) -> None:
+    def __init__(
+        self, connect: Connect, cancel: Callable[[int], None], most_at_once: int = 32
+    ) -> None:
         self._connect = connect
+        self._cancel_session = cancel
         self._free = threading.Semaphore(most_at_once)
         self._types: dict[int, str] = {}
         self._lock = threading.Lock()
@@ -131,11 +135,17 @@ class Runner:
         thread.start()
 
     def cancel(self, statement: Statement) -> None:
-        """Stop a statement."""
+        """Begin to stop a statement: the server passes over what comes before it runs."""
         statement.is_canceled = True
-        connection = statement.connection
-        if connection is not None and not connection.closed:
-            connection.cancel()
+        threading.Thread(target=self._cancel, args=(statement,), daemon=True).start()
+
+    def _cancel(self, statement: Statement) -> None:
+        while not statement.done.is_set():
+            with self._lock:  # within it the connection is the statement's own
+                connection = statement.connection
+                if connection is not None and not connection.closed:
+                    self._cancel_session(connection.info.backend_pid)
+            statement.done.wait(_CANCEL_PAUSE_S)
 
     def close(self) -> None:
         """Stop all that runs, and end every session."""
@@ -165,13 +175,14 @@ class Runner:
             statement.whole.error = f"internal error: {type(error).__name__}: {error}"
             statement.whole.become("FAILED")
         finally:
+            with self._lock:
+                connection, statement.connection = statement.connection, None
             if with_session:
                 self._give_back(statement.session)
             else:
-                if statement.connection is not None:
-                    statement.connection.close()
+                if connection is not None:
+                    connection.close()
                 self._free.release()
-            statement.connection = None
             for part in statement.parts:
                 if part.status not in ENDED:
                     part.become("ABORTED")
@@ -224,6 +235,8 @@ class Runner:
                 part.result = result_of(cursor, self._types)
         except psycopg2.Error as error:
             part.error = _text(error)
+        except ResultTooLargeError as error:
+            part.error = str(error)
         part.seconds = time.monotonic() - started
         if part.error and statement.is_canceled:
             part.become("ABORTED")

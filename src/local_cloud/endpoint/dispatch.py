@@ -7,7 +7,8 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree as Xml
@@ -18,13 +19,19 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
+from src.local_cloud.endpoint.constraints import violations
 from src.local_cloud.endpoint.errors import AwsError, status_of
+from src.local_cloud.endpoint.rest import answer_parts, read_rest
 from src.local_cloud.endpoint.shapes import from_json, from_query, to_json, to_xml
 from src.local_cloud.endpoint.signature import Request, SignatureCheck
 
 # The code of a request that the model does not allow, where it is not ValidationException.
 _INVALID = {"glue": "InvalidInputException", "redshift": "InvalidParameterValue",
-            "sts": "ValidationError"}  # fmt: skip
+            "sts": "ValidationError", "sagemaker-runtime": "ValidationError"}  # fmt: skip
+# Services that check what botocore does not, by their models: src/local_cloud/endpoint/constraints.
+_CONSTRAINED = ("kinesis",)
+# Services that share a signing name with another, and whose operations are paths.
+_OF_PATHS = {"sagemaker": "sagemaker-runtime"}
 # Query services have codes of their own for what is wrong with a signature.
 _QUERY_CODES = {
     "UnrecognizedClientException": "InvalidClientTokenId",
@@ -44,6 +51,7 @@ class Answer:
     content_type: str
     body: bytes
     request_id: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Dispatcher:
@@ -69,9 +77,10 @@ class Dispatcher:
         )
         try:
             operation, parameters, service = self._read(request)
-            is_query = operation.service_model.metadata["protocol"] == "query"
+            protocol = operation.service_model.metadata["protocol"]
+            is_query = protocol == "query"
             result = _call(service, operation, parameters)
-            write = _as_xml if is_query else _as_json
+            write = {"query": _as_xml, "rest-json": _as_rest}.get(protocol, _as_json)
             return write(operation, result, request_id)
         except ClientError as error:
             return _failed(error, request_id, is_query=is_query)
@@ -84,6 +93,10 @@ class Dispatcher:
     def _read(self, request: Request) -> tuple[OperationModel, dict[str, Any], Any]:
         scope = self._check.scope(request)
         self._check.check(request)
+        if scope.service in _OF_PATHS and "x-amz-target" not in request.headers:
+            name = _OF_PATHS[scope.service]
+            operation, parameters = read_rest(request, self._model(name))
+            return operation, parameters, self._services[name]()
         url = urlsplit(request.path)
         key = f"{url.path.strip('/')}/{scope.service}".lstrip("/")
         if key not in self._services:
@@ -134,6 +147,10 @@ def _call(service: Any, operation: OperationModel, parameters: dict[str, Any]) -
         report = ParamValidator().validate(parameters, operation.input_shape)
         if report.has_errors():
             raise AwsError(invalid, report.generate_report())
+        wrong = violations(parameters, operation.input_shape) if name in _CONSTRAINED else ()
+        if found := list(islice(wrong, 10)):
+            count = "1 validation error" if len(found) == 1 else f"{len(found)} validation errors"
+            raise AwsError(invalid, f"{count} detected: {'; '.join(found)}")
     method = getattr(service, xform_name(operation.name), None)
     if method is None:
         text = f"{operation.name} is not emulated by the local cloud"
@@ -152,6 +169,12 @@ def _as_json(operation: OperationModel, result: Any, request_id: str) -> Answer:
     shape = operation.output_shape
     body = json.dumps(to_json(result, shape) if shape is not None else {}).encode()
     return Answer(200, "application/x-amz-json-1.1", body, request_id)
+
+
+def _as_rest(operation: OperationModel, result: Any, request_id: str) -> Answer:
+    body, headers = answer_parts(operation, result)
+    kind = headers.pop("Content-Type", "application/octet-stream")
+    return Answer(200, kind, body, request_id, headers)
 
 
 def _as_xml(operation: OperationModel, result: Any, request_id: str) -> Answer:
@@ -177,4 +200,6 @@ def _failed(error: ClientError, request_id: str, *, is_query: bool) -> Answer:
         return Answer(status, "text/xml", Xml.tostring(root), request_id)
     more = {k: v for k, v in error.response.items() if k not in ("Error", "ResponseMetadata")}
     body = json.dumps({"__type": code, "message": message, "Message": message, **more})
-    return Answer(status, "application/x-amz-json-1.1", body.encode(), request_id)
+    return Answer(
+        status, "application/x-amz-json-1.1", body.encode(), request_id, {"x-amzn-errortype": code}
+    )

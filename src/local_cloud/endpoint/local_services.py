@@ -22,9 +22,11 @@ from src.local_cloud.endpoint.warehouse_access import (
 
 if TYPE_CHECKING:
     from src.local_cloud.glue.local_glue_client import LocalGlueClient
+    from src.local_cloud.kinesis.local_kinesis import LocalKinesis
 
 # The services by the names that AWS_ENDPOINT_URL_... and botocore's configuration use.
-SERVICES = ("glue", "redshift-data", "redshift", "redshift-serverless", "sts")
+SERVICES = ("glue", "kinesis", "redshift-data", "redshift", "redshift-serverless", "sts",
+            "sagemaker", "sagemaker-runtime")  # fmt: skip
 
 
 def engine_path(engine: str) -> str:
@@ -33,23 +35,30 @@ def engine_path(engine: str) -> str:
 
 
 class LocalServices:
-    """The server and what it serves; `front` are psycopg2's arguments for the local Redshift."""
+    """The server and what it serves; `front` are psycopg2's arguments for the local Redshift.
+
+    `cancel` stops what one of the front's sessions is doing, by its process id.
+    """
 
     def __init__(
         self, key: tuple[str, str], front: dict[str, Any], users: TemporaryUsers,
-        make_s3: Callable[[], Any], glue_folder: Path, *, region: str, loader: Loader,
+        make_s3: Callable[[], Any], folder: Path, *, cancel: Callable[[int], None],
+        region: str, loader: Loader,
     ) -> None:  # fmt: skip
         self._front, self._users, self._make_s3 = front, users, make_s3
-        self._glue_folder, self._region = glue_folder, region
+        self._folder, self._region, self._cancel = folder, region, cancel
         self._built: dict[str, Any] = {}
         self._lock = threading.Lock()
         makers = {
             "glue": lambda: self.glue("duckdb"),
             "spark/glue": lambda: self.glue("spark"),
+            "kinesis": self.kinesis,
             "redshift-data": lambda: self._once("redshift-data", self._data_api),
             "redshift": self._redshift,
             "redshift-serverless": lambda: LocalServerless(users, front["port"], region),
             "sts": LocalIdentity,
+            "sagemaker": lambda: self._once("sagemaker", self._sagemaker),
+            "sagemaker-runtime": lambda: self._once("sagemaker", self._sagemaker),
         }
         self.server = EndpointServer(Dispatcher(makers, SignatureCheck(*key), loader))
 
@@ -57,6 +66,11 @@ class LocalServices:
         """Return the Glue of one engine."""
         client: LocalGlueClient = self._once(f"glue on {engine}", lambda: self._glue(engine))
         return client
+
+    def kinesis(self) -> LocalKinesis:
+        """Return the streams."""
+        streams: LocalKinesis = self._once("kinesis", self._kinesis)
+        return streams
 
     def stop(self) -> None:
         """Stop the server, what runs behind it, and its connections."""
@@ -75,10 +89,22 @@ class LocalServices:
     def _glue(self, engine: str) -> Any:
         from src.local_cloud.glue.local_glue_client import LocalGlueClient
 
-        return LocalGlueClient(self._make_s3(), self._glue_folder, engine=engine)
+        return LocalGlueClient(self._make_s3(), self._folder / "glue", engine=engine)
+
+    def _kinesis(self) -> LocalKinesis:
+        from src.local_cloud.kinesis.limits import Limits
+        from src.local_cloud.kinesis.local_kinesis import LocalKinesis
+
+        file = self._folder / "kinesis" / "streams.sqlite"
+        return LocalKinesis(file, region=self._region, limits=Limits())
 
     def _data_api(self) -> LocalRedshiftData:
-        return LocalRedshiftData(self._connect)
+        return LocalRedshiftData(self._connect, self._cancel)
+
+    def _sagemaker(self) -> Any:
+        from src.local_cloud.sagemaker.local_sagemaker import LocalSageMaker
+
+        return LocalSageMaker(self._make_s3(), self._folder / "sagemaker", region=self._region)
 
     def _redshift(self) -> LocalRedshift:
         front = self._front

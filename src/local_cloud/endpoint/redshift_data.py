@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from src.local_cloud.endpoint import data_catalog
@@ -28,9 +28,9 @@ _TARGET = ("ClusterIdentifier", "WorkgroupName", "DbUser", "SecretArn", "Databas
 class LocalRedshiftData:
     """The part of boto3's redshift-data client that runs, describes and lists."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, cancel: Callable[[int], None]) -> None:
         self._connect = connect
-        self._runner = Runner(connect)
+        self._runner = Runner(connect, cancel)
         self._statements: OrderedDict[str, Statement] = OrderedDict()
         self._tokens: dict[str, str] = {}
         self._lock = threading.Lock()

@@ -13,7 +13,7 @@ from typing import Any
 from src.local_cloud.endpoint.dispatch import Dispatcher
 from src.local_cloud.endpoint.signature import Request
 
-MAX_BODY = 10 * 1024 * 1024  # bytes
+MAX_BODY = 15 * 1024 * 1024  # bytes: 10 MiB of records as base64, the most PutRecords takes
 MAX_CONNECTIONS = 200
 IDLE_S = 75.0  # a connection that sends nothing for as long is closed
 logger = logging.getLogger(__name__)
@@ -114,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
         self.send_header("x-amzn-RequestId", answer.request_id)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.body)
 

@@ -7,6 +7,7 @@ import binascii
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from xml.etree import ElementTree as Xml
 
@@ -16,11 +17,22 @@ from botocore.utils import parse_timestamp
 _NUMBERS = {"integer": int, "long": int, "float": float, "double": float}
 
 
+_AS_THEY_ARE = ("string", "integer", "long", "boolean")  # in JSON
+
+
+@cache
+def _converted(shape: StructureShape) -> dict[str, Shape]:
+    """Return the members that JSON does not hold as they are."""
+    members = shape.members.items()
+    return {name: inner for name, inner in members if inner.type_name not in _AS_THEY_ARE}
+
+
 def from_json(value: Any, shape: Shape) -> Any:
     """Return a JSON value as boto3's caller gave it; what does not fit is left as it is."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
+        converted = _converted(shape)
         return {
-            name: from_json(part, shape.members[name]) if name in shape.members else part
+            name: from_json(part, converted[name]) if name in converted else part
             for name, part in value.items()
             if part is not None
         }
@@ -32,8 +44,8 @@ def from_json(value: Any, shape: Shape) -> Any:
         return datetime.fromtimestamp(value, UTC)
     if shape.type_name == "blob" and isinstance(value, str):
         try:
-            return base64.b64decode(value, validate=True)
-        except binascii.Error:
+            return binascii.a2b_base64(value, strict_mode=True)
+        except ValueError:
             return value
     return value
 
@@ -41,10 +53,11 @@ def from_json(value: Any, shape: Shape) -> Any:
 def to_json(value: Any, shape: Shape) -> Any:
     """Return an answer as JSON values; what the shape does not have is left out."""
     if isinstance(shape, StructureShape):
+        members, converted = shape.members, _converted(shape)
         return {
-            name: to_json(part, shape.members[name])
+            name: to_json(part, converted[name]) if name in converted else part
             for name, part in value.items()
-            if name in shape.members and part is not None
+            if part is not None and name in members
         }
     if isinstance(shape, ListShape):
         return [to_json(part, shape.member) for part in value]

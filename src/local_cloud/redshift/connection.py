@@ -11,12 +11,14 @@ import psycopg2
 import psycopg2.extensions
 
 from src.local_cloud.redshift.refusals import raised_by_server
+from src.local_cloud.redshift.sql import trusted_keys
 from src.local_cloud.redshift.sql.expanding import looking_up
 from src.local_cloud.redshift.statements import dispatch
 from src.local_cloud.redshift.write_locks import conflict
 from src.sql import scanning
 from src.sql.files import read_all
 from src.sql.quoting import postgres_literal
+from src.sql.scanning import Statement
 
 _CATALOG_SQL = Path(__file__).parent / "catalog"
 # What would give the clients' schemas and relations to their owner. An identity's sequence follows
@@ -97,7 +99,10 @@ class RedshiftConnection(psycopg2.extensions.connection):
     s3: Any = None
     is_serverless = False
     start_settings: Sequence[str] = ()  # the SET statements that a client's start stands for
+    trusts_keys = False  # SET trust_declared_keys TO on
     last_written: str | None = None  # the table, for the error of a conflict
+    call_depth = 0  # of stored procedures, one inside of the other
+    was_cancelled = False  # the client's cancel message came while a procedure ran
     address: dict[str, Any]
     _log_connection: Any = None
 
@@ -156,6 +161,30 @@ class RedshiftConnection(psycopg2.extensions.connection):
         is_open = self.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE
         return is_open or not self.autocommit
 
+    def open_transaction(self) -> None:
+        """Begin a transaction for a statement that is several of PostgreSQL's."""
+        with self.cursor() as cursor:
+            cursor.execute_postgres("BEGIN")
+
+    def close_transaction(self, word: str) -> None:
+        """COMMIT or ROLLBACK what `open_transaction` began."""
+        with self.cursor() as cursor:
+            cursor.execute_postgres(word)
+
+    def restart_transaction(self, word: str) -> None:
+        """COMMIT or ROLLBACK in a procedure; without a word the transaction has ended already."""
+        if word:
+            self.close_transaction(word)
+        self.open_transaction()
+
+    def check_cancelled(self, cursor: Any) -> None:
+        """Raise the error of a cancelled statement, also between two of a procedure's."""
+        if self.was_cancelled:
+            self.was_cancelled = False
+            text = "canceling statement due to user request"
+            cursor.execute_postgres("SELECT redshift_local.fail(%s, '57014', '')", (text,))
+        cursor.execute_postgres("SELECT")  # a client that is gone ends the session here
+
     def end_transaction(self) -> None:
         """Commit, as TRUNCATE does."""
         if not self.autocommit:
@@ -190,12 +219,23 @@ class RedshiftCursor(psycopg2.extensions.cursor):
             found = scanning.split(text)
             try:
                 for statement in found:
-                    with looking_up(self.columns_of):
-                        dispatch.run(statement, self)
+                    self._run(statement)
             except psycopg2.errors.SerializationFailure as error:
                 self.raise_conflict(error)
         if not found:
             self.execute_postgres("")
+
+    def _run(self, statement: Statement) -> None:
+        if trusted_keys.is_setting(statement):
+            self.connection.trusts_keys = trusted_keys.setting(statement)
+            return
+        keys_of = self._declared_keys if self.connection.trusts_keys else None
+        with looking_up(self.columns_of), trusted_keys.trusting(keys_of):
+            dispatch.run(statement, self)
+
+    def _declared_keys(self) -> trusted_keys.Keys:
+        self.execute_postgres(trusted_keys.KEYS)
+        return trusted_keys.keys_from(self.fetchall())
 
     def raise_conflict(self, error: psycopg2.Error) -> NoReturn:
         """Raise Redshift's error of a conflict in the place of PostgreSQL's; rolls back."""

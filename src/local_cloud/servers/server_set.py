@@ -102,7 +102,7 @@ class Servers:
         self.services = LocalServices(
             (secret.access_key, secret.secret_key),
             connect_arguments(self._front.port, secret.password), users, make_s3,
-            folder / "glue", region=REGION, loader=shared_loader(),
+            folder, cancel=self._front.cancel, region=REGION, loader=shared_loader(),
         )  # fmt: skip
         self.services.server.start()
         address = Address(
@@ -171,9 +171,11 @@ def s3_client(endpoint: str, credentials: Credentials) -> Any:
     return local_client("s3", endpoint, credentials)
 
 
-def local_client(service: str, endpoint: str, credentials: Credentials) -> Any:
+def local_client(
+    service: str, endpoint: str, credentials: Credentials, *, attempts: int | None = None
+) -> Any:
     """Return a boto3 client for a local server; what AWS's tools are configured with, in
-    the environment or in ~/.aws, does not reach it.
+    the environment or in ~/.aws, does not reach it. `attempts` are boto's own; its default else.
     """
     import boto3
     from botocore import configprovider, session
@@ -188,13 +190,14 @@ def local_client(service: str, endpoint: str, credentials: Credentials) -> Any:
         store.set_config_variable(name, os.devnull)
     for name in ("s3", "proxies_config"):
         store.set_config_variable(name, None)
+    retries = {"mode": "standard", **({"total_max_attempts": attempts} if attempts else {})}
     return boto3.Session(botocore_session=own).client(
         service,
         endpoint_url=endpoint,
         aws_access_key_id=credentials.access_key,
         aws_secret_access_key=credentials.secret_key,
         region_name=REGION,
-        config=Config(s3={"addressing_style": "path"}, retries={"mode": "standard"}, proxies={}),
+        config=Config(s3={"addressing_style": "path"}, retries=retries, proxies={}),
     )
 
 

@@ -104,12 +104,14 @@ def _bucket_calls(settings: Settings) -> list[str]:
 
 
 def _glue_calls(settings: Settings) -> list[str]:
-    from src.infrastructure.aws.glue_job import definition
+    from src.infrastructure.aws.glue_job import LOG_DAYS, definition, log_groups
     from src.orchestration.environment import DemoEnvironment
 
     job = DemoEnvironment(settings).etl_job
+    groups = " and ".join(log_groups(job.name))
     script = f"s3://{settings.processed_bucket}/{job_script(job.script.stem, 'DIGEST')}"
     return [
+        f"CreateLogGroup {groups} for {LOG_DAYS} days, unless they exist",
         f"PutObject {script}",
         f"CreateJob or UpdateJob {job.name} {json.dumps(definition(job, script))}",
         "GetJobRuns, StartJobRun unless a run with these inputs is running, GetJobRun to its end"

@@ -56,7 +56,9 @@ class _Storage(S3Storage):
         super().__init__(None, bucket)
         self._notes = notes
 
-    def put(self, key: str, body: bytes, *, content_type: str | None = None) -> None:
+    def put(
+        self, key: str, body: bytes, *, content_type: str | None = None, over: str | None = None
+    ) -> None:
         """Note the upload."""
         self._notes.append(f"PutObject {self.uri(key)}")
 

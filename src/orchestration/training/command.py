@@ -17,6 +17,7 @@ EXAMPLES = """\
   python train_demo_models.py
   python train_demo_models.py --with-challengers
   python train_demo_models.py --validate-only
+  python train_demo_models.py --rollback
   python train_demo_models.py --json | jq .models.ticket_sales_prediction.test_metrics
 """
 
@@ -36,6 +37,21 @@ def build_parser() -> argparse.ArgumentParser:
     models.add_argument(
         "--with-challengers", action="store_true", help="compare with other learners as well"
     )
+    models.add_argument(
+        "--promote",
+        choices=("auto", "never"),
+        metavar="auto|never",
+        help="auto: a model that is not worse becomes the champion; never: it stays a candidate "
+        "(default: auto)",
+    )
+    models.add_argument(
+        "--rollback",
+        nargs="?",
+        const="previous",
+        metavar="[MODEL:]VERSION",
+        help="make an earlier version the champion again, without a version the one before; "
+        "trains nothing",
+    )
     return parser
 
 
@@ -44,12 +60,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     settings = settings_from(arguments)
     console = console_from(arguments)
+    if arguments.rollback:
+        from src.orchestration.training.rollback import ModelRollback
+
+        rollback = ModelRollback(settings, arguments.rollback, console)
+        print_result(arguments, rollback.workflow, rollback.run(), "python -m src.serving deploy")
+        return rollback.workflow.exit_code
     from src.orchestration.training.demo_model_trainer import DemoModelTrainer
 
     trainer = DemoModelTrainer(
         settings,
         validate_only=arguments.validate_only,
         with_challengers=arguments.with_challengers,
+        promote=arguments.promote or "auto",
         console=console,
         present=arguments.present,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.staged_workflow import stage
-from src.orchestration.training.training_results import TrainingResults, needed
+from src.orchestration.training.training_results import Promotion, TrainingResults, needed
 from src.orchestration.workflow import Stage, StepOutcome
 from src.reporting.terminal.console import Console, StageProgress
 from src.settings import Settings
@@ -24,6 +24,8 @@ _SALES, _VENUES = "ticket_sales_prediction", "venue_popularity"
 class DemoModelTrainer(TrainingResults):
     """Trains both models on the warehouse, or with `validate_only` re-checks the saved ones.
 
+    With `promote` never, the new versions stay candidates.
+
     Each stage is a method of its own, to be called in the order of `run_training_pipeline`.
     """
 
@@ -33,6 +35,7 @@ class DemoModelTrainer(TrainingResults):
         *,
         validate_only: bool = False,
         with_challengers: bool = False,
+        promote: Promotion = "auto",
         console: Console | None = None,
         environment: DemoEnvironment | None = None,
         present: bool = False,
@@ -41,6 +44,7 @@ class DemoModelTrainer(TrainingResults):
         super().__init__(settings, console, environment, present=present)
         self.validate_only = validate_only
         self.with_challengers = with_challengers
+        self.promotion = promote
         self.samples: list[JsonObject] = []
         self.plots: list[str] = []
 
@@ -203,18 +207,19 @@ class DemoModelTrainer(TrainingResults):
     def save_models(self, progress: StageProgress | None = None) -> StepOutcome:
         """Save both models as new versions; promote each whose checks and comparison allow it."""
         from src.orchestration.training import model_saving
+        from src.orchestration.training.registered_models import MODELS
 
         venue = needed(self.venue_model, "train_venue_popularity_model")
         sales = needed(self.sales_model, "train_ticket_sales_model")
         split = needed(self.split, "prepare_ticket_sales_features")
         self._check_unchanged()
         registry, s = self._registry(), self.settings
-        champions = model_saving.champions(registry, sales, venue, s.random_state)
         provenance = model_saving.provenance_of(self.load, s.random_state, self.workflow.run_id)
+        champions = model_saving.champions(registry, sales, venue, s.random_state, provenance)
         self.versions = model_saving.save_both(registry, sales, venue, split, provenance)
         decisions = {
-            name: self._decided(name, key, champions[name][1])
-            for name, key in model_saving.MODELS.items()
+            name: self._decided(name, key, champions[name][1], self.promotion)
+            for name, key in MODELS.items()
         }
         model_saving.promote_or_hold(registry, self.versions, decisions)
         self.predictors = model_saving.predictors(
@@ -222,7 +227,7 @@ class DemoModelTrainer(TrainingResults):
             {"ticket_sales": sales.service, "venue_popularity": venue.service},
         )  # fmt: skip
         words = []
-        for name, key in model_saving.MODELS.items():
+        for name, key in MODELS.items():
             version, is_champion = self.versions[name], decisions[name].is_promoted
             location = registry.uri(name, version)
             self.models[key].update(saved=True, version=version, location=location)
@@ -311,4 +316,5 @@ class DemoModelTrainer(TrainingResults):
         from src.infrastructure.storage.model_registry import ModelRegistry
 
         folder = None if self.validate_only else Path(self.settings.output_dir)
-        return ModelRegistry(self.environment.processed_storage, folder)
+        storage = self.environment.processed_storage
+        return ModelRegistry(storage, folder, run_id=self.workflow.run_id)

@@ -26,8 +26,6 @@ from src.services.modelling.scenarios import Predictor
 from src.services.modelling.time_split import TimeSplit
 from src.services.modelling.venue_training import TrainedVenueModel
 
-MODELS = {"ticket_sales": "ticket_sales_prediction", "venue_popularity": "venue_popularity"}
-
 
 def provenance_of(load: LoadFacts | None, random_state: int, run_id: str) -> JsonObject:
     """Return where a version comes from."""
@@ -40,15 +38,25 @@ def provenance_of(load: LoadFacts | None, random_state: int, run_id: str) -> Jso
 
 
 def champions(
-    registry: ModelRegistry, sales: TrainedSalesModel, venue: TrainedVenueModel, random_state: int
+    registry: ModelRegistry,
+    sales: TrainedSalesModel,
+    venue: TrainedVenueModel,
+    random_state: int,
+    provenance: JsonObject,
 ) -> dict[str, tuple[Any, JsonObject | None]]:
     """Return each model's champion and how the new model compares with it, where there is one."""
-    return {
-        "ticket_sales": compare_sales(_champion(registry, "ticket_sales"), sales, random_state),
-        "venue_popularity": compare_venues(
-            _champion(registry, "venue_popularity"), venue, random_state
-        ),
+    saved = {name: _champion(registry, name) for name in ("ticket_sales", "venue_popularity")}
+    found = {
+        "ticket_sales": compare_sales(saved["ticket_sales"], sales, random_state),
+        "venue_popularity": compare_venues(saved["venue_popularity"], venue, random_state),
     }
+    for name, (_, compared) in found.items():
+        champion = saved[name]
+        if compared is not None and champion is not None:
+            compared["is_same_data"] = all(
+                champion.facts.get(field) == provenance[field] for field in ("dataset_id", "as_of")
+            )
+    return found
 
 
 def _champion(registry: ModelRegistry, name: str) -> SavedModel | None:

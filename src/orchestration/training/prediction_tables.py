@@ -35,12 +35,14 @@ def write_predictions(
         "concert_predictions": concerts,
         "venue_rankings": venues,
     }
-    with client.transaction():
-        for table, rows in tables.items():
-            client.execute(f"DELETE FROM concert_dw.{table}")
-            for start in range(0, len(rows), _ROWS_PER_INSERT):
-                part = rows[start : start + _ROWS_PER_INSERT]
-                marks = ", ".join(["(" + ", ".join(["%s"] * len(part[0])) + ")"] * len(part))
-                flat = [value for row in part for value in row]
-                client.execute(f"INSERT INTO concert_dw.{table} VALUES {marks}", flat)
+
+    def replace() -> None:
+        with client.transaction():
+            for table, rows in tables.items():
+                client.execute(f"DELETE FROM concert_dw.{table}")
+                for start in range(0, len(rows), _ROWS_PER_INSERT):
+                    part = rows[start : start + _ROWS_PER_INSERT]
+                    client.insert_rows(f"concert_dw.{table}", part)
+
+    client.repeatedly(replace)  # a lost connection took all of it, or the same is written again
     return {table: len(rows) for table, rows in tables.items()}

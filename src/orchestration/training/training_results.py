@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from src.errors import DemoError, ModelError, UsageError
 from src.json_object import JsonObject
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from src.services.modelling.venue_training import TrainedVenueModel
 
 Result = TypeVar("Result")
+Promotion = Literal["auto", "never"]
 
 
 def needed(value: Result | None, method: str) -> Result:
@@ -122,11 +124,16 @@ class TrainingResults(WorkflowOwner):
         status = "failed" if failed(checks) else "success"
         return {"status": status, "checks": checks, "warnings": warnings}
 
-    def _decided(self, name: str, key: str, compared: JsonObject | None) -> Decision:
+    def _decided(
+        self, name: str, key: str, compared: JsonObject | None, promote: Promotion
+    ) -> Decision:
         from src.services.modelling.model_decision import decide
 
         entry = self.models[key]
         decision = decide(entry["checks"], compared)
+        if decision.is_promoted and promote == "never":
+            reason = f"--promote never; else it would be promoted: {decision.reason}"
+            decision = replace(decision, is_promoted=False, reason=reason)
         entry["against_previous_champion"] = compared
         entry["role"] = "champion" if decision.is_promoted else "candidate"
         entry["decision"] = decision.reason

@@ -20,6 +20,7 @@ CALENDAR_END = datetime(2026, 1, 31, tzinfo=UTC)
 
 # Random streams are keyed by these numbers: never renumber them, a new table takes a new one.
 STREAM_ARTISTS, STREAM_VENUES, STREAM_CONCERTS, STREAM_SALES, STREAM_DEFECTS = range(5)
+STREAM_LIVE = 100  # the numbers behind STREAM_DEFECTS are its tables'
 
 
 def stream(seed: int, table: int, block: int = 0) -> np.random.Generator:

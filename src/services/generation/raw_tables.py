@@ -15,7 +15,7 @@ from src.services.generation import demand_model as dm
 from src.services.generation.concert_world import STATUS_NAMES, STREAM_SALES, World, stream
 
 ROWS_PER_BLOCK = 65_536
-_ORDER_SIZES = np.repeat(np.arange(1, 9), [22, 42, 10, 14, 4, 4, 2, 2])  # tickets an order
+ORDER_SIZES = np.repeat(np.arange(1, 9), [22, 42, 10, 14, 4, 4, 2, 2])  # tickets an order
 _VENUE_NOUNS = {
     "club": ("Club", "Lounge", "Room"),
     "theatre": ("Theatre", "Playhouse", "Ballroom"),
@@ -153,8 +153,8 @@ def _sales_block(world: World, block: int, first: int, last: int, before: int) -
     concert = np.repeat(np.arange(first, last), counts)
     quantity = _quantities(rng, counts, c.tickets_sold[first:last])
     purchased_at = _purchase_times(rng, world, slice(first, last), concert)
-    tier = _TIERS.draw(rng, len(concert))
-    channel = _CHANNELS.draw(rng, len(concert))
+    tier = TIERS.draw(rng, len(concert))
+    channel = CHANNELS.draw(rng, len(concert))
     percent = np.array([p for _, _, p in dm.TICKET_TIERS])[tier]
     unit_cents = c.price_cents[concert] * percent // 100
     return _table(
@@ -165,14 +165,14 @@ def _sales_block(world: World, block: int, first: int, last: int, before: int) -
         ac.integers(quantity),
         ac.decimals(unit_cents, 10),
         ac.decimals(unit_cents * quantity, 14),
-        ac.categories(tier, _TIERS.names),
-        ac.categories(channel, _CHANNELS.names),
+        ac.categories(tier, TIERS.names),
+        ac.categories(channel, CHANNELS.names),
     )
 
 
 def _quantities(rng: np.random.Generator, counts: Ints, tickets: Ints) -> Ints:
     """Cut each concert's tickets into its rows: positive whole numbers with that exact sum."""
-    weight = _ORDER_SIZES[rng.integers(0, len(_ORDER_SIZES), int(counts.sum()))]
+    weight = ORDER_SIZES[rng.integers(0, len(ORDER_SIZES), int(counts.sum()))]
     used = counts > 0
     starts = (np.cumsum(counts) - counts)[used]
     running = np.cumsum(weight)
@@ -219,10 +219,10 @@ class _Shares:
         return self.codes[rng.integers(0, 65_536, count, dtype=np.uint16)]
 
 
-_TIERS = _Shares.of(
+TIERS = _Shares.of(
     tuple(name for name, _, _ in dm.TICKET_TIERS), tuple(share for _, share, _ in dm.TICKET_TIERS)
 )
-_CHANNELS = _Shares.of(
+CHANNELS = _Shares.of(
     tuple(name for name, _ in dm.SALES_CHANNELS), tuple(share for _, share in dm.SALES_CHANNELS)
 )
 

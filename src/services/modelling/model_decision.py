@@ -88,7 +88,9 @@ def warnings_of(checks: list[ModelCheck]) -> list[str]:
 def decide(checks: list[ModelCheck], compared: JsonObject | None) -> Decision:
     """Decide about a new version: its own checks first, then the champion.
 
-    `compared` is the paired comparison with the champion, None where there is no champion.
+    `compared` is the paired comparison with the champion, None where there is no champion. A
+    model that is no better, of the data that the champion learned from, is not promoted: its
+    difference is chance.
     """
     wrong = failed(checks)
     if wrong:
@@ -102,6 +104,8 @@ def decide(checks: list[ModelCheck], compared: JsonObject | None) -> Decision:
     if verdict == "worse":
         rows = compared["rows"]
         return Decision(False, f"worse than version {version} on {rows:,} rows new to both")
+    if verdict != "better" and compared.get("is_same_data"):
+        return Decision(False, f"no better than version {version}, which is of the same data")
     if verdict == "not compared":
         return Decision(True, f"no rows that are new to it and to version {version}")
     word = "than" if verdict == "better" else "from"

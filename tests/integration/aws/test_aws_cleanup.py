@@ -7,11 +7,12 @@ import pytest
 
 from src.errors import StorageError
 from src.infrastructure.aws.account import AwsAccount
-from src.infrastructure.aws.glue_job import LOG_GROUP
+from src.infrastructure.aws.glue_job import log_groups
 from src.infrastructure.aws.inventory import AwsInventory
+from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint, Version, log_group
 from src.operations.cleanup import clean_up
 from src.reporting.terminal.console import Console
-from tests.aws.scenario import Scenario
+from tests.aws.scenario import ACCOUNT, Scenario
 
 RAW, PROCESSED = "concert-demo-raw", "concert-demo-processed"
 
@@ -58,15 +59,18 @@ def test_it_shows_everything_first_and_removes_nothing(scenario, capsys):
 def test_it_removes_all_of_it_and_then_finds_none(scenario, capsys):
     scenario.run()
     logs = boto3.client("logs", region_name="us-east-1")
-    for name in (LOG_GROUP, f"{LOG_GROUP}-of-somebody-else"):
-        logs.create_log_group(logGroupName=name)
+    of_others = "/aws-glue/concert-demo/of-another-job/error"
+    logs.create_log_group(logGroupName=of_others)
     text = clean(scenario, capsys, yes=True)
     assert f"removed  bucket {RAW}" in text and "removed  Glue job concert-etl" in text
     left = logs.describe_log_groups()["logGroups"]
-    assert [group["logGroupName"] for group in left] == [f"{LOG_GROUP}-of-somebody-else"]
+    assert [group["logGroupName"] for group in left] == [of_others]
     assert scenario.s3.list_buckets()["Buckets"] == []
     with pytest.raises(Exception, match="concert_dw"):
         scenario.rows()
+    for name in log_groups("concert-etl"):  # moto keeps the tags of what was deleted
+        arn = f"arn:aws:logs:us-east-1:123456789012:log-group:{name}"
+        logs.untag_resource(resourceArn=arn, tagKeys=["Project"])
     assert "  none" in clean(scenario, capsys, yes=True)
 
 
@@ -78,11 +82,15 @@ def test_what_others_made_stays(scenario, capsys):
     boto3.client("glue", region_name="us-east-1").create_job(
         Name="concert-etl", Role="r", Command={"Name": "glueetl"}
     )
+    logs = boto3.client("logs", region_name="us-east-1")
+    for name in log_groups("concert-etl"):  # of that name, but no run made them
+        logs.create_log_group(logGroupName=name)
     assert scenario.run()["verdict"] == "succeeded"
     assert "the demo's" in clean(scenario, capsys, yes=True)
     assert keys(scenario, RAW) == ["raw/mine/a.json"]
     assert keys(scenario, PROCESSED) == ["models/mine/m.bin", "raw/mine/a.json"]
     assert boto3.client("glue", region_name="us-east-1").get_job(JobName="concert-etl")
+    assert len(logs.describe_log_groups()["logGroups"]) == 2
 
 
 def test_every_version_goes(scenario, capsys):
@@ -134,9 +142,55 @@ def test_a_refusal_names_the_operation(scenario, monkeypatch):
         inventory.find()
 
 
+def test_log_groups_that_may_not_be_seen_keep_nothing_else(scenario, capsys, monkeypatch):
+    from tests.aws.validating import refusal
+
+    def refuse(**_):
+        raise refusal("AccessDeniedException", "ListTagsForResource")
+
+    scenario.run()
+    init = AwsInventory.__init__
+
+    def without_logs(self, *arguments):
+        init(self, *arguments)
+        self._logs.list_tags_for_resource = refuse
+
+    monkeypatch.setattr(AwsInventory, "__init__", without_logs)
+    text = clean(scenario, capsys, yes=True)
+    assert "not looked at: log group /aws-glue/concert-demo/concert-etl/error" in text
+    assert "removed  Glue job concert-etl" in text
+
+
 def test_the_report_of_a_run_names_what_cleanup_finds(scenario, capsys):
     report = scenario.run()
     text = clean(scenario, capsys)
     for step in json.loads(json.dumps(report["steps"], default=str)).values():
         for bucket in step.get("buckets", {}):
             assert bucket in text
+
+
+def test_an_endpoint_goes_with_all_it_has_and_another_ones_stays(scenario, capsys):
+    sagemaker, cloudwatch, logs = (
+        boto3.client(name, region_name="us-east-1") for name in ("sagemaker", "cloudwatch", "logs")
+    )
+    logs.create_log_group(logGroupName=log_group("concert-demo"))
+    version = Version(1, "s3://b/model.tar.gz", "0", "1.dkr.ecr.us-east-1.amazonaws.com/i:1",
+                      f"arn:aws:iam::{ACCOUNT}:role/r")  # fmt: skip
+    endpoints = {
+        name: ModelEndpoint(sagemaker, name, cloudwatch=cloudwatch, logs=logs, poll_s=0)
+        for name in ("concert-demo", "other")
+    }
+    for endpoint in endpoints.values():
+        endpoint.deploy(version)
+        endpoint._deployment_config()  # moto has no UpdateEndpoint, which makes the alarms
+    text = clean(scenario, capsys)
+    assert "endpoint concert-demo" in text and "endpoint other" not in text
+    assert endpoints["concert-demo"].describe() is not None
+    clean(scenario, capsys, yes=True)
+    assert list(endpoints["concert-demo"].resources()) == []
+    names = [one["EndpointName"] for one in sagemaker.list_endpoints()["Endpoints"]]
+    models = [one["ModelName"] for one in sagemaker.list_models()["Models"]]
+    alarms = [one["AlarmName"] for one in cloudwatch.describe_alarms()["MetricAlarms"]]
+    assert names == ["other"] and len(models) == 1 and models[0].startswith("other-v1-")
+    assert alarms and all(name.startswith("other-") for name in alarms)
+    assert logs.describe_log_groups()["logGroups"] == []

@@ -56,7 +56,7 @@ def environment(cloud, moto_url, tmp_path_factory):
     front.start()
     services = LocalServices(
         KEY, connect_arguments(front.port, address["password"]), users, make_s3, folder / "glue",
-        region=REGION, loader=shared_loader(),
+        cancel=front.cancel, region=REGION, loader=shared_loader(),
     )  # fmt: skip
     services.server.start()
     url = f"http://127.0.0.1:{services.server.port}"

@@ -4,7 +4,10 @@ import threading
 from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 
+import pandas as pd
+import psycopg2
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
@@ -13,8 +16,12 @@ from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.infrastructure.warehouse.data_api import DataApiConnection
+from src.orchestration.pipeline.verification import _REJECTED
+from src.orchestration.training.prediction_tables import write_predictions
 from tests.aws.validating import refusal
+from tests.integration.conftest import superuser_of
 from tests.integration.pipeline.test_loader import ROLE, ROWS, counts, plan
+from tests.waiting import wait_until
 
 TARGET = {"Database": "dev", "WorkgroupName": "concert-demo"}
 
@@ -63,6 +70,107 @@ def test_a_failed_load_is_rolled_back_and_explained(client, storage):
     with pytest.raises(LoadError, match="rejected 1 of 2 rows"):
         loader.load(plan(storage, "r2", venues=bad, artists=ROWS["artists"] + "2,B,,,\n"))
     assert counts(client) == [1, 1, 1, 1]
+
+
+def impatient(api, **options):
+    """A connection that waits between looks for as long as a test may."""
+    pause = threading.Event().wait
+    return DataApiConnection(api, TARGET, sleep=lambda s: pause(0.01), **options)
+
+
+class Interrupting:
+    """The Data API, while the user presses Ctrl-C at the first look at a statement."""
+
+    def __init__(self, api, words):
+        self.api, self.words, self.id = api, words, None
+
+    def __getattr__(self, name):
+        return getattr(self.api, name)
+
+    def execute_statement(self, **given):
+        started = self.api.execute_statement(**given)
+        if self.words in given["Sql"]:
+            self.id = started["Id"]
+        return started
+
+    def describe_statement(self, **given):
+        if given["Id"] == self.id:
+            self.id = None
+            raise KeyboardInterrupt
+        return self.api.describe_statement(**given)
+
+
+LONG_QUERY = "SELECT COUNT(*) FROM pg_class a, pg_class b, pg_class c, pg_class d"
+
+
+def test_after_ctrl_c_no_transaction_and_no_lock_stays(api, client):
+    interrupted = Interrupting(api, "pg_class d")
+    other = RedshiftClient(lambda: impatient(interrupted), sleep=lambda s: None)
+    with closing(other), pytest.raises(KeyboardInterrupt), other.transaction():
+        other.execute("DELETE FROM concert_dw.artists")
+        other.query(LONG_QUERY)
+    with client.transaction():  # the lock of the DELETE would keep it waiting
+        client.execute("LOCK concert_dw.artists")
+
+
+def test_a_session_that_a_statement_still_holds_gets_its_rollback(api, client):
+    connection = impatient(api)
+    with closing(connection):
+        connection.begin()
+        connection.run("LOCK concert_dw.artists")
+        api.execute_statement(Sql=LONG_QUERY, SessionId=connection._session)
+        held = api.list_statements(MaxResults=1)["Statements"][0]["Id"]
+        stopping = threading.Timer(0.2, lambda: api.cancel_statement(Id=held))
+        stopping.start()
+        connection.rollback()
+        stopping.join()
+    with client.transaction():
+        client.execute("LOCK concert_dw.artists")
+
+
+def test_a_read_leaves_no_transaction_open(cloud, client):
+    pid = client.query_value("SELECT pg_backend_pid()")
+    client.query("SELECT * FROM concert_dw.artists")
+    client.row_count("concert_dw", "venues")
+    assert client.connection.status == psycopg2.extensions.STATUS_READY
+    with superuser_of(cloud) as superuser, superuser.cursor() as cursor:
+        cursor.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", (pid,))
+        assert cursor.fetchall() == [("idle",)]
+
+
+@pytest.mark.parametrize("pause_s", [1000.0, 30.0])
+def test_a_long_training_writes_its_predictions_at_its_end(cloud, api, client, pause_s):
+    now = [0.0]
+    slow = RedshiftClient(
+        lambda: impatient(api, keep_alive_s=1), sleep=lambda s: None, clock=lambda: now[0]
+    )
+    with closing(slow):
+        slow.query("SELECT * FROM concert_dw.concerts")
+        ended = slow._connection._session  # the server ends what is idle for longer
+        sessions = cloud._servers.services._built["redshift-data"]._runner.sessions
+        wait_until(lambda: ended not in sessions, "the idle session has ended")
+        now[0] = pause_s  # with a short one the client does not look first
+        frame = pd.DataFrame([{"concert_id": "c", "starts_at": pd.Timestamp("2026-01-01"),
+                               "tickets": 1, "low": 1, "high": 2, "confidence": 0.9}])  # fmt: skip
+        ranking = pd.DataFrame(columns=["venue_id", "rank", "score", "forecast", "low", "high"])
+        model = SimpleNamespace(version=1, role="champion")
+        assert write_predictions(slow, frame, ranking, model, model)["concert_predictions"] == 1
+    assert client.row_count("concert_dw", "concert_predictions") == 1
+
+
+def test_a_row_that_the_data_api_does_not_return(client):
+    with pytest.raises(WarehouseError) as caught:
+        client.query("SELECT REPEAT('x', 65000) AS a, REPEAT('y', 65000) AS b")
+    assert "Packet for query is too large" in caught.value.cause
+
+
+def test_rejected_keys_of_any_length_are_read(client):
+    with client.transaction():
+        client.execute("DELETE FROM concert_dw.rejected_records")
+        client.execute("INSERT INTO concert_dw.rejected_records (run_id, table_name, record_key, "
+                       "rule, raw_record) VALUES ('r', 'artists', REPEAT('k', 65000), 'x', "
+                       "REPEAT('k', 65000))")  # fmt: skip
+    assert len(client.query(_REJECTED)[0]["record_key"]) == 200
 
 
 def test_values_are_the_drivers(client):
@@ -115,10 +223,24 @@ def test_no_data_api_is_unreachable(failure, cause):
     assert caught.value.cause.startswith(cause)
 
 
+class Quick:
+    """The Data API without the seconds that it waits for a statement's end."""
+
+    def __init__(self, api):
+        self.api = api
+
+    def __getattr__(self, name):
+        return getattr(self.api, name)
+
+    def describe_statement(self, *, Id, WaitTimeSeconds):
+        return self.api.describe_statement(Id=Id)
+
+
 def test_a_statement_that_never_ends_is_canceled(api):
-    clock = iter(range(0, 100_000, 1_000))
-    connection = DataApiConnection(api, TARGET, sleep=lambda s: None, clock=lambda: next(clock))
+    clock = iter([0, *[2_000] * 10_000])
+    quick = Quick(api)
+    connection = DataApiConnection(quick, TARGET, sleep=lambda s: None, clock=lambda: next(clock))
     with closing(connection), pytest.raises(Exception, match="not done after 1800 s"):
-        connection.run("SELECT COUNT(*) FROM pg_class a, pg_class b, pg_class c, pg_class d")
+        connection.run(LONG_QUERY)
     (last,) = api.list_statements(MaxResults=1)["Statements"]
     assert api.describe_statement(Id=last["Id"], WaitTimeSeconds=10)["Status"] == "ABORTED"

@@ -374,7 +374,6 @@ def test_a_parquet_manifest_needs_the_length(table):
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        ("FORMAT AS AVRO 'auto'", "0A000", "COPY option AVRO is not emulated"),
         ("FIXEDWIDTH 'a'", "42601", "FIXEDWIDTH must be 'label:width, ...'"),
         ("FIXEDWIDTH 'a:1' DELIMITER ','", "42601", "not supported with FIXEDWIDTH"),
         ("CSV FIXEDWIDTH 'a:1'", "42601", "FIXEDWIDTH is not supported with CSV"),

@@ -6,6 +6,7 @@ import json
 import uuid
 from contextlib import closing
 from decimal import Decimal
+from urllib.parse import unquote
 
 import psycopg2
 import pyarrow as pa
@@ -203,7 +204,9 @@ def test_it_is_logged(unload):
         ("CSV ESCAPE", ONE, "ESCAPE is not supported with CSV"),
         ("FORMAT PARQUET GZIP", ONE, "GZIP is not supported with PARQUET"),
         ("CLEANPATH ALLOWOVERWRITE", ONE, "CLEANPATH is not supported with ALLOWOVERWRITE"),
-        ("PARTITION BY (id)", ONE, "UNLOAD option PARTITION is not emulated"),
+        ("PARTITION BY (nowhere)", ONE, 'column "nowhere" of PARTITION BY is not in the query'),
+        ("PARTITION BY (id, id)", ONE, "named twice"),
+        ("PARTITION BY (id, name)", ONE, "add INCLUDE"),
         ("CSV NONSENSE", ONE, "syntax error"),
         ("CSV", "SELECT STRING_AGG(name, ',') FROM t", "fails on Redshift"),
         ("CSV", "SELECT nope FROM t", "does not exist"),
@@ -296,3 +299,45 @@ def test_long_values_are_unloaded(unload, written):
     if "PARQUET" in written:
         body = pq.read_table(io.BytesIO(body)).column("v")[0].as_py().encode()
     assert b"x" * 65_535 in body
+
+
+@conforms("UNLOAD", "PARTITION BY: folders column=value; INCLUDE keeps the columns", "r_UNLOAD")
+@pytest.mark.parametrize("form", ["CSV HEADER", "JSON", "FORMAT PARQUET"])
+@pytest.mark.parametrize("include", ["", " INCLUDE"])
+def test_partitions(unload, form, include):
+    unload(f"{form} PARTITION BY (ok, id){include} PARALLEL OFF", "SELECT id, name, ok FROM t")
+    suffix = ".parquet" if "PARQUET" in form else ""
+    files = unload.files()
+    assert set(files) == {
+        f"ok={ok}/id={number}/000{suffix}"
+        for ok, number in (("t", 1), ("f", 2), ("__HIVE_DEFAULT_PARTITION__", 3))
+    }
+    for name, body in files.items():
+        expected = ["id", "name", "ok"] if include else ["name"]
+        if suffix:
+            names = pq.read_table(io.BytesIO(body)).column_names
+        elif form == "JSON":
+            names = list(json.loads(body))
+        else:
+            names = body.decode().splitlines()[0].split(",")
+        assert names == expected, name
+
+
+@settings(max_examples=6)
+@given(rows=st.lists(st.tuples(st.text(st.characters(codec="ascii", exclude_characters="\x00"),
+                                       max_size=6), st.integers(0, 99)), max_size=12))  # fmt: skip
+def test_partitions_hold_each_row_once(bucket, cloud, rows):
+    with closing(cloud.connect_redshift()) as connection:
+        unload = Unload(connection, bucket)
+        unload.run("CREATE TEMP TABLE cut (k VARCHAR(20), n INT)")
+        for row in rows:
+            unload.cursor.execute("INSERT INTO cut VALUES (%s, %s)", row)
+        unload("JSON PARTITION BY (k) INCLUDE", "SELECT k, n FROM cut")
+        found = []
+        for name, body in unload.files().items():
+            folder = unquote(name.split("/")[0].removeprefix("k="))
+            for line in body.decode().splitlines():
+                row = json.loads(line)
+                assert folder == (row["k"] or "__HIVE_DEFAULT_PARTITION__")
+                found.append((row["k"], row["n"]))
+    assert sorted(found) == sorted(rows)

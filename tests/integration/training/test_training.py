@@ -271,6 +271,8 @@ def test_same_state_same_metrics_and_the_versions_are_indistinguishable(trained_
         assert again["models"][name]["test_metrics"] == model["test_metrics"]
     compared = again["models"][GB]["against_previous_champion"]
     assert compared["verdict"] == "indistinguishable" and compared["mae_difference"] == 0
+    assert again["models"][GB]["role"] == "candidate"  # no better, and of the same data
+    assert "of the same data" in again["models"][GB]["decision"]
 
 
 def test_a_planted_leak_is_caught(trained):

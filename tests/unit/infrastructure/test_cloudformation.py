@@ -15,17 +15,28 @@ from src.domain.bucket_layout import EXPIRING
 from src.infrastructure.aws.bucket_setup import BucketSetup, tls_only
 from src.infrastructure.aws.glue_job import GlueJob, definition
 from src.infrastructure.aws.permissions import GLUE, OPERATOR, REDSHIFT, names_of
+from src.infrastructure.aws.sagemaker_permissions import SAGEMAKER, SERVING, serving_names
 from src.settings import Settings, load_settings
 from tests.conftest import ROOT
 
 FILE = ROOT / "src/infrastructure/cloudformation/concert-demo.yaml"
 PARAMETERS = {"RawBucketName": "my-raw", "ProcessedBucketName": "my-processed"}
 ACCOUNT = "123456789012"
+EVERY = (*GLUE, *REDSHIFT, *OPERATOR, *SAGEMAKER, *SERVING)
+NEW_WORKGROUP = f"arn:aws:redshift-serverless:us-east-1:{ACCOUNT}:workgroup/new"
 
 
 @pytest.fixture(scope="module")
 def template():
     return cfn_yaml.load(str(FILE))
+
+
+def known_to_moto():
+    """Return the template with an address for the workgroup, which moto cannot create."""
+    text, attribute = FILE.read_text(), "Workgroup.Workgroup.WorkgroupArn"
+    return text.replace(f"!GetAtt {attribute}", NEW_WORKGROUP).replace(
+        f"${{{attribute}}}", NEW_WORKGROUP
+    )
 
 
 def create(**parameters):
@@ -36,7 +47,7 @@ def create(**parameters):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(Tried to parse|No Moto)")  # what moto does not know
         client.create_stack(
-            StackName="demo", TemplateBody=FILE.read_text(), Parameters=given,
+            StackName="demo", TemplateBody=known_to_moto(), Parameters=given,
             Capabilities=["CAPABILITY_IAM"],
         )  # fmt: skip
         (stack,) = client.describe_stacks(StackName="demo")["Stacks"]
@@ -67,50 +78,122 @@ def statements(policy):
     }
 
 
-CONDITIONS = {
-    "PassGlueRole": {"StringEquals": {"iam:PassedToService": "glue.amazonaws.com"}},
-    "WriteMetrics": {"StringEquals": {"cloudwatch:namespace": "Glue"}},
-}
-
-
-def expected(permissions, glue_role):
+def expected(permissions, roles):
     settings = Settings(
-        raw_bucket="my-raw", processed_bucket="my-processed", glue_role=glue_role,
-        redshift_secret=f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:redshift!*",
+        raw_bucket="my-raw", processed_bucket="my-processed", redshift_workgroup="mine",
+        glue_role=roles["GLUE_ROLE"], redshift_role=roles["REDSHIFT_ROLE"],
+        redshift_secret="of-mine", sagemaker_role=roles["SAGEMAKER_ROLE"],
     )  # fmt: skip
-    names = names_of(settings, ACCOUNT)
+    names = names_of(settings, ACCOUNT, WORKGROUP) | serving_names(settings, ACCOUNT)
     return {
         p.name: ({*p.actions}, {r.format(**names) for r in p.resources}, "Allow",
-                 CONDITIONS.get(p.name))
+                 {"StringEquals": dict(p.condition)} if p.condition else None)
         for p in permissions
     }  # fmt: skip
 
 
-def test_the_policies_grant_what_the_list_says_and_nothing_else(account):
-    outputs = create()
-    env = dict(line.split("=", 1) for line in outputs["EnvFile"].splitlines())
+SECRETS = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:"
+WORKGROUP = f"arn:aws:redshift-serverless:us-east-1:{ACCOUNT}:workgroup/0f0f"
+EXISTING = {"ExistingWorkgroup": "mine", "ExistingWorkgroupId": "0f0f",
+            "ExistingSecretName": "of-mine"}  # fmt: skip
+OPERATORS = [p for p in OPERATOR if not p.needed.startswith("cluster")]  # it makes a workgroup
+
+
+def granted_to_operator(account, outputs, policy="OperatorPolicy"):
     iam = account.client("iam")
-    for variable, permissions in (("GLUE_ROLE", GLUE), ("REDSHIFT_ROLE", REDSHIFT)):
+    version = iam.get_policy_version(PolicyArn=outputs[policy], VersionId="v1")
+    return statements(version["PolicyVersion"]["Document"])
+
+
+def env_of(outputs):
+    return dict(line.split("=", 1) for line in outputs["EnvFile"].splitlines())
+
+
+def test_the_policies_grant_what_the_list_says_and_nothing_else(account):
+    outputs = create(**EXISTING)
+    env = env_of(outputs)
+    iam = account.client("iam")
+    for variable, permissions in (("GLUE_ROLE", GLUE), ("REDSHIFT_ROLE", REDSHIFT),
+                                  ("SAGEMAKER_ROLE", SAGEMAKER)):  # fmt: skip
         name = env[variable].split("/")[-1]
         policy = iam.get_role_policy(RoleName=name, PolicyName="concert-demo")["PolicyDocument"]
-        assert statements(policy) == expected(permissions, env["GLUE_ROLE"])
+        assert statements(policy) == expected(permissions, env)
         assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["concert-demo"]
         assert not iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
-    version = iam.get_policy_version(PolicyArn=outputs["OperatorPolicy"], VersionId="v1")
-    operator = [p for p in OPERATOR if p.needed != "cluster"]  # a workgroup is what it creates
-    granted = statements(version["PolicyVersion"]["Document"])
-    assert granted == expected(operator, env["GLUE_ROLE"])
+    assert granted_to_operator(account, outputs) == expected(OPERATORS, env)
+    assert granted_to_operator(account, outputs, "ServingPolicy") == expected(SERVING, env)
+
+
+def test_the_secret_is_the_new_namespaces_own(account):
+    resources = granted_to_operator(account, create())["Secret"][1]
+    assert resources == {f"{SECRETS}redshift!concert-demo-concert_admin-??????"}
+
+
+# Actions that IAM knows no resource for, or whose resource cannot be known beforehand.
+UNNAMED = {"OwnSessions", "OwnStatements", "Simulate", "Lists", "EnterRegistry"}
+
+READ_ONLY = {"Simulate", "Lists", "EnterRegistry"}
+
+
+def test_no_resource_is_a_wildcard_where_a_name_is_possible():
+    for permission in EVERY:
+        for resource in permission.resources:
+            is_named = resource.startswith("{")
+            assert is_named or permission.name in UNNAMED, permission.name
+        if permission.resources == ("*",) and permission.name not in READ_ONLY:
+            assert permission.condition, f"{permission.name} holds for everyone's"
+
+
+def test_a_stack_attaches_its_policy_and_is_deleted_whole(account):
+    iam, stacks = account.client("iam"), account.client("cloudformation")
+    iam.create_user(UserName="operator")
+    outputs = create(OperatorUserName="operator")
+    arns = {outputs["OperatorPolicy"], outputs["ServingPolicy"]}
+    attached = iam.list_attached_user_policies(UserName="operator")["AttachedPolicies"]
+    assert {policy["PolicyArn"] for policy in attached} == arns
+    for arn in arns:  # CloudFormation detaches and deletes them, moto does not
+        iam.detach_user_policy(UserName="operator", PolicyArn=arn)
+        iam.delete_policy(PolicyArn=arn)
+    stacks.delete_stack(StackName="demo")
+    assert iam.list_policies(Scope="Local")["Policies"] == iam.list_roles()["Roles"] == []
+    assert account.client("s3").list_buckets()["Buckets"] == []
+    create(OperatorUserName="operator")  # the same names again
+
+
+def test_the_network_and_the_most_capacity_are_parameters(template):
+    properties = template["Resources"]["Workgroup"]["Properties"]
+    for name, condition in (("SubnetIds", "NamesSubnets"),
+                            ("SecurityGroupIds", "NamesSecurityGroups")):  # fmt: skip
+        given = {"Fn::If": [condition, {"Ref": name}, {"Ref": "AWS::NoValue"}]}
+        assert json.loads(json.dumps(properties[name])) == given
+    assert properties["MaxCapacity"] == {"Ref": "MaxCapacity"}
+    assert "create-usage-limit" in str(template["Outputs"]["UsageLimit"]["Value"])
+
+
+def test_an_existing_workgroup_needs_its_id(template):
+    (assertion,) = template["Rules"]["ExistingWorkgroupHasId"]["Assertions"]
+    assert "ExistingWorkgroupId" in str(assertion["Assert"])
+
+
+@pytest.mark.parametrize("required", ["true", "false"])
+def test_roles_may_be_assumed_for_this_account_only(account, required):
+    env = env_of(create(RequireSourceAccount=required))
+    for variable in ("GLUE_ROLE", "REDSHIFT_ROLE", "SAGEMAKER_ROLE"):
+        role = account.client("iam").get_role(RoleName=env[variable].split("/")[-1])["Role"]
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        wanted = {"StringEquals": {"aws:SourceAccount": ACCOUNT}} if required == "true" else None
+        assert statement.get("Condition") == wanted
 
 
 def test_each_grant_has_its_reason_beside_it():
     text = FILE.read_text()
-    for permission in (*GLUE, *REDSHIFT, *OPERATOR):
-        if permission.needed != "cluster":
+    for permission in EVERY:
+        if not permission.needed.startswith("cluster"):
             assert f"# To {permission.reason}.\n" in text, permission.name
 
 
 def test_no_action_is_a_wildcard():
-    for permission in (*GLUE, *REDSHIFT, *OPERATOR):
+    for permission in EVERY:
         assert permission.reason and not any("*" in action for action in permission.actions)
 
 
@@ -143,17 +226,38 @@ def test_the_job_is_what_a_run_would_have_made(template, tmp_path):
     found = json.loads(json.dumps(template["Resources"]["GlueJob"]["Properties"]))
     for name, value in wanted.items():
         if name not in ("Role", "Command"):
-            found[name].pop("--continuous-log-logGroup") if name == "DefaultArguments" else None
-            value.pop("--continuous-log-logGroup") if name == "DefaultArguments" else None
+            if name == "DefaultArguments":
+                prefix = found[name].pop("--custom-logGroup-prefix")["Fn::Sub"]
+                own = value.pop("--custom-logGroup-prefix")
+                assert prefix.replace("${GlueJobName}", "concert-etl") == own
             assert found[name] == value, name
 
 
+# Arguments of Glue's own by the versions that take them: the others are passed over in silence.
+GLUE_ARGUMENTS = {
+    "--job-language": ("5.0", "5.1"),
+    "--job-bookmark-option": ("5.0", "5.1"),
+    "--custom-logGroup-prefix": ("5.0", "5.1"),
+    "--enable-continuous-cloudwatch-log": (),  # up to 4.0
+    "--continuous-log-logGroup": (),  # up to 4.0
+    "--enable-metrics": (),  # metrics begin with a GlueContext, which the script does not make
+}
+
+
+@pytest.mark.parametrize("version", ["5.0", "5.1"])
+def test_every_argument_of_the_job_has_an_effect(tmp_path, version):
+    job = GlueJob("concert-etl", "role", tmp_path / "x.py", glue_version=version)
+    for argument in definition(job, "s3://x")["DefaultArguments"]:
+        assert version in GLUE_ARGUMENTS[argument], argument
+
+
 def test_the_outputs_are_settings_that_suffice(account, tmp_path):
-    outputs = create(ExistingWorkgroup="of-mine")
+    outputs = create(**EXISTING)
     file = tmp_path / ".env"
     file.write_text(outputs["EnvFile"] + "\n")
-    settings = load_settings(environ={}, env_file=file)
-    assert settings.target == "aws" and settings.redshift_workgroup == "of-mine"
+    assert load_settings(environ={}, env_file=file).target == "local"  # AWS only when selected
+    settings = load_settings({"target": "aws"}, environ={}, env_file=file)
+    assert settings.redshift_workgroup == "mine" and settings.aws_region == "us-east-1"
     assert settings.raw_bucket == "my-raw" and settings.redshift_via == "data-api"
 
 

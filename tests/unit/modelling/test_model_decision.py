@@ -1,11 +1,13 @@
 """Which model becomes the champion, and why."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from src.errors import ModelError
 from src.orchestration.training.extraction import LoadFacts, hint_after_failure, hint_for_more
+from src.services.model_evaluation_service import ModelEvaluationService
 from src.services.modelling.model_decision import (
     decide,
     failed,
@@ -30,8 +32,9 @@ FACTS = st.builds(
     st.floats(-2, 1),
 )  # fmt: skip
 COMPARED = st.none() | st.builds(
-    lambda verdict: {"verdict": verdict, "version": 3, "rows": 40},
+    lambda verdict, more: {"verdict": verdict, "version": 3, "rows": 40, **more},
     VERDICTS | st.just("not compared"),
+    st.sampled_from([{}, {"is_same_data": True}, {"is_same_data": False}]),
 )
 OWN = LoadFacts("d", None, True, is_generated=False)
 GENERATED = LoadFacts("d", None, True, is_generated=True)
@@ -44,7 +47,10 @@ def test_promoted_is_what_fails_nothing_and_is_not_worse(facts, compared):
     gates = [gate["verdict"] for gate in facts["gates"].values()]
     baselines = [one["model_is"]["verdict"] for one in facts["baselines"].values()]
     is_wrong = "failed" in gates or "worse" in baselines or facts["test_metrics"]["r2"] <= 0
-    is_worse = compared is not None and compared["verdict"] == "worse"
+    is_worse = compared is not None and (
+        compared["verdict"] == "worse"
+        or (bool(compared.get("is_same_data")) and compared["verdict"] != "better")
+    )
     assert decision.is_promoted == (not is_wrong and not is_worse)
     assert bool(decision.failed) == is_wrong
     assert decision.reason
@@ -91,3 +97,43 @@ def test_data_that_is_too_short_names_its_as_of_date():
     with pytest.raises(ModelError, match="0 completed concerts") as caught:
         completed(rows, pd.Timestamp("2025-03-10"))
     assert "2025-03-10" in caught.value.cause and "newest purchased_at" in caught.value.cause
+
+
+def decided(actual, challenger, champion, *, is_same_data, seed):
+    """Return whether a challenger without a failed check is promoted, by its errors alone."""
+    compared = ModelEvaluationService(seed).compare(actual, challenger, champion)
+    more = {"version": 1, "rows": len(actual), "is_same_data": is_same_data}
+    return decide([], {**compared, **more}).is_promoted
+
+
+def rows_of(seed):
+    """Return tickets sold and a champion's predictions that explain most of them."""
+    draw = np.random.default_rng(seed)
+    champion = draw.lognormal(6, 1, 400)
+    return champion * draw.lognormal(0, 0.3, 400), champion, draw
+
+
+def test_a_broken_challenger_is_never_promoted():
+    """Its predictions belong to other rows, as of a model trained on shuffled targets."""
+    for seed in range(20):
+        actual, champion, draw = rows_of(seed)
+        shuffled = draw.permutation(champion)
+        assert not decided(actual, shuffled, champion, is_same_data=False, seed=seed)
+
+
+def test_retraining_on_the_same_data_does_not_flap():
+    """Ten models that differ from the champion by chance only: one may look better, no more."""
+    for start in range(5):
+        actual, champion, draw = rows_of(start)
+        promoted = [
+            decided(actual, champion * draw.lognormal(0, 0.02, 400), champion, is_same_data=True,
+                    seed=again)
+            for again in range(10)
+        ]  # fmt: skip
+        assert sum(promoted) <= 1
+
+
+def test_an_equal_model_of_newer_data_is_promoted_and_a_better_one_of_any():
+    actual, champion, _ = rows_of(0)
+    assert decided(actual, champion, champion, is_same_data=False, seed=0)
+    assert decided(actual, (champion + actual) / 2, champion, is_same_data=True, seed=0)

@@ -218,3 +218,14 @@ BEGIN
     IF pg_input_is_valid(value, pg_typeof(sample)::text) THEN RETURN value; END IF;
     RETURN NULL;
 END $$;
+
+-- LN of a user's columns: the compute nodes have none of a decimal.
+CREATE OR REPLACE FUNCTION redshift_local.ln_of_column(value double precision)
+    RETURNS double precision LANGUAGE sql IMMUTABLE AS 'SELECT pg_catalog.ln(value)';
+CREATE OR REPLACE FUNCTION redshift_local.ln_of_column(value numeric) RETURNS numeric
+    LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = '0A000', DETAIL = 'Function "ln(numeric)" not supported.',
+        MESSAGE = 'Specified types or functions (one per INFO message) not supported on Redshift '
+            'tables.';
+END $$;

@@ -7,6 +7,14 @@ END $$;
 CREATE OR REPLACE FUNCTION redshift_local.info(message text)
     RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE INFO '%', message; END $$;
 
+CREATE OR REPLACE FUNCTION redshift_local.note(level text, message text)
+    RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    CASE level WHEN 'INFO' THEN RAISE INFO '%', message;
+               WHEN 'WARNING' THEN RAISE WARNING '%', message;
+               ELSE RAISE NOTICE '%', message; END CASE;
+END $$;
+
 -- Called by the byte-length constraints; only a value that is too long gets here.
 CREATE OR REPLACE FUNCTION redshift_local.too_long(value text, max_bytes integer)
     RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT AS $$

@@ -13,10 +13,11 @@ from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
 
 _LONGEST_FIELD = 4 << 20  # bytes: a row has no more
-CopyFormat = Literal["text", "csv", "json", "parquet"]
+CopyFormat = Literal["text", "csv", "json", "parquet", "orc"]
+COLUMNAR = ("parquet", "orc")
 
 _NOT_EMULATED = frozenset(
-    ["AVRO", "ORC", "SHAPEFILE", "LZOP", "ENCRYPTED", "MASTER_SYMMETRIC_KEY", "SSH",
+    ["SHAPEFILE", "LZOP", "ENCRYPTED", "MASTER_SYMMETRIC_KEY", "SSH",
      "READRATIO"]
 )  # fmt: skip
 _ENCODINGS = {
@@ -40,8 +41,8 @@ _CLASHES = {
     "csv": frozenset(["FIXEDWIDTH", "REMOVEQUOTES", "ESCAPE"]),
     "text": frozenset[str](),
 }
-_WITH_PARQUET = frozenset(
-    ["PARQUET", "IAM_ROLE", "CREDENTIALS", "STATUPDATE", "MANIFEST", "ACCESS_KEY_ID",
+_WITH_COLUMNAR = frozenset(
+    ["PARQUET", "ORC", "IAM_ROLE", "CREDENTIALS", "STATUPDATE", "MANIFEST", "ACCESS_KEY_ID",
      "SECRET_ACCESS_KEY", "SESSION_TOKEN", "ACCEPTINVCHARS", "FILLRECORD", "EXPLICIT_IDS",
      "SERIALIZETOJSON"]
 )  # fmt: skip
@@ -77,6 +78,7 @@ class CopyCommand:
     source: str = ""
     format: CopyFormat = "text"
     json: str = "auto"
+    is_avro: bool = False  # its records are read as JSON
     delimiter: str = ""
     quote: str = '"'
     compression: str | None = None
@@ -184,8 +186,15 @@ class _Parser(OptionTokens):
         if self.peek_kind() == "string":
             command.json = self.string()
 
+    def _option_avro(self, command: CopyCommand) -> None:
+        self._option_json(command)
+        command.is_avro = True
+
     def _option_parquet(self, command: CopyCommand) -> None:
         command.format = "parquet"
+
+    def _option_orc(self, command: CopyCommand) -> None:
+        command.format = "orc"
 
     def _option_delimiter(self, command: CopyCommand) -> None:
         self.take("AS")
@@ -247,8 +256,8 @@ class _Parser(OptionTokens):
     def _check(self, command: CopyCommand) -> None:
         """Refuse options that Redshift does not let stand together."""
         given = command.given
-        if command.format == "parquet":
-            clash = given - _WITH_PARQUET - ({"MAXERROR"} if command.max_error == 0 else set())
+        if command.format in COLUMNAR:
+            clash = given - _WITH_COLUMNAR - ({"MAXERROR"} if command.max_error == 0 else set())
         else:
             clash = given & _CLASHES[command.format]
         if clash:
@@ -258,7 +267,7 @@ class _Parser(OptionTokens):
             raise Refusal("DELIMITER is not supported with FIXEDWIDTH", SYNTAX)
         if command.ignore_all_errors and "MAXERROR" in given:
             raise Refusal("MAXERROR is not supported with IGNOREALLERRORS", SYNTAX)
-        if command.serialize_to_json and command.format != "parquet":
+        if command.serialize_to_json and command.format not in COLUMNAR:
             raise Refusal("SERIALIZETOJSON is for columnar formats only", SYNTAX)
         self._check_marks(command)
         for word, chosen in (("DATEFORMAT", command.date_format),

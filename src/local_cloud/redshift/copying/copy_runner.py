@@ -7,8 +7,9 @@ from typing import Any
 
 import psycopg2
 
-from src.local_cloud.redshift.copying import parquet, text_loading
-from src.local_cloud.redshift.copying.copy_command import CopyCommand
+from src.local_cloud.redshift.copying import text_loading
+from src.local_cloud.redshift.copying.binary import parquet
+from src.local_cloud.redshift.copying.copy_command import COLUMNAR, CopyCommand
 from src.local_cloud.redshift.copying.copy_failures import LoadError, is_about_data
 from src.local_cloud.redshift.copying.field_rules import CopyResult, TargetColumn
 from src.local_cloud.redshift.copying.load_log import LoadLog
@@ -72,7 +73,7 @@ class CopyRunner:
     def _loaded(self, columns: list[TargetColumn], files: list[SourceFile]) -> CopyResult:
         """Load the files. Raises LoadError, and the transaction continues then."""
         command = self._command
-        loader = parquet.load if command.format == "parquet" else text_loading.load
+        loader = parquet.load if command.format in COLUMNAR else text_loading.load
         self._execute("SHOW datestyle")
         style = self._cursor.fetchone()[0]
         self._execute(f"SAVEPOINT redshift_load; SET LOCAL datestyle TO '{_DATE_STYLE}'")

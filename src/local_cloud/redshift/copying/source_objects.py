@@ -17,7 +17,8 @@ from typing import IO, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from src.local_cloud.redshift.copying.copy_command import CopyCommand
+from src.local_cloud.redshift.copying.binary.avro import AvroLines
+from src.local_cloud.redshift.copying.copy_command import COLUMNAR, CopyCommand
 from src.local_cloud.redshift.copying.copy_failures import LoadError
 from src.local_cloud.redshift.refusals import detail_block
 from src.sql.refusal import INTERNAL, Refusal
@@ -75,7 +76,7 @@ def _manifest_files(command: CopyCommand, s3: Any) -> list[SourceFile]:
         entry_bucket, _, entry_key = url.removeprefix("s3://").partition("/")
         if not url.startswith("s3://") or not entry_key:
             raise _pre_load_error(f"Manifest entry '{url}' must be a full S3 path")
-        if command.format == "parquet" and "content_length" not in meta:
+        if command.format in COLUMNAR and "content_length" not in meta:
             raise _pre_load_error("File entry does not have 'meta' key.", 15003)
         try:
             head = s3.head_object(Bucket=entry_bucket, Key=entry_key)
@@ -103,6 +104,8 @@ def open_object(file: SourceFile, command: CopyCommand, s3: Any, *, until: ExitS
     body = read_object(file.uri, s3)
     until.callback(body.close)
     stream = _decompressed(body, command.compression)
+    if command.is_avro:
+        return io.BufferedReader(AvroLines(stream, _being_read(file.uri)), _CHUNK)
     if command.encoding == "utf-8":
         return stream
     if command.encoding == "utf-16" and stream.peek(2)[:2] not in _MARKS:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg2
 
 from src.local_cloud.redshift import write_locks
 from src.local_cloud.redshift.connection import RedshiftConnection
 from src.local_cloud.redshift.front import messages
 from src.local_cloud.redshift.front.messages import Message
+
+_INFO = re.compile(r"^(\w+):\s+(.*)$", re.DOTALL)
 
 
 class FrontConnection(RedshiftConnection):
@@ -26,6 +30,32 @@ class FrontConnection(RedshiftConnection):
             with self.cursor() as cursor:
                 cursor.execute_postgres("COMMIT")
             self.status_byte = b"I"
+
+    def open_transaction(self) -> None:
+        """Begin a transaction for a statement that is several of PostgreSQL's."""
+        super().open_transaction()
+        self.status_byte = b"T"
+
+    def close_transaction(self, word: str) -> None:
+        """COMMIT or ROLLBACK what `open_transaction` began."""
+        super().close_transaction(word)
+        self.status_byte = b"I"
+
+    def cancel(self) -> None:
+        """Cancel the statement that runs, and the procedure that it is part of."""
+        self.was_cancelled = self.call_depth > 0
+        super().cancel()
+
+    def notes(self, word: str) -> list[Message]:
+        """Take what the server noted; the inner tables of COPY are hidden from the client."""
+        found = [_INFO.match(line.strip()) for line in self.notices]
+        del self.notices[:]
+        hides = word in ("COPY", "UNLOAD")
+        return [
+            messages.notice(note[1], note[2])
+            for note in found
+            if note and not (hides and note[1] != "INFO")
+        ]
 
     def as_message(self, error: psycopg2.Error) -> Message:
         """Return an error of the connection as a client gets it."""

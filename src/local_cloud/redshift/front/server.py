@@ -214,6 +214,15 @@ class Front:
         if found is not None and hmac.compare_digest(secret, found.secret):
             found.connection.cancel()
 
+    def cancel(self, pid: int) -> None:
+        """Stop what a session is doing, for a client within this process.
+
+        psycopg2's cancel() keeps the interpreter from every other thread, the front's included.
+        """
+        found = self._sessions.get(pid)
+        if found is not None and not found.connection.closed:
+            found.connection.cancel()
+
 
 def _end(connection: FrontConnection) -> None:
     """Close the server's socket under the session's thread, which reads from it."""

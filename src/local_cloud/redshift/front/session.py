@@ -9,17 +9,16 @@ client's session and transaction.
 from __future__ import annotations
 
 import os
-import re
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg2
 
 from src.local_cloud.redshift import write_locks
-from src.local_cloud.redshift.front import messages
+from src.local_cloud.redshift.front import calls, messages
 from src.local_cloud.redshift.front.front_connection import FrontConnection
 from src.local_cloud.redshift.front.messages import Channel, Message, texts_of
 from src.local_cloud.redshift.front.writing import Writes
@@ -36,7 +35,6 @@ _ENDS = {b"P": b"1E", b"B": b"2E", b"D": b"nTE", b"E": b"CIsE", b"C": b"3E"}
 _EXTENDED = frozenset([b"P", b"B", b"D", b"E", b"C", b"H"])
 _COPY_MESSAGES = frozenset([b"d", b"c", b"f"])
 _MAX_WAITING = 200  # answers left unread: a long pipeline must not fill the sockets between us
-_INFO = re.compile(r"^(\w+):\s+(.*)$", re.DOTALL)
 # A script that has one of these is not a transaction of its own.
 _IN_NO_SCRIPT = frozenset(["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "VACUUM"])
 
@@ -47,6 +45,8 @@ class _Prepared:
 
     statement: Statement
     run: Callable[[Statement, Any], None]
+    types: bytes = b""  # of its parameters, as the client gives them
+    bind: bytes | None = None  # their values and the formats of the result
 
 
 class Session:
@@ -215,10 +215,10 @@ class Session:
         if message.kind == b"P":
             return self._parse(message)
         if message.kind == b"B":
-            portal, name = texts_of(message, 2)[0]
+            (portal, name), bind = texts_of(message, 2)
             self._portals.pop(portal, None)
             if name in self._prepared:
-                self._portals[portal] = self._prepared[name]
+                self._portals[portal] = replace(self._prepared[name], bind=bind)
             if self._writes.is_write(name):
                 self._drain()
                 if self._is_skipping:
@@ -251,7 +251,11 @@ class Session:
         if found:
             run = dispatch.runner_of(found[0])
             if run is not None:
-                self._prepared[name] = _Prepared(found[0], run)
+                self._prepared[name] = _Prepared(found[0], run, rest)
+                if calls.is_call(found[0]):
+                    self._drain()
+                    with self._connection.cursor() as cursor:
+                        text = calls.outline(found[0], cursor)
             else:
                 text = self._translated(found[0])
         passed = Message(b"P", messages.text(name) + messages.text(text) + rest)
@@ -297,25 +301,25 @@ class Session:
 
     def _run(self, prepared: _Prepared) -> None:
         del self._connection.notices[:]
+        statement, row_query = prepared.statement, ""
         with self._connection.cursor() as cursor:
             try:
+                if prepared.bind is not None and calls.is_call(statement):
+                    given = (prepared.types, prepared.bind)
+                    statement = calls.with_values(statement, given, cursor, self._server)
                 with looking_up(cursor.columns_of):
-                    prepared.run(prepared.statement, cursor)
+                    prepared.run(statement, cursor)
                 rows = cursor.rowcount
+                if calls.is_call(statement) and cursor.description:
+                    row_query = cursor.query.decode()
             finally:
-                self._pass_notices(prepared.statement.leading_word)
+                self._client.send(*self._connection.notes(statement.leading_word))
+        if row_query:
+            calls.relay(row_query, prepared.bind, self._client, self._server)
         tag = dispatch.tag(prepared.statement)
         if tag == "MERGE":
             tag += f" {max(rows, 0)}"
         self._client.send(Message(b"C", messages.text(tag)))
-
-    def _pass_notices(self, word: str) -> None:
-        """Pass on what the server notes; COPY's inner tables are hidden from the client."""
-        for line in self._connection.notices:
-            found = _INFO.match(line.strip())
-            if found and (found[1] == "INFO" or word not in ("COPY", "UNLOAD")):
-                self._client.send(messages.notice(found[1], found[2]))
-        del self._connection.notices[:]
 
     def _fail(self, error: psycopg2.Error) -> None:
         """Tell the client of an error that the connection itself met."""

@@ -17,7 +17,13 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
-from src.local_cloud.redshift.sql import expanding, substitutes, super_values, user_functions
+from src.local_cloud.redshift.sql import (
+    expanding,
+    substitutes,
+    super_values,
+    trusted_keys,
+    user_functions,
+)
 from src.local_cloud.redshift.sql.dialect import RedshiftDialect
 from src.local_cloud.redshift.sql.portability import (
     CATALOG_ATTRIBUTES,
@@ -33,7 +39,7 @@ from src.local_cloud.redshift.sql.portability import (
     SYSTEM_SCHEMAS,
     TYPES,
 )
-from src.local_cloud.redshift.sql.refused_clauses import check_clause
+from src.local_cloud.redshift.sql.refused_clauses import check_clause, without_leader_functions
 from src.local_cloud.redshift.sql.relations import (
     check_attributes,
     check_relations,
@@ -54,6 +60,7 @@ _BEFORE_KIND = frozenset(["OR", "REPLACE", "LOCAL", "GLOBAL", "TEMP", "TEMPORARY
                           "MATERIALIZED"])  # fmt: skip
 _LONGEST = {"VARCHAR": 65_535, "NVARCHAR": 65_535, "TEXT": 65_535, "CHAR": 4_096, "NCHAR": 4_096,
             "BPCHAR": 4_096, "VARBINARY": 1_024_000}  # fmt: skip
+_DEFAULT_IN_CAST = frozenset(["VARCHAR", "NVARCHAR"])  # CAST(x AS VARCHAR) is of 256 bytes
 _ALLOWED = FUNCTIONS | SAME_BY_NAME
 _CACHED_LENGTH = 4_096  # a statement that is longer is hardly sent twice, and its tree is large
 # A bracket takes up to 27 of Python's frames: some 200 of them within each other are read.
@@ -65,7 +72,8 @@ def translate(statement: Statement | str) -> str:
     """Return the PostgreSQL text of a Redshift query, DML or simple DDL statement."""
     if isinstance(statement, str):
         statement = scanning.read(statement)
-    if len(statement.code) <= _CACHED_LENGTH and not expanding.depends_on_columns(statement):
+    is_same = not (expanding.depends_on_columns(statement) or trusted_keys.is_trusting())
+    if len(statement.code) <= _CACHED_LENGTH and is_same:
         return _cached_translation(statement)
     return _translation(statement)
 
@@ -92,7 +100,7 @@ def _translated(statement: Statement) -> str:
     found = _catalog_query(statement)
     if found is not None:
         return found
-    return render(check(parse(statement)))
+    return render(check(trusted_keys.answered(parse(statement))))
 
 
 def render(tree: exp.Expression) -> str:
@@ -191,7 +199,8 @@ def check(tree: exp.Expression) -> exp.Expression:
     tree = expanding.expand(tree, lambda query: render(check(query)))
     tree = super_values.resolve(tree)
     allowed, refused, types = _ALLOWED, POSTGRES_ONLY, TYPES
-    if _is_catalog(tree):
+    reads_catalog = _is_catalog(tree)
+    if reads_catalog:
         allowed, types = _ALLOWED | CATALOG_FUNCTIONS, TYPES | CATALOG_TYPES
         if any(relations(tree)):
             refused = frozenset()
@@ -210,6 +219,8 @@ def check(tree: exp.Expression) -> exp.Expression:
             raise Refusal.fails_on_redshift("VALUES as a table")
         elif type(node) in POSTGRES_CLAUSES:
             raise Refusal.fails_on_redshift(POSTGRES_CLAUSES[type(node)])
+    if not reads_catalog:
+        without_leader_functions(tree)
     check_relations(tree)
     check_attributes(tree)
     return substitutes.in_tree(tree)
@@ -224,6 +235,8 @@ def _check_type(node: exp.DataType, types: frozenset[str]) -> None:
     given = [parameter.name for parameter in node.expressions]
     if name == "DECIMAL":
         _check_decimal(node, given)
+    elif name in _DEFAULT_IN_CAST and not given and isinstance(node.parent, exp.Cast):
+        node.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(256))])
     elif name in _LONGEST and given:
         limit = _LONGEST[name]
         if given[0].upper() == "MAX":

@@ -6,8 +6,12 @@ from typing import Any
 
 from sqlglot import exp
 
-from src.sql.refusal import SYNTAX, Refusal
+from src.local_cloud.redshift.sql.building import call
+from src.sql.refusal import NOT_EMULATED, SYNTAX, Refusal
 
+_LEADER_ONLY = (
+    "Specified types or functions (one per INFO message) not supported on Redshift tables."
+)
 _SYSTEM_COLUMNS = frozenset(["xmin", "xmax", "cmin", "cmax", "ctid", "tableoid"])
 
 
@@ -52,3 +56,20 @@ def _frame(node: exp.Expression) -> str:
 def _truncation(node: exp.Expression) -> str:
     options = (node.args.get("option"), node.args.get("identity"))
     return next((f"TRUNCATE ... {word}" for word in options if word), "")
+
+
+def without_leader_functions(tree: Any) -> None:
+    """Refuse what the leader node alone runs, in a query of a user's tables.
+
+    LN takes no decimals there: the server finds out which type its argument has.
+    """
+    for node in list(tree.find_all(exp.Ln, exp.Anonymous, exp.CurrentSchema)):
+        if isinstance(node, exp.CurrentSchema):
+            select = node.find_ancestor(exp.Select)
+            if select is not None and select.args.get("from_") is not None:
+                detail = 'Function "current_schema()" not supported.'
+                raise Refusal(_LEADER_ONLY, NOT_EMULATED, detail)
+        elif isinstance(node, exp.Ln) or node.name.upper() == "DLOG1":
+            argument = node.this if isinstance(node, exp.Ln) else node.expressions[0]
+            if argument.find(exp.Column) is not None:
+                node.replace(call("redshift_local.ln_of_column", argument.copy()))

@@ -30,6 +30,10 @@ from src.local_cloud.redshift.statements.definitions.principals import (
     change_principals,
     is_of_principals,
 )
+from src.local_cloud.redshift.statements.definitions.procedures import (
+    is_of_procedures,
+    run_procedures,
+)
 from src.local_cloud.redshift.statements.maintenance import analyze, vacuum
 from src.local_cloud.redshift.statements.merge import merge
 from src.local_cloud.redshift.statements.objects import (
@@ -84,6 +88,8 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
         return append
     if is_of_functions(statement):
         return change_functions
+    if is_of_procedures(statement):
+        return run_procedures
     if word == "CREATE" and not parsing.creates_table(statement):
         return create_late_view if is_late(statement) else None
     if word == "ALTER" and (is_of_owner(statement) or is_of_default_privileges(statement)):
@@ -118,6 +124,8 @@ def tag(statement: Statement) -> str:
         return " ".join(statement.words(0, 2))
     if is_of_functions(statement):
         return f"{word} FUNCTION"
+    if is_of_procedures(statement) and word != "CALL":
+        return f"{word} PROCEDURE"
     if is_materialized(statement) or word == "REFRESH":
         return f"{word} MATERIALIZED VIEW"
     if word == "CREATE":

@@ -12,7 +12,7 @@ from src.sql.scanning import Statement
 
 UnloadFormat = Literal["text", "csv", "json", "parquet"]
 _COMPRESSIONS = {"GZIP": "gzip", "BZIP2": "bzip2", "ZSTD": "zstd"}
-_NOT_EMULATED = frozenset(["FIXEDWIDTH", "KMS_KEY_ID", "MASTER_SYMMETRIC_KEY", "PARTITION", "AVRO"])
+_NOT_EMULATED = frozenset(["FIXEDWIDTH", "KMS_KEY_ID", "MASTER_SYMMETRIC_KEY", "AVRO"])
 
 
 @dataclass
@@ -34,13 +34,16 @@ class UnloadCommand:
     clean_path: bool = False
     max_file_bytes: int = 6_200_000_000
     extension: str | None = None
+    partition_by: tuple[str, ...] = ()
+    includes_partitions: bool = False
     given: set[str] = field(default_factory=set)
 
     @property
     def bucket_and_key(self) -> tuple[str, str]:
         """Return the parts of s3://bucket/prefix."""
         bucket, _, key = self.destination.removeprefix("s3://").partition("/")
-        return bucket, key
+        # AWS's rule: partition folders are below the prefix, never behind its last name.
+        return bucket, key + "/" if self.partition_by and key[-1:] not in ("", "/") else key
 
 
 def parse_unload(statement: Statement | str) -> UnloadCommand:
@@ -131,6 +134,18 @@ class _Parser(OptionTokens):
 
     def _option_extension(self, command: UnloadCommand) -> None:
         command.extension = self.string()
+
+    def _option_partition(self, command: UnloadCommand) -> None:
+        self.expect("BY")
+        self.expect("(")
+        names = [self.identifier()]
+        while self.take(","):
+            names.append(self.identifier())
+        self.expect(")")
+        if len(set(names)) < len(names):
+            raise Refusal("a column is named twice in PARTITION BY", SYNTAX)
+        command.partition_by = tuple(names)
+        command.includes_partitions = self.take("INCLUDE")
 
     def _option_rowgroupsize(self, command: UnloadCommand) -> None:
         self.number(32, 128, "ROWGROUPSIZE")

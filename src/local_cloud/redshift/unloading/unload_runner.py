@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import datetime
+from itertools import groupby
 from typing import IO, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +17,7 @@ from src.local_cloud.redshift.copying.load_log import now
 from src.local_cloud.redshift.copying.source_objects import s3_error
 from src.local_cloud.redshift.refusals import detail_block
 from src.local_cloud.redshift.sql import parsing
+from src.local_cloud.redshift.unloading.partitions import PartitionLayout
 from src.local_cloud.redshift.unloading.unload_command import UnloadCommand
 from src.local_cloud.redshift.unloading.unload_files import Sink, open_sink, text_rows, with_scales
 from src.sql.refusal import INTERNAL, Refusal
@@ -31,6 +34,7 @@ class UnloadRunner:
         self._connection = connection
         self.command = command
         self._s3 = connection.s3
+        self._existing: list[str] = []
 
     def run(self) -> None:
         """Write the files, or raise; without ALLOWOVERWRITE nothing there is touched."""
@@ -43,11 +47,12 @@ class UnloadRunner:
         try:
             self._make_room()
             with tempfile.TemporaryFile() as rows:
-                self._cursor.copy_expert(f"COPY ({query}) TO STDOUT", rows)
+                layout = PartitionLayout.of(command, [column.name for column in columns])
+                self._cursor.copy_expert(f"COPY ({layout.sorted(query)}) TO STDOUT", rows)
                 if command.format == "parquet":
                     columns = with_scales(columns, rows)
                 rows.seek(0)
-                files = self._write(rows, columns)
+                files = self._write(rows, columns, layout)
         except (ClientError, BotoCoreError) as error:
             raise s3_error(error, command.destination) from error
         self._finish(number, started, files, columns)
@@ -62,8 +67,9 @@ class UnloadRunner:
             for item in page.get("Contents", ())
         ]
         if found and self.command.clean_path:
-            for key in found:
-                self._s3.delete_object(Bucket=bucket, Key=key)
+            self._existing = found
+            if not self.command.partition_by:
+                self._clean("")
         elif found and not self.command.allow_overwrite:
             text = (
                 "Specified unload destination on S3 is not empty. Consider using a different "
@@ -72,14 +78,37 @@ class UnloadRunner:
             )
             raise Refusal(text, INTERNAL, detail_block(text, 8001))
 
-    def _write(self, rows: IO[bytes], columns: list[Any]) -> list[tuple[str, int, int]]:
-        """Upload the parts; returns (uri, bytes, rows) of each."""
+    def _clean(self, folder: str) -> None:
+        """CLEANPATH: remove what was there; with PARTITION BY only where new files come."""
+        bucket, prefix = self.command.bucket_and_key
+        for key in self._existing:
+            if key.startswith(prefix + folder):
+                self._s3.delete_object(Bucket=bucket, Key=key)
+
+    def _write(
+        self, rows: IO[bytes], columns: list[Any], layout: PartitionLayout
+    ) -> list[tuple[str, int, int]]:
+        """Upload the parts, partition by partition; returns (uri, bytes, rows) of each."""
+        written = [columns[index] for index in layout.kept]
+        files: list[tuple[str, int, int]] = []
+        for folder, members in groupby(text_rows(rows), layout.folder):
+            if folder:
+                self._clean(folder)
+            kept = ([row[index] for index in layout.kept] for row in members)
+            files += self._write_folder(folder, kept, written)
+        if not files and not self.command.partition_by:
+            files = self._write_folder("", (), written)
+        return files
+
+    def _write_folder(
+        self, folder: str, rows: Iterable[list[str | None]], columns: list[Any]
+    ) -> list[tuple[str, int, int]]:
         slices = SLICES if self.command.parallel else 1
-        writers = [_Part(self, slice_no, columns) for slice_no in range(slices)]
+        writers = [_Part(self, folder, slice_no, columns) for slice_no in range(slices)]
         with ExitStack() as stack:
             for writer in writers:
                 stack.callback(writer.abandon)
-            for index, row in enumerate(text_rows(rows)):
+            for index, row in enumerate(rows):
                 writers[index % slices].write(row)
             for writer in writers:
                 # One file of PARALLEL OFF is written also where there is no row.
@@ -127,8 +156,11 @@ class UnloadRunner:
 class _Part:
     """The files of one slice, one after the other."""
 
-    def __init__(self, runner: UnloadRunner, slice_no: int, columns: list[Any]) -> None:
+    def __init__(
+        self, runner: UnloadRunner, folder: str, slice_no: int, columns: list[Any]
+    ) -> None:
         self._runner = runner
+        self._folder = folder
         self._slice = slice_no
         self._columns = columns
         self._open: tuple[IO[bytes], Sink] | None = None
@@ -157,7 +189,7 @@ class _Part:
     def _close(self, target: IO[bytes], sink: Sink) -> None:
         sink.close()
         size = target.seek(0, io.SEEK_END)
-        name = self._runner.name(self._slice, len(self.files))
+        name = self._folder + self._runner.name(self._slice, len(self.files))
         uri = self._runner.put(name, target, size)
         self.files.append((uri, size, sink.rows))
         target.close()

@@ -42,7 +42,7 @@ def change_functions(statement: Statement, cursor: Any) -> None:
         raise Refusal.not_emulated("the name of a database before a function's")
     check_target(parts[0] if len(parts) > 1 else "", parts[-1])
     name = qualified(*parts)
-    types = ", ".join(_type(text) for text in routine_types(words))
+    types = ", ".join(postgres_type(text) for text in routine_types(words))
     if not is_new:
         words.take_any("CASCADE", "RESTRICT")
         at_end(words)
@@ -69,10 +69,10 @@ def _returned(words: TokenReader) -> tuple[str, str]:
     text = ""
     while not words.peek_is(*_VOLATILITIES):
         text += f" {words.next()}"
-    return _type(text.strip()), words.next().upper()
+    return postgres_type(text.strip()), words.next().upper()
 
 
-def _type(text: str) -> str:
+def postgres_type(text: str) -> str:
     """Return a type of Redshift's as PostgreSQL writes it."""
     try:
         tree = sqlglot.parse_one(f"CAST(1 AS {text})", read="redshift")

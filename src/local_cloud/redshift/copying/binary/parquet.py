@@ -1,4 +1,4 @@
-"""COPY FORMAT AS PARQUET: typed columns by position, checked as Redshift Spectrum checks them."""
+"""COPY of Parquet and ORC: typed columns by position, checked as Redshift Spectrum checks them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from src.local_cloud.redshift.copying.binary.orc import OrcFile
 from src.local_cloud.redshift.copying.copy_command import CopyCommand
 from src.local_cloud.redshift.copying.copy_failures import ScanError
 from src.local_cloud.redshift.copying.encodings import bad_sequence, decoded, replaced
@@ -38,6 +39,8 @@ _COMPATIBLE: dict[str, _Test] = {
     "double precision": pa.types.is_floating,
     "real": pa.types.is_floating,
 }
+_KINDS = {"parquet": "a Parquet", "orc": "an ORC"}
+_SHOWN = {"parquet": "Parquet", "orc": "ORC"}
 _AS_TEXT = ("super", "varbyte")  # what they are sent as
 _LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 _ROWS_AT_ONCE, _ROWS_PER_BATCH, _BATCH_BYTES = 512, 16_384, 4 << 20
@@ -49,7 +52,7 @@ _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_00
 def load(
     cursor: Any, command: CopyCommand, columns: list[TargetColumn], files: list[SourceFile], s3: Any
 ) -> CopyResult:
-    """Load the files. Raises ScanError: MAXERROR is not for Parquet."""
+    """Load the files. Raises ScanError: MAXERROR is not for columnar files."""
     scanned = []
     for file in files:
         with open_seekable(file, command, s3) as content:
@@ -62,12 +65,11 @@ def _load_file(
     content: IO[bytes],
 ) -> int:  # fmt: skip
     try:
-        parquet = pq.ParquetFile(content)
-        _check_rows(parquet.metadata, file)
-        schema = pa.schema([(field.name, _stored(field.type)) for field in parquet.schema_arrow])
+        source = _opened(content, command, file)
+        schema = pa.schema([(field.name, _stored(field.type)) for field in source.schema_arrow])
         present = columns[: len(schema)] if command.fill_record else columns
         _check_schema(schema, present, file, command)
-        batches = _batches(parquet, schema)
+        batches = _batches(source, schema)
         typed = partial(_typed, command=command, columns=columns, file=file)
         if command.no_load:
             for batch in batches:
@@ -75,10 +77,22 @@ def _load_file(
         else:
             types = _types(schema, command, columns)
             copy_typed(cursor, command.table, columns, types, batches, typed)
-        return int(parquet.metadata.num_rows)
+        return source.num_rows if isinstance(source, OrcFile) else int(source.metadata.num_rows)
     # What Arrow raises about a broken file has several roots, Python's own among them.
     except (pa.ArrowException, OSError, ValueError, ArithmeticError) as error:
-        raise ScanError(f"File '{file.uri}' is not a Parquet file: {error}", 15001) from error
+        raise ScanError(
+            f"File '{file.uri}' is not {_KINDS[command.format]} file: {error}", 15001
+        ) from error
+
+
+def _opened(content: IO[bytes], command: CopyCommand, file: SourceFile) -> pq.ParquetFile | OrcFile:
+    if command.format == "orc":
+        source = OrcFile(content)
+        source.check_rows(file.uri)
+        return source
+    parquet = pq.ParquetFile(content)
+    _check_rows(parquet.metadata, file)
+    return parquet
 
 
 def _check_rows(metadata: Any, file: SourceFile) -> None:
@@ -89,14 +103,14 @@ def _check_rows(metadata: Any, file: SourceFile) -> None:
             raise ScanError(f"A row is longer than {LONGEST} bytes, File name: {file.uri}")
 
 
-def _batches(parquet: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(source: pq.ParquetFile | OrcFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the rows in batches, smaller ones where texts are long.
 
     They are read few at once: a long text that a dictionary holds once may stand in every row.
     """
     held: list[pa.RecordBatch] = []
     rows = size = 0
-    for found in parquet.iter_batches(_ROWS_AT_ONCE):
+    for found in source.iter_batches(_ROWS_AT_ONCE):
         arrays = [
             values if values.type == field.type else values.cast(field.type)
             for values, field in zip(found.columns, schema, strict=True)
@@ -216,28 +230,29 @@ def _check_schema(
             "Unmatched number of columns between table and file. "
             f"Table columns: {len(columns)}, Data columns: {len(schema)}, File name: {file.uri}"
         )
+    kind = _SHOWN[command.format]
     for field, column in zip(schema, columns, strict=True):
         can_nest = column.is_text or column.type == "super"
         if command.serialize_to_json and can_nest and pa.types.is_nested(field.type):
             continue
         if column.type == "numeric" and pa.types.is_decimal(field.type):
-            _check_decimal(field.type, column, file)
+            _check_decimal(field.type, column, file, kind)
             continue
         compatible = _COMPATIBLE.get(column.type)
         if compatible is None or not compatible(field.type):
             raise ScanError(
-                f"File '{file.uri}' has an incompatible Parquet schema for column "
-                f"'{column.name}'. Column type: {column.pg_name}, Parquet schema: {field.type}"
+                f"File '{file.uri}' has an incompatible {kind} schema for column "
+                f"'{column.name}'. Column type: {column.pg_name}, {kind} schema: {field.type}"
             )
 
 
-def _check_decimal(kind: Any, column: TargetColumn, file: SourceFile) -> None:
+def _check_decimal(kind: Any, column: TargetColumn, file: SourceFile, shown: str) -> None:
     """Refuse numbers that are stored in another way than the column's are."""
     if kind.scale != column.scale:
         raise ScanError(
-            f"File '{file.uri}' has an incompatible Parquet schema for column '{column.name}'. "
+            f"File '{file.uri}' has an incompatible {shown} schema for column '{column.name}'. "
             f"Column type: NUMERIC({column.length}), "
-            f"Parquet schema: DECIMAL({kind.precision}, {kind.scale})"
+            f"{shown} schema: DECIMAL({kind.precision}, {kind.scale})"
         )
     room = _stored_bytes(8 if column.precision <= _SHORT_DECIMAL else 16, column.precision)
     needed = _stored_bytes(0, kind.precision)

@@ -1,0 +1,273 @@
+"""CREATE, DROP and CALL PROCEDURE. PostgreSQL keeps the text and the rights, and never runs it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from src.local_cloud.redshift.procedures.reading import read_body
+from src.local_cloud.redshift.procedures.running import Run
+from src.local_cloud.redshift.procedures.variables import Scope, Value, Variable
+from src.local_cloud.redshift.sql.relations import check_target
+from src.local_cloud.redshift.statements.definitions.functions import postgres_type
+from src.local_cloud.redshift.statements.objects import at_end, name_parts
+from src.sql.quoting import identifier, literal, postgres_literal, qualified
+from src.sql.reading import TokenReader
+from src.sql.refusal import SYNTAX, Refusal
+from src.sql.scanning import Statement, Token
+
+_MODES = ("IN", "OUT", "INOUT")
+_OF_TWO_WORDS = ("DOUBLE", "CHARACTER", "TIMESTAMP", "TIME")
+_DEEPEST = 16  # nested calls, AWS's limit
+_Pair = tuple[str, str]
+_FIND = """
+SELECT p.prosrc, coalesce(p.proargnames, '{}'),
+       coalesce(p.proargmodes::text[], '{}'), obj_description(p.oid, 'pg_proc'),
+       has_function_privilege(p.oid, 'EXECUTE')
+  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+ WHERE p.prokind = 'p' AND p.proname = %s AND p.pronargs = %s
+   AND CASE WHEN %s = '' THEN pg_catalog.pg_function_is_visible(p.oid) ELSE n.nspname = %s END
+ ORDER BY p.oid
+"""
+
+
+@dataclass(frozen=True)
+class _Argument:
+    name: str
+    mode: str
+    type: str
+    place: int = -1  # among the values of a CALL
+
+    @property
+    def is_input(self) -> bool:
+        return self.mode != "OUT"
+
+    @property
+    def is_output(self) -> bool:
+        return self.mode != "IN"
+
+
+def is_of_procedures(statement: Statement) -> bool:
+    """Tell whether a statement creates, drops or calls a procedure."""
+    words = [word for word in statement.words(0, 4) if word not in ("OR", "REPLACE")]
+    return words[:1] == ["CALL"] or words[:2] in (["CREATE", "PROCEDURE"], ["DROP", "PROCEDURE"])
+
+
+def run_procedures(statement: Statement, cursor: Any) -> None:
+    """Run CREATE [OR REPLACE] PROCEDURE, DROP PROCEDURE, or CALL."""
+    if statement.leading_word == "CALL":
+        _call(statement, cursor)
+    elif statement.leading_word == "CREATE":
+        _create(statement, cursor)
+    else:
+        words = TokenReader(statement)
+        words.next()
+        words.next()
+        name = _name(words)
+        types = _listed(_arguments(words), with_names=False)
+        at_end(words)
+        cursor.execute_postgres(f"DROP PROCEDURE {qualified(*name)}({types})")
+
+
+def _name(words: TokenReader) -> list[str]:
+    parts = name_parts(words)
+    if len(parts) > 2:
+        raise Refusal.not_emulated("the name of a database before a procedure's")
+    check_target(parts[0] if len(parts) > 1 else "", parts[-1])
+    return parts
+
+
+def _create(statement: Statement, cursor: Any) -> None:
+    words = TokenReader(statement)
+    words.next()
+    replaces = words.take("OR")
+    if replaces:
+        words.expect("REPLACE")
+    words.expect("PROCEDURE")
+    name = _name(words)
+    arguments = _arguments(words)
+    is_nonatomic = words.take("NONATOMIC")
+    words.expect("AS")
+    body = words.string()
+    words.expect("LANGUAGE")
+    if words.identifier() != "plpgsql":
+        raise Refusal("a stored procedure is written in plpgsql", SYNTAX)
+    is_nonatomic = words.take("NONATOMIC") or is_nonatomic
+    if words.take("SECURITY") and not words.take("INVOKER"):
+        raise Refusal.not_emulated("CREATE PROCEDURE ... SECURITY DEFINER")
+    if words.peek_is("SET"):
+        raise Refusal.not_emulated("CREATE PROCEDURE ... SET")
+    at_end(words)
+    read_body(body)  # a syntax error is one of CREATE, as on Redshift
+    cursor.execute_postgres("SELECT redshift_local.check_function_name(%s)", (name[-1],))
+    # Redshift keeps the lengths of the arguments' types; PostgreSQL keeps a comment.
+    kept = json.dumps({"types": [a.type for a in arguments], "nonatomic": is_nonatomic})
+    shown = f"{qualified(*name)}({_listed(arguments, with_names=False)})"
+    cursor.execute_postgres(
+        "SET check_function_bodies TO off; "
+        f"CREATE{' OR REPLACE' if replaces else ''} PROCEDURE {qualified(*name)}"
+        f"({_listed(arguments, with_names=True)}) LANGUAGE plpgsql AS {postgres_literal(body)}; "
+        f"COMMENT ON PROCEDURE {shown} IS {literal(kept)}; RESET check_function_bodies"
+    )
+
+
+def _arguments(words: TokenReader) -> list[_Argument]:
+    found = []
+    words.expect("(")
+    if words.take(")"):
+        return []
+    while True:
+        parts: list[str] = []
+        depth = 0
+        while depth or not words.peek_is(",", ")"):
+            text = words.next()
+            depth += {"(": 1, ")": -1}.get(text, 0)
+            parts.append(text)
+        found.append(_argument(parts, words))
+        if words.take(")"):
+            return found
+        words.expect(",")
+
+
+def _argument(parts: list[str], words: TokenReader) -> _Argument:
+    """Return [name] [mode] type, or [mode] [name] type."""
+    name, mode = "", "IN"
+    if parts and parts[0].upper() in _MODES:
+        mode = parts.pop(0).upper()
+    is_named = len(parts) > 1 and parts[1] != "(" and parts[0].upper() not in _OF_TWO_WORDS
+    if is_named or (len(parts) > 2 and parts[1].upper() in _MODES):
+        name = Token("quoted" if parts[0].startswith('"') else "word", parts.pop(0)).name
+        if parts[0].upper() in _MODES:
+            mode = parts.pop(0).upper()
+    if not parts:
+        words.syntax(")")
+    kind = " ".join(parts).replace(" (", "(").replace("( ", "(").replace(" )", ")")
+    return _Argument(name, mode, kind)
+
+
+def _listed(arguments: Sequence[_Argument], *, with_names: bool) -> str:
+    return ", ".join(
+        f"{a.mode} {identifier(a.name) + ' ' if a.name and with_names else ''}"
+        f"{'refcursor' if a.type.lower() == 'refcursor' else postgres_type(a.type)}"
+        for a in arguments
+    )
+
+
+# -- CALL ----------------------------------------------------------------------------------------
+
+
+def _call(statement: Statement, cursor: Any) -> None:
+    """Run a procedure, and leave its output arguments as the cursor's one row."""
+    connection = cursor.connection
+    owns = not connection.is_in_transaction
+    outputs = _called(statement, cursor, owns=owns)
+    if outputs:
+        columns = ", ".join(
+            f"{Variable(_sql_type(a.type), value).literal} AS {identifier(a.name or 'column1')}"
+            for a, value in outputs
+        )
+        cursor.execute(f"SELECT {columns}")
+
+
+def described(statement: Statement, cursor: Any) -> tuple[list[_Pair], list[_Pair]]:
+    """Return a CALL's output columns by name, and its values; each with its type."""
+    parts, values = _call_parts(statement)
+    _, arguments, _ = _found(parts, len(values), cursor)
+    outputs = [(a.name or "column1", _sql_type(a.type)) for a in arguments if a.is_output]
+    kinds = [_sql_type(a.type) for a in arguments if a.is_input]
+    return outputs, list(zip(values, kinds, strict=True))
+
+
+def _called(statement: Statement, cursor: Any, *, owns: bool) -> list[tuple[_Argument, Value]]:
+    connection = cursor.connection
+    parts, values = _call_parts(statement)
+    found = _found(parts, len(values), cursor)
+    body, arguments, is_nonatomic = found
+    if connection.call_depth >= _DEEPEST:
+        raise Refusal(f"stored procedure nested calls limit of {_DEEPEST} exceeded", "54001")
+    connection.call_depth += 1
+    is_good = False
+    # A procedure that is not atomic leaves each statement to commit on its own.
+    is_atomic = not (is_nonatomic and owns)
+    if owns and is_atomic:
+        connection.open_transaction()
+    try:
+        scope, outer = Scope(), iter(values)
+        for number, argument in enumerate(arguments, 1):
+            kind = _sql_type(argument.type)
+            variable = Variable(kind)
+            if argument.is_input:
+                cursor.execute(f"SELECT CAST(({next(outer)}) AS {kind}) AS value")
+                variable.value = cursor.fetchone()[0]
+            scope.held[f"${number}"] = variable
+            if argument.name:
+                scope.held[argument.name] = variable
+
+        def nested(inner: Statement, written: Statement) -> list[tuple[str, Value]]:
+            outputs = _called(inner, cursor, owns=owns and not is_atomic)
+            texts = [text.lower() for text in _call_parts(written)[1]]
+            return [(texts[a.place], value) for a, value in outputs if 0 <= a.place < len(texts)]
+
+        Run(cursor, scope, is_atomic=is_atomic, owns=owns, call=nested).run(read_body(body))
+        is_good = True
+    finally:
+        connection.call_depth -= 1
+        if owns and is_atomic and not connection.closed:
+            connection.close_transaction("COMMIT" if is_good else "ROLLBACK")
+    return [(a, scope.held[f"${n}"].value) for n, a in enumerate(arguments, 1) if a.is_output]
+
+
+def _call_parts(statement: Statement) -> tuple[list[str], list[str]]:
+    """Return a CALL's name and the texts of its values."""
+    words = TokenReader(statement)
+    words.next()
+    parts = name_parts(words)
+    words.expect("(")
+    start = 1 + 2 * len(parts)
+    values: list[str] = []
+    depth, begun = 1, start
+    for at in range(start, len(statement.tokens)):
+        text = statement.tokens[at].text
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(text, 0)
+        if depth == 0 or (depth == 1 and text == ","):
+            inside = statement.since(begun, at).code
+            if inside or text == ",":
+                values.append(inside)
+            begun = at + 1
+        if depth == 0 and at + 1 < len(statement.tokens):
+            words.syntax(statement.tokens[at + 1].text)
+    if depth:
+        words.syntax("end of statement")
+    return parts[-2:], values
+
+
+def _found(parts: list[str], count: int, cursor: Any) -> tuple[str, list[_Argument], bool]:
+    schema = parts[0] if len(parts) > 1 else ""
+    cursor.execute_postgres(_FIND, (parts[-1], count, schema, schema))
+    row = cursor.fetchone()
+    if row is None:
+        shown = ".".join(parts)
+        raise Refusal(f"procedure {shown} with {count} arguments does not exist", "42883")
+    body, names, modes, comment, may_run = row
+    if not may_run:
+        raise Refusal(f"permission denied for procedure {parts[-1]}", "42501")
+    kept = json.loads(comment)
+    shown_modes = {"i": "IN", "o": "OUT", "b": "INOUT"}
+    places = itertools.count()
+    arguments = []
+    for index, kind in enumerate(kept["types"]):
+        mode = shown_modes[modes[index]] if index < len(modes) else "IN"
+        name = names[index] if index < len(names) else ""
+        arguments.append(_Argument(name, mode, kind, -1 if mode == "OUT" else next(places)))
+    return body, arguments, bool(kept["nonatomic"])
+
+
+def _sql_type(kind: str) -> str:
+    """Return the type of a variable: without a length, a text's is Redshift's longest."""
+    plain = kind.lower()
+    if plain in ("varchar", "character varying", "text", "nvarchar"):
+        return "VARCHAR(65535)"
+    return "VARCHAR(63)" if plain == "refcursor" else kind

@@ -62,6 +62,7 @@ class LocalCloud:
         self._address: Address | None = None
         self._credentials: Credentials | None = None
         self._s3_client: Any = None
+        self.hosts_servers = False  # whether they end with this process
         self._environment = ExitStack()
 
     def claim(self) -> None:
@@ -127,11 +128,6 @@ class LocalCloud:
         """Return the arguments by which any PostgreSQL client reaches the local Redshift."""
         address, secret = self._entered()
         return connect_arguments(address.front_port, secret.password)
-
-    @property
-    def hosts_servers(self) -> bool:
-        """Tell whether the servers are of this process, and end with it."""
-        return self._servers is not None
 
     def aws_client(self, service: str, *, attempts: int | None = None) -> Any:
         """Return a boto3 client of the AWS endpoint that is up now, also after a restart."""
@@ -276,7 +272,7 @@ class LocalCloud:
             )
         if self._role == "visitor":
             self._take(self._run_lock)
-        self._servers = Servers(self.folder, credentials)
+        self._servers, self.hosts_servers = Servers(self.folder, credentials), True
         return self._servers.start()
 
     def _stop(self) -> None:

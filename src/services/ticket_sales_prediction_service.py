@@ -220,7 +220,7 @@ class TicketSalesPredictionService:
             return []
         columns = self.predict_columns(rows)
         return [
-            SalesPrediction(label=_label(one[3]), notes=notes,
+            SalesPrediction(label=label_of(one[3]), notes=notes,
                             **dict(zip(PREDICTED, one, strict=True)))
             for *one, notes in zip(*(columns[name].tolist() for name in PREDICTED),
                                    self._notes(rows, records), strict=True)
@@ -247,5 +247,6 @@ class TicketSalesPredictionService:
         return columns, columns.start + model.trees.predict(columns.matrix)
 
 
-def _label(confidence: float) -> str:
+def label_of(confidence: float) -> str:
+    """Return the word for a probability of being right."""
     return next(label for least, label in _LABELS if confidence >= least)

@@ -73,10 +73,12 @@ ALLOWED = {
     "orchestration.validation": WORKFLOWS,
     "streaming": {"orchestration", "infrastructure", "infrastructure.streaming", "domain",
                   "services.generation", "sql", "reporting", "reporting.terminal", "settings"},
-    "serving": {"domain", "reporting", "orchestration.training",
-                "infrastructure.aws", "infrastructure.storage", "orchestration",
-                "reporting.terminal", "services", "services.features", "services.modelling",
-                "settings"},
+    "serving": {"domain", "infrastructure", "infrastructure.storage", "orchestration",
+                "orchestration.training",
+                "reporting.terminal", "services", "services.demand", "services.features",
+                "services.input", "services.modelling", "settings", "sql"},
+    "serving.endpoint": {"domain", "infrastructure.aws", "infrastructure.storage", "orchestration",
+                         "orchestration.training", "reporting", "serving", "settings"},
     "operations": {"orchestration", "infrastructure.aws", "reporting.terminal", "settings"},
 }  # fmt: skip
 FILES = sorted((ROOT / "src").rglob("*.py"))

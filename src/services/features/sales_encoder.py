@@ -8,9 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from src.errors import UsageError
 from src.services.arrays import Array, Floats, Ints
-from src.services.features.row_batch import RowBatch, Rows, Times
+from src.services.features.row_batch import FieldError, RowBatch, Rows, Times
 
 NUMBERS = ("log_capacity", "log_price", "popularity", "log_lead", "years", "competition")
 WORDS = ("genre", "city", "venue_type")
@@ -151,8 +150,8 @@ def _lead_days(rows: RowBatch) -> Floats:
     found = np.where(np.isnat(on_sale), np.nan, np.maximum(between / _DAY, 0.0))
     low, high = RANGES["lead_days"]
     if (found > high).any():
-        raise UsageError(f"on_sale_at is {found.max():,.0f} days before the show",
-                         hint=f"give an on_sale_at within {high:,} days of starts_at")  # fmt: skip
+        raise FieldError("on_sale_at", f"on_sale_at is {found.max():,.0f} days before the show",
+                         f"give an on_sale_at within {high:,} days of starts_at")  # fmt: skip
     return np.where(np.isnan(given), found, given)
 
 

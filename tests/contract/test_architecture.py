@@ -74,6 +74,7 @@ ALLOWED = {
     "streaming": {"orchestration", "infrastructure", "infrastructure.streaming", "domain",
                   "services.generation", "sql", "reporting", "reporting.terminal", "settings"},
     "serving": {"domain", "infrastructure", "infrastructure.storage", "orchestration",
+                "orchestration.training",
                 "reporting.terminal", "services", "services.demand", "services.features",
                 "services.input", "services.modelling", "settings", "sql"},
     "serving.endpoint": {"domain", "infrastructure.aws", "infrastructure.storage", "orchestration",

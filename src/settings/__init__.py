@@ -10,7 +10,7 @@ from typing import Literal
 
 from src.errors import SettingsError
 from src.json_object import JsonObject, JsonView
-from src.settings.rules import check_names, found_region
+from src.settings.rules import check_buckets, check_roles, check_user, found_region, no_region
 from src.settings.values import parse, read_env_file, setting
 
 Target = Literal["local", "aws"]
@@ -236,7 +236,9 @@ def load_settings(
         ):
             values[name] = parse(env, variables[env], spec)
     settings = Settings(**values)
-    check_names(settings)
+    _check(settings)
+    if settings.target == "aws" and "aws_region" not in values:
+        settings = replace(settings, aws_region=found_region(variables))
     if settings.target == "aws" and not may_lack:
         missing = missing_for_aws(settings)
         if missing:
@@ -245,8 +247,8 @@ def load_settings(
                 where="environment and .env",
                 hint=f"cp .env.example .env, then fill in {missing[0]}",
             )
-    if settings.target == "aws" and "aws_region" not in values:
-        settings = replace(settings, aws_region=found_region(variables))
+        if not settings.aws_region:
+            raise no_region()
     return settings
 
 
@@ -271,3 +273,28 @@ def missing_for_aws(settings: Settings) -> list[str]:
             missing += [] if s.redshift_user else ["REDSHIFT_USER"]
             missing += [] if s.redshift_password else ["REDSHIFT_PASSWORD"]
     return missing
+
+
+def _check(settings: Settings) -> None:
+    """Refuse settings that cannot be meant; raises SettingsError."""
+    s = settings
+    check_buckets(s.raw_bucket, s.processed_bucket)
+    if not 0 < s.test_size < 1:
+        raise SettingsError(
+            f"--test-size is {s.test_size}; it must be between 0 and 1", hint="--test-size 0.2"
+        )
+    check_roles({"--iam-role": s.iam_role, "GLUE_ROLE": s.glue_role,
+                 "REDSHIFT_ROLE": s.redshift_role})  # fmt: skip
+    if s.redshift_workgroup and s.redshift_cluster:
+        raise SettingsError(
+            "REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set",
+            hint="unset the one that is not the warehouse",
+        )
+    if s.redshift_workgroup or s.redshift_cluster:
+        check_user(
+            s.redshift_user,
+            s.redshift_password,
+            secret=s.redshift_secret,
+            via=s.redshift_via,
+            is_cluster=bool(s.redshift_cluster),
+        )

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from src.errors import SettingsError
 from src.settings.values import shown
-
-if TYPE_CHECKING:
-    from src.settings import Settings
 
 # S3 general-purpose bucket names; "xn--" and the like are left to S3 itself.
 _BUCKET = re.compile(r"^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]$")
@@ -18,7 +14,7 @@ _ROLE = re.compile(r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")
 
 
 def found_region(variables: Mapping[str, str]) -> str:
-    """Return the region as AWS's own tools find it: by variable, or of the profile."""
+    """Return the region as AWS's own tools find it, by variable or of the profile; "" for none."""
     import botocore.session
     from botocore.exceptions import ProfileNotFound
 
@@ -32,22 +28,22 @@ def found_region(variables: Mapping[str, str]) -> str:
             cause=str(error),
             hint="aws configure list-profiles",
         ) from error
-    if not found:
-        raise SettingsError(
-            "--target aws needs a region: neither AWS_REGION nor AWS_DEFAULT_REGION is set, and "
-            "the AWS profile names none",
-            where="environment, .env and the AWS configuration",
-            hint="export AWS_REGION=us-east-1, or: aws configure set region us-east-1",
-        )
-    return str(found)
+    return str(found or "")
 
 
-def check_names(settings: Settings) -> None:
-    """Refuse names, roles and users that cannot be meant; raises SettingsError."""
-    for option, bucket in (
-        ("--raw-bucket", settings.raw_bucket),
-        ("--processed-bucket", settings.processed_bucket),
-    ):
+def no_region() -> SettingsError:
+    """Return the error for an aws target of which no region is known."""
+    return SettingsError(
+        "--target aws needs a region: neither AWS_REGION nor AWS_DEFAULT_REGION is set, and the "
+        "AWS profile names none",
+        where="environment, .env and the AWS configuration",
+        hint="export AWS_REGION=us-east-1, or: aws configure set region us-east-1",
+    )
+
+
+def check_buckets(raw: str, processed: str) -> None:
+    """Refuse names that S3 does not take, and one name for both buckets."""
+    for option, bucket in (("--raw-bucket", raw), ("--processed-bucket", processed)):
         if not _BUCKET.match(bucket) or ".." in bucket:
             raise SettingsError(
                 f"{option} is {shown(bucket)}; it is not a valid S3 bucket name",
@@ -55,51 +51,34 @@ def check_names(settings: Settings) -> None:
                 "starting and ending with a letter or digit",
                 hint=f"{option} concert-demo-{option[2:5]}",
             )
-    if not 0 < settings.test_size < 1:
+    if raw == processed:
         raise SettingsError(
-            f"--test-size is {settings.test_size}; it must be between 0 and 1",
-            hint="--test-size 0.2",
-        )
-    if settings.raw_bucket == settings.processed_bucket:
-        raise SettingsError(
-            f"--raw-bucket and --processed-bucket are both {settings.raw_bucket!r}",
+            f"--raw-bucket and --processed-bucket are both {raw!r}",
             hint="give each its own bucket",
         )
-    _check_roles(settings)
 
 
-def _check_roles(settings: Settings) -> None:
+def check_roles(roles: Mapping[str, str]) -> None:
+    """Refuse what is no ARN of a role; `default` is the warehouse's own."""
     example = "arn:aws:iam::123456789012:role/concert-demo"
-    for name, role in (
-        ("--iam-role", settings.iam_role),
-        ("GLUE_ROLE", settings.glue_role),
-        ("REDSHIFT_ROLE", settings.redshift_role),
-    ):
+    for name, role in roles.items():
         is_default = role == "default" and name == "REDSHIFT_ROLE"
         if role and not is_default and not _ROLE.match(role):
             raise SettingsError(
                 f"{name} is {shown(role)}; it is not a role ARN", hint=f"set {name} to {example}"
             )
-    if settings.redshift_workgroup and settings.redshift_cluster:
-        raise SettingsError(
-            "REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set",
-            hint="unset the one that is not the warehouse",
-        )
-    _check_user(settings)
 
 
-def _check_user(settings: Settings) -> None:
-    """Refuse a user or password that the way to the warehouse would leave unused."""
-    s = settings
-    is_data_api = s.redshift_via == "data-api"
-    takes_user = bool(s.redshift_password) or (is_data_api and bool(s.redshift_cluster))
+def check_user(user: str, password: str, *, secret: str, via: str, is_cluster: bool) -> None:
+    """Refuse a user or password that the way to a workgroup or cluster would leave unused."""
+    is_data_api = via == "data-api"
+    takes_user = bool(password) or (is_data_api and is_cluster)
     unused = {
-        "REDSHIFT_PASSWORD": bool(s.redshift_password) and (is_data_api or bool(s.redshift_secret)),
-        "REDSHIFT_USER": bool(s.redshift_user) and (bool(s.redshift_secret) or not takes_user),
+        "REDSHIFT_PASSWORD": bool(password) and (is_data_api or bool(secret)),
+        "REDSHIFT_USER": bool(user) and (bool(secret) or not takes_user),
     }
-    has_endpoint = s.redshift_workgroup or s.redshift_cluster
-    for name in (name for name, is_unused in unused.items() if is_unused and has_endpoint):
-        other = "REDSHIFT_SECRET" if s.redshift_secret else f"REDSHIFT_VIA={s.redshift_via}"
+    for name in (name for name, is_unused in unused.items() if is_unused):
+        other = "REDSHIFT_SECRET" if secret else f"REDSHIFT_VIA={via}"
         raise SettingsError(
             f"{name} is set, and {other} makes no use of it",
             where="environment and .env",

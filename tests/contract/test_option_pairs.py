@@ -34,7 +34,7 @@ REFUSED = {
     "-q": {"-v", "--present"},
     "-v": {"--present"},
     "--validate-only": {"--with-challengers", "--coverage 0.8"},
-    "--list": {"--only links", "--smoke", "--strict", "--json"},
+    "--list": {"--only links", "--smoke", "--strict", "--json", "--report"},
 }
 SCRIPTS = {
     run_demo_pipeline: {*GENERATION, *FORMATS, *ENGINES, *LOADING, *SHARED, ROLE,
@@ -42,7 +42,7 @@ SCRIPTS = {
     train_demo_models: {*SHARED, "--test-size 0.3", "--random-state 5", "--coverage 0.8",
                         "--output-dir m", "--validate-only", "--with-challengers"},
     validate_demo_pipeline: {*SHARED - {"--present"}, "--only links", "--smoke", "--strict",
-                             "--list"},
+                             "--report", "--list"},
 }  # fmt: skip
 HEADERS = {
     "artists": "artist_id,name", "venues": "venue_id,name,city,capacity",
@@ -63,7 +63,8 @@ def stop(*_, **__):
 def place(tmp_path, monkeypatch):
     """A folder with input files and a run to resume, where no script does its work."""
     monkeypatch.chdir(tmp_path)
-    for name, value in (("DEMO_IAM_ROLE", ROLE.split()[1]), ("REDSHIFT_HOST", "h.example"),
+    for name, value in (("AWS_REGION", "us-east-1"), ("DEMO_IAM_ROLE", ROLE.split()[1]),
+                        ("REDSHIFT_HOST", "h.example"),
                         ("REDSHIFT_USER", "u"), ("REDSHIFT_PASSWORD", "p")):  # fmt: skip
         monkeypatch.setenv(name, value)
     (tmp_path / "DATA").mkdir()

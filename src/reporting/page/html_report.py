@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.json_object import JsonObject, JsonView
+from src.reporting.masking import masked
 from src.reporting.page.pipeline_view import pipeline_view
 from src.reporting.page.training_view import training_view
 from src.reporting.run_report import plain
@@ -19,7 +19,6 @@ from src.reporting.wording import status_word
 TEMPLATES = Path(__file__).parent / "templates"
 _TONES = {"ok": "good", "passed": "good", "succeeded": "good", "failed": "bad", "skipped": "warn",
           "stopped": "warn", "interrupted": "warn", "unfinished": "warn"}  # fmt: skip
-_ACCOUNT = re.compile(r"(arn:[\w-]+:[\w-]*:[\w-]*:|(?<=account )|(?<=account: ))\d{12}\b")
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "–", "muted": "·"}
 _PROPER = {"s3": "S3", "etl": "ETL", "glue": "Glue", "redshift": "Redshift"}
 _SPECIAL = {
@@ -43,11 +42,6 @@ def render_page(report: JsonView, related: Sequence[Mapping[str, str]] = ()) -> 
 def rendered(template: str, page: JsonView) -> str:
     """Return a template filled with the values of a page, each of them escaped."""
     return masked(_environment().get_template(template).render(page=page))
-
-
-def masked(text: str) -> str:
-    """Return a page's text without account numbers: pages are shared with others."""
-    return _ACCOUNT.sub(lambda match: match[1] + "*" * 12, text)
 
 
 @cache

@@ -29,12 +29,10 @@ def template():
     return cfn_yaml.load(str(FILE))
 
 
-def known_to_moto():
+def known_to_moto(workgroup=NEW_WORKGROUP):
     """Return the template with an address for the workgroup, which moto cannot create."""
     text, attribute = FILE.read_text(), "Workgroup.Workgroup.WorkgroupArn"
-    return text.replace(f"!GetAtt {attribute}", NEW_WORKGROUP).replace(
-        f"${{{attribute}}}", NEW_WORKGROUP
-    )
+    return text.replace(f"!GetAtt {attribute}", workgroup).replace(f"${{{attribute}}}", workgroup)
 
 
 def create(**parameters):

@@ -53,7 +53,7 @@ EXCLUSIONS = (
     Exclusion("quiet", ("verbose", "present"), "it prints errors only"),
     Exclusion("verbose", ("present",), "the log would run through the tables"),
     Exclusion("dry_run", ("present",), "no stage runs"),
-    Exclusion("list", ("only", "smoke", "strict", "json"), "no check runs"),
+    Exclusion("list", ("only", "smoke", "strict", "json", "report"), "no check runs"),
 )  # fmt: skip
 
 

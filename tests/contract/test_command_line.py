@@ -30,8 +30,8 @@ TRAINING_OPTIONS = {
 
 
 VALIDATION_OPTIONS = {
-    "--only", "--list", "--smoke", "--strict", "--target", "--report-dir", "--json", "--quiet",
-    "--verbose", "--no-color", "--version", "--help",
+    "--only", "--list", "--report", "--smoke", "--strict", "--target", "--report-dir", "--json",
+    "--quiet", "--verbose", "--no-color", "--version", "--help",
 }  # fmt: skip
 
 

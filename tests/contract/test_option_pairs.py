@@ -43,7 +43,7 @@ REFUSED = {
         "--random-state 5",
         "--output-dir m",
     },
-    "--list": {"--only links", "--smoke", "--strict", "--json"},
+    "--list": {"--only links", "--smoke", "--strict", "--json", "--report"},
 }
 SCRIPTS = {
     run_demo_pipeline: {*GENERATION, *FORMATS, *ENGINES, *LOADING, *SHARED, ROLE,
@@ -52,7 +52,7 @@ SCRIPTS = {
                         "--output-dir m", "--validate-only", "--with-challengers",
                         "--promote never", "--rollback"},
     validate_demo_pipeline: {*SHARED - {"--present"}, "--only links", "--smoke", "--strict",
-                             "--list"},
+                             "--report", "--list"},
 }  # fmt: skip
 HEADERS = {
     "artists": "artist_id,name", "venues": "venue_id,name,city,capacity",
@@ -73,7 +73,8 @@ def stop(*_, **__):
 def place(tmp_path, monkeypatch):
     """A folder with input files and a run to resume, where no script does its work."""
     monkeypatch.chdir(tmp_path)
-    for name, value in (("DEMO_IAM_ROLE", ROLE.split()[1]), ("REDSHIFT_HOST", "h.example"),
+    for name, value in (("AWS_REGION", "us-east-1"), ("DEMO_IAM_ROLE", ROLE.split()[1]),
+                        ("REDSHIFT_HOST", "h.example"),
                         ("REDSHIFT_USER", "u"), ("REDSHIFT_PASSWORD", "p")):  # fmt: skip
         monkeypatch.setenv(name, value)
     (tmp_path / "DATA").mkdir()

@@ -9,7 +9,8 @@ from src.errors import UsageError
 from src.json_object import JsonView
 from src.settings import Settings
 
-_SIZES = ("artists", "venues", "concerts", "sales", "seed", "defect_rate", "workers")
+_SIZES = ("artists", "venues", "concerts", "sales", "seed", "as_of", "since", "defect_rate",
+          "workers")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,23 @@ def check_options(
                 )
     if not {"skip_generation", "resume"} & set(given):
         check_format(settings.etl, settings.raw_format)
+        _check_changes(settings)
+
+
+def _check_changes(settings: Settings) -> None:
+    """Raise UsageError where the data would be changes only, and there is nothing they change."""
+    if not settings.since or settings.input_dir:
+        return
+    if not settings.as_of:
+        raise UsageError(
+            "--since needs the day that the data describes",
+            hint=f"--since {settings.since} --as-of DATE",
+        )
+    if settings.load_mode != "merge":
+        raise UsageError(
+            "--since makes the sales after that day only; a load that replaces loses the others",
+            hint="add --load-mode merge, or leave out --since",
+        )
 
 
 def check_format(etl: str, raw_format: str) -> None:

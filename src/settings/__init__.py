@@ -11,7 +11,7 @@ from typing import Literal
 
 from src.errors import SettingsError
 from src.json_object import JsonObject, JsonView
-from src.settings.values import parse, read_env_file, setting, shown
+from src.settings.values import check_day, parse, read_env_file, setting, shown
 
 Target = Literal["local", "aws"]
 
@@ -32,6 +32,16 @@ class Settings:
     concerts: int = setting("DEMO_CONCERTS", 10_000, "Concerts to generate.", minimum=1)
     sales: int = setting("DEMO_SALES", 50_000, "Ticket-sale rows to generate.", minimum=1)
     seed: int = setting("DEMO_SEED", 42, "Same seed, same data.", minimum=0, maximum=2**63 - 1)
+    as_of: str = setting(
+        "DEMO_AS_OF",
+        "",
+        "Day that the generated data describes, from 2025-09-30 on, its default: 2025-10-07.",
+    )
+    since: str = setting(
+        "DEMO_SINCE",
+        "",
+        "With --as-of: leave out the sales that a data set of this day holds already.",
+    )
     defect_rate: float = setting(
         "DEMO_DEFECT_RATE",
         0.01,
@@ -303,6 +313,8 @@ def _check_names(settings: Settings) -> None:
             f"--raw-bucket and --processed-bucket are both {settings.raw_bucket!r}",
             hint="give each its own bucket",
         )
+    check_day("--as-of", settings.as_of)
+    check_day("--since", settings.since)
     _check_roles(settings)
 
 

@@ -17,7 +17,7 @@ OPTIONS = {
     "--artists", "--venues", "--concerts", "--sales", "--seed", "--skip-generation",
     "--raw-bucket", "--processed-bucket", "--iam-role", "--input-dir", "--defect-rate",
     "--raw-format", "--etl", "--etl-engine", "--workers", "--resume", "--load-mode", "--target",
-    "--report-dir",
+    "--report-dir", "--as-of", "--since",
     "--json", "--quiet", "--verbose", "--no-color", "--version", "--dry-run", "--present", "--help",
 }  # fmt: skip
 

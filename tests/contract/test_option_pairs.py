@@ -15,7 +15,7 @@ from src.orchestration.validation import demo_pipeline_validator as validator
 from src.settings import Settings
 
 SIZES = {"--artists 40", "--venues 20", "--concerts 200", "--sales 1500", "--seed 3",
-         "--defect-rate 0.1"}  # fmt: skip
+         "--as-of 2025-10-07", "--defect-rate 0.1"}  # fmt: skip
 GENERATION = {*SIZES, "--workers 1"}
 FORMATS = {"--raw-format json", "--raw-format csv", "--raw-format parquet"}
 ENGINES = {"--etl-engine duckdb", "--etl-engine spark"}
@@ -131,8 +131,9 @@ def test_every_option_is_in_a_pair():
     for script, options in SCRIPTS.items():
         known = {option.split()[0] for option in options}
         for action in script.build_parser()._actions:
+            # --since goes with two others only: its own test is below.
             names = set(action.option_strings) - {"-h", "--help", "--version", "--report-dir",
-                                                  "-n", "--dry-run"}  # fmt: skip
+                                                  "-n", "--dry-run", "--since"}  # fmt: skip
             assert not names or names & known, names
 
 
@@ -146,3 +147,20 @@ def test_what_is_set_for_every_run_is_no_option_of_this_one(place, monkeypatch):
         run_demo_pipeline.main([])
     with pytest.raises(command_line.UsageError, match="not allowed with DEMO_ETL=direct"):
         run_demo_pipeline.main(["--etl-engine", "duckdb"])
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ([], "needs the day"),
+        (["--load-mode", "merge"], "needs the day"),
+        (["--as-of", "2025-10-08"], "a load that replaces loses"),
+        (["--as-of", "2025-10-08", "--load-mode", "merge"], None),
+        (["--skip-generation"], "not allowed with"),
+        (["--input-dir", "DATA"], "not allowed with"),
+    ],
+)
+def test_changes_need_their_day_and_a_merge(place, others, message):
+    arguments = ["--since", "2025-10-01", *others, "--report-dir", "reports-local"]
+    with pytest.raises(command_line.UsageError if message else Ran, match=message):
+        run_demo_pipeline.main(arguments)

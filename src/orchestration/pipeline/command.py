@@ -18,6 +18,7 @@ EXAMPLES = """\
   python run_demo_pipeline.py
   python run_demo_pipeline.py --artists 100 --venues 50 --concerts 500 --sales 2000
   python run_demo_pipeline.py --skip-generation
+  python run_demo_pipeline.py --as-of 2025-10-07 --since 2025-09-30 --load-mode merge
   python run_demo_pipeline.py --resume
   python run_demo_pipeline.py --input-dir my_data/
   python run_demo_pipeline.py --json | jq .steps
@@ -29,7 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = script_parser("run_demo_pipeline.py", __doc__ or "", EXAMPLES)
     data = parser.add_argument_group("data")
     for name in (
-        "artists", "venues", "concerts", "sales", "seed", "defect_rate", "workers", "raw_format",
+        "artists", "venues", "concerts", "sales", "seed", "as_of", "since", "defect_rate",
+        "workers", "raw_format",
     ):  # fmt: skip
         add_setting(data, name)
     data.add_argument(

@@ -9,7 +9,7 @@ import run_demo_pipeline
 import train_demo_models
 import validate_demo_pipeline
 from src.orchestration import command_line
-from src.orchestration.pipeline import demo_pipeline_orchestrator
+from src.orchestration.pipeline import demo_pipeline_orchestrator, next_day
 from src.orchestration.training import demo_model_trainer, rollback
 from src.orchestration.validation import demo_pipeline_validator as validator
 from src.settings import Settings
@@ -28,12 +28,13 @@ ROLE = "--iam-role arn:aws:iam::123456789012:role/demo"
 REFUSED = {
     "--skip-generation": {*GENERATION, *FORMATS, "--input-dir DATA", "--resume"},
     "--resume": {*SIZES, *FORMATS, *LOADING, "--input-dir DATA"},
+    "--next-day": {*SIZES, "--load-mode merge", "--skip-generation", "--resume"},
     "--input-dir DATA": GENERATION,
     "--etl direct": {*ENGINES, "--raw-format parquet"},
     "--target aws": ENGINES,
     "-q": {"-v", "--present"},
     "-v": {"--present"},
-    "--validate-only": {"--with-challengers", "--coverage 0.8", "--promote never"},
+    "--validate-only": {"--with-challengers", "--coverage 0.8", "--promote never", "--if-needed"},
     "--rollback": {
         "--validate-only",
         "--with-challengers",
@@ -42,15 +43,16 @@ REFUSED = {
         "--test-size 0.3",
         "--random-state 5",
         "--output-dir m",
+        "--if-needed",
     },
     "--list": {"--only links", "--smoke", "--strict", "--json"},
 }
 SCRIPTS = {
     run_demo_pipeline: {*GENERATION, *FORMATS, *ENGINES, *LOADING, *SHARED, ROLE,
-                        "--skip-generation", "--resume", "--input-dir DATA"},
+                        "--skip-generation", "--resume", "--next-day", "--input-dir DATA"},
     train_demo_models: {*SHARED, "--test-size 0.3", "--random-state 5", "--coverage 0.8",
                         "--output-dir m", "--validate-only", "--with-challengers",
-                        "--promote never", "--rollback"},
+                        "--promote never", "--rollback", "--if-needed"},
     validate_demo_pipeline: {*SHARED - {"--present"}, "--only links", "--smoke", "--strict",
                              "--list"},
 }  # fmt: skip
@@ -90,6 +92,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(rollback.ModelRollback, "__init__", stop)
     monkeypatch.setattr(validator.DemoPipelineValidator, "__init__", stop)
     monkeypatch.setattr(command_line, "_log_to_stderr", lambda: None)
+    monkeypatch.setattr(next_day, "settings_of_next_day", lambda settings: settings)
     return tmp_path
 
 

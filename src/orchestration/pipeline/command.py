@@ -41,6 +41,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_setting(data, "input_dir", metavar="DIR")
     data.add_argument(
+        "--next-day",
+        action="store_true",
+        help="load the changes of the day after the newest load, or the first day",
+    )
+    data.add_argument(
         "--resume",
         action="store_true",
         help="resume the newest run after its last completed stage, if it did not succeed",
@@ -71,6 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         resumed = unfinished_run(settings)
         settings, skip_generation = resumed.settings, resumed.skip_generation
         check_options(arguments, settings, is_resumed=True)
+    if arguments.next_day and not arguments.dry_run:
+        from src.orchestration.pipeline.next_day import settings_of_next_day
+
+        settings = settings_of_next_day(settings)
     from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 
     orchestrator = DemoPipelineOrchestrator(
@@ -85,6 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         stages = orchestrator.stages()
         plan = describe(stages, settings, skip_generation=skip_generation, resumed=resumed)
+        if arguments.next_day:
+            plan = ["the day, seed and sizes would be those after the newest load", *plan]
         return print_plan(arguments, console, plan)
     report = orchestrator.run_pipeline()
     print_result(arguments, orchestrator.workflow, report, "python train_demo_models.py")

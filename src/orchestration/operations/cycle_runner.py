@@ -65,7 +65,9 @@ class CycleRunner:
     def _in_a_process(self, step: Step) -> tuple[int, JsonObject]:
         """Run a step's command; returns its exit code and the report that it printed."""
         s = self._settings
-        options = ["--target", s.target, "--report-dir", s.report_dir, "--json"]
+        options = ["--target", s.target, "--json"]
+        if step.command[0] in ("run", "train"):  # the others leave no report
+            options += ["--report-dir", s.report_dir]
         command = [sys.executable, "-m", "src", *step.command, *options]
         parent = os.getpid()
         # In a session of its own: Ctrl-C ends the cycle after the step, not within it.

@@ -8,7 +8,16 @@ from collections.abc import Sequence
 
 from src.arguments import Parser
 from src.commands import as_started
-from src.operations import cleanup, listing, next_times, once, remove, schedule
+from src.operations import (
+    alarms,
+    cleanup,
+    dashboards,
+    listing,
+    next_times,
+    once,
+    remove,
+    schedule,
+)
 from src.orchestration.command_line import run_script
 
 # One module per command: its docstring is the help, `add_options` and `run` do the rest.
@@ -18,6 +27,8 @@ COMMANDS = {
     "once": once,
     "list": listing,
     "remove": remove,
+    "alarms": alarms,
+    "dashboards": dashboards,
     "cleanup": cleanup,
 }
 

@@ -148,6 +148,12 @@ class Settings:
     report_dir: str = setting(
         "DEMO_REPORT_DIR", "reports", "Folder the reports go to.", text="path"
     )
+    cloudwatch: Literal["off", "on"] = setting(
+        "DEMO_CLOUDWATCH",
+        "off",
+        "On aws: send each run's metrics to CloudWatch, which charges for them.",
+        choices=("off", "on"),
+    )
     alert_command: str = setting(
         "DEMO_ALERT_COMMAND",
         "",

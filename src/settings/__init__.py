@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
 from src.errors import SettingsError
 from src.json_object import JsonObject, JsonView
-from src.settings.rules import check_buckets, check_roles, check_user, found_region, no_region
+from src.settings.rules import check, found_region, no_region
 from src.settings.values import parse, read_env_file, setting
 
 Target = Literal["local", "aws"]
@@ -28,6 +28,16 @@ class Settings:
     concerts: int = setting("DEMO_CONCERTS", 10_000, "Concerts to generate.", minimum=1)
     sales: int = setting("DEMO_SALES", 50_000, "Ticket-sale rows to generate.", minimum=1)
     seed: int = setting("DEMO_SEED", 42, "Same seed, same data.", minimum=0, maximum=2**63 - 1)
+    as_of: str = setting(
+        "DEMO_AS_OF",
+        "",
+        "Day that the generated data describes, from 2025-09-30 on, its default: 2025-10-07.",
+    )
+    since: str = setting(
+        "DEMO_SINCE",
+        "",
+        "With --as-of: leave out the sales that a data set of this day holds already.",
+    )
     defect_rate: float = setting(
         "DEMO_DEFECT_RATE",
         0.01,
@@ -137,6 +147,25 @@ class Settings:
     )
     report_dir: str = setting(
         "DEMO_REPORT_DIR", "reports", "Folder the reports go to.", text="path"
+    )
+    cloudwatch: Literal["off", "on"] = setting(
+        "DEMO_CLOUDWATCH",
+        "off",
+        "On aws: send each run's metrics to CloudWatch, which charges for them.",
+        choices=("off", "on"),
+    )
+    alert_command: str = setting(
+        "DEMO_ALERT_COMMAND",
+        "",
+        "Program that gets each change of an alarm's state as a line of JSON on stdin.",
+        text="path",
+    )
+    alert_webhook: str = setting(
+        "DEMO_ALERT_WEBHOOK",
+        "",
+        "Address that each change of an alarm's state is posted to, as JSON with `text`.",
+        text="arn",
+        secret=True,
     )
     state_dir: str = setting(
         "DEMO_STATE_DIR", ".demo", "Folder of the local servers and their data.", text="path"
@@ -248,7 +277,7 @@ def load_settings(
         ):
             values[name] = parse(env, variables[env], spec)
     settings = Settings(**values)
-    _check(settings)
+    check(asdict(settings))
     if settings.target == "aws" and "aws_region" not in values:
         settings = replace(settings, aws_region=found_region(variables))
     if settings.target == "aws" and not may_lack:
@@ -285,28 +314,3 @@ def missing_for_aws(settings: Settings) -> list[str]:
             missing += [] if s.redshift_user else ["REDSHIFT_USER"]
             missing += [] if s.redshift_password else ["REDSHIFT_PASSWORD"]
     return missing
-
-
-def _check(settings: Settings) -> None:
-    """Refuse settings that cannot be meant; raises SettingsError."""
-    s = settings
-    check_buckets(s.raw_bucket, s.processed_bucket)
-    if not 0 < s.test_size < 1:
-        raise SettingsError(
-            f"--test-size is {s.test_size}; it must be between 0 and 1", hint="--test-size 0.2"
-        )
-    check_roles({"--iam-role": s.iam_role, "GLUE_ROLE": s.glue_role,
-                 "REDSHIFT_ROLE": s.redshift_role, "SAGEMAKER_ROLE": s.sagemaker_role})  # fmt: skip
-    if s.redshift_workgroup and s.redshift_cluster:
-        raise SettingsError(
-            "REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set",
-            hint="unset the one that is not the warehouse",
-        )
-    if s.redshift_workgroup or s.redshift_cluster:
-        check_user(
-            s.redshift_user,
-            s.redshift_password,
-            secret=s.redshift_secret,
-            via=s.redshift_via,
-            is_cluster=bool(s.redshift_cluster),
-        )

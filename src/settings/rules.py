@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 
 from src.errors import SettingsError
-from src.settings.values import shown
+from src.json_object import JsonView
+from src.settings.values import check_day, shown
 
 # S3 general-purpose bucket names; "xn--" and the like are left to S3 itself.
 _BUCKET = re.compile(r"^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]$")
@@ -41,7 +42,35 @@ def no_region() -> SettingsError:
     )
 
 
-def check_buckets(raw: str, processed: str) -> None:
+def check(settings: JsonView) -> None:
+    """Refuse settings that cannot be meant; raises SettingsError."""
+    s = settings
+    _check_buckets(s["raw_bucket"], s["processed_bucket"])
+    if not 0 < s["test_size"] < 1:
+        raise SettingsError(
+            f"--test-size is {s['test_size']}; it must be between 0 and 1", hint="--test-size 0.2"
+        )
+    check_day("--as-of", s["as_of"])
+    check_day("--since", s["since"])
+    _check_roles({"--iam-role": s["iam_role"], "GLUE_ROLE": s["glue_role"],
+                  "REDSHIFT_ROLE": s["redshift_role"],
+                  "SAGEMAKER_ROLE": s["sagemaker_role"]})  # fmt: skip
+    if s["redshift_workgroup"] and s["redshift_cluster"]:
+        raise SettingsError(
+            "REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set",
+            hint="unset the one that is not the warehouse",
+        )
+    if s["redshift_workgroup"] or s["redshift_cluster"]:
+        _check_user(
+            s["redshift_user"],
+            s["redshift_password"],
+            secret=s["redshift_secret"],
+            via=s["redshift_via"],
+            is_cluster=bool(s["redshift_cluster"]),
+        )
+
+
+def _check_buckets(raw: str, processed: str) -> None:
     """Refuse names that S3 does not take, and one name for both buckets."""
     for option, bucket in (("--raw-bucket", raw), ("--processed-bucket", processed)):
         if not _BUCKET.match(bucket) or ".." in bucket:
@@ -58,7 +87,7 @@ def check_buckets(raw: str, processed: str) -> None:
         )
 
 
-def check_roles(roles: Mapping[str, str]) -> None:
+def _check_roles(roles: Mapping[str, str]) -> None:
     """Refuse what is no ARN of a role; `default` is the warehouse's own."""
     example = "arn:aws:iam::123456789012:role/concert-demo"
     for name, role in roles.items():
@@ -69,7 +98,7 @@ def check_roles(roles: Mapping[str, str]) -> None:
             )
 
 
-def check_user(user: str, password: str, *, secret: str, via: str, is_cluster: bool) -> None:
+def _check_user(user: str, password: str, *, secret: str, via: str, is_cluster: bool) -> None:
     """Refuse a user or password that the way to a workgroup or cluster would leave unused."""
     is_data_api = via == "data-api"
     takes_user = bool(password) or (is_data_api and is_cluster)

@@ -19,6 +19,7 @@ from src.reporting.wording import status_word
 
 TEMPLATES = Path(__file__).parent / "templates"
 _TONES = {"ok": "good", "passed": "good", "succeeded": "good", "failed": "bad", "skipped": "warn",
+          "OK": "good", "ALARM": "bad", "INSUFFICIENT_DATA": "warn",
           "stopped": "warn", "interrupted": "warn", "unfinished": "warn"}  # fmt: skip
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "–", "muted": "·"}
 _PROPER = {"s3": "S3", "etl": "ETL", "glue": "Glue", "redshift": "Redshift"}

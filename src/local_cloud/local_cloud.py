@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn
 
 from src.commands import started_command
 from src.errors import BusyError, CannotRunError, UnreachableError, UsageError
-from src.local_cloud.servers.folder_lock import FolderLock
+from src.local_cloud.servers.folder_lock import FolderLock as FolderLock  # noqa: PLC0414 (exported)
 from src.local_cloud.servers.postgres_server import connect_arguments
 from src.local_cloud.servers.processes import without_libpq_variables
 from src.local_cloud.servers.server_set import (
@@ -62,6 +62,7 @@ class LocalCloud:
         self._address: Address | None = None
         self._credentials: Credentials | None = None
         self._s3_client: Any = None
+        self.hosts_servers = False  # whether they end with this process
         self._environment = ExitStack()
 
     def claim(self) -> None:
@@ -129,16 +130,8 @@ class LocalCloud:
         address, secret = self._entered()
         return connect_arguments(address.front_port, secret.password)
 
-    @property
-    def hosts_servers(self) -> bool:
-        """Tell whether the servers are of this process, and end with it."""
-        return self._servers is not None
-
     def aws_client(self, service: str, *, attempts: int | None = None) -> Any:
-        """Return a boto3 client of one of the services that the AWS endpoint has.
-
-        It is for the servers that are up now, also where they were started again meanwhile.
-        """
+        """Return a boto3 client of the AWS endpoint that is up now, also after a restart."""
         address, secret = self._entered()
         return local_client(service, address.aws_endpoint, secret, attempts=attempts)
 
@@ -280,7 +273,7 @@ class LocalCloud:
             )
         if self._role == "visitor":
             self._take(self._run_lock)
-        self._servers = Servers(self.folder, credentials)
+        self._servers, self.hosts_servers = Servers(self.folder, credentials), True
         return self._servers.start()
 
     def _stop(self) -> None:

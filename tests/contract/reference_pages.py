@@ -3,7 +3,6 @@
 A page holds them between `<!-- generated: NAME -->` and `<!-- end -->`; the rest is hand-written.
 """
 
-import argparse
 import ast
 import importlib
 import json
@@ -38,7 +37,7 @@ def _content(name):
     kind, _, argument = name.partition("/")
     return {
         "options": options_table,
-        "commands": commands_table,
+        "commands": commands_tables,
         "settings": settings_table,
         "class": class_block,
         "schema": schema_table,
@@ -57,15 +56,17 @@ def options_table(script):
     return "\n".join([*lines, "```", "", *option_rows(parser)])
 
 
-def commands_table(module):
-    """Describe each command of a program with commands."""
-    parser = importlib.import_module(f"{module}.__main__").build_parser()
-    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    parts = [
-        "\n".join([f"### `python -m {module} {name}`", "", one.description, "", *option_rows(one)])
-        for name, one in commands.choices.items()
-    ]
-    return "\n\n".join(parts)
+def commands_tables(module):
+    """Return the examples of a module's commands, and the options of each."""
+    found = importlib.import_module(f"{module}.__main__")
+    examples = getattr(found, "EXAMPLES", "").strip("\n").splitlines()
+    lines = ["```sh", *(line.removeprefix("  ") for line in examples), "```"] if examples else []
+    (commands,) = (a for a in found.build_parser()._actions if a.dest == "command")
+    for name, parser in commands.choices.items():
+        usage = " ".join(a.metavar or a.dest for a in parser._actions if not a.option_strings)
+        lines += ["", f"### `{' '.join(filter(None, (name, usage)))}`", "",
+                  " ".join(parser.description.split()), "", *option_rows(parser)]  # fmt: skip
+    return "\n".join(lines)
 
 
 def option_rows(parser):

@@ -66,8 +66,8 @@ class RedshiftDataLoader:
         """Load every table of the plan; `on_table(name)` is called as each begins.
 
         `audit(loads)` looks at the tables before they are published, through the same client, and
-        raises QualityError to keep them from it: the warehouse is then as it was, and the rows
-        are in concert_staging. Sales of a stream are kept: they are judged anew behind the audit.
+        raises QualityError to keep them from it: the warehouse is then as it was, and the rows are
+        in concert_staging. Sales of a stream are judged anew behind the audit, and kept.
 
         A transaction that failed for another one, or for a lost connection, is tried again, as a
         whole, and only if the ledger shows that it was not committed: no COPY is repeated blindly.
@@ -311,10 +311,8 @@ class RedshiftDataLoader:
         source = LoadSource(plan.rejected, "parquet")
         self._copy(stage, columns, source, uri, what="rejected_records")
         names = ", ".join(columns)
-        self._client.execute(
-            f"INSERT INTO {target} (run_id, {names}) SELECT %s, {names} FROM {stage}",
-            (plan.run_id,),
-        )
+        insert = f"INSERT INTO {target} (run_id, {names}) SELECT %s, {names} FROM {stage}"
+        self._client.execute(insert, (plan.run_id,))
         self._client.execute(f"DROP TABLE {stage}")
 
 

@@ -155,7 +155,7 @@ class LiveView:
             forecast = round(sold / usual) if usual >= 0.02 else None
         if capacity is not None and forecast is not None:
             forecast = min(forecast, int(capacity))
-        name = f"{row['artist']}, {row['venue']}, {row['city']}"
+        name = ", ".join(filter(None, (row["artist"], row["venue"], row["city"])))
         size = None if capacity is None else int(capacity)
         return Show(row["concert_id"], name, int(row["tickets"]), sold, size, usual, forecast)
 

@@ -107,6 +107,7 @@ def _listening(port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(("127.0.0.1", port))
+        found.listen(64)  # who comes before the server runs waits for it
     except (OSError, OverflowError) as error:
         found.close()
         raise UnreachableError(

@@ -150,6 +150,7 @@ REPLACING = {
     "src/orchestration/training/extraction.py",
     "src/orchestration/validation/check.py",
     "src/streaming/production.py",
+    "src/orchestration/open_command.py",
     "src/orchestration/pipeline/command.py",
 }  # they look at what is loaded first; examples of --help
 HARMLESS = ("--dry-run", "--resume", "--load-mode merge", "--input-dir")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import shutil
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,10 +15,9 @@ from typing import Any, Literal, NoReturn
 
 from src.commands import started_command
 from src.errors import BusyError, CannotRunError, UnreachableError, UsageError
-from src.local_cloud.servers.folder_lock import FolderLock
+from src.local_cloud.servers.folder_lock import FolderLock as FolderLock  # noqa: PLC0414 (exported)
 from src.local_cloud.servers.postgres_server import connect_arguments
 from src.local_cloud.servers.processes import without_libpq_variables
-from src.local_cloud.servers.server_folder import data_folder
 from src.local_cloud.servers.server_set import (
     REGION,
     TLS_FOLDER,
@@ -32,6 +30,7 @@ from src.local_cloud.servers.server_set import (
     s3_client,
     write_private,
 )
+from src.local_cloud.state_folders import state_folders
 from src.signals import uninterrupted
 from src.waiting import every, poll_until
 
@@ -63,6 +62,7 @@ class LocalCloud:
         self._address: Address | None = None
         self._credentials: Credentials | None = None
         self._s3_client: Any = None
+        self.hosts_servers = False  # whether they end with this process
         self._environment = ExitStack()
 
     def claim(self) -> None:
@@ -130,18 +130,9 @@ class LocalCloud:
         address, secret = self._entered()
         return connect_arguments(address.front_port, secret.password)
 
-    @property
-    def hosts_servers(self) -> bool:
-        """Tell whether the servers are of this process, and end with it."""
-        return self._servers is not None
-
     def aws_client(self, service: str, *, attempts: int | None = None) -> Any:
-        """Return a boto3 client of one of the services that the AWS endpoint has.
-
-        It is for the servers that are up now, also where they were started again meanwhile.
-        """
+        """Return a boto3 client of the AWS endpoint that is up now, also after a restart."""
         address, secret = self._entered()
-        address = published_address(self.folder) or address
         return local_client(service, address.aws_endpoint, secret, attempts=attempts)
 
     def write_client_files(self) -> dict[str, str]:
@@ -201,7 +192,7 @@ class LocalCloud:
             with usable(self.folder):
                 self._take(self._run_lock)
                 self._take(self._server_lock)
-                for place in _state_folders(self.folder):
+                for place in state_folders(self.folder):
                     shutil.rmtree(place)
         finally:
             self._stop()
@@ -235,7 +226,8 @@ class LocalCloud:
     def _entered(self) -> tuple[Address, Credentials]:
         if self._address is None or self._credentials is None:
             raise _not_entered(self.folder)
-        return self._address, self._credentials
+        # Where the servers are now: their host may have been started again.
+        return published_address(self.folder) or self._address, self._credentials
 
     def _create_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -281,7 +273,7 @@ class LocalCloud:
             )
         if self._role == "visitor":
             self._take(self._run_lock)
-        self._servers = Servers(self.folder, credentials)
+        self._servers, self.hosts_servers = Servers(self.folder, credentials), True
         return self._servers.start()
 
     def _stop(self) -> None:
@@ -302,10 +294,6 @@ def _not_entered(folder: Path) -> UsageError:
     )
 
 
-def _state_folders(folder: Path) -> tuple[Path, Path]:
-    return data_folder(folder / "redshift"), folder
-
-
 @contextmanager
 def usable(folder: Path) -> Iterator[None]:
     """Turn the system's refusal of a file in the state folder into an error that names it."""
@@ -322,14 +310,3 @@ def usable(folder: Path) -> Iterator[None]:
             cause=error.strerror or str(error),
             hint=hint,
         ) from error
-
-
-@contextmanager
-def temporary_state_folder() -> Iterator[Path]:
-    """Give a state folder for a trial, and delete it with all that its servers left."""
-    folder = Path(tempfile.mkdtemp(prefix="concert-demo-trial-"))
-    try:
-        yield folder
-    finally:
-        for place in _state_folders(folder):
-            shutil.rmtree(place, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from src.json_object import JsonObject
-from src.services.arrays import Floats
+from src.services.arrays import Floats, Ints
 
 Verdict = Literal["better", "worse", "indistinguishable"]
 RESAMPLES = 1000
@@ -90,14 +90,19 @@ class ModelEvaluationService:
         }
 
     def calibration(
-        self, actual: Floats, low: Floats, high: Floats, capacity: Floats
+        self, actual: Floats, low: Floats, high: Floats, capacity: Floats, coverage: float = 0.9
     ) -> JsonObject:
-        """Return the intervals' coverage and width, overall and by capacity quartile."""
+        """Return the intervals' coverage, in all and by capacity quartile, width and Winkler score.
+
+        The score is the width, plus what is missed times 2 / (1 - coverage); lower is better.
+        """
         inside = (actual >= low) & (actual <= high)
+        missed = np.maximum(low - actual, 0) + np.maximum(actual - high, 0)
         quartile = _quartiles(capacity)
         return {
             "coverage": float(inside.mean()),
             "mean_width": float((high - low).mean()),
+            "winkler": float((high - low + missed * 2 / (1 - coverage)).mean()),
             "by_capacity_quartile": [
                 float(inside[quartile == q].mean()) for q in range(4) if (quartile == q).any()
             ],
@@ -138,27 +143,24 @@ class ModelEvaluationService:
 
     def importance(
         self,
-        predict: Callable[[Floats], Floats],
-        matrix: Floats,
-        actual: Floats,
-        groups: Mapping[str, list[int]],
+        loss: Callable[[str, Ints], float],
+        factors: Sequence[str],
+        rows: int,
         repeats: int = 5,
     ) -> list[JsonObject]:
-        """Return permutation importance (loss of R2) by group of columns, most first.
+        """Return permutation importance by factor: what is lost when it is shuffled, most first.
 
-        A group whose mean is within two standard deviations of zero is marked so.
+        `loss` gets a factor and the order that its values are put in. A factor whose mean is within
+        two standard deviations of zero is marked so.
         """
         rng = np.random.default_rng(self.random_state)
-        base = metrics(actual, predict(matrix))["r2"]
+        base = loss(factors[0], np.arange(rows))
         found = []
-        for name, columns in groups.items():
-            losses = []
-            for _ in range(repeats):
-                shuffled = matrix.copy()
-                shuffled[:, columns] = matrix[rng.permutation(len(matrix))][:, columns]
-                losses.append(base - metrics(actual, predict(shuffled))["r2"])
+        for factor in factors:
+            losses = [loss(factor, rng.permutation(rows)) - base for _ in range(repeats)]
             mean, sd = float(np.mean(losses)), float(np.std(losses, ddof=1))
-            found.append({"feature": name, "mean": mean, "sd": sd, "is_zero": bool(mean <= 2 * sd)})
+            is_zero = bool(mean <= 2 * sd)
+            found.append({"feature": factor, "mean": mean, "sd": sd, "is_zero": is_zero})
         return sorted(found, key=lambda row: -float(row["mean"]))
 
     def _resamples(self, rows: int) -> Iterator[npt.NDArray[np.int64]]:

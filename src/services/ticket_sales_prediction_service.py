@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from src.errors import ModelError, UsageError
 from src.json_object import JsonView
 from src.services.arrays import Floats
-from src.services.features.feature_catalog import (
-    COUNTS,
-    SALES_FEATURES,
-    EncodedRows,
-    SalesEncoder,
-    refuse_late,
-)
+from src.services.demand.censored_demand import CensoredDemand, DemandColumns
+from src.services.demand.censoring import likeliest_sd, log_likelihood, log_sales
+from src.services.demand.sales_distribution import SalesDistribution
+from src.services.features.feature_catalog import SALES_FEATURES, refuse_late
 from src.services.features.prediction_notes import PredictionNotes, read_records
 from src.services.features.row_batch import RowBatch, Rows
+from src.services.features.sales_encoder import (
+    COUNTS,
+    OWNERS,
+    RANGES,
+    READ,
+    WORDS,
+    EncodedRows,
+    SalesEncoder,
+)
 from src.services.fitted import fitted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# How far off, for learning where it is hard: sold-out shows (never off) and small ones (off by
-# multiples) would otherwise drive the log-linked model to intervals of zero or everything.
-_MISS_RANGE = (0.02, 1.0)
-PREDICTED = ("tickets", "low", "high", "confidence")
+PREDICTED = ("tickets", "low", "high", "confidence", "sell_out", "demand")
 HIT_TOLERANCE = 0.20  # a prediction is right if the actual is within 20 % of it
 _LABELS = ((0.7, "high"), (0.4, "medium"), (0.0, "low"))
-# Wider than what a warehouse column can hold: a row from it is never refused.
-RANGES: Mapping[str, tuple[float, float]] = {
-    "capacity": (1, 500_000), "popularity": (0, 100), "base_price": (0, 100_000),
-    "lead_days": (0, 4_000_000),
-    "artist_prior_shows": (0, 1e9), "artist_prior_sell_through": (0, 1e9),
-    "artist_prior_log_tickets": (0, 50), "artist_prior_log_capacity": (0, 50),
-    "artist_prior_sold_out": (0, 1),
-    "venue_prior_shows": (0, 1e9), "venue_prior_sell_through": (0, 1e9),
-    "city_prior_sell_through": (0, 1e9), "city_competition": (0, 1e9),
-}  # fmt: skip
-_WORDS = ("genre", "city")
-_TYPICAL = tuple(name for name in RANGES if name != "capacity" and name not in COUNTS)
-READ = frozenset({*RANGES, *_WORDS, "starts_at"})
+_TYPICAL = tuple(name for name in RANGES if name not in ("capacity", *COUNTS))
+_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)  # how far learned widths are followed; the likeliest is taken
 
 
 @dataclass(frozen=True)
@@ -56,97 +47,78 @@ class SalesPrediction:
     high: float
     confidence: float  # probability that the actual is within 20 %
     label: str
+    sell_out: float  # probability that demand reaches the capacity
+    demand: float  # expected tickets of a venue without a limit
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class FittedSalesModel:
-    """What `fit` learns: the encoder, the point model, how far off it is, and how often."""
-
-    encoder: SalesEncoder
-    point: Any
-    difficulty: Any
-    hit: Any
-    trained_until: str  # the newest show that it learned or was calibrated from
-
-
-@dataclass(frozen=True)
 class SalesCalibration:
-    """What `calibrate` learns: sorted misses, and the curve of confidence."""
+    """What `calibrate` learns: how wide log demand spreads, and the curve of confidence."""
 
-    scores: Floats
+    sd: float  # of the noise, where widths do not differ and the artist is well known
+    width_power: float
+    width_center: float  # the mean of the logs of the widths
+    scores: Floats  # sorted distances from the middle, in standard deviations
     hit_knots: tuple[Floats, Floats]
 
 
 @dataclass
 class TicketSalesPredictionService:
-    """Gradient boosting on sell-through, times capacity; intervals and confidence calibrated.
+    """A censored demand model: capacity cuts what it expects; intervals are calibrated.
 
-    `fit` learns on training rows, `calibrate` on later ones. Rows are frames with the columns
-    of src/sql/features/ticket_sales.sql, or what `encode` made of them. Predictions are in
+    `fit` learns on training rows, `calibrate` on later ones, and `remember` replaces the finished
+    shows that are the artists' and venues' history. Rows are frames with the columns of
+    src/sql/features/ticket_sales.sql, or what `encode` made of them. Predictions are in
     [0, capacity].
     """
 
     random_state: int = 42
     coverage: float = 0.9
-    fitted_: FittedSalesModel | None = field(default=None, repr=False)
+    model_: CensoredDemand | None = field(default=None, repr=False)
     calibration_: SalesCalibration | None = field(default=None, repr=False)
+    trained_until_: str | None = None  # the newest show that it learned or was calibrated from
 
     @property
-    def fitted(self) -> FittedSalesModel:
+    def fitted(self) -> CensoredDemand:
         """Return what was learned; raises UsageError before `fit`."""
-        return fitted(self.fitted_, "sales", "fit")
+        return fitted(self.model_, "sales", "fit")
 
     @property
     def calibration(self) -> SalesCalibration:
         """Return what was calibrated; raises UsageError before `calibrate`."""
         return fitted(self.calibration_, "sales", "calibrate")
 
+    @property
+    def trained_until(self) -> str:
+        """Return the newest show that it learned from; raises UsageError before `fit`."""
+        return fitted(self.trained_until_, "sales", "fit")
+
     def fit(
         self, rows: pd.DataFrame | EncodedRows, extra: tuple[str, ...] = ()
     ) -> TicketSalesPredictionService:
-        """Fit the point model, and by cross-fitting how far off it is where.
+        """Fit log demand, and by cross-fitting how far off it is where.
 
         Raises ModelError for features known too late and for a target that never varies.
         """
-        from sklearn.ensemble import (
-            HistGradientBoostingClassifier,
-            HistGradientBoostingRegressor,
-        )
-
         refuse_late(SALES_FEATURES)
         if not isinstance(rows, EncodedRows):
             rows = SalesEncoder.fit(rows, extra).encode(rows)
         if np.ptp(rows.sold) == 0:
             raise ModelError("every concert of the training rows sold the same number of tickets")
-        point = fit_points(rows, self.random_state)
-        out_of_fold = self._out_of_fold(rows)
-        seen = _with_prediction(rows.matrix, out_of_fold, rows.capacity)
-        miss = np.abs(rows.sold - out_of_fold) / out_of_fold
-        with threadpool_limits(1, "openmp"):  # two threads on two shared cores are slower
-            difficulty = HistGradientBoostingRegressor(
-                loss="gamma", max_iter=100, max_leaf_nodes=8, random_state=self.random_state
-            ).fit(seen, np.clip(miss, *_MISS_RANGE))
-            hit = HistGradientBoostingClassifier(
-                max_iter=80, max_leaf_nodes=8, random_state=self.random_state
-            ).fit(seen, miss <= HIT_TOLERANCE)
-        self.fitted_ = FittedSalesModel(rows.encoder, point, difficulty, hit, rows.newest_show)
+        self.model_ = CensoredDemand.fit(rows, self.random_state)
+        self.trained_until_ = rows.newest_show
         self.calibration_ = None
         return self
 
-    def _out_of_fold(self, rows: EncodedRows) -> Floats:
-        """Return predictions of each row by a model that did not learn from it, at least 1."""
-        from sklearn.model_selection import KFold
+    def remember(self, shows: pd.DataFrame | EncodedRows) -> TicketSalesPredictionService:
+        """Take these finished shows as the history of artists and venues, and no others.
 
-        matrix, sold, capacity = rows.matrix, rows.sold, rows.capacity
-        found = np.empty(len(matrix))
-        folds = KFold(5, shuffle=True, random_state=self.random_state)
-        for train, test in folds.split(matrix):
-            fold = point_model(self.random_state, 150).fit(
-                matrix[train], sold[train] / capacity[train], capacity[train]
-            )
-            found[test] = np.maximum(points(fold, matrix[test], capacity[test]), 1.0)
-        return found
+        A concert's history is what started before it went on sale: giving all finished shows lets
+        nothing of the future into a prediction.
+        """
+        self.model_ = self.fitted.remembering(self.encode(shows))
+        return self
 
     def encode(self, rows: Rows | EncodedRows) -> EncodedRows:
         """Return rows as this model reads them; raises UsageError for values out of range."""
@@ -155,32 +127,53 @@ class TicketSalesPredictionService:
             if rows.encoder != encoder:
                 raise UsageError("the rows were encoded for another model", hint="call encode")
             return rows
-        batch = RowBatch.of(rows)
-        batch.check_ranges(RANGES)
-        return encoder.encode(batch)
+        return encoder.encode(rows)
 
     def calibrate(self, rows: pd.DataFrame | EncodedRows) -> TicketSalesPredictionService:
         """Learn from later rows how wide the intervals must be and what confidence means."""
         from sklearn.isotonic import IsotonicRegression
 
-        rows, until = self.encode(rows), self.fitted.trained_until
-        point, spread, raw = self._parts(rows)
+        rows = self.encode(rows)
+        self.trained_until_ = max(self.trained_until, rows.newest_show)
+        columns, log_demand = self._log_demand(rows)
+        log_width = self.fitted.widths.predict(columns.matrix)
+        log_sold, is_cut = log_sales(rows.sold, rows.capacity)
+        center, best = float(log_width.mean()), (-np.inf, 0.0, 1.0)
+        for power in _POWERS:
+            relative = np.exp(power * (log_width - center))
+            sd = likeliest_sd(log_sold, is_cut, log_demand, columns.unknown, relative)
+            widths = np.sqrt((sd * relative) ** 2 + columns.unknown)
+            likelihood = log_likelihood(log_sold, is_cut, log_demand, widths)
+            best = max(best, (likelihood, power, sd))
+        none = np.zeros(1)
+        self.calibration_ = SalesCalibration(best[2], best[1], center, none, (none, none))
+        law = self.distribution(rows)
+        score = np.abs(log_sold - log_demand) / law.sd
+        score[is_cut & (log_sold < log_demand)] = 0.0  # a full venue is no miss of a larger demand
+        raw, point = law.share_within(HIT_TOLERANCE), law.expected
         hit = np.abs(rows.sold - point) <= HIT_TOLERANCE * point
         isotonic = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(raw, hit)
-        self.fitted_ = replace(self.fitted, trained_until=max(until, rows.newest_show))
-        self.calibration_ = SalesCalibration(
-            np.sort(np.abs(rows.sold - point) / (point * spread)),
-            (isotonic.X_thresholds_, isotonic.y_thresholds_),
-        )
+        knots = (isotonic.X_thresholds_, isotonic.y_thresholds_)
+        self.calibration_ = replace(self.calibration_, scores=np.sort(score), hit_knots=knots)
         return self
+
+    def distribution(self, rows: Rows | EncodedRows) -> SalesDistribution:
+        """Return the distribution of each row's final tickets."""
+        encoded, calibration = self.encode(rows), self.calibration
+        columns, log_demand = self._log_demand(encoded)
+        width: Floats | float = calibration.sd
+        power = calibration.width_power
+        if power > 0:
+            log_width = self.fitted.widths.predict(columns.matrix) - calibration.width_center
+            width = width * np.exp(power * log_width)
+        return SalesDistribution(log_demand, np.sqrt(width**2 + columns.unknown), encoded.capacity)
 
     def predict_points(self, rows: Rows | EncodedRows) -> Floats:
         """Return expected final tickets, one per row."""
-        encoded = self.encode(rows)
-        return points(self.fitted.point, encoded.matrix, encoded.capacity)
+        return self.distribution(rows).expected
 
     def predict_frame(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return tickets, low, high and confidence, one line per row.
+        """Return the columns of PREDICTED, one line per row.
 
         Raises UsageError with the field's name where a value is out of range.
         """
@@ -190,105 +183,70 @@ class TicketSalesPredictionService:
 
     def predict_columns(self, rows: Rows | EncodedRows) -> dict[str, Floats]:
         """Return the columns of PREDICTED: the one way from rows to predictions."""
-        encoded, calibration = self.encode(rows), self.calibration
-        if len(encoded.matrix) == 0:
-            return {name: np.empty(0) for name in PREDICTED}
-        capacity = encoded.capacity
-        point, spread, raw = self._parts(encoded)
-        n = len(calibration.scores)
+        law, calibration = self.distribution(rows), self.calibration
+        n, point = len(calibration.scores), law.expected
         rank = min(int(np.ceil((n + 1) * self.coverage)), n) - 1
-        half = calibration.scores[rank] * spread * point
+        reach = float(calibration.scores[rank])
         return {
             "tickets": point,
-            "low": np.clip(point - half, 0.0, capacity),
-            "high": np.clip(point + half, 0.0, capacity),
-            "confidence": np.interp(raw, *calibration.hit_knots),
+            "low": np.minimum(law.around(-reach), point),
+            "high": np.maximum(law.around(reach), point),
+            "confidence": np.interp(law.share_within(HIT_TOLERANCE), *calibration.hit_knots),
+            "sell_out": law.sell_out,
+            "demand": law.demand,
         }
 
     def predict(self, records: Sequence[JsonView]) -> list[SalesPrediction]:
         """Predict for plain records; what is not taken as it is given is noted with each.
 
-        Each needs capacity and starts_at; all other fields of RANGES, genre and city may be
-        absent. Notes name the fields that were filled in and with what, words that the model
-        has not learned, and keys that are not read. Raises UsageError with the field's name
-        where a value cannot be read or is out of range.
+        Each needs capacity and starts_at; all other fields of READ may be absent. The history of
+        an artist and a venue is found by artist_id and venue_id. Notes name the fields that were
+        filled in and with what, words that the model has not learned, artists without a finished
+        show, and keys that are not read. Raises UsageError with the field's name where a value
+        cannot be read or is out of range.
 
         >>> from pathlib import Path
         >>> from src.services.modelling.model_files import read_folder, sales_service
         >>> service = sales_service(read_folder(Path("models/ticket_sales/1")))
         >>> (show,) = service.predict([{"capacity": 800, "starts_at": "2025-11-07 20:00:00",
         ...                             "popularity": 45, "base_price": 40, "genre": "rock"}])
-        >>> 0 <= show.low <= show.tickets <= show.high <= 800
+        >>> 0 <= show.low <= show.tickets <= show.high <= 800 and show.tickets < show.demand
         True
         >>> show.notes[-1]
-        'not given, taken as none of those learned: city'
+        'not given, no history used: artist_id, venue_id'
         """
         rows = read_records(records)
         if not rows.rows:
             return []
-        columns = self.predict_columns(rows).values()
+        columns = self.predict_columns(rows)
         return [
-            SalesPrediction(
-                float(tickets), float(low), float(high), float(sure), _label(sure), note
-            )
-            for tickets, low, high, sure, note in zip(
-                *columns, self._notes(rows, records), strict=True
-            )
-        ]
+            SalesPrediction(label=label_of(one[3]), notes=notes,
+                            **dict(zip(PREDICTED, one, strict=True)))
+            for *one, notes in zip(*(columns[name].tolist() for name in PREDICTED),
+                                   self._notes(rows, records), strict=True)
+        ]  # fmt: skip
 
     def _notes(self, rows: RowBatch, records: Sequence[JsonView]) -> list[tuple[str, ...]]:
-        encoder, notes = self.fitted.encoder, PredictionNotes(rows)
+        model, notes = self.fitted, PredictionNotes(rows)
         notes.unread(records, READ)
-        notes.unknown("genre", encoder.genres)
-        notes.unknown("city", encoder.cities)
+        for name in WORDS:
+            notes.unknown(name, model.encoder.words[name])
+        for name in OWNERS:
+            notes.unknown(name, model.earlier[name].owners, "has no finished show: no history")
         notes.zeros("base_price", "no free concert was learned, a typical price used")
-        notes.absent(_TYPICAL, "typical values used")
+        notes.absent(_TYPICAL, "typical values used", follows={"lead_days": "on_sale_at"})
         notes.absent(COUNTS, "taken as 0")
-        notes.absent(_WORDS, "taken as none of those learned", are_words=True)
+        notes.absent(WORDS, "taken as none of those learned", are_words=True)
+        notes.absent(OWNERS, "no history used", are_words=True)
         return notes.lists()
 
-    def _parts(self, rows: EncodedRows) -> tuple[Floats, Floats, Floats]:
-        """Return point (at least 1), relative spread, and raw hit probability."""
-        learned = self.fitted
-        point = np.maximum(points(learned.point, rows.matrix, rows.capacity), 1.0)
-        seen = _with_prediction(rows.matrix, point, rows.capacity)
-        with threadpool_limits(1, "openmp"):
-            spread = np.maximum(learned.difficulty.predict(seen), 1e-3)
-            raw = learned.hit.predict_proba(seen)[:, 1]
-        return point, spread, raw
+    def _log_demand(self, rows: EncodedRows) -> tuple[DemandColumns, Floats]:
+        """Return what the trees see, and expected log demand."""
+        model = self.fitted
+        columns = model.columns(rows)
+        return columns, columns.start + model.trees.predict(columns.matrix)
 
 
-def point_model(random_state: int, trees: int) -> Any:
-    """Return the unfitted point model."""
-    from sklearn.ensemble import GradientBoostingRegressor
-
-    return GradientBoostingRegressor(
-        n_estimators=trees,
-        max_depth=5,
-        learning_rate=0.06 if trees > 200 else 0.1,
-        subsample=0.7,
-        max_features=0.5,
-        min_samples_leaf=10,
-        random_state=random_state,
-    )
-
-
-def fit_points(rows: EncodedRows, random_state: int) -> Any:
-    """Return the point model alone, fitted."""
-    share = rows.sold / rows.capacity
-    return point_model(random_state, 300).fit(rows.matrix, share, rows.capacity)
-
-
-def points(model: Any, matrix: Floats, capacity: Floats) -> Floats:
-    """Return the expected tickets of a fitted point model."""
-    if len(matrix) == 0:  # scikit-learn predicts no empty matrix
-        return np.empty(0)
-    return np.asarray(np.clip(model.predict(matrix), 0.0, 1.0) * capacity)
-
-
-def _with_prediction(matrix: Floats, point: Floats, capacity: Floats) -> Floats:
-    return np.column_stack([matrix, point, point / capacity])
-
-
-def _label(confidence: float) -> str:
+def label_of(confidence: float) -> str:
+    """Return the word for a probability of being right."""
     return next(label for least, label in _LABELS if confidence >= least)

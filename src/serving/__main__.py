@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from src.arguments import Parser
 from src.commands import as_started
@@ -14,26 +16,25 @@ from src.orchestration.command_line import (
     run_script,
     settings_from,
 )
-from src.serving import batch, deploy, rollback, serve, status, undeploy
 
-# One module per command: its docstring is the help, `add_options` and `run` do the rest.
-COMMANDS = {
-    "serve": serve,
-    "deploy": deploy,
-    "status": status,
-    "rollback": rollback,
-    "undeploy": undeploy,
-    "batch": batch,
-}
+# Each has a module below this folder: its docstring is the help, `add_options` and `run` do the
+# rest. The chosen one alone is imported: the container has no more packages than `serve` needs.
+_OF_ENDPOINT = ("deploy", "status", "rollback", "undeploy", "batch")
+COMMANDS = ("predict", "serve", *_OF_ENDPOINT)
 EXAMPLES = """\
+  python -m src.serving predict --artist "Juan Reyes" --venue "Foley Dome" \
+--date 2026-01-20 --price 60
+  python -m src.serving predict --artist "Juan Reyes" --venue "Foley Dome" \
+--date 2026-01-20 --price 30:120
+  python -m src.serving predict --file concerts.csv
   python -m src.serving serve
   python -m src.serving deploy
   python -m src.serving batch concerts.jsonl
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of commands."""
     parser = Parser(
         prog=as_started("python -m src.serving"),
         description=as_started(__doc__ or ""),
@@ -42,7 +43,8 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, module in COMMANDS.items():
+    for name in names:
+        module = _module(name)
         text = module.__doc__
         command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         module.add_options(command)
@@ -52,9 +54,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    arguments = build_parser().parse_args(argv)
-    code: int = COMMANDS[arguments.command].run(arguments, settings_from(arguments))
+    words = sys.argv[1:] if argv is None else argv
+    parser = build_parser(words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS)
+    arguments = parser.parse_args(words)
+    code: int = _module(arguments.command).run(arguments, settings_from(arguments))
     return code
+
+
+def _module(name: str) -> Any:
+    folder = "src.serving.endpoint" if name in _OF_ENDPOINT else "src.serving"
+    return importlib.import_module(f"{folder}.{name}")
 
 
 if __name__ == "__main__":

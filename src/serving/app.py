@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from src.json_object import JsonObject
 from src.serving import formats
-from src.serving.formats import MEDIA_TYPES, Concerts, Kind, UnusableInputError
+from src.serving.formats import MEDIA_TYPES, Kind, UnusableInputError
 from src.serving.page import render
 from src.serving.predictor import FIELDS, Predictor
 
@@ -138,7 +138,7 @@ class PredictionServer:
                 found, rows = self._predict(body, wanted)
             response = Response(found, headers={"Content-Type": _PLAIN[wanted.answer_kind]})
         except _RefusedError as refused:
-            response = JSONResponse(refused.answer, refused.status, {"Connection": "close"})
+            response = JSONResponse(refused.answer, refused.status)
         except UnusableInputError as error:
             response = JSONResponse(error.answer(), 400)
         except Exception as error:  # its text may hold a part of the body
@@ -162,13 +162,12 @@ class PredictionServer:
         error: UnusableInputError | None = None
         try:
             if given:
-                record = formats.checked(given, FIELDS)
-                (answer,) = self._predictor.answers(Concerts([record], (1,), "record"))
+                answer = self._predictor.one(formats.checked(given, FIELDS))
         except UnusableInputError as found:
             error = found
         status = 400 if error else 200
-        encoder = self._predictor.service.fitted.encoder
-        text = render(self._predictor.version, encoder.genres, encoder.cities, given, answer, error)
+        words = self._predictor.service.fitted.encoder.words
+        text = render(self._predictor.version, words, given, answer, error)
         self._note(started, 1 if answer else 0, status)
         return Response(text, status, {"Content-Type": "text/html; charset=utf-8", **_PAGE_HEADERS})
 

@@ -72,9 +72,11 @@ def read(body: bytes, kind: Kind, fields: Sequence[str]) -> Concerts:
     return {"json": _json, "jsonl": _lines, "csv": _csv}[kind](text, _Fields(fields))
 
 
-def checked(found: JsonView, fields: Sequence[str]) -> Record:
+def checked(
+    found: JsonView, fields: Sequence[str], number: int = 1, unit: str = "record"
+) -> Record:
     """Return one record's values as texts, None where absent."""
-    return _Fields(fields).record(dict(found), 1, "record")
+    return _Fields(fields).record(dict(found), number, unit)
 
 
 class _Fields:

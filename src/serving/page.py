@@ -32,19 +32,19 @@ _LABELS = {
     "popularity": ("Popularity of the artist, 0 to 100", 'inputmode="decimal" placeholder="45"'),
     "base_price": ("Price of a ticket", 'inputmode="decimal" placeholder="60"'),
 }
+_CHOICES = {"genre": "Genre", "city": "City", "venue_type": "Kind of venue"}
 
 
 def render(
     version: int,
-    genres: Sequence[str],
-    cities: Sequence[str],
+    words: Mapping[str, Sequence[str]],
     given: Mapping[str, str],
     answer: JsonObject | None,
     error: UnusableInputError | None,
 ) -> str:
     """Return the page; every text from outside is escaped."""
     fields = [_input(name, *_LABELS[name], given.get(name, "")) for name in _LABELS]
-    fields += [_choice("genre", "Genre", genres, given), _choice("city", "City", cities, given)]
+    fields += [_choice(name, _CHOICES[name], words[name], given) for name in _CHOICES]
     shown = _error(error) if error else _answer(answer, given) if answer else ""
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>How many tickets?</title>
@@ -87,13 +87,11 @@ def _answer(answer: Mapping[str, Any], given: Mapping[str, str]) -> str:
     capacity = max(float(given.get("capacity", 0)), 1.0)
     left, middle, right = (100 * min(answer[name] / capacity, 1.0)
                            for name in ("low", "tickets", "high"))  # fmt: skip
-    sell_out = ""
-    if "sell_out" in answer:
-        sell_out = f"<p>Probability of selling out: {answer['sell_out']:.0%}.</p>"
     notes = "".join(f"<li>{escape(note)}</li>" for note in answer["notes"])
     return f"""<section class="answer"><p><strong>{answer["tickets"]:,.0f}</strong>
 tickets expected, {answer["low"]:,.0f} to {answer["high"]:,.0f} of {capacity:,.0f}</p>
 <div class="bar"><i style="left:{left:.1f}%;width:{max(right - left, 0.5):.1f}%"></i>
 <b style="left:{middle:.1f}%"></b></div>
-<p>Confidence: {escape(str(answer["label"]))}, {answer["confidence"]:.0%} to be within 20 %.</p>
-{sell_out}<ul>{notes}</ul></section>"""
+<p>Confidence: {escape(str(answer["label"]))}, {answer["confidence"]:.0%} to be within 20 %.<br>
+Probability of selling out: {answer["sell_out"]:.0%}. Without a limit: {answer["demand"]:,.0f}.</p>
+<ul>{notes}</ul></section>"""

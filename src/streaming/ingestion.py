@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 
-from src.errors import CannotRunError, DemoError, UnreachableError, WarehouseError
-from src.infrastructure.redshift_client import RedshiftClient
+from src.errors import CannotRunError, UnreachableError, WarehouseError
 from src.infrastructure.warehouse.stream_statements import MOST
 from src.infrastructure.warehouse.streamed_sales import StreamedSales, StreamedTotals
 from src.orchestration.environment import DemoEnvironment
@@ -32,10 +31,22 @@ class Ingestion:
         self._sales = StreamedSales(environment.redshift)
         self._looked_at = float("-inf")
 
+    def require_concerts(self) -> None:
+        """Raise CannotRunError where the warehouse has no concerts that sales could be of."""
+        client = self._environment.redshift
+        if "concerts" not in client.table_names("concert_dw") or not client.row_count(
+            "concert_dw", "concerts"
+        ):
+            raise CannotRunError(
+                "the warehouse is empty: there are no concerts that tickets could be sold for",
+                where="concert_dw.concerts",
+                hint="python run_demo_pipeline.py",
+            )
+
     def set_up(self) -> None:
         """Create what is missing of the live layer; raises CannotRunError without concerts."""
         environment = self._environment
-        require_concerts(environment.redshift)
+        self.require_concerts()
         environment.redshift.create_tables()
         self._set_up_live_layer()
         if environment.local_cloud is not None:
@@ -112,18 +123,3 @@ class Ingestion:
     def _rest(self, until: float, should_stop: Callable[[], bool]) -> None:
         while not should_stop() and (left := until - self._clock()) > 0:
             self._sleep(min(left, _LOOK_S))
-
-
-def require_concerts(client: RedshiftClient) -> None:
-    """Raise CannotRunError where the warehouse has no concerts that sales could be of."""
-    tables = client.table_names("concert_dw")
-    if "concerts" not in tables or not client.row_count("concert_dw", "concerts"):
-        raise _empty()
-
-
-def _empty() -> DemoError:
-    return CannotRunError(
-        "the warehouse is empty: there are no concerts that tickets could be sold for",
-        where="concert_dw.concerts",
-        hint="python run_demo_pipeline.py",
-    )

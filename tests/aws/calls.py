@@ -134,8 +134,43 @@ def _secrets(operation, given, _):
                  name if name.startswith("arn:") else f"{head}{name}-abcdef")]  # fmt: skip
 
 
+def _sagemaker(operation, given, _):
+    kinds = {"ModelName": "model", "EndpointConfigName": "endpoint-config",
+             "EndpointName": "endpoint", "TransformJobName": "transform-job"}  # fmt: skip
+    head = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:"
+    if operation.startswith("List") and operation != "ListTags":
+        return [Need(f"sagemaker:{operation}", "*")]
+    of_model = operation == "CreateTransformJob"  # it names one, and needs no right on it
+    arns = [f"{head}{kind}/{given[name]}" for name, kind in kinds.items()
+            if name in given and not (of_model and kind == "model")]  # fmt: skip
+    arns = arns or [given["ResourceArn"].replace("000000000000", ACCOUNT)]
+    found = [Need(f"sagemaker:{operation}", arn) for arn in arns]
+    if given.get("Tags"):
+        (own,) = [
+            arn for arn in arns if operation.endswith(_KINDS[arn.split(":")[5].split("/")[0]])
+        ]
+        found.append(Need("sagemaker:AddTags", own))
+    if role := given.get("ExecutionRoleArn"):
+        found.append(Need("iam:PassRole", role, {"iam:PassedToService": "sagemaker.amazonaws.com"}))
+    return found
+
+
+_KINDS = {"model": "Model", "endpoint-config": "EndpointConfig", "endpoint": "Endpoint",
+          "transform-job": "TransformJob"}  # fmt: skip
+
+
+def _cloudwatch(operation, given, _):
+    names = [given["AlarmName"]] if "AlarmName" in given else given["AlarmNames"]
+    if operation == "DescribeAlarms":
+        return [Need("cloudwatch:DescribeAlarms", "*")]
+    arns = [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}" for name in names]
+    found = [Need(f"cloudwatch:{operation}", arn) for arn in arns]
+    return [*found, Need("cloudwatch:TagResource", arns[0])] if given.get("Tags") else found
+
+
 _OTHERS = {
     "glue": _glue, "redshift-data": _data_api, "redshift-serverless": _serverless,
+    "sagemaker": _sagemaker, "cloudwatch": _cloudwatch,
     "kinesis": _kinesis, "logs": _logs, "iam": _iam, "secretsmanager": _secrets,
     "sts": lambda *_: [],  # GetCallerIdentity needs no right
 }  # fmt: skip

@@ -37,6 +37,7 @@ def _content(name):
     kind, _, argument = name.partition("/")
     return {
         "options": options_table,
+        "commands": commands_tables,
         "settings": settings_table,
         "class": class_block,
         "schema": schema_table,
@@ -50,10 +51,27 @@ def _content(name):
 def options_table(script):
     module = importlib.import_module(script.removesuffix(".py"))
     parser = module.build_parser()
-    by_env = {spec.metadata["env"]: spec for spec in fields(Settings)}
     lines = [f"{parser.description}", "", "```sh"]
     lines += [line.strip() for line in module.EXAMPLES.strip().splitlines()]
-    lines += ["```", "", "| option | default | meaning |", "| --- | --- | --- |"]
+    return "\n".join([*lines, "```", "", *option_rows(parser)])
+
+
+def commands_tables(module):
+    """Return the examples of a module's commands, and the options of each."""
+    found = importlib.import_module(f"{module}.__main__")
+    examples = getattr(found, "EXAMPLES", "").strip("\n").splitlines()
+    lines = ["```sh", *(line.removeprefix("  ") for line in examples), "```"] if examples else []
+    (commands,) = (a for a in found.build_parser()._actions if a.dest == "command")
+    for name, parser in commands.choices.items():
+        usage = " ".join(a.metavar or a.dest for a in parser._actions if not a.option_strings)
+        lines += ["", f"### `{' '.join(filter(None, (name, usage)))}`", "",
+                  " ".join(parser.description.split()), "", *option_rows(parser)]  # fmt: skip
+    return "\n".join(lines)
+
+
+def option_rows(parser):
+    by_env = {spec.metadata["env"]: spec for spec in fields(Settings)}
+    lines = ["| option | default | meaning |", "| --- | --- | --- |"]
     for action in parser._actions:
         long = [name for name in action.option_strings if name.startswith("--")]
         if not long:
@@ -68,7 +86,7 @@ def options_table(script):
         words += f" Variable `{env[1]}`." if env else ""
         shown = f"`{default}`" if default else ""
         lines.append(f"| `{long[0]}{argument}`{''.join(short)} | {shown} | {words} |")
-    return "\n".join(lines)
+    return lines
 
 
 def exclusions_table(_):

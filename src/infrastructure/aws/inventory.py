@@ -18,6 +18,7 @@ from src.infrastructure.aws.answers import (
     unless_missing,
 )
 from src.infrastructure.aws.glue_job import log_groups
+from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint
 from src.json_object import JsonObject
 from src.settings import Settings
 
@@ -50,13 +51,19 @@ class AwsInventory:
         self.not_looked_at: list[str] = []  # what AWS does not let the caller see
 
     def find(self) -> list[Found]:
-        """Return everything there is, in the order of its removal."""
+        """Return everything there is, in the order of its removal: what costs by the hour first."""
         s = self._settings
+        served = [Found(one.name, "delete", one.remove) for one in self._endpoint().resources()]
         found = [
             thing for name in (s.raw_bucket, s.processed_bucket) for thing in self._bucket(name)
         ]
         found += [*self._job(s.glue_job_name), *self._stream(s.stream)]
-        return [*found, *self._log_groups()]
+        return [*served, *found, *self._log_groups()]
+
+    def _endpoint(self) -> ModelEndpoint:
+        clients = [self._account.client(name) for name in ("sagemaker", "cloudwatch", "logs")]
+        return ModelEndpoint(clients[0], self._settings.endpoint_name, cloudwatch=clients[1],
+                             logs=clients[2])  # fmt: skip
 
     # -- buckets -------------------------------------------------------------------------
 

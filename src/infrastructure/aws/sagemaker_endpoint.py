@@ -39,7 +39,7 @@ class Version:
         """Return the name of its model and configuration: the same content, the same name."""
         parts = (self.package_sha256, self.image, self.role, self.instance)
         digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        return f"{endpoint[:40].rstrip('-')}-v{self.number}-{digest[:8]}"
+        return f"{endpoint}-v{self.number}-{digest[:8]}"
 
     def variant(self, model: str) -> JsonObject:
         """Return the production variant that serves the model."""
@@ -55,7 +55,7 @@ class Resource:
     """One thing of the endpoint's in the account, and its removal."""
 
     name: str
-    remove: Callable[[], object]
+    remove: Callable[[], None]
 
 
 class ModelEndpoint:
@@ -125,7 +125,9 @@ class ModelEndpoint:
             delete = partial(self._call, self._cloudwatch.delete_alarms, AlarmNames=[alarm])
             yield Resource(f"alarm {alarm}", delete)
         group = log_group(self.name)
-        if self._logs is not None and found is not None:
+        if self._logs is not None and self._call(
+            self._logs.describe_log_streams, logGroupName=group, limit=1
+        ):
             delete = partial(self._call, self._logs.delete_log_group, logGroupName=group)
             yield Resource(f"log group {group}", delete)
 
@@ -133,7 +135,7 @@ class ModelEndpoint:
 
     def _definitions(self, but: str = "") -> Iterator[Resource]:
         """Yield the endpoint's configurations, then its models, without those of a name."""
-        head = f"{self.name[:40].rstrip('-')}-v"
+        head = f"{self.name}-v"
         for what, kind in (("EndpointConfig", "endpoint_config"), ("Model", "model")):
             pages = self._sagemaker.get_paginator(f"list_{kind}s").paginate(NameContains=head)
             with asking("SageMaker", where=self.name, refused=self._refused):

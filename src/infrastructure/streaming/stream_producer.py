@@ -159,7 +159,7 @@ class StreamProducer:
                 "the stream takes no events",
                 where=self._stream,
                 cause=in_short(error),
-                hint="python -m src.streaming produce makes a stream that is missing",
+                hint="python -m src.streaming produce; it makes a stream that is missing",
             ) from error
         self.produced.sent_again += count
         self._client = self._connect()  # the local stream may be elsewhere since its restart

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -113,8 +112,8 @@ class EndpointKeeper:
                     raise AwsError("ValidationError", text)
                 servers.is_wanted = True
                 server = servers.blue
-                if servers.green is not None and random.random() < _share(record, servers):
-                    server = servers.green
+                if record["EndpointStatus"] == "Updating" and servers.ready_since is not None:
+                    server = servers.green or servers.blue  # it bakes
                 left = deadline - time.monotonic()
                 if left <= 0 or (server is not None and server.is_ready):
                     return server if server is not None and server.is_ready else None
@@ -230,7 +229,7 @@ class EndpointKeeper:
         servers.attempted = time.monotonic()
         try:
             return self._make_server(variant)
-        except Exception as error:  # no such object, no archive: an endpoint's failure, not ours
+        except Exception as error:  # no such object, no archive: the endpoint's failure
             address = variant["ModelDataUrl"]
             servers.failure = f"Failed to unpack model data from {address}: {error}"
             logger.info("%s", servers.failure)
@@ -247,26 +246,7 @@ class EndpointKeeper:
         self._changed.notify_all()
 
 
-def _routing(record: JsonObject) -> tuple[JsonObject, JsonObject]:
-    policy = record["Pending"]["Deployment"].get("BlueGreenUpdatePolicy", {})
-    return policy, policy.get("TrafficRoutingConfiguration", {})
-
-
-def _canary_s(record: JsonObject) -> float:
-    _, routing = _routing(record)
-    is_canary = routing.get("Type") == "CANARY"
-    return float(routing["WaitIntervalInSeconds"]) if is_canary else 0.0
-
-
 def _baking_s(record: JsonObject) -> float:
-    """Return for how long both versions are kept: the canary's time, and until termination."""
-    return _canary_s(record) + float(_routing(record)[0].get("TerminationWaitInSeconds", 0))
-
-
-def _share(record: JsonObject, servers: _Servers) -> float:
-    """Return the share of requests that the new version gets."""
-    if servers.ready_since is None or record["EndpointStatus"] != "Updating":
-        return 0.0
-    if time.monotonic() - servers.ready_since < _canary_s(record):
-        return float(_routing(record)[1].get("CanarySize", {}).get("Value", 10)) / 100
-    return 1.0
+    """Return for how long a new version has all requests while the old one is kept."""
+    policy = record["Pending"]["Deployment"].get("BlueGreenUpdatePolicy", {})
+    return float(policy.get("TerminationWaitInSeconds", 0))

@@ -17,7 +17,6 @@ from src.local_cloud.sagemaker.transform_jobs import TransformJobs
 MAX_BODY = 6_291_456  # bytes of an invocation
 MAX_SERVERLESS_BODY = 4 * 1024 * 1024
 _LIMIT = 100  # of a list's page
-_ROUTINGS = ("ALL_AT_ONCE", "CANARY")
 _HEADERS = {"ContentType": "content-type", "Accept": "accept",
             "CustomAttributes": "x-amzn-sagemaker-custom-attributes",
             "InferenceId": "x-amzn-sagemaker-inference-id"}  # fmt: skip
@@ -227,7 +226,7 @@ class LocalSageMaker:
         _only(deployment, "DeploymentConfig", "BlueGreenUpdatePolicy")
         policy = deployment.get("BlueGreenUpdatePolicy", {})
         routing = policy.get("TrafficRoutingConfiguration", {"Type": "ALL_AT_ONCE"})
-        if routing["Type"] not in _ROUTINGS:
+        if routing["Type"] != "ALL_AT_ONCE":
             text = f"not emulated by the local cloud: traffic routing {routing['Type']}"
             raise AwsError("ValidationException", text)
         (variant,) = self._configs.load(config)["ProductionVariants"]

@@ -197,7 +197,7 @@ class DemoModelTrainer(TrainingResults):
         )
         facts = self.sales_model.facts
         facts["importance"] = sales_training.importance_table(
-            self.sales_model, ModelEvaluationService(s.random_state), s.random_state
+            self.sales_model, ModelEvaluationService(s.random_state)
         )
         if self.with_challengers:
             facts["leaderboard"] = sales_training.challengers(self.sales_model, s.random_state)

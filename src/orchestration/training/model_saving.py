@@ -78,8 +78,7 @@ def save_both(
     Each version is read back from the registry and must predict what the model predicted; one
     that does not stays a candidate, and the run ends.
     """
-    rows = sales.rows.train
-    reference = profile(rows.matrix, rows.encoder.names)
+    reference = profile(*sales.rows.train.profile)
     examples = venue.service.examples(venue.panel)
     names = [n for n in examples.columns if not n.startswith("type=") and n != "target"]
     venue_needs = tuple(n for n in names if not n.startswith("next_b") and n != "venue_type")

@@ -39,6 +39,7 @@ REQUIRED_FILES = (
     "docs/reference/settings.md",
     "src/reporting/schemas/pipeline_report.schema.json",
     "src/reporting/schemas/training_report.schema.json",
+    "src/reporting/schemas/streaming_report.schema.json",
     "src/reporting/schemas/validation_report.schema.json",
     "src/settings/__init__.py",
     "src/errors.py",
@@ -72,7 +73,7 @@ REQUIRED_FOLDERS = (
     "tests/integration",
     "tests/benchmarks",
 )
-KINDS = ("pipeline", "training", "validation")
+KINDS = ("pipeline", "training", "validation", "streaming")
 MINIMUM_PYTHON = (3, 11)
 
 

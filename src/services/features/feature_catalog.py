@@ -1,19 +1,14 @@
-"""What each model may see, and when each of it is known; too late is refused."""
+"""What the sales model may see, and when each of it is known; too late is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from src.errors import ModelError
-from src.services.arrays import Floats
-from src.services.features.row_batch import RowBatch, Rows
 
 KnownAt = Literal["on_sale", "show", "after_show"]
-COUNTS = ("artist_prior_shows", "venue_prior_shows", "city_competition")  # absent, they are 0
 _ORDER: dict[str, int] = {"on_sale": 0, "show": 1, "after_show": 2}
 
 
@@ -28,29 +23,20 @@ class Feature:
 
 SALES_FEATURES: tuple[Feature, ...] = (
     Feature("log_capacity", "on_sale", "log of the venue's capacity"),
-    Feature("popularity", "on_sale", "the artist's popularity, 0-100"),
     Feature("log_price", "on_sale", "log of the standard ticket's price"),
-    Feature("lead_days", "on_sale", "days from on-sale to show"),
+    Feature("popularity", "on_sale", "the artist's popularity, 0-100"),
+    Feature("log_lead", "on_sale", "log of the days from on-sale to show, and one"),
+    Feature("years", "on_sale", "years since the first show of the training data"),
+    Feature("competition", "on_sale", "shows in the city within a week, on sale before"),
+    Feature("genre", "on_sale", "the artist's genre"),
+    Feature("city", "on_sale", "the city"),
+    Feature("venue_type", "on_sale", "the kind of venue"),
     Feature("month", "on_sale", "month of the show"),
     Feature("weekday", "on_sale", "weekday of the show, Sunday is 0"),
-    Feature("years", "on_sale", "years since the first show of the training data"),
-    Feature(
-        "demand_to_capacity",
-        "on_sale",
-        "log demand by popularity, against log capacity",
-    ),
-    Feature("artist_prior_shows", "on_sale", "the artist's shows before on-sale"),
-    Feature("artist_prior_sell_through", "on_sale", "share of seats those shows sold"),
-    Feature("artist_prior_log_tickets", "on_sale", "mean log tickets of those shows"),
-    Feature("artist_prior_log_capacity", "on_sale", "mean log capacity of those shows"),
-    Feature("artist_prior_sold_out", "on_sale", "share of those shows that sold out"),
-    Feature("artist_prior_to_capacity", "on_sale", "mean log tickets of those against capacity"),
-    Feature("venue_prior_shows", "on_sale", "the venue's shows before on-sale"),
-    Feature("venue_prior_sell_through", "on_sale", "share of seats those shows sold"),
-    Feature("city_prior_sell_through", "on_sale", "the same for the city's last year"),
-    Feature("city_competition", "on_sale", "shows in the city within a week, on sale before"),
-    Feature("genre", "on_sale", "the artist's genre, one column each"),
-    Feature("city", "on_sale", "the city, one column each"),
+    Feature("artist_draw", "on_sale", "residual log demand of the artist's earlier shows, shrunk"),
+    Feature("artist_shows", "on_sale", "how many those are, at most 30"),
+    Feature("venue_draw", "on_sale", "the same of the venue's earlier shows"),
+    Feature("venue_shows", "on_sale", "how many those are, at most 30"),
 )
 
 
@@ -64,126 +50,3 @@ def refuse_late(features: Iterable[Feature], *, prediction_at: KnownAt = "on_sal
             cause="they leak the target",
             hint="remove them, or predict later",
         )
-
-
-@dataclass(frozen=True)
-class SalesEncoder:
-    """Turns rows into the sales model's matrix; learned on training rows only.
-
-    Records and frames are encoded by the same formulas. Columns stand in the order of
-    SALES_FEATURES; `medians` is only looked up by name. Unknown genres and cities have all their
-    columns 0, an absent count is 0, and any other absent number is the training median.
-    `demand_slope` is by how much log tickets grow with popularity.
-    """
-
-    medians: Mapping[str, float]
-    genres: tuple[str, ...]
-    cities: tuple[str, ...]
-    first_show: str
-    demand_slope: float
-    extra: tuple[str, ...] = ()  # further numeric columns of the rows, for experiments
-
-    @classmethod
-    def fit(cls, rows: Rows, extra: tuple[str, ...] = ()) -> SalesEncoder:
-        """Learn medians, categories and the start of time."""
-        batch = RowBatch.of(rows)
-        first_show = str(batch.times("starts_at").min())
-        genres, cities = batch.categories("genre"), batch.categories("city")
-        blank = cls({}, genres, cities, first_show, _demand_slope(batch), extra)
-        medians = {name: _median(values) for name, values in blank._numbers(batch).items()}
-        return replace(blank, medians=medians)
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """Return the numeric columns' names in order."""
-        plain = (f.name for f in SALES_FEATURES if f.name not in ("genre", "city"))
-        return (*plain, *self.extra)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Return the matrix's column names in order."""
-        return (
-            *self.numbers,
-            *(f"genre={g}" for g in self.genres),
-            *(f"city={c}" for c in self.cities),
-        )
-
-    def matrix(self, rows: Rows) -> Floats:
-        """Return the matrix, shape (rows, len(names))."""
-        batch = RowBatch.of(rows)
-        columns = [
-            np.where(np.isnan(values), 0.0 if name in COUNTS else self.medians[name], values)
-            for name, values in self._numbers(batch).items()
-        ]
-        for name, known in (("genre", self.genres), ("city", self.cities)):
-            words = batch.words(name)
-            columns += [(words == word).astype(np.float64) for word in known]
-        return np.column_stack(columns)
-
-    def encode(self, rows: Rows) -> EncodedRows:
-        """Return rows with their matrix; raises UsageError where a capacity is absent."""
-        batch = RowBatch.of(rows)
-        return EncodedRows(self, batch, batch.needed("capacity"), self.matrix(batch))
-
-    def _numbers(self, rows: RowBatch) -> dict[str, Floats]:
-        """Return the numeric columns in order, NaN where a number is absent."""
-        log_capacity, price = np.log(rows.numbers("capacity")), rows.numbers("base_price")
-        popularity, starts_at = rows.numbers("popularity"), rows.times("starts_at")
-        days, months = starts_at.astype("datetime64[D]"), starts_at.astype("datetime64[M]")
-        since_first = starts_at - np.datetime64(self.first_show, "us")
-        derived = {
-            "log_capacity": log_capacity,
-            "popularity": popularity,
-            "log_price": np.log(np.where(price > 0, price, np.nan)),
-            "month": (months.astype(np.int64) % 12 + 1).astype(np.float64),
-            "weekday": ((days.astype(np.int64) + 4) % 7).astype(np.float64),
-            "years": (since_first // np.timedelta64(1, "D")) / 365.25,
-            "demand_to_capacity": self.demand_slope * popularity - log_capacity,
-            "artist_prior_to_capacity": rows.numbers("artist_prior_log_tickets") - log_capacity,
-        }
-        return {
-            name: derived[name] if name in derived else rows.numbers(name) for name in self.numbers
-        }
-
-
-@dataclass(frozen=True)
-class EncodedRows:
-    """Rows and their matrix, encoded once for all that reads them."""
-
-    encoder: SalesEncoder
-    rows: RowBatch
-    capacity: Floats
-    matrix: Floats
-
-    @property
-    def sold(self) -> Floats:
-        """Return the tickets sold; raises UsageError where they are absent."""
-        return self.rows.needed("tickets_sold")
-
-    @property
-    def newest_show(self) -> str:
-        """Return when the newest show starts."""
-        return str(self.rows.times("starts_at").max())
-
-    def with_column(self, name: str, values: Floats) -> EncodedRows:
-        """Return the rows with one more numeric column, for experiments."""
-        medians = {**self.encoder.medians, name: _median(values)}
-        encoder = replace(self.encoder, medians=medians, extra=(*self.encoder.extra, name))
-        matrix = np.insert(self.matrix, len(self.encoder.numbers), values, axis=1)
-        return replace(self, encoder=encoder, matrix=matrix)
-
-
-def _demand_slope(rows: RowBatch) -> float:
-    """Return the least-squares slope of log tickets over popularity, 0 where there is none."""
-    popularity, sold = rows.numbers("popularity"), rows.numbers("tickets_sold")
-    is_known = ~np.isnan(popularity) & (sold > 0)
-    if not is_known.any():
-        return 0.0
-    distance = popularity[is_known] - popularity[is_known].mean()
-    square = float((distance**2).sum())
-    return float((distance * np.log(sold[is_known])).sum()) / square if square > 0 else 0.0
-
-
-def _median(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else 0.0

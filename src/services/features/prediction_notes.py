@@ -31,16 +31,26 @@ class PredictionNotes:
         self._rows = rows
         self._notes: list[list[str]] = [[] for _ in range(rows.rows)]
 
-    def unknown(self, name: str, known: Collection[str]) -> None:
-        """Note each word that is not among those of the training data."""
+    def unknown(
+        self, name: str, known: Collection[str], meaning: str = "was not in the training data"
+    ) -> None:
+        """Note each word that is not among the known ones, and what that means."""
         for notes, word in zip(self._notes, self._rows.words(name), strict=True):
             if word is not None and word not in known:
-                notes.append(f"{name} {word!r} was not in the training data")
+                notes.append(f"{name} {word!r} {meaning}")
 
-    def absent(self, names: Sequence[str], instead: str, *, are_words: bool = False) -> None:
-        """Note which of the fields are not given, and what stands for them."""
+    def absent(
+        self, names: Sequence[str], instead: str, *, are_words: bool = False,
+        follows: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """Note which of the fields are not given, and what stands for them.
+
+        A field that `follows` from another one counts as given with it.
+        """
         is_absent = self._rows.is_absent if are_words else self._rows.has_no_number
         absent = {name: is_absent(name) for name in names}
+        for name, other in (follows or {}).items():
+            absent[name] = absent[name] & self._rows.is_absent(other)
         for index, notes in enumerate(self._notes):
             found = [name for name in names if absent[name][index]]
             if found:

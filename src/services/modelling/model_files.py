@@ -10,69 +10,94 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn
 
 from src.errors import SavedModelError
 from src.json_object import JsonObject
 from src.services.arrays import Floats
-from src.services.features.feature_catalog import SalesEncoder
+from src.services.demand.censored_demand import CensoredDemand
+from src.services.demand.flat_trees import FlatTrees
+from src.services.demand.linear_demand import LinearDemand
+from src.services.features.sales_encoder import OWNERS, WORDS, SalesEncoder
 from src.services.fitted import fitted
-from src.services.modelling.saved_trees import load_trees
+from src.services.modelling import saved_histories
+from src.services.modelling.saved_trees import arrays_of, checked_skops, npz
 from src.services.ticket_sales_prediction_service import (
-    FittedSalesModel,
     SalesCalibration,
     TicketSalesPredictionService,
 )
 from src.services.venue_popularity_service import LAGS, ScoreScale, VenuePopularityService
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 RETRAIN = "python train_demo_models.py"
 
 
 def sales_files(service: TicketSalesPredictionService) -> dict[str, bytes]:
     """Return the files of a calibrated sales model."""
-    learned, calibration = service.fitted, service.calibration
-    encoder = learned.encoder
+    model, calibration = service.fitted, service.calibration
+    encoder = model.encoder
     state = {
         **_common(service),
         "encoder": {
             "medians": dict(encoder.medians),
-            "genres": list(encoder.genres),
-            "cities": list(encoder.cities),
+            "words": {name: list(words) for name, words in encoder.words.items()},
             "first_show": encoder.first_show,
-            "demand_slope": encoder.demand_slope,
         },
-        "features": list(encoder.names),
+        "linear": {
+            "intercept": model.linear.intercept,
+            "slopes": dict(model.linear.slopes),
+            "effects": {name: found.tolist() for name, found in model.linear.effects.items()},
+            "sd": model.linear.sd,
+        },
+        "earlier": {name: saved_histories.state_of(one) for name, one in model.earlier.items()},
+        "features": list(model.names),
+        "widths": {
+            "sd": calibration.sd,
+            "power": calibration.width_power,
+            "center": calibration.width_center,
+        },
         "scores": calibration.scores.tolist(),
         "hit_knots": [knots.tolist() for knots in calibration.hit_knots],
-        "trained_until": learned.trained_until,
+        "trained_until": service.trained_until,
     }
+    arrays = {**model.trees.arrays("trees"), **model.widths.arrays("widths")}
+    for name, one in model.earlier.items():
+        arrays.update(saved_histories.arrays_of(one, name))
     return {
-        "point.skops": _dump(learned.point),
-        "difficulty.skops": _dump(learned.difficulty),
-        "hit.skops": _dump(learned.hit),
+        "trees.skops": checked_skops(model.estimators, "trees", model.trees),
+        "widths.skops": checked_skops(model.estimators, "widths", model.widths),
+        "model.npz": npz(arrays),
         "state.json": _json(state),
     }
 
 
 def sales_service(files: dict[str, bytes]) -> TicketSalesPredictionService:
-    """Return the service of saved files; raises SavedModelError where they do not fit."""
+    """Return the service of saved files; raises SavedModelError where they do not fit.
+
+    It reads state.json and model.npz, and predicts with numpy alone.
+    """
     with _reading("ticket_sales"):
         state = _state(files, "ticket_sales")
         encoder = _sales_encoder(state["encoder"])
-        _check_features("ticket_sales", state, encoder.names)
-        scores, knots = _rising(state["scores"], "scores"), _knots(state["hit_knots"])
-        columns = len(encoder.names)
-        learned = FittedSalesModel(
+        arrays = arrays_of(files)
+        columns = len(state["features"])
+        model = CensoredDemand(
             encoder,
-            load_trees(files, "point.skops", "GradientBoostingRegressor", columns),
-            load_trees(files, "difficulty.skops", "HistGradientBoostingRegressor", columns + 2),
-            load_trees(files, "hit.skops", "HistGradientBoostingClassifier", columns + 2),
-            _moment(state, "trained_until"),
-        )
+            _linear(state["linear"], encoder),
+            {name: saved_histories.history(state["earlier"][name], arrays, name)
+             for name in OWNERS},
+            FlatTrees.of_arrays(arrays, "trees", columns),
+            FlatTrees.of_arrays(arrays, "widths", columns),
+            {},
+        )  # fmt: skip
+        _check_features("ticket_sales", state, model.names)
+        sd, power, center = (_number(state["widths"][n]) for n in ("sd", "power", "center"))
+        if not (sd > 0 and 0 <= power <= 1):
+            raise ValueError(f"widths: an sd of {sd}, a power of {power}")
+        scores, knots = _rising(state["scores"], "scores"), _knots(state["hit_knots"])
         service = TicketSalesPredictionService(
-            _seed(state), _share(state, "coverage"), learned, SalesCalibration(scores, knots)
-        )
+            _seed(state), _share(state, "coverage"), model,
+            SalesCalibration(sd, power, center, scores, knots), _moment(state, "trained_until"),
+        )  # fmt: skip
         (show,) = service.predict([{"capacity": 100, "starts_at": encoder.first_show}])
         _check_answer(show.low, show.tickets, show.high, show.confidence)
         return service
@@ -89,7 +114,13 @@ def venue_files(service: VenuePopularityService) -> dict[str, bytes]:
         "scores": fitted(service.scores_, "venue", "calibrate").tolist(),
         "trained_until": service.trained_until,
     }
-    return {"forest.skops": _dump(service.model_), "state.json": _json(state)}
+    forest, widths = (fitted(one, "venue", "fit") for one in (service.forest_, service.widths_))
+    return {
+        "forest.skops": checked_skops(service.estimators_, "forest", forest),
+        "widths.skops": checked_skops(service.estimators_, "widths", widths),
+        "model.npz": npz({**forest.arrays("forest"), **widths.arrays("widths")}),
+        "state.json": _json(state),
+    }
 
 
 def venue_service(files: dict[str, bytes]) -> VenuePopularityService:
@@ -107,9 +138,9 @@ def venue_service(files: dict[str, bytes]) -> VenuePopularityService:
         )
         service.names_ = service.feature_names()
         _check_features("venue_popularity", state, service.names_)
-        service.model_ = load_trees(
-            files, "forest.skops", "RandomForestRegressor", len(service.names_)
-        )
+        arrays, columns = arrays_of(files), len(service.names_)
+        service.forest_ = FlatTrees.of_arrays(arrays, "forest", columns)
+        service.widths_ = FlatTrees.of_arrays(arrays, "widths", columns)
         record = dict.fromkeys((f"score_{lag}" for lag in LAGS), 50.0)
         record.update(dict.fromkeys(service.names_, 1.0), capacity=100.0)
         (venue,) = service.predict([record])
@@ -118,9 +149,11 @@ def venue_service(files: dict[str, bytes]) -> VenuePopularityService:
 
 
 def _common(service: TicketSalesPredictionService | VenuePopularityService) -> JsonObject:
+    from importlib.metadata import version
+
     return {
         "schema_version": SCHEMA_VERSION,
-        "sklearn": sklearn.__version__,
+        "sklearn": version("scikit-learn"),
         "random_state": service.random_state,
         "coverage": service.coverage,
     }
@@ -188,7 +221,9 @@ def _state(files: dict[str, bytes], model: str) -> JsonObject:
         raise SavedModelError(
             f"the saved {model} model has schema version {version}; "
             f"this program reads {SCHEMA_VERSION}",
-            cause="it was saved by an earlier version of this program" if version == 1 else None,
+            cause="it was saved by an earlier version of this program"
+            if version in range(1, SCHEMA_VERSION)
+            else None,
             hint=RETRAIN,
         )
     return state
@@ -196,17 +231,24 @@ def _state(files: dict[str, bytes], model: str) -> JsonObject:
 
 def _sales_encoder(state: JsonObject) -> SalesEncoder:
     medians = {str(name): _number(value) for name, value in state["medians"].items()}
-    encoder = SalesEncoder(
-        medians,
-        _words(state["genres"]),
-        _words(state["cities"]),
-        _moment(state, "first_show"),
-        _number(state["demand_slope"]),
-    )
-    absent = [name for name in encoder.numbers if name not in medians]
+    words = {name: _words(state["words"][name]) for name in WORDS}
+    encoder = SalesEncoder(medians, words, _moment(state, "first_show"))
+    absent = [name for name in (*encoder.numbers, "lead_days") if name not in medians]
     if absent:
         raise ValueError(f"no median of {', '.join(absent)}")
     return encoder
+
+
+def _linear(state: JsonObject, encoder: SalesEncoder) -> LinearDemand:
+    slopes = {name: _number(state["slopes"][name]) for name in encoder.numbers}
+    effects = {
+        name: np.array([_number(value) for value in state["effects"][name]])
+        for name in encoder.sizes
+    }
+    wrong = [name for name, size in encoder.sizes.items() if len(effects[name]) != size + 1]
+    if wrong:
+        raise ValueError(f"not one effect for each of {', '.join(wrong)}")
+    return LinearDemand(_number(state["intercept"]), slopes, effects, _number(state["sd"]))
 
 
 def _check_features(model: str, state: JsonObject, names: tuple[str, ...]) -> None:
@@ -269,12 +311,6 @@ def _knots(state: Any) -> tuple[Floats, Floats]:
 def _check_answer(low: float, point: float, high: float, confidence: float) -> None:
     if not (low <= point <= high and 0 <= confidence <= 1):
         raise ValueError(f"a trial predicts {point} in {low} to {high}, confidence {confidence}")
-
-
-def _dump(estimator: Any) -> bytes:
-    from skops.io import dumps
-
-    return bytes(dumps(estimator))
 
 
 def _json(value: Any) -> bytes:

@@ -144,15 +144,16 @@ def check_sales_champion(
     service, checks = loaded_sales(files)
     reference = model_files.saved_json(files, "ticket_sales", "reference_profile.json")
     split = split_by_time(concerts, test_size)
-    unseen = split.test[_is_later(split.test["starts_at"], service.fitted.trained_until)]
+    unseen = split.test[_is_later(split.test["starts_at"], service.trained_until)]
     seen, split = len(split.test) - len(unseen), _judged_on(split, unseen)
+    service.remember(concerts)
     rows = EncodedSplit.of(split, service.encode)
     evaluation = ModelEvaluationService(random_state)
     facts, _ = judge_sales_model(service, split, rows, truth, evaluation)
     is_unseen = len(unseen) >= MIN_UNSEEN
     checks.append(_unseen(len(unseen), seen, is_unseen))
     checks += model_checks(facts, service.coverage, is_unseen=is_unseen)
-    moved = drift(reference, rows.test.matrix, rows.test.encoder.names)
+    moved = drift(reference, *rows.test.profile)
     facts["drift"] = moved
     drifted = [row["feature"] for row in moved["features"] if row["has_drifted"]]
     # Reported only: history features and the calendar always move.
@@ -166,12 +167,12 @@ def check_venue_champion(
 ) -> tuple[JsonObject, list[ModelCheck]]:
     """Judge the saved venue model on the current warehouse; trains and writes nothing."""
     service, checks = loaded_venues(files)
-    test = newest_examples(service, panel, test_size)
+    earlier, test = newest_examples(service, panel, test_size)
     unseen = test[_is_later(test["quarter"], service.trained_until)]
     is_unseen = len(unseen) >= MIN_UNSEEN
     checks.append(_unseen(len(unseen), len(test) - len(unseen), is_unseen))
     test = unseen if is_unseen else test
-    facts = judge_venue_model(service, test, ModelEvaluationService(random_state))
+    facts = judge_venue_model(service, earlier, test, ModelEvaluationService(random_state))
     facts["rows"] = {"train": 0, "calibration": 0, "test": len(test)}
     return facts, checks + model_checks(facts, service.coverage, is_unseen=is_unseen)
 
@@ -204,7 +205,8 @@ def compare_sales(
     champion = _read(saved, model_files.sales_service)
     if saved is None or champion is None:
         return None, None
-    is_new = _is_later(model.test["starts_at"], champion.fitted.trained_until)
+    champion.remember(model.finished)
+    is_new = _is_later(model.test["starts_at"], champion.trained_until)
     return champion, _compared(
         saved.version,
         model.rows.test.sold[is_new],

@@ -1,48 +1,73 @@
-"""Reads the trees of a saved model: known types only, and no tree that could lead astray."""
+"""Trees in files: flat arrays, which predict; and skops, to be opened in scikit-learn."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from src.errors import SavedModelError
-from src.json_object import JsonObject
+from src.errors import SavedModelError, UsageError
+from src.services.arrays import Array
+from src.services.demand.flat_trees import FlatTrees
 
 RETRAIN = "python train_demo_models.py"
 # Hard-coded on purpose: a list taken from the file would let the file trust itself.
-ALLOWED_TYPES = frozenset(
-    {
-        "sklearn.tree._tree.Tree",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    }
-)
+ALLOWED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
+_CHECKED_ROWS = 2_000
 
 
-def load_trees(files: dict[str, bytes], name: str, kind: str, columns: int) -> Any:
-    """Return the estimator of a file.
+def npz(arrays: Mapping[str, Array]) -> bytes:
+    """Return arrays as one compressed file; the same arrays give the same bytes."""
+    body = io.BytesIO()
+    np.savez_compressed(body, **arrays)  # type: ignore[arg-type]
+    return body.getvalue()
 
-    Raises SavedModelError for types beyond the allow-list, for another estimator than `kind` of so
-    many `columns`, and for broken trees: predicting with them can crash.
+
+def arrays_of(files: Mapping[str, bytes]) -> dict[str, Array]:
+    """Return the arrays of model.npz; raises ValueError for anything but plain arrays."""
+    with np.load(io.BytesIO(files["model.npz"]), allow_pickle=False) as found:
+        return dict(found)
+
+
+def checked_skops(estimators: Mapping[str, Any], name: str, flat: FlatTrees) -> bytes:
+    """Return scikit-learn's estimator as a file, once its flat trees predict the same bits.
+
+    Raises SavedModelError where they do not, and UsageError for a model that was loaded.
     """
-    estimator = _load(files, name)
-    found, width = type(estimator).__name__, getattr(estimator, "n_features_in_", None)
-    if found != kind or width != columns:
+    from zipfile import ZIP_DEFLATED
+
+    from skops.io import dumps
+
+    if name not in estimators:
+        raise UsageError("a loaded model is in files already", hint="save a model that was fitted")
+    check_equal(estimators[name], name, flat)
+    return bytes(dumps(estimators[name], compression=ZIP_DEFLATED))
+
+
+def check_equal(estimator: Any, name: str, flat: FlatTrees) -> None:
+    """Raise SavedModelError where flat trees differ in a bit from scikit-learn's on random rows."""
+    rng = np.random.default_rng(0)
+    rows = np.empty((_CHECKED_ROWS, estimator.n_features_in_))
+    for column in range(rows.shape[1]):  # near the thresholds, where rows go left or right
+        edges = np.append(flat.threshold[flat.column == column], 0.0)
+        rows[:, column] = rng.choice(edges, len(rows)) + rng.choice([-1, 0, 0, 1], len(rows))
+    differing = int((flat.predict(rows) != estimator.predict(rows)).sum())
+    if differing:
         raise SavedModelError(
-            f"{name} is not the model that belongs here",
-            cause=f"expected {kind} of {columns} columns, found {found} of {width}",
+            f"{name} as flat trees predicts other numbers than scikit-learn",
+            cause=f"{differing} of {len(rows)} random rows differ",
             hint=RETRAIN,
         )
-    try:
-        is_whole = all(_is_whole(tree, columns) for tree in _trees(estimator))
-    except Exception as error:  # trees of wrong content can be wrong in any way
-        raise _broken(name, f"{type(error).__name__}: {str(error)[:200]}") from error
-    if not is_whole:
-        raise _broken(name, "a node points outside of its tree or of the model's columns")
-    return estimator
 
 
-def _load(files: dict[str, bytes], name: str) -> Any:
+def reopened(files: Mapping[str, bytes], name: str) -> Any:
+    """Return scikit-learn's estimator of a file.
+
+    Raises SavedModelError for types beyond the allow-list. A file of unknown origin can hold trees
+    that crash scikit-learn; the flat trees are checked, and predict without it.
+    """
     from skops.io import loads
     from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -60,46 +85,3 @@ def _load(files: dict[str, bytes], name: str) -> Any:
             cause=f"{type(error).__name__}: {str(error)[:200]}",
             hint=RETRAIN,
         ) from error
-
-
-def _broken(name: str, cause: str) -> SavedModelError:
-    return SavedModelError(f"{name} holds a broken tree", cause=cause, hint=RETRAIN)
-
-
-def _trees(estimator: Any) -> list[JsonObject]:
-    """Return every tree as arrays: left and right child, column, value; -1 for no child."""
-    if hasattr(estimator, "_predictors"):  # the histogram models
-        nodes = [one.nodes for group in estimator._predictors for one in group]
-        return [
-            {
-                "left": np.where(n["is_leaf"], -1, n["left"].astype(np.int64)),
-                "right": np.where(n["is_leaf"], -1, n["right"].astype(np.int64)),
-                "column": n["feature_idx"].astype(np.int64),
-                "value": n["value"],
-                "is_plain": not n["is_categorical"].any(),
-            }
-            for n in nodes
-        ]
-    trees = [member.tree_ for member in np.ravel(np.array(estimator.estimators_, dtype=object))]
-    return [
-        {"left": t.children_left, "right": t.children_right, "column": t.feature,
-         "value": t.value, "is_plain": True}
-        for t in trees
-    ]  # fmt: skip
-
-
-def _is_whole(tree: JsonObject, columns: int) -> bool:
-    """Tell whether each node is a leaf or points to two later nodes, and to a known column."""
-    left, right, column = tree["left"], tree["right"], tree["column"]
-    nodes = np.arange(len(left))
-    inner = left != -1
-    children = np.concatenate([left[inner], right[inner]])
-    parents = np.concatenate([nodes[inner], nodes[inner]])
-    return bool(
-        len(left) > 0
-        and tree["is_plain"]
-        and ((right != -1) == inner).all()
-        and ((children > parents) & (children < len(left))).all()
-        and ((column[inner] >= 0) & (column[inner] < columns)).all()
-        and np.isfinite(tree["value"]).all()
-    )

@@ -8,26 +8,13 @@ from typing import Any, Literal
 import pandas as pd
 
 from src.json_object import JsonObject
+from src.services.features.sales_encoder import OWNERS, RANGES
+from src.services.modelling.sales_training import FACTORS
 from src.services.modelling.time_split import TimeSplit
-from src.services.ticket_sales_prediction_service import RANGES, TicketSalesPredictionService
+from src.services.ticket_sales_prediction_service import PREDICTED, TicketSalesPredictionService
 from src.services.venue_popularity_service import VenuePopularityService
 
 MAX_WRITTEN = 2_000
-_FACTORS = {
-    "venue size": ("capacity",),
-    "artist popularity": ("popularity",),
-    "artist's earlier shows": (
-        "artist_prior_shows", "artist_prior_sell_through", "artist_prior_log_tickets",
-        "artist_prior_log_capacity", "artist_prior_sold_out",
-    ),
-    "price": ("base_price",),
-    "genre": ("genre",),
-    "city": ("city", "city_prior_sell_through"),
-    "venue's earlier shows": ("venue_prior_shows", "venue_prior_sell_through"),
-    "season and weekday": ("starts_at",),
-    "lead time": ("lead_days",),
-    "competition": ("city_competition",),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,7 +31,7 @@ def predict_upcoming(service: TicketSalesPredictionService, concerts: pd.DataFra
     coming = concerts[concerts["status"] != "completed"].sort_values(["starts_at", "concert_id"])
     coming = coming.head(MAX_WRITTEN).reset_index(drop=True)
     if coming.empty:
-        return coming.assign(tickets=[], low=[], high=[], confidence=[])
+        return coming.assign(**dict.fromkeys(PREDICTED, []))
     return coming.join(service.predict_frame(coming))
 
 
@@ -131,15 +118,15 @@ def _factors(
     usual = typical.iloc[0]
     base = float(service.predict_points(frame)[0])
     rows = []
-    for columns in _FACTORS.values():
+    for columns in FACTORS.values():
         changed = frame.iloc[0].copy()
         for name in columns:
-            changed[name] = usual[name]
+            changed[name] = None if name in OWNERS else usual[name]
         rows.append(changed.to_dict())
     without = service.predict_points(pd.DataFrame(rows))
     moved = [
         {"factor": name, "tickets": round(base - float(value), 1)}
-        for name, value in zip(_FACTORS, without, strict=True)
+        for name, value in zip(FACTORS, without, strict=True)
     ]
     return sorted(moved, key=lambda m: -abs(float(str(m["tickets"]))))[:3]
 
@@ -151,7 +138,7 @@ def typical_concert(train: pd.DataFrame) -> pd.DataFrame:
         values = train[name].dropna()
         if values.empty:
             row[name] = None
-        elif name == "starts_at" or pd.api.types.is_numeric_dtype(values):
+        elif name in ("starts_at", "on_sale_at") or pd.api.types.is_numeric_dtype(values):
             row[name] = values.median()
         else:
             row[name] = values.mode().iloc[0]

@@ -9,10 +9,11 @@ from src.errors import StorageError
 from src.infrastructure.aws.account import DEMO_TAG, AwsAccount
 from src.infrastructure.aws.glue_job import log_groups
 from src.infrastructure.aws.inventory import AwsInventory
+from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint, Version, log_group
 from src.infrastructure.streaming.stream_setup import ensure_stream
 from src.operations.cleanup import clean_up
 from src.reporting.terminal.console import Console
-from tests.aws.scenario import Scenario
+from tests.aws.scenario import ACCOUNT, Scenario
 
 RAW, PROCESSED = "concert-demo-raw", "concert-demo-processed"
 
@@ -88,7 +89,10 @@ def test_what_others_made_stays(scenario, capsys):
     assert scenario.run()["verdict"] == "succeeded"
     assert "the demo's" in clean(scenario, capsys, yes=True)
     assert keys(scenario, RAW) == ["raw/mine/a.json"]
-    assert keys(scenario, PROCESSED) == ["models/mine/m.bin", "raw/mine/a.json"]
+    left = [key for key in keys(scenario, PROCESSED) if not key.endswith("_$folder$")]
+    assert left == ["models/mine/m.bin", "raw/mine/a.json"]
+    marks = [key for key in keys(scenario, PROCESSED) if key.endswith("_$folder$")]
+    assert marks == [f"{prefix}_$folder$" for prefix in ("processed", "quarantine", "summary")]
     assert boto3.client("glue", region_name="us-east-1").get_job(JobName="concert-etl")
     assert len(logs.describe_log_groups()["logGroups"]) == 2
 
@@ -181,3 +185,30 @@ def test_the_report_of_a_run_names_what_cleanup_finds(scenario, capsys):
     for step in json.loads(json.dumps(report["steps"], default=str)).values():
         for bucket in step.get("buckets", {}):
             assert bucket in text
+
+
+def test_an_endpoint_goes_with_all_it_has_and_another_ones_stays(scenario, capsys):
+    sagemaker, cloudwatch, logs = (
+        boto3.client(name, region_name="us-east-1") for name in ("sagemaker", "cloudwatch", "logs")
+    )
+    logs.create_log_group(logGroupName=log_group("concert-demo"))
+    version = Version(1, "s3://b/model.tar.gz", "0", "1.dkr.ecr.us-east-1.amazonaws.com/i:1",
+                      f"arn:aws:iam::{ACCOUNT}:role/r")  # fmt: skip
+    endpoints = {
+        name: ModelEndpoint(sagemaker, name, cloudwatch=cloudwatch, logs=logs, poll_s=0)
+        for name in ("concert-demo", "other")
+    }
+    for endpoint in endpoints.values():
+        endpoint.deploy(version)
+        endpoint._deployment_config()  # moto has no UpdateEndpoint, which makes the alarms
+    text = clean(scenario, capsys)
+    assert "endpoint concert-demo" in text and "endpoint other" not in text
+    assert endpoints["concert-demo"].describe() is not None
+    clean(scenario, capsys, yes=True)
+    assert list(endpoints["concert-demo"].resources()) == []
+    names = [one["EndpointName"] for one in sagemaker.list_endpoints()["Endpoints"]]
+    models = [one["ModelName"] for one in sagemaker.list_models()["Models"]]
+    alarms = [one["AlarmName"] for one in cloudwatch.describe_alarms()["MetricAlarms"]]
+    assert names == ["other"] and len(models) == 1 and models[0].startswith("other-v1-")
+    assert alarms and all(name.startswith("other-") for name in alarms)
+    assert logs.describe_log_groups()["logGroups"] == []

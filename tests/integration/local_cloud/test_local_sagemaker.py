@@ -29,6 +29,8 @@ from tests.waiting import wait_until
 BUCKET = "sagemaker-tests"
 ROLE = "arn:aws:iam::000000000000:role/x"
 PROGRAM = (sys.executable, str(ROOT / "tests/aws/model_program.py"))
+BAKES = {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0},
+         "TerminationWaitInSeconds": 600}  # fmt: skip
 SERVERLESS = {"MemorySizeInMB": 1024, "MaxConcurrency": 5}
 
 
@@ -203,11 +205,9 @@ def test_an_endpoint_that_cannot_start_fails_with_the_reason(account):
     account.sagemaker.delete_endpoint(EndpointName="broken")
 
 
-def test_a_canary_that_answers_with_errors_is_rolled_back(account):
+def test_a_new_version_that_answers_with_errors_is_rolled_back(account):
     name = account.endpoint()
-    canary = {"Type": "CANARY", "WaitIntervalInSeconds": 600,
-              "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50}}  # fmt: skip
-    account.update(name, account.model(version=2, status=500), TrafficRoutingConfiguration=canary)
+    account.update(name, account.model(version=2, status=500), **BAKES)
 
     def rolled_back():
         try:
@@ -308,6 +308,10 @@ def test_what_sagemaker_refuses_has_its_codes(account, endpoint):
          {"EndpointConfigName": "odd", "ProductionVariants": [odd]}, "MemorySizeInMB"),
         (sagemaker.create_endpoint_config,
          {"EndpointConfigName": "two", "ProductionVariants": [instance, instance]}, "not emulated"),
+        (sagemaker.update_endpoint,
+         {"EndpointName": endpoint, "EndpointConfigName": config, "DeploymentConfig":
+          {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration":
+           {"Type": "CANARY", "WaitIntervalInSeconds": 0}}}}, "not emulated"),
         (sagemaker.describe_model, {"ModelName": "none"}, "Could not find model"),
         (sagemaker.delete_endpoint_config, {"EndpointConfigName": "none"}, "Could not find"),
     ]  # fmt: skip
@@ -326,9 +330,8 @@ def test_an_interrupted_deployment_leaves_the_old_version_answering(account, tmp
     other = Account(account.s3, tmp_path / "sagemaker")
     try:
         name = other.endpoint()
-        slow = {"Type": "CANARY", "WaitIntervalInSeconds": 600,
-                "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 1}}  # fmt: skip
-        other.update(name, other.model(version=2), TrafficRoutingConfiguration=slow)
+        other.update(name, other.model(version=2), **BAKES)
+        wait_until(lambda: other.ask(name)["version"] == 2, "the new version, which bakes")
         assert other.status(name) == "Updating"
         other.stop()
         other.start()
@@ -380,7 +383,9 @@ class Host:
             self.process.kill()
 
 
-@pytest.mark.parametrize("moment", ["in service", "before the new version is ready", "canary"])
+@pytest.mark.parametrize(
+    "moment", ["in service", "before the new version is ready", "while it bakes"]
+)
 def test_killed_at_any_moment_it_leaves_no_process_and_the_old_version(
     cloud, account, tmp_path, moment
 ):
@@ -394,10 +399,8 @@ def test_killed_at_any_moment_it_leaves_no_process_and_the_old_version(
         host.call("create_endpoint", EndpointName="e", EndpointConfigName=one)
         wait_until(lambda: host.status("e") == "InService", "the first version")
         if moment != "in service":
-            routing = {"Type": "CANARY", "WaitIntervalInSeconds": 600}
-            policy = {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}}
             host.call("update_endpoint", EndpointName="e", EndpointConfigName=two,
-                      DeploymentConfig=policy)  # fmt: skip
+                      DeploymentConfig={"BlueGreenUpdatePolicy": BAKES})  # fmt: skip
             wait_until(lambda: len(running(folder)) == 2, "both versions")
     finally:
         host.kill()

@@ -254,7 +254,8 @@ def test_keys_and_attributes_are_accepted_and_not_enforced(run):
 PRODUCT = sorted(
     path for path in (ROOT / "src/sql").rglob("*.sql") if "streaming" not in path.parts
 )
-ARGUMENTS = {"run_id": "'x'", "newest_sale": "'2024-01-01'"}  # the others are numbers
+MOMENTS = ("newest_sale", "as_of", "starts_at", "on_sale_at")
+ARGUMENTS = {"run_id": "'x'", **dict.fromkeys(MOMENTS, "'2024-01-01'")}  # the others are numbers
 
 
 @conforms(

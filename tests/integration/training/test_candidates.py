@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -10,7 +11,8 @@ import pytest
 
 from src.orchestration.training.demo_model_trainer import DemoModelTrainer
 from src.reporting.terminal.stage_tables import stage_tables
-from src.services import ticket_sales_prediction_service
+from src.services.demand.censored_demand import CensoredDemand
+from src.services.features.row_batch import RowBatch
 from src.services.modelling import sales_training
 from src.settings import Settings
 from tests.conftest import ROOT, Trainer
@@ -112,12 +114,15 @@ def test_a_good_model_is_promoted_and_rechecked_both_ways(champion):
 
 def test_a_model_worse_than_the_champion_is_not_promoted(champion, monkeypatch):
     """It is worse on rows that neither model learned from; the champion still predicts."""
-    point_model = ticket_sales_prediction_service.point_model
+    learn = CensoredDemand.fit
+
+    def learn_shuffled(rows, random_state):
+        sold = np.random.default_rng(1).permutation(rows.sold)
+        batch = RowBatch({**rows.rows.columns, "tickets_sold": sold}, rows.rows.rows)
+        return learn(replace(rows, rows=batch), random_state)
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            ticket_sales_prediction_service, "point_model",
-            lambda random_state, trees: point_model(random_state, 5),
-        )  # fmt: skip
+        patch.setattr(CensoredDemand, "fit", learn_shuffled)
         patch.setattr(
             sales_training, "baselines",
             lambda train, test: dict.fromkeys("abc", np.zeros(len(test))),

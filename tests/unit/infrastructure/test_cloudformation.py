@@ -15,12 +15,14 @@ from src.domain.bucket_layout import EXPIRING
 from src.infrastructure.aws.bucket_setup import BucketSetup, tls_only
 from src.infrastructure.aws.glue_job import GlueJob, definition
 from src.infrastructure.aws.permissions import GLUE, OPERATOR, REDSHIFT, names_of
+from src.infrastructure.aws.sagemaker_permissions import SAGEMAKER, SERVING, serving_names
 from src.settings import Settings, load_settings
 from tests.conftest import ROOT
 
 FILE = ROOT / "src/infrastructure/cloudformation/concert-demo.yaml"
 PARAMETERS = {"RawBucketName": "my-raw", "ProcessedBucketName": "my-processed"}
 ACCOUNT = "123456789012"
+EVERY = (*GLUE, *REDSHIFT, *OPERATOR, *SAGEMAKER, *SERVING)
 NEW_WORKGROUP = f"arn:aws:redshift-serverless:us-east-1:{ACCOUNT}:workgroup/new"
 
 
@@ -29,12 +31,10 @@ def template():
     return cfn_yaml.load(str(FILE))
 
 
-def known_to_moto():
+def known_to_moto(workgroup=NEW_WORKGROUP):
     """Return the template with an address for the workgroup, which moto cannot create."""
     text, attribute = FILE.read_text(), "Workgroup.Workgroup.WorkgroupArn"
-    return text.replace(f"!GetAtt {attribute}", NEW_WORKGROUP).replace(
-        f"${{{attribute}}}", NEW_WORKGROUP
-    )
+    return text.replace(f"!GetAtt {attribute}", workgroup).replace(f"${{{attribute}}}", workgroup)
 
 
 def create(**parameters):
@@ -80,9 +80,9 @@ def expected(permissions, roles):
     settings = Settings(
         raw_bucket="my-raw", processed_bucket="my-processed", redshift_workgroup="mine",
         glue_role=roles["GLUE_ROLE"], redshift_role=roles["REDSHIFT_ROLE"],
-        redshift_secret="of-mine",
+        redshift_secret="of-mine", sagemaker_role=roles["SAGEMAKER_ROLE"],
     )  # fmt: skip
-    names = names_of(settings, ACCOUNT, WORKGROUP)
+    names = names_of(settings, ACCOUNT, WORKGROUP) | serving_names(settings, ACCOUNT)
     return {
         p.name: ({*p.actions}, {r.format(**names) for r in p.resources}, "Allow",
                  {"StringEquals": dict(p.condition)} if p.condition else None)
@@ -97,9 +97,9 @@ EXISTING = {"ExistingWorkgroup": "mine", "ExistingWorkgroupId": "0f0f",
 OPERATORS = [p for p in OPERATOR if not p.needed.startswith("cluster")]  # it makes a workgroup
 
 
-def granted_to_operator(account, outputs):
+def granted_to_operator(account, outputs, policy="OperatorPolicy"):
     iam = account.client("iam")
-    version = iam.get_policy_version(PolicyArn=outputs["OperatorPolicy"], VersionId="v1")
+    version = iam.get_policy_version(PolicyArn=outputs[policy], VersionId="v1")
     return statements(version["PolicyVersion"]["Document"])
 
 
@@ -111,13 +111,15 @@ def test_the_policies_grant_what_the_list_says_and_nothing_else(account):
     outputs = create(**EXISTING)
     env = env_of(outputs)
     iam = account.client("iam")
-    for variable, permissions in (("GLUE_ROLE", GLUE), ("REDSHIFT_ROLE", REDSHIFT)):
+    for variable, permissions in (("GLUE_ROLE", GLUE), ("REDSHIFT_ROLE", REDSHIFT),
+                                  ("SAGEMAKER_ROLE", SAGEMAKER)):  # fmt: skip
         name = env[variable].split("/")[-1]
         policy = iam.get_role_policy(RoleName=name, PolicyName="concert-demo")["PolicyDocument"]
         assert statements(policy) == expected(permissions, env)
         assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["concert-demo"]
         assert not iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
     assert granted_to_operator(account, outputs) == expected(OPERATORS, env)
+    assert granted_to_operator(account, outputs, "ServingPolicy") == expected(SERVING, env)
 
 
 def test_the_secret_is_the_new_namespaces_own(account):
@@ -126,28 +128,33 @@ def test_the_secret_is_the_new_namespaces_own(account):
 
 
 # Actions that IAM knows no resource for, or whose resource cannot be known beforehand.
-UNNAMED = {"FindStreams", "OwnSessions", "OwnStatements", "Simulate"}
+UNNAMED = {"FindStreams", "OwnSessions", "OwnStatements", "Simulate", "Lists", "EnterRegistry"}
+
+READ_ONLY = {"FindStreams", "Simulate", "Lists", "EnterRegistry"}
 
 
 def test_no_resource_is_a_wildcard_where_a_name_is_possible():
-    for permission in (*GLUE, *REDSHIFT, *OPERATOR):
+    for permission in EVERY:
         for resource in permission.resources:
             is_named = resource.startswith("{")
             assert is_named or permission.name in UNNAMED, permission.name
-        if permission.resources == ("*",) and permission.name not in ("Simulate", "FindStreams"):
+        if permission.resources == ("*",) and permission.name not in READ_ONLY:
             assert permission.condition, f"{permission.name} holds for everyone's"
 
 
 def test_a_stack_attaches_its_policy_and_is_deleted_whole(account):
     iam, stacks = account.client("iam"), account.client("cloudformation")
     iam.create_user(UserName="operator")
-    arn = create(OperatorUserName="operator")["OperatorPolicy"]
+    outputs = create(OperatorUserName="operator")
+    arns = {outputs["OperatorPolicy"], outputs["ServingPolicy"]}
     attached = iam.list_attached_user_policies(UserName="operator")["AttachedPolicies"]
-    assert [policy["PolicyArn"] for policy in attached] == [arn]
-    stacks.delete_stack(StackName="demo")  # moto leaves the attachment; CloudFormation detaches
-    assert iam.list_policies(Scope="Local")["Policies"] == iam.list_roles()["Roles"] == []
+    assert {policy["PolicyArn"] for policy in attached} == arns
+    for arn in arns:  # CloudFormation detaches and deletes them, moto does not
+        iam.detach_user_policy(UserName="operator", PolicyArn=arn)
+        iam.delete_policy(PolicyArn=arn)
+    stacks.delete_stack(StackName="demo")
+    assert iam.list_roles()["Roles"] == []
     assert account.client("s3").list_buckets()["Buckets"] == []
-    iam.detach_user_policy(UserName="operator", PolicyArn=arn)
     create(OperatorUserName="operator")  # the same names again
 
 
@@ -169,7 +176,7 @@ def test_an_existing_workgroup_needs_its_id(template):
 @pytest.mark.parametrize("required", ["true", "false"])
 def test_roles_may_be_assumed_for_this_account_only(account, required):
     env = env_of(create(RequireSourceAccount=required))
-    for variable in ("GLUE_ROLE", "REDSHIFT_ROLE"):
+    for variable in ("GLUE_ROLE", "REDSHIFT_ROLE", "SAGEMAKER_ROLE"):
         role = account.client("iam").get_role(RoleName=env[variable].split("/")[-1])["Role"]
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         wanted = {"StringEquals": {"aws:SourceAccount": ACCOUNT}} if required == "true" else None
@@ -178,13 +185,13 @@ def test_roles_may_be_assumed_for_this_account_only(account, required):
 
 def test_each_grant_has_its_reason_beside_it():
     text = FILE.read_text()
-    for permission in (*GLUE, *REDSHIFT, *OPERATOR):
+    for permission in EVERY:
         if not permission.needed.startswith("cluster"):
             assert f"# To {permission.reason}.\n" in text, permission.name
 
 
 def test_no_action_is_a_wildcard():
-    for permission in (*GLUE, *REDSHIFT, *OPERATOR):
+    for permission in EVERY:
         assert permission.reason and not any("*" in action for action in permission.actions)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from src.services.demand.flat_trees import FlatTrees
 from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
 from src.services.venue_popularity_service import VenuePopularityService
 
@@ -27,6 +28,7 @@ def sales_rows(count, seed=0):
             "base_price": rng.uniform(20, 100, count),
             "genre": rng.choice(["rock", "jazz"], count),
             "city": rng.choice(["Bonn", "Oslo", "Lyon"], count),
+            "venue_type": rng.choice(["club", "hall"], count),
             "lead_days": rng.integers(10, 200, count),
             "artist_prior_shows": rng.integers(0, 9, count),
             "artist_prior_sell_through": np.where(np.isnan(prior), np.nan, 0.5),
@@ -57,14 +59,9 @@ def venue_quarters(venues=14, count=14, seed=0):
 
 
 def small_sales_model():
-    """Return a real model with few of its trees: files of 300 take seconds to read."""
+    """Return a calibrated model of few rows."""
     rows = sales_rows(500)
-    service = TicketSalesPredictionService(7).fit(rows[:350])
-    learned = service.fitted
-    learned.point.estimators_ = learned.point.estimators_[:12]
-    for model in (learned.difficulty, learned.hit):
-        model._predictors = model._predictors[:5]
-    return service.calibrate(rows[350:])
+    return TicketSalesPredictionService(7).fit(rows[:350]).calibrate(rows[350:])
 
 
 def small_venue_model():
@@ -75,5 +72,7 @@ def small_venue_model():
     examples = service.fit_scale(panel).examples(panel)
     known = examples[examples["target"].notna()]
     service.fit(known)
-    service.model_.estimators_ = service.model_.estimators_[:12]
+    forest = service.estimators_["forest"]
+    forest.estimators_ = forest.estimators_[:12]
+    service.forest_ = FlatTrees.of_forest(forest)
     return service.calibrate(known), panel

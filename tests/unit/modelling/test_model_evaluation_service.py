@@ -76,8 +76,13 @@ def test_honest_confidence_has_a_small_error_and_a_constant_no_skill(service):
 def test_importance_finds_what_matters_and_says_what_does_not(service):
     matrix = RNG.normal(size=(600, 3))
     actual = 5 * matrix[:, 0] + matrix[:, 1]
-    found = service.importance(
-        lambda m: 5 * m[:, 0] + m[:, 1], matrix, actual, {"a": [0], "b": [1], "noise": [2]}
-    )
+
+    def loss(factor, order):
+        changed = matrix.copy()
+        column = ("a", "b", "noise").index(factor)
+        changed[:, column] = matrix[order, column]
+        return np.abs(5 * changed[:, 0] + changed[:, 1] - actual).mean()
+
+    found = service.importance(loss, ("a", "b", "noise"), len(matrix))
     assert [row["feature"] for row in found] == ["a", "b", "noise"]
     assert [row["is_zero"] for row in found] == [False, False, True]

@@ -6,7 +6,7 @@ import pytest
 
 from src.errors import ModelError, SavedModelError, UsageError
 from src.services.features.drift import drift, profile
-from src.services.modelling import model_files
+from src.services.modelling import model_files, saved_trees
 from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
 from src.services.venue_popularity_service import (
     ScoreScale,
@@ -54,9 +54,8 @@ def test_what_is_out_of_range_is_refused_by_field(sales, change, word):
 
 def test_same_state_same_model():
     rows = sales_rows(300)
-    points = [
-        TicketSalesPredictionService(3).fit(rows[:200]).predict_points(rows[200:]) for _ in "ab"
-    ]
+    models = (TicketSalesPredictionService(3).fit(rows[:200]) for _ in "ab")
+    points = [model.calibrate(rows[200:]).predict_points(rows[200:]) for model in models]
     assert (points[0] == points[1]).all()
 
 
@@ -72,7 +71,7 @@ def test_encoded_rows_are_fitted_calibrated_and_predicted_as_the_rows(sales):
 
 
 def test_what_is_not_fitted_yet_names_what_to_call(sales):
-    fitted = TicketSalesPredictionService(7, 0.9, sales.fitted_)
+    fitted = TicketSalesPredictionService(7, 0.9, sales.model_)
     for service, call in ((TicketSalesPredictionService(), "fit"), (fitted, "calibrate")):
         with pytest.raises(UsageError) as caught:
             service.predict([SHOW])
@@ -101,23 +100,26 @@ def test_types_that_are_not_ours_are_refused(sales):
     from skops.io import dumps
 
     files = model_files.sales_files(sales)
-    files["point.skops"] = dumps(FunctionTransformer(func=np.linalg.norm))
+    files["trees.skops"] = dumps(FunctionTransformer(func=np.linalg.norm))
     with pytest.raises(SavedModelError, match="not allowed"):
-        model_files.sales_service(files)
+        saved_trees.reopened(files, "trees.skops")
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"junk"])
 def test_a_truncated_model_is_refused(sales, damage):
     files = model_files.sales_files(sales)
-    files["point.skops"] = damage(files["point.skops"])
+    for name in ("trees.skops", "model.npz"):
+        files[name] = damage(files[name])
     with pytest.raises(SavedModelError, match="cannot be read"):
+        saved_trees.reopened(files, "trees.skops")
+    with pytest.raises(SavedModelError, match="cannot be used"):
         model_files.sales_service(files)
 
 
 def test_another_schema_version_is_refused(sales):
     files = model_files.sales_files(sales)
     files["state.json"] = files["state.json"].replace(
-        b'"schema_version": 2', b'"schema_version": 9'
+        b'"schema_version": 3', b'"schema_version": 9'
     )
     with pytest.raises(SavedModelError, match="schema version 9"):
         model_files.sales_service(files)

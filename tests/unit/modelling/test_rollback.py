@@ -1,5 +1,7 @@
 """Which version a rollback leads to, and what it refuses."""
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from src.errors import SavedModelError, UsageError
 from src.infrastructure.storage.model_registry import AliasEntry
 from src.orchestration.training.registered_models import MODELS
-from src.orchestration.training.rollback import PREVIOUS, planned, roll_back
+from src.orchestration.training.rollback import PREVIOUS, _difference, planned, roll_back
 
 HISTORIES = st.lists(st.integers(1, 30), min_size=1, max_size=10)  # newest first
 
@@ -73,3 +75,23 @@ def test_without_a_champion_there_is_nothing_to_roll_back_from():
     with pytest.raises(SavedModelError, match="no champion to roll back from") as caught:
         planned(Registry({}), PREVIOUS)
     assert caught.value.exit_code == 2 and caught.value.hint
+
+
+ROWS = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), min_size=1, max_size=6)
+
+
+@given(rows=ROWS, damage=st.sampled_from([0.0, 1e-9, 0.1, "missing", "short", "text"]))
+def test_a_version_that_predicts_otherwise_than_when_it_was_saved_is_found(rows, damage):
+    golden = {"rows": rows, "predictions": [a for a, _ in rows], "high": [b for _, b in rows]}
+    if isinstance(damage, float):
+        golden["high"][-1] += damage
+    elif damage == "missing":
+        del golden["rows"]
+    else:
+        golden["predictions"] = golden["predictions"][1:] if damage == "short" else "x" * len(rows)
+
+    def predict(records):
+        return [SimpleNamespace(tickets=a, high=b) for a, b in records]
+
+    found = _difference(predict, golden, ("tickets", "high", "low"))
+    assert (found <= 1e-6) == (damage in (0.0, 1e-9))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
+import re
 from pathlib import Path
 
 from src.domain.bucket_layout import model_package
@@ -11,16 +13,27 @@ from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint, Version
 from src.infrastructure.storage.model_registry import ModelRegistry, SavedModel
 from src.json_object import JsonObject
 from src.orchestration.environment import LOCAL_ROLE, DemoEnvironment
+from src.reporting.run_report import to_json
 from src.serving.model_package import package
 from src.serving.predictor import NAME
+from src.settings.values import shown
+
+_NAME = re.compile(r"(?=.{1,32}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
 
 def endpoint_of(environment: DemoEnvironment) -> ModelEndpoint:
-    """Return the endpoint of the settings."""
+    """Return the endpoint of the settings; raises SettingsError where its name cannot be one."""
+    name = environment.settings.endpoint_name
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            f"DEMO_ENDPOINT is {shown(name)}; it is no name of an endpoint",
+            cause="at most 32 letters, digits and hyphens, with a letter or digit at both ends",
+            hint="set DEMO_ENDPOINT to concert-demo",
+        )
     is_local = environment.local_cloud is not None
     return ModelEndpoint(
         environment.client("sagemaker"),
-        environment.settings.endpoint_name,
+        name,
         cloudwatch=None if is_local else environment.client("cloudwatch"),
         logs=None if is_local else environment.client("logs"),
         poll_s=poll_s(environment),
@@ -98,6 +111,12 @@ def keep_up_hint(environment: DemoEnvironment) -> str | None:
     if cloud is None or not cloud.hosts_servers:
         return None
     return "python -m src.local_cloud up keeps it answering for other programs"
+
+
+def answer_of(arguments: argparse.Namespace, facts: JsonObject, line: str, code: int = 0) -> str:
+    """Return the one thing that stdout carries: a line, or with --json what was found."""
+    verdict = "failed" if code else "succeeded"
+    return to_json({"verdict": verdict, "exit_code": code, **facts}) if arguments.json else line
 
 
 def rows_file(path: Path) -> Path:

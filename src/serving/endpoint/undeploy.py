@@ -15,8 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Remove what there is, and print it; returns the exit code."""
-    from src.serving import deployment
-    from src.serving.answers import answer_of
+    from src.serving.endpoint import deployment
 
     console = console_from(arguments)
     removed = []
@@ -28,5 +27,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             console.line(f"removed  {resource.name}")
     if not removed:
         console.line(f"endpoint {endpoint.name} has nothing to remove")
-    print_answer(answer_of(arguments, {"removed": removed}, "\n".join(removed) or "nothing"))
+    print_answer(
+        deployment.answer_of(arguments, {"removed": removed}, "\n".join(removed) or "nothing")
+    )
     return 0

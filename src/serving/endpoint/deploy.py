@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from src.commands import as_started
 from src.orchestration.command_line import console_from, print_answer
 from src.orchestration.environment import DemoEnvironment
 from src.settings import Settings
@@ -15,8 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Deploy, and print the endpoint's name; returns the exit code."""
-    from src.serving import deployment
-    from src.serving.answers import answer_of
+    from src.serving.endpoint import deployment
 
     console = console_from(arguments)
     with DemoEnvironment(settings, needs_glue=False) as environment:
@@ -29,8 +29,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     word = "is in service" if facts["changed"] else "was in service already"
     console.line(f"endpoint {facts['endpoint']}: version {facts['version']} {word}{was}")
     if hint:
-        console.line(f"next:  {hint}")
-    print_answer(answer_of(arguments, facts, facts["endpoint"]))
+        console.line(f"next:  {as_started(hint)}")
+    print_answer(deployment.answer_of(arguments, facts, facts["endpoint"]))
     return 0
 
 

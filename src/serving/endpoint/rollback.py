@@ -20,8 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Roll back the registry, then the endpoint; returns the exit code."""
     from src.orchestration.training import rollback
-    from src.serving import deployment
-    from src.serving.answers import answer_of
+    from src.serving.endpoint import deployment
     from src.serving.predictor import NAME
 
     console = console_from(arguments)
@@ -33,5 +32,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         console.line(f"champion: {words}")
         facts = deployment.put_in_service(environment)
     console.line(f"endpoint {facts['endpoint']}: version {facts['version']} is in service")
-    print_answer(answer_of(arguments, {**steps[0].as_facts(), **facts}, facts["endpoint"]))
+    print_answer(
+        deployment.answer_of(arguments, {**steps[0].as_facts(), **facts}, facts["endpoint"])
+    )
     return 0

@@ -26,8 +26,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run the job and print where the predictions are; returns the exit code."""
     from src.infrastructure.aws.sagemaker_transform import FORMATS, TransformJob
     from src.reporting.run_report import new_run_id
-    from src.serving import deployment
-    from src.serving.answers import answer_of
+    from src.serving.endpoint import deployment
     from src.serving.predictor import NAME
 
     console = console_from(arguments)
@@ -53,7 +52,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             environment.client("sagemaker"), environment.processed_storage,
             folder(UNLOAD_PREFIX, f"transform-{run_id}"), poll_s=deployment.poll_s(environment),
         )  # fmt: skip
-        name = f"{endpoint.name[:40]}-{run_id}"
+        name = f"{endpoint.name}-{run_id}"
         console.line(f"transform job {name}: version {champion.version}")
         found = job.run(name, model, body, form)
     try:
@@ -65,5 +64,5 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     rows = found.count(b"\n") - (not form.is_lines)
     console.line(f"{rows:,} predictions: {target}")
     facts = {"job": name, "version": champion.version, "rows": rows, "output": str(target)}
-    print_answer(answer_of(arguments, facts, str(target)))
+    print_answer(deployment.answer_of(arguments, facts, str(target)))
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from src.commands import as_started
 from src.orchestration.command_line import console_from, print_answer
 from src.orchestration.environment import DemoEnvironment
 from src.settings import Settings
@@ -15,8 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the status; returns 0 where the endpoint is in service, else 1."""
-    from src.serving import deployment
-    from src.serving.answers import answer_of
+    from src.serving.endpoint import deployment
 
     console = console_from(arguments)
     with DemoEnvironment(settings, needs_glue=False) as environment:
@@ -29,7 +29,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if facts["failure"]:
         console.line(f"warning: {facts['failure']}")
     if champion and version != champion:
-        console.line(f"next:  python -m src.serving deploy (the champion is version {champion})")
+        command = as_started("python -m src.serving deploy")
+        console.line(f"next:  {command} (the champion is version {champion})")
     code = 0 if facts["status"] in ("InService", "Updating", "RollingBack") else 1
-    print_answer(answer_of(arguments, facts, facts["status"], code))
+    print_answer(deployment.answer_of(arguments, facts, facts["status"], code))
     return code

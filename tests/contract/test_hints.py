@@ -149,6 +149,7 @@ def test_each_command_that_is_printed_is_the_one_to_type():
 REPLACING = {
     "src/orchestration/training/extraction.py",
     "src/orchestration/validation/check.py",
+    "src/orchestration/open_command.py",
     "src/orchestration/pipeline/command.py",
     "src/streaming/ingestion.py",
     "src/streaming/production.py",

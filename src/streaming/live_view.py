@@ -45,7 +45,7 @@ class Show:
 
 @dataclass
 class Figures:
-    """One look; `note` says why there are none, or why they are old."""
+    """One look; `note` is why there are none, or why they are old."""
 
     at: str = ""
     note: str = ""

@@ -61,7 +61,9 @@ class Gate:
         body = _body(environ)
         model = botocore.session.get_session().get_service_model(service)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
-        if target:
+        if "/operation/" in environ["PATH_INFO"]:  # CBOR: of CloudWatch, which lists alarms only
+            name, given = environ["PATH_INFO"].rpartition("/")[2], {"AlarmNames": []}
+        elif target:
             name, given = target.rpartition(".")[2], json.loads(body)
         else:
             fields = dict(parse_qsl(body.decode(), keep_blank_values=True))

@@ -21,6 +21,10 @@ COMMANDS = {
     "cloud": ("src.local_cloud.__main__", "start, query or delete the local cloud"),
     "operations": ("src.operations.__main__", "remove what the demo created on AWS"),
     "serving": ("src.serving.__main__", "predict for concerts, and answer over HTTP"),
+    "streaming": ("src.streaming.__main__", "sell tickets live, through a stream"),
+    "status": ("src.orchestration.status_command", "show the servers and the newest runs"),
+    "open": ("src.orchestration.open_command", "open the page of a run"),
+    "completion": ("src.completion", "print a completion script for a shell"),
 }
 
 

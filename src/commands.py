@@ -19,7 +19,7 @@ SCRIPTS = {
     "validate": "validate_demo_pipeline.py",
 }
 MODULES = {"cloud": "src.local_cloud", "operations": "src.operations",
-           "serving": "src.serving"}  # fmt: skip
+           "serving": "src.serving", "streaming": "src.streaming"}  # fmt: skip
 _OF_CHECKOUT = {name: rf"(?:python3? )?(?<![\w/.-]){script}\b" for name, script in SCRIPTS.items()}
 _OF_CHECKOUT |= {name: rf"python3? -m {module}\b" for name, module in MODULES.items()}
 _STARTED = re.compile(rf"^({PROGRAM}|python -m src) (\w+)$")

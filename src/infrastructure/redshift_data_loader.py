@@ -11,6 +11,7 @@ from typing import Any
 
 from src.domain.bucket_layout import copy_manifest
 from src.domain.cleaning import RECORD_NUMBER, TableCounts, table_counts
+from src.domain.sale_events import STREAM_RUN
 from src.domain.tables import SCHEMA, TABLES, TableSpec
 from src.errors import DemoError, LoadError, QualityError, WarehouseError
 from src.infrastructure.redshift_client import RedshiftClient
@@ -20,6 +21,7 @@ from src.infrastructure.warehouse.failed_load import STAGING_SCHEMA, FailedLoad
 from src.infrastructure.warehouse.load_ledger import LoadLedger
 from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, TableLoad
 from src.infrastructure.warehouse.staging_names import staging_table
+from src.infrastructure.warehouse.streamed_sales import StreamedSales, StreamedTotals
 from src.sql.quoting import identifier, literal
 from src.waiting import Clock, Sleep, attempts, real_clock, real_sleep
 
@@ -51,6 +53,8 @@ class RedshiftDataLoader:
         self._clock = clock
         self._sleep = sleep
         self._ledger = LoadLedger(client)
+        self._streamed = StreamedSales(client)
+        self.streamed: StreamedTotals | None = None  # what the newest load kept of a stream
 
     def load(
         self,
@@ -62,22 +66,27 @@ class RedshiftDataLoader:
 
         `audit(loads)` looks at the tables before they are published, through the same client, and
         raises QualityError to keep them from it: the warehouse is then as it was, and the rows
-        are in concert_staging.
+        are in concert_staging. Sales of a stream are kept: they are judged anew behind the audit.
 
         A transaction that failed for another one, or for a lost connection, is tried again, as a
         whole, and only if the ledger shows that it was not committed: no COPY is repeated blindly.
         Raises LoadError with the first refused rows; the warehouse is then as it was.
         """
         manifests = {name: self._write_manifest(plan, name) for name in plan.tables}
+        has_stream = self._streamed.exists()
 
         def load_once() -> dict[str, TableLoad]:
             done: dict[str, TableLoad] = {}
             loaded_at = datetime.now(UTC).replace(tzinfo=None)
             try:
                 with self._client.transaction():
+                    if has_stream:
+                        self._streamed.lock()
                     self._fill(plan, manifests, done, loaded_at, on_table)
                     if audit is not None:
                         audit(done)
+                    if has_stream:
+                        self.streamed = self._streamed.restore(is_replaced=plan.mode == "replace")
                     FailedLoad(self._client).clear()
             except QualityError as error:
                 self._keep(plan, manifests, error)
@@ -280,7 +289,7 @@ class RedshiftDataLoader:
         """Fill the quarantine table with this run's rejected rows."""
         target = _qualified("rejected_records")
         stage = staging_table("stage", "rejected_records", plan.run_id)
-        self._client.execute(f"DELETE FROM {target}")
+        self._client.execute(f"DELETE FROM {target} WHERE run_id <> {literal(STREAM_RUN)}")
         if not plan.rejected:
             return
         columns = ("table_name", "record_key", "rule", "raw_record", "parent_key")

@@ -255,6 +255,6 @@ class DemoEnvironment:
 
 def temporary_state_folder() -> AbstractContextManager[Path]:
     """Give a state folder for a trial of the local target, and delete all that it left."""
-    from src.local_cloud import local_cloud
+    from src.local_cloud import state_folders
 
-    return local_cloud.temporary_state_folder()
+    return state_folders.temporary_state_folder()

@@ -14,7 +14,9 @@ from src.reporting.wording import printable
 
 LOG = "runs.ndjson"
 PAGE = "index.html"
-REPORTS = {kind: f"{kind}_report.json" for kind in ("pipeline", "training", "validation")}
+REPORTS = {
+    kind: f"{kind}_report.json" for kind in ("pipeline", "training", "validation", "streaming")
+}
 _NEEDED = {"run_id", "report", "verdict", "did"}  # of a line; the rest may be absent
 _LONGEST = 300  # characters of an error's message
 
@@ -74,7 +76,14 @@ def _of_validation(facts: JsonView) -> JsonObject:
     return {"did": True, "passed": tally["passed"], "checks": sum(tally.values())}
 
 
-_FIGURES = {"pipeline": _of_pipeline, "training": _of_training, "validation": _of_validation}
+def _of_streaming(facts: JsonView) -> JsonObject:
+    totals = (facts.get("streaming") or {}).get("totals") or {}
+    return {"did": _did(facts["steps"]), "rows": totals.get("sales"),
+            "rejected": totals.get("rejected")}  # fmt: skip
+
+
+_FIGURES = {"pipeline": _of_pipeline, "training": _of_training, "validation": _of_validation,
+            "streaming": _of_streaming}  # fmt: skip
 
 
 def _did(steps: Mapping[str, JsonView]) -> bool:

@@ -45,6 +45,14 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+# What the best of those who see so much would reach on generated data.
+LIMITS = {
+    "columns": "the generator's formula, on what the columns show",
+    "knowable": "and the artist's earlier shows: no model is better",
+    "oracle": "and each artist's hidden effect",
+}
+
+
 def candidate_words(samples: list[JsonObject], field: str) -> str:
     """Say that the samples with this field are a candidate's; empty where they are not."""
     versions = {

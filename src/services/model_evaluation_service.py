@@ -90,14 +90,19 @@ class ModelEvaluationService:
         }
 
     def calibration(
-        self, actual: Floats, low: Floats, high: Floats, capacity: Floats
+        self, actual: Floats, low: Floats, high: Floats, capacity: Floats, coverage: float = 0.9
     ) -> JsonObject:
-        """Return the intervals' coverage and width, overall and by capacity quartile."""
+        """Return the intervals' coverage, in all and by capacity quartile, width and Winkler score.
+
+        The score is the width, plus what is missed times 2 / (1 - coverage); lower is better.
+        """
         inside = (actual >= low) & (actual <= high)
+        missed = np.maximum(low - actual, 0) + np.maximum(actual - high, 0)
         quartile = _quartiles(capacity)
         return {
             "coverage": float(inside.mean()),
             "mean_width": float((high - low).mean()),
+            "winkler": float((high - low + missed * 2 / (1 - coverage)).mean()),
             "by_capacity_quartile": [
                 float(inside[quartile == q].mean()) for q in range(4) if (quartile == q).any()
             ],
@@ -138,23 +143,21 @@ class ModelEvaluationService:
 
     def importance(
         self,
-        predict: Callable[[str, Ints], Floats],
+        loss: Callable[[str, Ints], float],
         factors: Sequence[str],
-        actual: Floats,
-        predicted: Floats,
+        rows: int,
         repeats: int = 5,
     ) -> list[JsonObject]:
-        """Return permutation importance by factor: the loss of R2, most first.
+        """Return permutation importance by factor: what is lost when it is shuffled, most first.
 
-        `predict` gets a factor and the order that its values are put in. A factor whose mean is
-        within two standard deviations of zero is marked so.
+        `loss` gets a factor and the order that its values are put in. A factor whose mean is within
+        two standard deviations of zero is marked so.
         """
         rng = np.random.default_rng(self.random_state)
-        base = metrics(actual, predicted)["r2"]
+        base = loss(factors[0], np.arange(rows))
         found = []
         for factor in factors:
-            orders = [rng.permutation(len(actual)) for _ in range(repeats)]
-            losses = [base - metrics(actual, predict(factor, order))["r2"] for order in orders]
+            losses = [loss(factor, rng.permutation(rows)) - base for _ in range(repeats)]
             mean, sd = float(np.mean(losses)), float(np.std(losses, ddof=1))
             is_zero = bool(mean <= 2 * sd)
             found.append({"feature": factor, "mean": mean, "sd": sd, "is_zero": is_zero})

@@ -33,6 +33,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(_NEXT, (0, 1e9)),
 }  # fmt: skip
 READ = frozenset({*RANGES, "venue_type"})
+LEAST_WIDTH = 0.5  # points
 HIT_POINTS = 10.0  # a forecast is right if the score is within 10 points
 
 
@@ -89,6 +90,7 @@ class VenuePopularityService:
     names_: tuple[str, ...] = ()
     types_: tuple[str, ...] = ()
     forest_: FlatTrees | None = field(default=None, repr=False)
+    widths_: FlatTrees | None = field(default=None, repr=False)  # how far off a forecast is
     estimators_: Mapping[str, Any] = field(default_factory=dict, repr=False)  # empty once loaded
     scores_: Floats | None = field(default=None, repr=False)
     trained_until_: str | None = None  # the newest quarter whose forecast it learned from
@@ -180,22 +182,31 @@ class VenuePopularityService:
         if len(target) == 0 or np.ptp(target) == 0:
             raise ModelError("every venue-quarter has the same score")
         forest = RandomForestRegressor(
-            300, min_samples_leaf=8, max_features=0.5, n_jobs=2, random_state=self.random_state
+            150, min_samples_leaf=20, max_features=0.7, oob_score=True, n_jobs=2,
+            random_state=self.random_state,
+        )  # fmt: skip
+        widths = RandomForestRegressor(
+            60, min_samples_leaf=25, max_features=0.5, n_jobs=2, random_state=self.random_state
         )
-        forest.fit(self._matrix(examples), target).n_jobs = 1  # its sum has one order then
-        self.forest_, self.estimators_ = FlatTrees.of_forest(forest), {"forest": forest}
+        matrix = self._matrix(examples)
+        missed = np.abs(target - forest.fit(matrix, target).oob_prediction_)
+        widths.fit(matrix, missed)
+        forest.n_jobs = widths.n_jobs = 1  # their sums have one order then
+        del forest.oob_prediction_
+        self.estimators_ = {"forest": forest, "widths": widths}
+        self.forest_, self.widths_ = FlatTrees.of_forest(forest), FlatTrees.of_forest(widths)
         return self
 
     def calibrate(self, examples: pd.DataFrame) -> VenuePopularityService:
-        """Learn from later quarters how far forecasts are off."""
-        miss = np.abs(examples["target"].to_numpy(float) - self.forecast_points(examples))
-        self.scores_ = np.sort(miss)
+        """Learn from later quarters how far forecasts are off, in what their widths say."""
+        point, width = self._points(RowBatch.of(examples))
+        self.scores_ = np.sort(np.abs(examples["target"].to_numpy(float) - point) / width)
         self.trained_until_ = str(examples["quarter"].max())
         return self
 
     def forecast_points(self, examples: pd.DataFrame) -> Floats:
         """Return the forecast score of the next quarter, one per example."""
-        return self._points(RowBatch.of(examples))
+        return self._points(RowBatch.of(examples))[0]
 
     def forecast(self, examples: pd.DataFrame) -> pd.DataFrame:
         """Return score, low, high and confidence (of being within 10 points)."""
@@ -228,22 +239,23 @@ class VenuePopularityService:
 
     def _forecast(self, rows: RowBatch) -> tuple[Floats, Floats, Floats, Floats]:
         """Return the columns of FORECAST: the one way from rows to forecasts."""
-        point = self._points(rows)
+        point, width = self._points(rows)
         scores = fitted(self.scores_, "venue", "calibrate")
         n = len(scores)
-        half = scores[min(int(np.ceil((n + 1) * self.coverage)), n) - 1]
-        confidence = float(np.searchsorted(scores, HIT_POINTS, "right") / n)
+        half = scores[min(int(np.ceil((n + 1) * self.coverage)), n) - 1] * width
         return (
             point,
             np.clip(point - half, 0.0, 100.0),
             np.clip(point + half, 0.0, 100.0),
-            np.full(len(point), confidence),
+            np.searchsorted(scores, HIT_POINTS / width, "right") / n,
         )
 
-    def _points(self, rows: RowBatch) -> Floats:
-        forest = fitted(self.forest_, "venue", "fit")
+    def _points(self, rows: RowBatch) -> tuple[Floats, Floats]:
+        """Return forecast scores, and how far off each is expected to be."""
+        forest, widths = (fitted(one, "venue", "fit") for one in (self.forest_, self.widths_))
         rows.check_ranges(RANGES)
-        return forest.predict(self._matrix(rows))
+        matrix = self._matrix(rows)
+        return forest.predict(matrix), np.maximum(widths.predict(matrix), LEAST_WIDTH)
 
     def _matrix(self, rows: Rows) -> Floats:
         """Return the model's matrix; its columns stand in the order of `names_`."""
@@ -290,9 +302,16 @@ class VenuePopularityService:
         return ranked.reset_index(drop=True)
 
 
-def forecast_baselines(examples: pd.DataFrame) -> Mapping[str, Floats]:
-    """Return what needs no model: last value, same quarter last year, expanding mean."""
+def forecast_baselines(train: pd.DataFrame, examples: pd.DataFrame) -> Mapping[str, Floats]:
+    """Return what needs no model.
+
+    The calendar explains most of a score: a quarter without a show scores 0. So the mean score of
+    the training examples with as many booked shows is the baseline that counts.
+    """
+    by_booked = train.groupby("next_booked")["target"].mean()
+    booked = examples["next_booked"].to_numpy(float)
     return {
+        "mean_by_booked_count": np.interp(booked, by_booked.index, by_booked.to_numpy(float)),
         "last_value": examples["score_1"].to_numpy(float),
         "same_quarter_last_year": examples["same_quarter_last_year"].to_numpy(float),
         "expanding_mean": examples["mean_score"].to_numpy(float),

@@ -22,10 +22,10 @@ from src.orchestration.command_line import (
 _OF_ENDPOINT = ("deploy", "status", "rollback", "undeploy", "batch")
 COMMANDS = ("predict", "serve", *_OF_ENDPOINT)
 EXAMPLES = """\
-  python -m src.serving predict --artist "Ashley Brennan" --venue "Warner Pavilion" \\
-      --date 2026-05-01 --price 60
-  python -m src.serving predict --artist "Ashley Brennan" --venue "Warner Pavilion" \\
-      --date 2026-05-01 --price 30:120
+  python -m src.serving predict --artist "Juan Reyes" --venue "Foley Dome" \
+--date 2026-01-20 --price 60
+  python -m src.serving predict --artist "Juan Reyes" --venue "Foley Dome" \
+--date 2026-01-20 --price 30:120
   python -m src.serving predict --file concerts.csv
   python -m src.serving serve
   python -m src.serving deploy

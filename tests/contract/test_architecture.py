@@ -46,7 +46,8 @@ ALLOWED = {
     "local_cloud.sagemaker": {"local_cloud.endpoint", "local_cloud.servers"},
     "local_cloud.glue": {"local_cloud.servers"},
     "local_cloud.kinesis": {"local_cloud.endpoint"},
-    REDSHIFT: {f"{REDSHIFT}.sql", f"{REDSHIFT}.statements", "sql"},
+    REDSHIFT: {f"{REDSHIFT}.sql", f"{REDSHIFT}.statements", f"{REDSHIFT}.statements.streaming",
+               "sql"},
     f"{REDSHIFT}.catalog": set(),
     f"{REDSHIFT}.sql": {"sql"},
     f"{REDSHIFT}.copying": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.copying.binary",
@@ -57,9 +58,12 @@ ALLOWED = {
     f"{REDSHIFT}.unloading": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.copying", "sql"},
     f"{REDSHIFT}.statements": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.copying",
                                f"{REDSHIFT}.unloading", f"{REDSHIFT}.statements.definitions",
-                               "sql"},
+                               f"{REDSHIFT}.statements.streaming", "sql"},
     f"{REDSHIFT}.statements.definitions": {f"{REDSHIFT}.sql", f"{REDSHIFT}.statements",
+                                           f"{REDSHIFT}.statements.streaming",
                                            f"{REDSHIFT}.procedures", "sql"},
+    f"{REDSHIFT}.statements.streaming": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.statements",
+                                         "sql"},
     f"{REDSHIFT}.procedures": {"sql"},
     f"{REDSHIFT}.front": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.statements",
                           f"{REDSHIFT}.statements.definitions", "sql"},
@@ -143,6 +147,7 @@ def test_only_the_environment_builds_the_local_cloud():
         for name, path in MODULES.items()
         if not name.startswith("src.local_cloud")
         and any(other.startswith("src.local_cloud") for other in imports(path))
+        and imports(path) & {"src.local_cloud.looking"} == set()  # it builds nothing
     }
     assert users == {"src.orchestration.environment"}
 
@@ -153,7 +158,13 @@ def test_the_glue_job_imports_no_project_code():
 
 
 def test_no_environment_variable_below_settings():
-    may_read = ("src.settings", "src.orchestration.command_line", "src.local_cloud")
+    may_read = (
+        "src.settings",
+        "src.orchestration.command_line",
+        "src.local_cloud",
+        "src.orchestration.open_command",
+    )  # whether there is a desktop
+
     reads = ("os.environ[", "os.environ.get", "os.getenv")
     wrong = [
         name

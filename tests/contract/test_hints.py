@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 FILES = [*sorted((ROOT / "src").rglob("*.py")), *sorted(ROOT.glob("*_demo_*.py"))]
 FILES.remove(ROOT / "src/commands.py")  # it has patterns of commands
 SCRIPTS = ("run_demo_pipeline", "train_demo_models", "validate_demo_pipeline")
-MODULES = ("src.local_cloud", "src.operations", "src.serving")
+MODULES = ("src.local_cloud", "src.operations", "src.serving", "src.streaming")
 # A command ends where the sentence goes on.
 COMMAND = re.compile(r"python3? (?:-m )?[\w./]+[^,;`()|&\n]*")
 FOREIGN = ("pip", "venv")
@@ -149,6 +149,7 @@ def test_each_command_that_is_printed_is_the_one_to_type():
 REPLACING = {
     "src/orchestration/training/extraction.py",
     "src/orchestration/validation/check.py",
+    "src/streaming/production.py",
     "src/orchestration/pipeline/command.py",
 }  # they look at what is loaded first; examples of --help
 HARMLESS = ("--dry-run", "--resume", "--load-mode merge", "--input-dir")

@@ -2,7 +2,7 @@
 
 `ledger.jsonl` has a line for each plan and one for each acknowledged call, on the disk before the
 next call is made. A line that a kill has cut is as if it had not been written: its events are sent
-again, and whoever reads the stream drops them by their key.
+again, and readers of the stream drop them by their key.
 """
 
 from __future__ import annotations

@@ -143,9 +143,11 @@ class TrainingResults(WorkflowOwner):
 
 
 def _headline(facts: JsonObject, unit: str) -> str:
-    test = facts["test_metrics"]
-    text = f"R2 {test['r2']:.3f}, MAE {test['mae']:,.1f} {unit}"
-    ceiling = facts.get("ceiling")
-    if ceiling:
-        text += f" (ceiling {ceiling['r2_columns_expected']:.3f})"
-    return text
+    """Return the mean error first; R2 with its 95 % interval after it."""
+    test, limits = facts["test_metrics"], facts.get("headline", {})
+    text = f"MAE {test['mae']:,.1f} {unit}"
+    if "knowable" in limits:
+        ratio = test["mae"] / limits["knowable"]["mae"]
+        text += f" ({ratio:.2f} of the knowable)"
+    low, high = test["interval_95"]["r2"]
+    return f"{text}, R2 {test['r2']:.3f} [{low:.3f}, {high:.3f}]"

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.json_object import JsonObject, JsonView
 from src.reporting.page.pipeline_view import pipeline_view
+from src.reporting.page.streaming_view import streaming_view
 from src.reporting.page.training_view import training_view
 from src.reporting.run_report import plain
 from src.reporting.wording import status_word
@@ -23,6 +24,7 @@ _PROPER = {"s3": "S3", "etl": "ETL", "glue": "Glue", "redshift": "Redshift"}
 _SPECIAL = {
     "pipeline": ("Concert demo", pipeline_view),
     "training": ("Concert models", training_view),
+    "streaming": ("Concert demo live", streaming_view),
 }
 
 

@@ -20,15 +20,16 @@ def write_slides(folder: Path, model: JsonView, leaderboard: Sequence[JsonView])
     losses = [
         (
             str(row["feature"]),
-            float(row["mean"]),
-            f"± {row['sd']:.3f}" + (", not significant" if row["is_zero"] else ""),
+            100 * float(row["mean"]),
+            f"± {100 * row['sd']:.1f}" + (", not significant" if row["is_zero"] else ""),
         )
         for row in model["importance"][:SHOWN_FEATURES]
     ]
     drawings = {
         "predicted_actual": scatter_chart(model["test_predictions"], "tickets"),
         "calibration": reliability_chart(model["confidence"]["table"]),
-        "importance": charts.bars("Permutation importance", losses, "R² lost when shuffled"),
+        "importance": charts.bars("Permutation importance", losses,
+                                  "points of sell-through, error added when shuffled"),
         "leaderboard": charts.bars("Errors", sorted(errors, key=lambda row: row[1]),
                                    "mean absolute error, tickets"),
     }  # fmt: skip

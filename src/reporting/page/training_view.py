@@ -7,7 +7,7 @@ from markupsafe import Markup
 from src.json_object import JsonObject
 from src.reporting.figures import count, decimal, interval, percent, tile
 from src.reporting.page import charts
-from src.reporting.wording import candidate_words
+from src.reporting.wording import LIMITS, candidate_words
 
 _NAMES = {
     "ticket_sales_prediction": ("Ticket sales", "tickets", 1),
@@ -41,8 +41,8 @@ def _tiles(models: dict[str, JsonObject], coverage: float) -> list[dict[str, str
     for key, model in models.items():
         name, unit, places = _NAMES[key]
         test = model["test_metrics"]
-        tiles.append(tile(decimal(test["r2"], 3), f"{name}: R²"))
         tiles.append(tile(decimal(test["mae"], places), f"{name}: mean error, {unit}"))
+        tiles.append(tile(decimal(test["r2"], 3), f"{name}: R²"))
         beaten = [b["model_is"]["verdict"] == "better" for b in model["baselines"].values()]
         tone = "good" if all(beaten) else "bad"
         tiles.append(tile(f"{sum(beaten)} / {len(beaten)}", f"{name}: baselines beaten", tone))
@@ -68,6 +68,7 @@ def _model(key: str, model: JsonObject, coverage: float) -> JsonObject:
         "test_rows": count(model["test_metrics"]["rows"]),
         "board": _board(model),
         "notes": _notes(model),
+        "limits": _limits(model),
         "scatter": scatter_chart(points, unit) if points else "",
         "scatter_note": f"{len(points)} test concerts: points are the tickets sold, lines are the "
         f"{percent(coverage)} intervals; open markers are outside of their interval. "
@@ -107,16 +108,52 @@ def _board(model: JsonObject) -> list[JsonObject]:
 
 
 def _notes(model: JsonObject) -> list[str]:
-    test, ceiling = model["test_metrics"], model.get("ceiling")
-    notes = [f"R² {test['r2']:.3f}, 95 % interval {interval(test['interval_95']['r2'], 3)}."]
-    if ceiling:
+    test, headline = model["test_metrics"], model.get("headline", {})
+    low, high = test["interval_95"]["mae"]
+    notes = [
+        f"Mean error {decimal(test['mae'], 1)}, 95 % interval {decimal(low, 1)} to "
+        f"{decimal(high, 1)}; R² {test['r2']:.3f}, {interval(test['interval_95']['r2'], 3)}."
+    ]
+    if "knowable" in headline:
+        knowable, oracle = headline["knowable"], headline["oracle"]
         notes.append(
-            f"The ceiling: a model that knew the generator's formula and the same columns would "
-            f"reach R² {ceiling['r2_columns_expected']:.3f}; one that also knew each artist's "
-            f"hidden effect, {ceiling['r2_oracle_expected']:.3f}. Above that, a model has seen the "
-            "answer, and the run fails."
+            f"Nothing that is known at on-sale predicts better than a mean error of "
+            f"{decimal(knowable['mae'], 1)} (CRPS {decimal(knowable['crps'], 1)}, R² "
+            f"{knowable['r2']:.3f}): it uses the generator's formula and each artist's earlier "
+            f"shows. The R² of an oracle that sees the hidden effects too is "
+            f"{oracle['r2']:.3f}, and varies by {oracle['r2_sd']:.3f} from one draw of the same "
+            "shows to another. Above the oracle is target leakage, and the run fails."
+        )
+    booked = model.get("booked_venues")
+    if booked and "mae" in booked:
+        plain = booked["mean_by_booked_count"]
+        notes.append(
+            f"Whether a show is booked explains most of R². Among the {count(booked['rows'])} "
+            f"venue-quarters with one, the mean error is {decimal(booked['mae'], 2)} (R² "
+            f"{booked['r2']:.3f}); the mean by booked count has {decimal(plain['mae'], 2)} "
+            f"({plain['r2']:.3f})."
         )
     return notes
+
+
+def _limits(model: JsonObject) -> list[JsonObject]:
+    """Return the model beside the limits of the generated data, where they are known."""
+    found = model.get("headline", {})
+    if len(found) < 2:
+        return []
+    words = {"model": "what was trained", **LIMITS}
+    return [
+        {
+            "name": name,
+            "words": words[name],
+            "mae": decimal(found[name]["mae"], 1),
+            "crps": decimal(found[name]["crps"], 1),
+            "sell_through_r2": decimal(found[name]["sell_through_r2"], 3),
+            "r2": decimal(found[name]["r2"], 3),
+        }
+        for name in words
+        if name in found
+    ]
 
 
 def _confidence(found: JsonObject | None) -> JsonObject:
@@ -124,7 +161,8 @@ def _confidence(found: JsonObject | None) -> JsonObject:
         return {"reliability": "", "reliability_note": ""}
     return {
         "reliability": reliability_chart(found["table"]),
-        "reliability_note": "Confidence is the probability to be within 20 % of the prediction. "
+        "reliability_note": "Confidence is the probability to be within 20 % of the prediction, "
+        "for venues within 10 points. "
         "On the dashed line the confidence is perfectly calibrated. Numbers: test concerts. "
         f"Expected calibration error {found['ece']:.3f}, AUC {found['auc']:.2f}.",
     }
@@ -146,7 +184,7 @@ def _importance(rows: list[JsonObject]) -> list[JsonObject]:
     return [
         {
             "feature": row["feature"],
-            "lost": f"{row['mean']:.3f} ± {row['sd']:.3f}",
+            "lost": f"{100 * row['mean']:.1f} ± {100 * row['sd']:.1f}",
             "share": max(row["mean"], 0.0) / top,
             "is_zero": row["is_zero"],
         }

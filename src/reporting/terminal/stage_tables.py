@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from src.json_object import JsonObject
 from src.reporting.figures import count, decimal, interval, percent
-from src.reporting.wording import candidate_words, human_bytes
+from src.reporting.wording import LIMITS, candidate_words, human_bytes
 
 Facts = JsonObject
 _VENUES, _SALES = "venue_popularity", "ticket_sales_prediction"
@@ -111,11 +111,11 @@ def _model(key: str, unit: str) -> Callable[[Facts, Facts], list[SummaryTable]]:
             judged = f"the model is {found['model_is']['verdict']}"
             shown = (name.replace("_", " "), decimal(found["mae"], 1), decimal(found["r2"], 3))
             rows.append((*shown, judged))
-        ceiling = model.get("ceiling")
-        if ceiling:
-            formula, truth = ceiling["r2_columns_expected"], ceiling["r2_oracle_expected"]
-            rows.append(("oracle: columns only", "", decimal(formula, 3), "a ceiling by columns"))
-            rows.append(("oracle: true means", "", decimal(truth, 3), "theoretical maximum"))
+        for name, words in LIMITS.items():
+            found = model.get("headline", {}).get(name)
+            if found:
+                shown = (f"limit: {name}", decimal(found["mae"], 1), decimal(found["r2"], 3))
+                rows.append((*shown, words))
         held = percent(model["intervals"]["coverage"], 1)
         title = f"{count(test['rows'])} test rows, {held} inside their interval"
         return [SummaryTable(title, ("", f"mean error, {unit}", "R²", ""), rows, numbers=(1, 2))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -44,6 +44,9 @@ class RowBatch:
 
     columns: Mapping[str, npt.NDArray[Any]]
     rows: int
+    _read_before: dict[Any, npt.NDArray[Any]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, rows: Rows) -> RowBatch:
@@ -71,13 +74,8 @@ class RowBatch:
 
     def numbers(self, name: str) -> Floats:
         """Return a column as numbers, NaN where absent; raises UsageError for all other values."""
-        values = self._values(name)
-        if values.dtype.kind in "fiu":
-            found = values.astype(np.float64)
-        else:
-            read_one = _integer if name in INTEGERS else _number
-            read = [self._read(read_one, name, value, np.nan) for value in values]
-            found = np.array(read, dtype=np.float64)
+        read_one = _integer if name in INTEGERS else _number
+        found = self._column(name, read_one, np.float64, np.nan)
         if np.isinf(found).any():
             worst = found[np.isinf(found)][0]
             raise FieldError(
@@ -87,10 +85,7 @@ class RowBatch:
 
     def words(self, name: str) -> npt.NDArray[np.object_]:
         """Return a column of categories, None where absent."""
-        values = self._values(name)
-        words = np.empty(self.rows, dtype=object)
-        words[:] = [self._read(str, name, value, None) for value in values]
-        return words
+        return self._column(name, str, np.object_, None)
 
     def categories(self, name: str) -> tuple[str, ...]:
         """Return the different words of a column, sorted."""
@@ -105,12 +100,8 @@ class RowBatch:
 
     def optional_times(self, name: str) -> Times:
         """Return a column of moments in UTC, NaT where absent."""
-        values = self._values(name)
-        if values.dtype.kind != "M":
-            none = np.datetime64("NaT", "us")
-            read = [self._read(_moment, name, value, none) for value in values]
-            values = np.array(read, dtype="datetime64[us]")
-        return values.astype("datetime64[us]")
+        none = np.datetime64("NaT", "us")
+        return self._column(name, _moment, np.dtype("datetime64[us]"), none)
 
     def is_absent(self, name: str) -> npt.NDArray[np.bool_]:
         """Tell in which rows a column holds nothing."""
@@ -138,6 +129,24 @@ class RowBatch:
                     f"{name} is {out[0]:.15g}; it must be between {low:,} and {high:,}",
                     f"give {name} within its range",
                 )
+
+    def _column(
+        self, name: str, read: Callable[[Any], Any], kind: Any, absent: Any
+    ) -> npt.NDArray[Any]:
+        """Return a column of one kind; it is read once, and shared by all that use it."""
+        key = (name, read)
+        if key not in self._read_before:
+            values = self.columns.get(name)
+            if values is None:
+                found = np.full(self.rows, absent, dtype=kind)
+            elif values.dtype.kind in ("M" if read is _moment else "fiu") and read is not str:
+                found = values.astype(kind)
+            else:
+                found = np.empty(self.rows, dtype=kind)
+                found[:] = [self._read(read, name, value, absent) for value in values]
+            found.setflags(write=False)
+            self._read_before[key] = found
+        return self._read_before[key]
 
     def _values(self, name: str) -> npt.NDArray[Any]:
         found = self.columns.get(name)

@@ -255,10 +255,11 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def truth_table(world: World) -> pa.Table:
-    """Return the true distribution of each concert's final tickets.
+    """Return the true distribution of each concert's final tickets, and what made it.
 
-    `mean` and `variance` see the hidden artist effect; `columns_mean` and `columns_variance`
-    only what the columns show.
+    `log_demand` is what the columns show, `hidden` the artist's effect besides. `mean` and
+    `variance` see the hidden artist effect; `columns_mean` and `columns_variance` only what the
+    columns show.
     """
     c, p = world.concerts, world.parameters
     seen: Floats = c.log_demand
@@ -274,5 +275,9 @@ def truth_table(world: World) -> pa.Table:
             "variance": ac.floats(variance),
             "columns_mean": ac.floats(columns_mean),
             "columns_variance": ac.floats(columns_variance),
+            "log_demand": ac.floats(seen),
+            "hidden": ac.floats(world.artists.hidden[c.artist]),
+            "noise_sd": ac.floats(np.full(len(seen), p.noise_sd)),
+            "hidden_sd": ac.floats(np.full(len(seen), p.hidden_artist_sd)),
         }
     )

@@ -36,7 +36,7 @@ _ORDER = float(ORDER_SIZES.mean())
 
 @dataclass(frozen=True)
 class LiveConcerts:
-    """What the warehouse knows of the concerts, in one order; times in seconds since 1970."""
+    """What the warehouse holds on the concerts, in one order; times in seconds since 1970."""
 
     ids: tuple[str, ...]
     starts_at: Ints
@@ -72,7 +72,7 @@ class SalesStream:
         if plan.on_sale:
             if plan.on_sale not in c.ids:
                 raise UsageError(f"no concert {plan.on_sale!r} is still to come",
-                                 hint="leave --on-sale out: the hottest one is taken")  # fmt: skip
+                                 hint="without that option the hottest one is taken")  # fmt: skip
             self._opens = c.ids.index(plan.on_sale)
         window = np.maximum(c.starts_at - c.on_sale_at, DAY_S).astype(np.float64)
         elapsed = np.clip((plan.started_at - c.on_sale_at) / window, 0.0, 1.0)

@@ -6,8 +6,8 @@ from src.json_object import JsonObject
 
 LIMITS = {
     "ticket_sales": (
-        "- Sales stop at capacity: the model predicts tickets sold, not demand.\n"
-        "- Artists and venues without history get typical values; see the unseen slices.\n"
+        "- Demand beyond capacity is inferred: no sale shows it.\n"
+        "- Artists without history get wider intervals; see the unseen slices.\n"
         "- The point is a mean: for a few stadium shows it is far from the middle case.\n"
         "- Intervals and confidence hold for concerts like those of the calibration window."
     ),
@@ -47,12 +47,13 @@ def model_card(name: str, facts: JsonObject, provenance: JsonObject) -> str:
         lines.append(f"| {baseline} | {found['mae']:.2f} | {found['r2']:.3f} | {verdict} |")
     low, high = test["interval_95"]["r2"]
     lines += ["", f"95 % interval of R2: {low:.3f} to {high:.3f}. Bias {test['bias']:+.1%}."]
-    ceiling = facts.get("ceiling")
-    if ceiling:
-        lines.append(
-            f"Ceiling of any model on these columns: R2 {ceiling['r2_columns_expected']:.3f}; of "
-            f"an oracle {ceiling['r2_oracle_expected']:.3f}."
-        )
+    for limit in ("columns", "knowable", "oracle"):
+        found = facts.get("headline", {}).get(limit)
+        if found:
+            lines.append(
+                f"Limit ({limit}): MAE {found['mae']:.1f}, CRPS {found['crps']:.1f}, sell-through "
+                f"R2 {found['sell_through_r2']:.3f}, R2 {found['r2']:.3f}."
+            )
     coverage = facts["intervals"]
     quartiles = ", ".join(f"{value:.2f}" for value in coverage["by_capacity_quartile"])
     lines += [

@@ -114,10 +114,11 @@ def venue_files(service: VenuePopularityService) -> dict[str, bytes]:
         "scores": fitted(service.scores_, "venue", "calibrate").tolist(),
         "trained_until": service.trained_until,
     }
-    forest = fitted(service.forest_, "venue", "fit")
+    forest, widths = (fitted(one, "venue", "fit") for one in (service.forest_, service.widths_))
     return {
         "forest.skops": checked_skops(service.estimators_, "forest", forest),
-        "model.npz": npz(forest.arrays("forest")),
+        "widths.skops": checked_skops(service.estimators_, "widths", widths),
+        "model.npz": npz({**forest.arrays("forest"), **widths.arrays("widths")}),
         "state.json": _json(state),
     }
 
@@ -137,7 +138,9 @@ def venue_service(files: dict[str, bytes]) -> VenuePopularityService:
         )
         service.names_ = service.feature_names()
         _check_features("venue_popularity", state, service.names_)
-        service.forest_ = FlatTrees.of_arrays(arrays_of(files), "forest", len(service.names_))
+        arrays, columns = arrays_of(files), len(service.names_)
+        service.forest_ = FlatTrees.of_arrays(arrays, "forest", columns)
+        service.widths_ = FlatTrees.of_arrays(arrays, "widths", columns)
         record = dict.fromkeys((f"score_{lag}" for lag in LAGS), 50.0)
         record.update(dict.fromkeys(service.names_, 1.0), capacity=100.0)
         (venue,) = service.predict([record])

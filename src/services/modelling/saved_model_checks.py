@@ -167,12 +167,12 @@ def check_venue_champion(
 ) -> tuple[JsonObject, list[ModelCheck]]:
     """Judge the saved venue model on the current warehouse; trains and writes nothing."""
     service, checks = loaded_venues(files)
-    test = newest_examples(service, panel, test_size)
+    earlier, test = newest_examples(service, panel, test_size)
     unseen = test[_is_later(test["quarter"], service.trained_until)]
     is_unseen = len(unseen) >= MIN_UNSEEN
     checks.append(_unseen(len(unseen), len(test) - len(unseen), is_unseen))
     test = unseen if is_unseen else test
-    facts = judge_venue_model(service, test, ModelEvaluationService(random_state))
+    facts = judge_venue_model(service, earlier, test, ModelEvaluationService(random_state))
     facts["rows"] = {"train": 0, "calibration": 0, "test": len(test)}
     return facts, checks + model_checks(facts, service.coverage, is_unseen=is_unseen)
 

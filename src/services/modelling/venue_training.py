@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from src.errors import ModelError
 from src.json_object import JsonObject
-from src.services.model_evaluation_service import ModelEvaluationService
+from src.services.arrays import Floats
+from src.services.model_evaluation_service import ModelEvaluationService, metrics
 from src.services.venue_popularity_service import (
+    HIT_POINTS,
     MIN_QUARTERS,
     VenuePopularityService,
     forecast_baselines,
@@ -59,7 +64,7 @@ def train_venue_model(
     test = examples[at >= first_test]
     service.fit(train).calibrate(calibration)
     evaluation = ModelEvaluationService(random_state)
-    facts = judge_venue_model(service, test, evaluation)
+    facts = judge_venue_model(service, train, test, evaluation)
     facts["rows"] = {"train": len(train), "calibration": len(calibration), "test": len(test)}
     facts["train_metrics"] = evaluation.evaluate(
         train["target"].to_numpy(float), service.forecast_points(train)
@@ -67,29 +72,58 @@ def train_venue_model(
     return TrainedVenueModel(service, panel, facts)
 
 
-def newest_examples(service: VenuePopularityService, panel: pd.DataFrame, share: float) -> Any:
-    """Return the examples of the last share of quarters, which a saved model is judged on."""
+def newest_examples(
+    service: VenuePopularityService, panel: pd.DataFrame, share: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the earlier examples, and those of the last share of quarters, which judge a model."""
     examples = service.examples(panel)
     examples = examples[examples["target"].notna()]
     quarters = sorted(examples["quarter"].unique())
-    return examples[examples["quarter"] >= quarters[-max(round(len(quarters) * share), 1)]]
+    is_test = examples["quarter"] >= quarters[-max(round(len(quarters) * share), 1)]
+    return examples[~is_test], examples[is_test]
 
 
 def judge_venue_model(
-    service: VenuePopularityService, test: pd.DataFrame, evaluation: ModelEvaluationService
+    service: VenuePopularityService,
+    earlier: pd.DataFrame,
+    test: pd.DataFrame,
+    evaluation: ModelEvaluationService,
 ) -> JsonObject:
-    """Return what was measured on these examples."""
+    """Return what was measured on the test examples; `earlier` ones give the baselines."""
     actual, forecast = test["target"].to_numpy(float), service.forecast(test)
-    point = forecast["score"].to_numpy(float)
+    point, baselines = forecast["score"].to_numpy(float), forecast_baselines(earlier, test)
+    is_booked = test["next_booked"].to_numpy(float) > 0
     return {
         "algorithm": "RandomForestRegressor",
         "target": "next quarter's popularity score, 0 to 100",
         "test_metrics": evaluation.evaluate(actual, point),
-        "baselines": evaluation.against_baselines(actual, point, forecast_baselines(test)),
+        "baselines": evaluation.against_baselines(actual, point, baselines),
+        "booked_venues": _among(is_booked, actual, point, baselines, evaluation),
         "intervals": evaluation.calibration(
             actual,
             forecast["low"].to_numpy(),
             forecast["high"].to_numpy(),
             test["capacity"].to_numpy(float),
+            service.coverage,
         ),
+        "confidence": evaluation.reliability(
+            np.abs(actual - point) <= HIT_POINTS, forecast["confidence"].to_numpy()
+        ),
+    }
+
+
+def _among(
+    rows: npt.NDArray[np.bool_], actual: Floats, point: Floats, baselines: Mapping[str, Floats],
+    evaluation: ModelEvaluationService,
+) -> JsonObject:  # fmt: skip
+    """Return the metrics among venues with a booked show, where the calendar alone tells little."""
+    if rows.sum() < 2:
+        return {"rows": int(rows.sum())}
+    by_count = baselines["mean_by_booked_count"][rows]
+    return {
+        **metrics(actual[rows], point[rows]),
+        "mean_by_booked_count": {
+            **metrics(actual[rows], by_count),
+            "model_is": evaluation.compare(actual[rows], point[rows], by_count),
+        },
     }

@@ -12,7 +12,7 @@ MODEL = {
     "test_metrics": {"mae": 9.04, "r2": 0.861, "rows": 1404},
     "baselines": {"last_value": {"mae": 28.7, "r2": -0.3, "model_is": {"verdict": "better"}}},
     "intervals": {"coverage": 0.917},
-    "ceiling": {"r2_columns_expected": 0.92, "r2_oracle_expected": 0.95},
+    "headline": {"knowable": {"mae": 8.8, "r2": 0.95}},
     "checks": [{"name": "golden", "verdict": "failed", "expected": "1", "found": "2"}],
 }
 CONCERT = {
@@ -43,7 +43,7 @@ STEPS = {
     ),
     "sales_features": ({"rows": {"train": 5980}}, ["train", "5,980"]),
     "venue_model": ({}, ["9.0", "0.861", "last value", "better", "91.7 %"]),
-    "sales_model": ({}, ["oracle: true means", "0.950"]),
+    "sales_model": ({}, ["limit: knowable", "8.8", "0.950"]),
     "predictions": ({}, ["612", "400 – 790", "Hall", "80.0"]),
     "saved_models": ({}, ["golden", "failed", "expected"]),
 }  # fmt: skip

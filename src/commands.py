@@ -53,7 +53,7 @@ def as_started(text: str) -> str:
     program = found[1] if found else PROGRAM
     for name, pattern in _OF_CHECKOUT.items():
         text = re.sub(pattern, f"{program} {name}", text)
-    return text
+    return re.sub(r"python3? -m src(?= )", program, text)
 
 
 def install_command() -> str:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn
 
 from src.commands import started_command
 from src.errors import BusyError, CannotRunError, UnreachableError, UsageError
-from src.local_cloud.servers.folder_lock import FolderLock
+from src.local_cloud.servers.folder_lock import FolderLock as FolderLock  # noqa: PLC0414 (exported)
 from src.local_cloud.servers.postgres_server import connect_arguments
 from src.local_cloud.servers.processes import without_libpq_variables
 from src.local_cloud.servers.server_set import (

@@ -15,7 +15,7 @@ def servers_of(folder: Path) -> JsonObject | None:
     if not file.is_file():
         return None
     lock = FolderLock(file)
-    if lock.take():  # nobody has it
+    if lock.take():  # it was free
         lock.release()
         return None
     address = published_address(folder)

@@ -12,7 +12,7 @@ from src.local_cloud.servers.server_folder import data_folder
 
 
 def state_folders(folder: Path) -> tuple[Path, Path]:
-    """Return all folders below which something of a state folder lies."""
+    """Return all folders below which something of a state folder is kept."""
     return data_folder(folder / "redshift"), folder
 
 

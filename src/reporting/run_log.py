@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from src.errors import CannotRunError
@@ -47,9 +48,11 @@ def _of_pipeline(facts: JsonView) -> JsonObject:
     steps = facts["steps"]
     load = steps.get("redshift_load", {})
     checks = steps.get("data_verification", {}).get("checks", [])
+    dataset = facts.get("dataset") or {}
     return {
         "did": _did(steps),
-        "dataset": (facts.get("dataset") or {}).get("id"),
+        "dataset": dataset.get("id"),
+        "age": _age_days(dataset.get("as_of"), facts.get("pipeline_end")),
         "rows": load.get("rows"),
         "rejected": load.get("rejected_rows"),
         "passed": sum(check["verdict"] == "passed" for check in checks) if checks else None,
@@ -57,12 +60,21 @@ def _of_pipeline(facts: JsonView) -> JsonObject:
     }
 
 
+def _age_days(as_of: str | None, ended: str | None) -> float | None:
+    if not as_of or not ended:
+        return None
+    first, last = (datetime.fromisoformat(text).replace(tzinfo=None) for text in (as_of, ended))
+    return round((last - first).total_seconds() / 86_400, 2)
+
+
 def _of_training(facts: JsonView) -> JsonObject:
     models = {}
     for name, model in facts.get("models", {}).items():
         test = model.get("test_metrics", {})
         coverage = (model.get("intervals") or {}).get("coverage")
-        models[name] = {"r2": test.get("r2"), "mae": test.get("mae"), "coverage": coverage}
+        ceiling = (model.get("ceiling") or {}).get("share_of_columns_ceiling")
+        models[name] = {"r2": test.get("r2"), "mae": test.get("mae"), "coverage": coverage,
+                        "ceiling": ceiling}  # fmt: skip
     dataset = facts.get("dataset") or {}
     return {
         "did": _did(facts["steps"]),

@@ -150,6 +150,7 @@ REPLACING = {
     "src/orchestration/training/extraction.py",
     "src/orchestration/validation/check.py",
     "src/streaming/production.py",
+    "src/orchestration/open_command.py",
     "src/orchestration/pipeline/command.py",
 }  # they look at what is loaded first; examples of --help
 HARMLESS = ("--dry-run", "--resume", "--load-mode merge", "--input-dir")
@@ -171,6 +172,8 @@ def test_each_option_that_a_hint_names_is_one_of_a_script():
     known = set().union(
         *(options_of(parser_of(name)) for name in (*SCRIPTS, "src.serving.__main__"))
     )
+    operations = importlib.import_module("src.operations.__main__").build_parser()
+    known |= set().union(*(parser.options() for parser in operations._all_parsers()))
     unknown = [
         (place, option)
         for place, text, is_hint in texts()

@@ -159,7 +159,7 @@ OPERATOR = (
         "Simulate",
         ("iam:SimulatePrincipalPolicy",),
         ("*",),
-        "let validate_demo_pipeline.py look at the permissions of its caller",
+        "let validate_demo_pipeline.py look at the permissions of the caller, any user or role",
         "validate",
     ),
     Permission(
@@ -264,7 +264,7 @@ REDSHIFT = (
 def names_of(settings: Settings, account_id: str, workgroup_arn: str = "") -> dict[str, str]:
     """Return the ARNs of the demo's things in an account, by the names used above.
 
-    A workgroup's ARN ends in a number that only AWS can give; without it a wildcard stands for it.
+    A workgroup's ARN ends in a number of AWS's; a wildcard stands for one that is not given.
     """
     s = settings
     head = f"arn:{partition(s.aws_region)}"

@@ -89,7 +89,10 @@ def test_what_others_made_stays(scenario, capsys):
     assert scenario.run()["verdict"] == "succeeded"
     assert "the demo's" in clean(scenario, capsys, yes=True)
     assert keys(scenario, RAW) == ["raw/mine/a.json"]
-    assert keys(scenario, PROCESSED) == ["models/mine/m.bin", "raw/mine/a.json"]
+    left = [key for key in keys(scenario, PROCESSED) if not key.endswith("_$folder$")]
+    assert left == ["models/mine/m.bin", "raw/mine/a.json"]
+    marks = [key for key in keys(scenario, PROCESSED) if key.endswith("_$folder$")]
+    assert marks == [f"{prefix}_$folder$" for prefix in ("processed", "quarantine", "summary")]
     assert boto3.client("glue", region_name="us-east-1").get_job(JobName="concert-etl")
     assert len(logs.describe_log_groups()["logGroups"]) == 2
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.domain.bucket_layout import is_own_key
-from src.errors import StorageError
+from src.errors import ServingError, StorageError
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, AwsAccount, partition
 from src.infrastructure.aws.answers import (
     DENIED,
@@ -53,17 +53,26 @@ class AwsInventory:
     def find(self) -> list[Found]:
         """Return everything there is, in the order of its removal: what costs by the hour first."""
         s = self._settings
-        served = [Found(one.name, "delete", one.remove) for one in self._endpoint().resources()]
         found = [
             thing for name in (s.raw_bucket, s.processed_bucket) for thing in self._bucket(name)
         ]
         found += [*self._job(s.glue_job_name), *self._stream(s.stream)]
-        return [*served, *found, *self._log_groups()]
+        return [*self._served(), *found, *self._log_groups()]
 
-    def _endpoint(self) -> ModelEndpoint:
-        clients = [self._account.client(name) for name in ("sagemaker", "cloudwatch", "logs")]
-        return ModelEndpoint(clients[0], self._settings.endpoint_name, cloudwatch=clients[1],
-                             logs=clients[2])  # fmt: skip
+    def _served(self) -> list[Found]:
+        """Return what a deployment of the model made; a caller may lack the right to look."""
+        name = self._settings.endpoint_name
+        endpoint = ModelEndpoint(
+            self._account.client("sagemaker"), name,
+            cloudwatch=self._account.client("cloudwatch"), logs=self._logs,
+        )  # fmt: skip
+        try:
+            return [Found(one.name, "delete", one.remove) for one in endpoint.resources()]
+        except ServingError as error:
+            if code_of(error) not in DENIED:
+                raise
+            self.not_looked_at.append(f"endpoint {name}: {error.cause}")
+            return []
 
     # -- buckets -------------------------------------------------------------------------
 

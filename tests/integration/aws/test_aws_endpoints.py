@@ -92,12 +92,15 @@ def account(gate, moto_url, cloud):
         {"username": USER, "password": cloud.redshift_address()["password"]}))  # fmt: skip
     key = iam.create_access_key(UserName="operator")["AccessKey"]
     operator = key["AccessKeyId"], key["SecretAccessKey"]
-    policy = iam.get_policy_version(PolicyArn=outputs["OperatorPolicy"], VersionId="v1")
+    policies = [
+        read(iam.get_policy_version(PolicyArn=outputs[name], VersionId="v1")["PolicyVersion"][
+            "Document"])
+        for name in ("OperatorPolicy", "ServingPolicy")
+    ]  # fmt: skip
+    gate.statements_of_operator = len(policies[0]["Statement"])
     own = dict(zip(("aws_access_key_id", "aws_secret_access_key"), operator, strict=True))
     caller = client("sts", **own).get_caller_identity()
-    gate.identities[operator[0]] = Rights(
-        caller["Arn"], read(policy["PolicyVersion"]["Document"]), user_id=caller["UserId"]
-    )
+    gate.identities[operator[0]] = Rights(caller["Arn"], *policies, user_id=caller["UserId"])
     env = dict(line.split("=", 1) for line in outputs["EnvFile"].splitlines())
     clients = {}
     for name in ("GLUE_ROLE", "REDSHIFT_ROLE"):
@@ -138,7 +141,8 @@ def environment(cloud, gate, moto_url, account, tmp_path_factory):
         )  # fmt: skip
     services.server.start()
     url = f"http://127.0.0.1:{services.server.port}"
-    moto = dict.fromkeys(("S3", "STS", "IAM", "CLOUDWATCH_LOGS", "SECRETS_MANAGER"), moto_url)
+    moto = dict.fromkeys(("S3", "STS", "IAM", "CLOUDWATCH_LOGS", "SECRETS_MANAGER", "SAGEMAKER",
+                          "CLOUDWATCH", "KINESIS"), moto_url)  # fmt: skip
     local = dict.fromkeys(("GLUE", "REDSHIFT_DATA", "REDSHIFT", "REDSHIFT_SERVERLESS"), url)
     yield {
         **{f"AWS_ENDPOINT_URL_{name}": value for name, value in {**moto, **local}.items()},
@@ -194,7 +198,8 @@ def test_everything_runs_as_the_operator_and_every_grant_is_called(
     _, operator, _ = account
     for key, rights in gate.identities.items():
         unused = {action for number, action in rights.grants()
-                  if (number, action) not in rights.used}  # fmt: skip
+                  if (number, action) not in rights.used
+                  and (key != operator[0] or number < gate.statements_of_operator)}  # fmt: skip
         assert unused <= (ON_FAILURE if key == operator[0] else OF_SERVICES), rights.arn
 
 

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import sys
 
+import jsonschema
 import pytest
 from botocore.exceptions import ClientError
 
@@ -11,8 +13,10 @@ from src.errors import ServingError, UsageError
 from src.infrastructure.storage.model_registry import ModelRegistry
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.serving.__main__ import main
+from tests.conftest import ROOT
 from tests.unit.serving.conftest import predictor, saved  # noqa: F401
 
+SCHEMA = json.loads((ROOT / "src/reporting/schemas/training_report.schema.json").read_text())
 RECORDS = [
     {"capacity": 800 + 10 * n, "starts_at": "2026-05-01 20:00", "base_price": 30 + n}
     for n in range(7)
@@ -95,6 +99,39 @@ def test_the_champion_is_deployed_rolled_back_and_removed(host, registry, comman
     assert not sagemaker.list_endpoints()["Endpoints"]
     code, found = command("status")
     assert (code, found["status"]) == (1, "NotDeployed")
+
+
+LIGHT = """
+import sys
+for name in ("pandas", "sklearn", "scipy", "skops"):
+    sys.modules[name] = None  # importing any of it fails
+import train_demo_models
+from src.orchestration.command_line import run_script
+sys.exit(run_script(train_demo_models.main))
+"""
+
+
+def test_the_script_rolls_back_without_a_library_of_training(host, registry, script):
+    registry.promote("ticket_sales", 2, "better")
+
+    def roll_back(*version):
+        command = [sys.executable, "-c", LIGHT, "--rollback", *version, "--json", "--report-dir",
+                   str(script.folder / "r")]  # fmt: skip
+        done = script.run_cold(command, DEMO_STATE_DIR=str(host.folder))
+        report = json.loads(done.stdout)
+        jsonschema.validate(report, SCHEMA, format_checker=jsonschema.FormatChecker())
+        return done, report
+
+    done, report = roll_back()
+    assert done.returncode == 0 and report["mode"] == "rollback", done.stderr
+    step = report["steps"]["rollback"]["models"]["ticket_sales"]
+    assert (step["from_version"], step["to_version"], step["is_changed"]) == (2, 1, True)
+    assert "ticket_sales v2 -> v1" in done.stderr
+    newest = registry.champions("ticket_sales")[0]
+    assert (newest.version, newest.by, newest.state) == (1, report["run_id"], "rolled back to")
+    done, report = roll_back("9")
+    assert done.returncode == report["exit_code"] == 2
+    assert "near ones: 1, 2, 3" in done.stderr and registry.champions("ticket_sales")[0] == newest
 
 
 def written(path, records):

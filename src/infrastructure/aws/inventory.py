@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.domain.bucket_layout import is_own_key
-from src.errors import ServingError, StorageError
+from src.errors import DemoError, StorageError
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, AwsAccount, partition
 from src.infrastructure.aws.answers import (
     DENIED,
@@ -53,26 +53,27 @@ class AwsInventory:
     def find(self) -> list[Found]:
         """Return everything there is, in the order of its removal: what costs by the hour first."""
         s = self._settings
+        served = list(self._served())
         found = [
             thing for name in (s.raw_bucket, s.processed_bucket) for thing in self._bucket(name)
         ]
         found += [*self._job(s.glue_job_name), *self._stream(s.stream)]
-        return [*self._served(), *found, *self._log_groups()]
+        return [*served, *found, *self._log_groups()]
 
-    def _served(self) -> list[Found]:
-        """Return what a deployment of the model made; a caller may lack the right to look."""
-        name = self._settings.endpoint_name
-        endpoint = ModelEndpoint(
-            self._account.client("sagemaker"), name,
-            cloudwatch=self._account.client("cloudwatch"), logs=self._logs,
-        )  # fmt: skip
+    def _served(self) -> Iterator[Found]:
+        """Yield what an endpoint consists of; who only runs the scripts may not look at it."""
         try:
-            return [Found(one.name, "delete", one.remove) for one in endpoint.resources()]
-        except ServingError as error:
+            for one in list(self._endpoint().resources()):
+                yield Found(one.name, "delete", one.remove)
+        except DemoError as error:
             if code_of(error) not in DENIED:
                 raise
-            self.not_looked_at.append(f"endpoint {name}: {error.cause}")
-            return []
+            self.not_looked_at.append(f"endpoint {self._settings.endpoint_name}: {error.cause}")
+
+    def _endpoint(self) -> ModelEndpoint:
+        clients = [self._account.client(name) for name in ("sagemaker", "cloudwatch", "logs")]
+        return ModelEndpoint(clients[0], self._settings.endpoint_name, cloudwatch=clients[1],
+                             logs=clients[2])  # fmt: skip
 
     # -- buckets -------------------------------------------------------------------------
 

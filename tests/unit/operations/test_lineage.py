@@ -1,6 +1,7 @@
 """Every column has its sources; every event keeps OpenLineage's published schemas."""
 
 import json
+import re
 import socket
 import time
 from graphlib import TopologicalSorter
@@ -14,6 +15,8 @@ from src.domain.lineage import FILE, LAYERS, as_json, kept_lineage
 from src.domain.tables import TABLES
 from src.orchestration.operations.lineage_log import record_lineage
 from src.reporting.lineage_events import lineage_events
+from src.reporting.page.html_report import rendered
+from src.reporting.page.lineage_view import lineage_view
 from src.reporting.terminal.console import Console
 from src.services.operations import demo_lineage as whole
 from src.services.operations.column_lineage import lineage_of
@@ -252,3 +255,19 @@ def test_a_server_gets_every_event_and_one_that_is_down_or_hangs_costs_the_limit
             assert seconds < 3
     lines, _ = record(Path("/proc/no/such"))
     assert len(lines) == 1 and "not recorded" in lines[0]
+
+
+# -- the picture of the page -------------------------------------------------------------------
+
+
+def test_the_page_leads_from_every_column_to_those_it_comes_from():
+    view = lineage_view(REPORTS["failed"])
+    page = rendered("lineage.html.j2", {"lineage": view})
+    anchors = re.findall(r'id="(l-[^"]+)"', page)
+    assert len(anchors) == len(set(anchors))
+    assert set(re.findall(r'href="#(l-[^"]+)"', page)) <= set(anchors)
+    assert {f"l-{d.key}.{c.name}" for d in kept_lineage() for c in d.columns} <= set(anchors)
+    assert len(page) < 100_000 and "http" not in page
+    picture = str(view["picture"])
+    assert 'class="dataset bad"' in picture and "ticket sales: 10" in picture
+    assert picture.count("<line") == picture.count('class="flow"') > 12

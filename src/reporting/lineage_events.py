@@ -67,8 +67,8 @@ class _Events:
             own = _uuid(f"{run_id}/{name}")
             parent = {"run": {"runId": run}, "job": {"namespace": NAMESPACE, "name": job}}
             of_stage = {"parent": _facet("parent", **parent)}
-            begin = step["started_at"]
-            stop = str(datetime.fromisoformat(begin) + timedelta(seconds=step.get("seconds", 0)))
+            begin = step.get("started_at") or start
+            stop = str(datetime.fromisoformat(begin) + timedelta(seconds=step.get("seconds") or 0))
             yield self._event("START", begin, own, f"{job}.{name}", "TASK", of_stage)
             event = self._event(last, stop, own, f"{job}.{name}", "TASK",
                                 of_stage | _error(step.get("error"), last))  # fmt: skip
@@ -145,7 +145,8 @@ class _Events:
         return found
 
     def _rows(self, dataset: Dataset, step: JsonView) -> int | None:
-        rows = (self.facts.get("rows") or {}).get(dataset.name) or {}
+        of_run = self.facts.get("rows") or {} if self.facts["report"] == "pipeline" else {}
+        rows = of_run.get(dataset.name) or {}
         field = {"raw": "raw_records", "processed": "etl_accepted", "quarantine": "rejected",
                  "warehouse": "loaded"}.get(dataset.layer, "")  # fmt: skip
         found = rows.get(field) if field else step.get("rows")

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from src.domain.lineage import Dataset, kept_lineage
 from src.json_object import JsonObject, JsonView
 from src.reporting.figures import count
+from src.reporting.wording import plural
 
 _WIDTH, _BOX, _HEIGHT, _STEP, _TOP = 900, 146, 30, 42, 34
 _LAYERS = (
@@ -32,6 +33,7 @@ def lineage_view(facts: JsonView) -> JsonObject:
 def _picture(facts: JsonView, datasets: Sequence[Dataset]) -> Markup:
     """Draw a column of boxes for each layer, and a line for each data set that one is made of."""
     gap = (_WIDTH - _BOX) / (len(_LAYERS) - 1)
+    rows_of = facts.get("rows") or {} if facts["report"] == "pipeline" else {}
     places: dict[str, tuple[float, float]] = {}
     boxes, lines = [], []
     for number, (layer, title, stage, rows) in enumerate(_LAYERS):
@@ -41,7 +43,7 @@ def _picture(facts: JsonView, datasets: Sequence[Dataset]) -> Markup:
         for place, dataset in enumerate(d for d in datasets if d.layer == layer):
             y = float(_TOP + place * _STEP)
             places[dataset.key] = (x, y)
-            held = ((facts.get("rows") or {}).get(dataset.name) or {}).get(rows) if rows else None
+            held = (rows_of.get(dataset.name) or {}).get(rows) if rows else None
             name = dataset.name.replace("_", " ")
             words = name if held is None else f"{name}: {count(held)}"
             boxes.append(_box(dataset.key, x, y, words, tone))
@@ -108,5 +110,6 @@ def _links(keys: Sequence[str]) -> list[Mapping[str, str]]:
     for key in keys:
         by_dataset[key.rpartition(".")[0]] += 1
     return [
-        {"key": key, "words": f"{number} columns of {key}"} for key, number in by_dataset.items()
+        {"key": key, "words": f"{plural(number, 'column')} of {key}"}
+        for key, number in by_dataset.items()
     ]

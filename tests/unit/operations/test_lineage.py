@@ -156,6 +156,7 @@ REPORTS = {
                       redshift_load=step()),
     "training": report("training", venue_data=step(rows=3), sales_data=step(rows=4),
                        sales_model=step(), predictions=step()),
+    "live": report("streaming", ingest=step(), produce={"status": "success"}) | {"rows": 7},
     "refused": report("training", verdict="failed", error=ERROR, venue_data=step("failed"))
     | {"dataset": None},
 }  # fmt: skip
@@ -268,6 +269,7 @@ def test_the_page_leads_from_every_column_to_those_it_comes_from():
     assert set(re.findall(r'href="#(l-[^"]+)"', page)) <= set(anchors)
     assert {f"l-{d.key}.{c.name}" for d in kept_lineage() for c in d.columns} <= set(anchors)
     assert len(page) < 100_000 and "http" not in page
+    assert "<svg" in lineage_view(REPORTS["live"])["picture"]
     picture = str(view["picture"])
     assert 'class="dataset bad"' in picture and "ticket sales: 10" in picture
     assert picture.count("<line") == picture.count('class="flow"') > 12

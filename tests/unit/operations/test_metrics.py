@@ -62,6 +62,12 @@ def training(coverage=0.9, share=0.95, role="champion"):
     }  # fmt: skip
 
 
+def test_a_report_of_another_kind_is_measured_as_far_as_it_is_one():
+    live = {**pipeline(), "report": "streaming", "streaming_end": "2026-01-02T06:00:05+00:00",
+            "rows": 7, "dataset": None}  # fmt: skip
+    assert {one.name for one in measured(live)} >= {"RunSucceeded", "DurationSeconds"}
+
+
 def events(*reports):
     return [event for report in reports for event in embedded(report, measured(report))]
 

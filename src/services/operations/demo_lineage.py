@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from src.domain.cleaning import job_argument
 from src.domain.lineage import ColumnLineage, Dataset
 from src.domain.tables import SCHEMA, TABLES
-from src.services.operations.column_lineage import QueryLineage, Sources, composed, lineage_of
 from src.services.features.sales_encoder import READ
+from src.services.operations.column_lineage import QueryLineage, Sources, composed, lineage_of
 from src.sql import files
 
 # What a model reads of its feature query, and the table that its predictions go to.

@@ -173,7 +173,7 @@ class QuickPrediction:
         return point, min(low, point), max(high, point), confidence, sell_out, mean
 
     def _signature(self, record: Record) -> tuple[str | None, ...]:
-        """Return what the notes depend on: which fields are there, and the words not learned.
+        """Return what the notes depend on: which fields are given, and the words not learned.
 
         One known word stands for all of them.
         """

@@ -19,7 +19,8 @@ CELL = 220  # characters of a table's cell
 AREAS = (
     "COPY: what loads", "COPY: what fails", "COPY: sources and options", "UNLOAD", "System views",
     "Tables", "Queries and changes", "Functions", "SUPER and VARBYTE",
-    "Sessions and transactions", "Stored procedures", "Any client", "AWS's tutorials",
+    "Streaming ingestion", "Sessions and transactions", "Stored procedures", "Any client",
+    "AWS's tutorials",
 )  # fmt: skip
 
 

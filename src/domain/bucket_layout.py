@@ -12,12 +12,17 @@ MANIFEST_PREFIX = "manifests"
 UNLOAD_PREFIX = "unload"
 SCRIPT_PREFIX = "scripts"
 MODEL_PREFIX = "models"
+# What EMRFS, Glue 5.0's way to S3, leaves beside a folder that it wrote: an empty object.
+MARKER = "_$folder$"
 # The models and the job's scripts stay; the rest is demo data that a run can make again.
-EXPIRING = tuple(
+EXPIRING: tuple[str, ...] = tuple(
     f"{prefix}/"
     for prefix in (RAW_PREFIX, PROCESSED_PREFIX, QUARANTINE_PREFIX, SUMMARY_PREFIX,
                    MANIFEST_PREFIX, UNLOAD_PREFIX)
 )  # fmt: skip
+EXPIRING += tuple(
+    prefix + MARKER for prefix in (PROCESSED_PREFIX, QUARANTINE_PREFIX, SUMMARY_PREFIX)
+)
 
 # Files of a raw data set besides its tables' parts.
 MANIFEST_NAME = "_manifest.json"
@@ -29,7 +34,7 @@ MODEL_PACKAGE_NAME = "model.tar.gz"
 _RUN = r"\d{8}T\d{6}Z-[0-9a-f]{4}"
 _OWN_KEY = re.compile(
     rf"({RAW_PREFIX}|{PROCESSED_PREFIX}|{QUARANTINE_PREFIX}|{SUMMARY_PREFIX}|{MANIFEST_PREFIX})"
-    rf"/{_RUN}/|{UNLOAD_PREFIX}/[a-z_]+-{_RUN}/|{SCRIPT_PREFIX}/concert_etl_job-[0-9a-f]{{12}}\.py$"
+    rf"/{_RUN}(?:/|_\$folder\$$)|{UNLOAD_PREFIX}/[a-z_]+-{_RUN}/|{SCRIPT_PREFIX}/concert_etl_job-[0-9a-f]{{12}}\.py$"
     rf"|{MODEL_PREFIX}/(ticket_sales|venue_popularity)/"
 )
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg2
 import psycopg2.extensions
 
+from src.domain.tables import SCHEMA
 from src.errors import UnreachableError, WarehouseError
 from src.infrastructure.warehouse.schema_upgrades import upgrade_tables
 from src.json_object import JsonObject
 from src.sql.files import read_all
-from src.sql.quoting import literal, qualified
+from src.sql.quoting import identifier, literal, qualified
 from src.waiting import Clock, Sleep, attempts, growing, real_clock, real_sleep
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _LOST_STATES = ("57P01", "57P02", "57P03")
 
 # What another attempt would not change, and what would.
 _HINTS_OF_REFUSALS = {
+    "authentication method 13": "the driver has no SHA-256 passwords: REDSHIFT_VIA=data-api, or "
+    "ALTER USER ... PASSWORD with one that begins with md5",
     "authentication": "check REDSHIFT_USER and REDSHIFT_PASSWORD, or REDSHIFT_SECRET",
     "does not exist": "check REDSHIFT_DATABASE and REDSHIFT_USER",
     "certificate": "REDSHIFT_HOST must be the endpoint's own name, or name REDSHIFT_CA_FILE",
@@ -262,14 +265,22 @@ class RedshiftClient:
             return SERVERLESS_SLICES
         return max(int(self.query_value("SELECT COUNT(*) FROM stv_slices")), 1)
 
+    def create_schema(self, name: str) -> None:
+        """Create a schema unless it is there: IF NOT EXISTS needs the right to create any."""
+        found = "SELECT COUNT(*) FROM pg_namespace WHERE nspname = %s"
+        if not int(self.query_value(found, (name,))):
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}")
+
     def create_tables(self) -> None:
         """Create the schema and every table that is not there yet; upgrade the others."""
 
         def create() -> None:
             with self.transaction():
-                self.execute("CREATE SCHEMA IF NOT EXISTS concert_dw")
+                self.create_schema(SCHEMA)
+                present = set(self.table_names(SCHEMA))
                 for file in read_all("schema"):
-                    self.execute(file.text)
+                    if file.name.partition("_")[2] not in present:
+                        self.execute(file.text)
                 for name in upgrade_tables(self):
                     logger.info("upgraded %s of an earlier version", name)
 

@@ -6,11 +6,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from src.domain.bucket_layout import copy_manifest
 from src.domain.cleaning import RECORD_NUMBER, TableCounts, table_counts
+from src.domain.sale_events import STREAM_RUN
 from src.domain.tables import SCHEMA, TABLES, TableSpec
 from src.errors import DemoError, LoadError, QualityError, WarehouseError
 from src.infrastructure.redshift_client import RedshiftClient
@@ -19,7 +20,9 @@ from src.infrastructure.warehouse import direct_cleaning, load_errors
 from src.infrastructure.warehouse.failed_load import STAGING_SCHEMA, FailedLoad
 from src.infrastructure.warehouse.load_ledger import LoadLedger
 from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, TableLoad
+from src.infrastructure.warehouse.refused_records import batches, with_records
 from src.infrastructure.warehouse.staging_names import staging_table
+from src.infrastructure.warehouse.streamed_sales import StreamedSales, StreamedTotals
 from src.sql.quoting import identifier, literal
 from src.waiting import Clock, Sleep, attempts, real_clock, real_sleep
 
@@ -51,6 +54,8 @@ class RedshiftDataLoader:
         self._clock = clock
         self._sleep = sleep
         self._ledger = LoadLedger(client)
+        self._streamed = StreamedSales(client)
+        self.streamed: StreamedTotals | None = None  # what the newest load kept of a stream
 
     def load(
         self,
@@ -62,28 +67,34 @@ class RedshiftDataLoader:
 
         `audit(loads)` looks at the tables before they are published, through the same client, and
         raises QualityError to keep them from it: the warehouse is then as it was, and the rows
-        are in concert_staging.
+        are in concert_staging. Sales of a stream are kept: they are judged anew behind the audit.
 
         A transaction that failed for another one, or for a lost connection, is tried again, as a
         whole, and only if the ledger shows that it was not committed: no COPY is repeated blindly.
         Raises LoadError with the first refused rows; the warehouse is then as it was.
         """
         manifests = {name: self._write_manifest(plan, name) for name in plan.tables}
+        has_stream = self._streamed.exists()
 
         def load_once() -> dict[str, TableLoad]:
             done: dict[str, TableLoad] = {}
-            loaded_at = datetime.now(UTC).replace(tzinfo=None)
+            loaded_at: datetime | None = None
             try:
                 with self._client.transaction():
+                    if has_stream:
+                        self._streamed.lock()
+                    loaded_at = self._now()
                     self._fill(plan, manifests, done, loaded_at, on_table)
                     if audit is not None:
                         audit(done)
+                    if has_stream:
+                        self.streamed = self._streamed.restore(is_replaced=plan.mode == "replace")
                     FailedLoad(self._client).clear()
             except QualityError as error:
                 self._keep(plan, manifests, error)
                 raise
             except WarehouseError as error:
-                if not (error.is_lost and self._ledger.has(plan, loaded_at)):
+                if loaded_at is None or not error.is_lost or not self._ledger.has(plan, loaded_at):
                     raise  # else the answer to COMMIT was lost, not the COMMIT
             return done
 
@@ -94,11 +105,10 @@ class RedshiftDataLoader:
 
     def _keep(self, plan: LoadPlan, manifests: Manifests, error: QualityError) -> None:
         """Do a load that failed its audit once more, in the schema where it can be looked at."""
-        loaded_at = datetime.now(UTC).replace(tzinfo=None)
 
         def fill(client: RedshiftClient) -> None:
             loader = RedshiftDataLoader(client, self._storage, iam_role=self._iam_role)
-            loader._fill(plan, manifests, {}, loaded_at)
+            loader._fill(plan, manifests, {}, loader._now())
 
         try:
             FailedLoad(self._client).keep(plan.mode, fill)
@@ -110,6 +120,11 @@ class RedshiftDataLoader:
         else:
             error.where = f"{error.where}; the rows are kept in schema {STAGING_SCHEMA}"
             error.facts["failed_rows"] = STAGING_SCHEMA
+
+    def _now(self) -> datetime:
+        """Return the transaction's time by the warehouse's clock: the same one for every client."""
+        now: datetime = self._client.query_value("SELECT SYSDATE")
+        return now
 
     def newest_load(self, run_id: str) -> dict[str, TableLoad] | None:
         """Return what a run loaded, if its load is the warehouse's newest; else None."""
@@ -187,11 +202,11 @@ class RedshiftDataLoader:
         self._client.execute(direct_cleaning.raw_table(spec, raw))
         columns = source.columns or (*spec.column_names, RECORD_NUMBER)
         self._copy(raw, columns, source, manifest_uri, what=spec.name, max_error=100_000)
-        refused = load_errors.last_copy_errors(self._client)
-        for row in refused:
-            self._client.execute(
-                direct_cleaning.INSERT_REJECTED,
-                direct_cleaning.refused_record(plan.run_id, spec, row),
+        refused = with_records(self._storage, load_errors.last_copy_errors(self._client))
+        records = [direct_cleaning.refused_record(plan.run_id, spec, row) for row in refused]
+        for batch in batches(records):
+            self._client.insert_rows(
+                direct_cleaning.QUARANTINE, batch, direct_cleaning.REFUSED_COLUMNS
             )
         cleaning = direct_cleaning.DirectCleaning(spec, plan.run_id, plan.null_values)
         for statement, arguments in cleaning.statements(stage):
@@ -280,7 +295,7 @@ class RedshiftDataLoader:
         """Fill the quarantine table with this run's rejected rows."""
         target = _qualified("rejected_records")
         stage = staging_table("stage", "rejected_records", plan.run_id)
-        self._client.execute(f"DELETE FROM {target}")
+        self._client.execute(f"DELETE FROM {target} WHERE run_id <> {literal(STREAM_RUN)}")
         if not plan.rejected:
             return
         columns = ("table_name", "record_key", "rule", "raw_record", "parent_key")

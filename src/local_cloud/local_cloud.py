@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import errno
 import shutil
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal, NoReturn
 
 from src.commands import started_command
 from src.errors import BusyError, CannotRunError, UnreachableError, UsageError
-from src.local_cloud.servers.folder_lock import FolderLock
+from src.local_cloud.servers.folder_lock import FolderLock as FolderLock  # noqa: PLC0414 (exported)
 from src.local_cloud.servers.postgres_server import connect_arguments
 from src.local_cloud.servers.processes import without_libpq_variables
-from src.local_cloud.servers.server_folder import data_folder
 from src.local_cloud.servers.server_set import (
     REGION,
     TLS_FOLDER,
@@ -31,6 +30,7 @@ from src.local_cloud.servers.server_set import (
     s3_client,
     write_private,
 )
+from src.local_cloud.state_folders import state_folders
 from src.signals import uninterrupted
 from src.waiting import every, poll_until
 
@@ -117,7 +117,8 @@ class LocalCloud:
         """Return a new connection to the local warehouse."""
         from src.local_cloud.redshift.connection import connect
 
-        return connect(s3=self.s3_client(), **self.redshift_address())
+        streams = cache(lambda: self.aws_client("kinesis"))
+        return connect(s3=self.s3_client(), streams=streams, **self.redshift_address())
 
     def redshift_address(self) -> dict[str, Any]:
         """Return psycopg2.connect's keyword arguments for the local warehouse."""
@@ -132,7 +133,6 @@ class LocalCloud:
     def aws_client(self, service: str, *, attempts: int | None = None) -> Any:
         """Return a boto3 client of the AWS endpoint that is up now, also after a restart."""
         address, secret = self._entered()
-        address = published_address(self.folder) or address
         return local_client(service, address.aws_endpoint, secret, attempts=attempts)
 
     def write_client_files(self) -> dict[str, str]:
@@ -192,7 +192,7 @@ class LocalCloud:
             with usable(self.folder):
                 self._take(self._run_lock)
                 self._take(self._server_lock)
-                for place in _state_folders(self.folder):
+                for place in state_folders(self.folder):
                     shutil.rmtree(place)
         finally:
             self._stop()
@@ -226,7 +226,8 @@ class LocalCloud:
     def _entered(self) -> tuple[Address, Credentials]:
         if self._address is None or self._credentials is None:
             raise _not_entered(self.folder)
-        return self._address, self._credentials
+        # Where the servers are now: their host may have been started again.
+        return published_address(self.folder) or self._address, self._credentials
 
     def _create_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -293,10 +294,6 @@ def _not_entered(folder: Path) -> UsageError:
     )
 
 
-def _state_folders(folder: Path) -> tuple[Path, Path]:
-    return data_folder(folder / "redshift"), folder
-
-
 @contextmanager
 def usable(folder: Path) -> Iterator[None]:
     """Turn the system's refusal of a file in the state folder into an error that names it."""
@@ -313,14 +310,3 @@ def usable(folder: Path) -> Iterator[None]:
             cause=error.strerror or str(error),
             hint=hint,
         ) from error
-
-
-@contextmanager
-def temporary_state_folder() -> Iterator[Path]:
-    """Give a state folder for a trial, and delete it with all that its servers left."""
-    folder = Path(tempfile.mkdtemp(prefix="concert-demo-trial-"))
-    try:
-        yield folder
-    finally:
-        for place in _state_folders(folder):
-            shutil.rmtree(place, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What is done around the runs: `python -m src.operations cleanup`."""
+"""What is done around the runs: the daily cycle and its schedule, and cleaning up on AWS."""
 
 from __future__ import annotations
 
@@ -8,11 +8,29 @@ from collections.abc import Sequence
 
 from src.arguments import Parser
 from src.commands import as_started
-from src.operations import cleanup
+from src.operations import (
+    alarms,
+    cleanup,
+    dashboards,
+    listing,
+    next_times,
+    once,
+    remove,
+    schedule,
+)
 from src.orchestration.command_line import run_script
 
 # One module per command: its docstring is the help, `add_options` and `run` do the rest.
-COMMANDS = {"cleanup": cleanup}
+COMMANDS = {
+    "schedule": schedule,
+    "next": next_times,
+    "once": once,
+    "list": listing,
+    "remove": remove,
+    "alarms": alarms,
+    "dashboards": dashboards,
+    "cleanup": cleanup,
+}
 
 
 def build_parser() -> argparse.ArgumentParser:

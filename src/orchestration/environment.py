@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from src.infrastructure.storage.raw_datasets import RawDatasets
     from src.infrastructure.storage.s3_storage import S3Storage
     from src.infrastructure.warehouse.access import WarehouseAccess
-    from src.local_cloud.local_cloud import LocalCloud, Role
+    from src.local_cloud.local_cloud import FolderLock, LocalCloud, Role
 
 ETL_SCRIPT = Path(__file__).parents[1] / "glue_jobs" / "concert_etl_job.py"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/concert-demo-local"
@@ -255,6 +255,14 @@ class DemoEnvironment:
 
 def temporary_state_folder() -> AbstractContextManager[Path]:
     """Give a state folder for a trial of the local target, and delete all that it left."""
-    from src.local_cloud import local_cloud
+    from src.local_cloud import state_folders
 
-    return local_cloud.temporary_state_folder()
+    return state_folders.temporary_state_folder()
+
+
+def folder_lock(folder: Path, name: str) -> FolderLock:
+    """Return a lock of a state folder, which is made; it is not taken yet."""
+    from src.local_cloud.local_cloud import FolderLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return FolderLock(folder / name)

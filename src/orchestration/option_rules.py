@@ -9,7 +9,8 @@ from src.errors import UsageError
 from src.json_object import JsonView
 from src.settings import Settings
 
-_SIZES = ("artists", "venues", "concerts", "sales", "seed", "defect_rate", "workers")
+_SIZES = ("artists", "venues", "concerts", "sales", "seed", "as_of", "since", "defect_rate",
+          "workers")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,21 @@ EXCLUSIONS = (
     Exclusion("resume", (*(n for n in _SIZES if n != "workers"), "raw_format", "input_dir", "etl",
                          "load_mode", "raw_bucket", "processed_bucket"),
               "a resumed run keeps its data and how it is loaded"),
+    Exclusion("next_day", (*(n for n in _SIZES if n != "workers"), "load_mode", "skip_generation",
+                           "resume"),
+              "it continues the world that is loaded"),
     Exclusion("input_dir", _SIZES, "the data is in the folder: none is generated"),
     Exclusion("etl", ("etl_engine",), "no Glue job runs", wanted="direct"),
     Exclusion("target", ("etl_engine",), "AWS Glue runs the job on its own Spark", wanted="aws"),
-    Exclusion("validate_only", ("with_challengers", "coverage", "promote"), "nothing is trained"),
+    Exclusion("validate_only", ("with_challengers", "coverage", "promote", "if_needed"),
+              "nothing is trained"),
     Exclusion("rollback", ("validate_only", "with_challengers", "coverage", "promote", "test_size",
-                           "random_state", "output_dir"), "nothing is trained or checked"),
+                           "random_state", "output_dir", "if_needed"),
+              "nothing is trained or checked"),
     Exclusion("quiet", ("verbose", "present"), "it prints errors only"),
     Exclusion("verbose", ("present",), "the log would run through the tables"),
     Exclusion("dry_run", ("present",), "no stage runs"),
-    Exclusion("list", ("only", "smoke", "strict", "json"), "no check runs"),
+    Exclusion("list", ("only", "smoke", "strict", "json", "report"), "no check runs"),
 )  # fmt: skip
 
 
@@ -85,8 +91,25 @@ def check_options(
                     cause=rule.because,
                     hint=f"leave out {option_text(other)}, or {_source(rule, given)}",
                 )
-    if not {"skip_generation", "resume"} & set(given):
+    if not {"skip_generation", "resume", "next_day"} & set(given):
         check_format(settings.etl, settings.raw_format)
+        _check_changes(settings)
+
+
+def _check_changes(settings: Settings) -> None:
+    """Raise UsageError where the data would be changes only, and there is nothing they change."""
+    if not settings.since or settings.input_dir:
+        return
+    if not settings.as_of:
+        raise UsageError(
+            "--since needs the day that the data describes",
+            hint=f"--since {settings.since} --as-of DATE",
+        )
+    if settings.load_mode != "merge":
+        raise UsageError(
+            "--since makes the sales after that day only; a load that replaces loses the others",
+            hint="add --load-mode merge, or leave out --since",
+        )
 
 
 def check_format(etl: str, raw_format: str) -> None:

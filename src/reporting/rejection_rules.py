@@ -17,11 +17,19 @@ MEANINGS = {
     "amount_mismatch": "the total is not quantity times price",
     "duplicate_key": "an earlier record has the same key",
     "orphan": "the record refers to a row that was not accepted",
-    "unreadable": "COPY could not read the record, even as text",
+    "unreadable": "COPY could not read the record, even as text; of a stream: it is no JSON",
+    "sold_after_show": "an event of the stream is of a concert that was over",
+    "sold_in_future": "an event of the stream is later than the seller's clock",
+    "conflicting_key": "an earlier event of the stream has the same key and other values",
+    "over_capacity": "an event of the stream orders more tickets than are left",
 }
 _FIELDS = {
     "on_sale_after_start": ("on_sale_at", "starts_at"),
     "amount_mismatch": ("quantity", "unit_price", "total_amount"),
+    "sold_after_show": ("purchased_at",),
+    "sold_in_future": ("purchased_at", "sent_at"),
+    "conflicting_key": ("sale_id",),
+    "over_capacity": ("quantity",),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from src.errors import CannotRunError
@@ -14,7 +15,9 @@ from src.reporting.wording import printable
 
 LOG = "runs.ndjson"
 PAGE = "index.html"
-REPORTS = {kind: f"{kind}_report.json" for kind in ("pipeline", "training", "validation")}
+REPORTS = {
+    kind: f"{kind}_report.json" for kind in ("pipeline", "training", "validation", "streaming")
+}
 _NEEDED = {"run_id", "report", "verdict", "did"}  # of a line; the rest may be absent
 _LONGEST = 300  # characters of an error's message
 
@@ -45,9 +48,11 @@ def _of_pipeline(facts: JsonView) -> JsonObject:
     steps = facts["steps"]
     load = steps.get("redshift_load", {})
     checks = steps.get("data_verification", {}).get("checks", [])
+    dataset = facts.get("dataset") or {}
     return {
         "did": _did(steps),
-        "dataset": (facts.get("dataset") or {}).get("id"),
+        "dataset": dataset.get("id"),
+        "age": _age_days(dataset.get("as_of"), facts.get("pipeline_end")),
         "rows": load.get("rows"),
         "rejected": load.get("rejected_rows"),
         "passed": sum(check["verdict"] == "passed" for check in checks) if checks else None,
@@ -55,12 +60,21 @@ def _of_pipeline(facts: JsonView) -> JsonObject:
     }
 
 
+def _age_days(as_of: str | None, ended: str | None) -> float | None:
+    if not as_of or not ended:
+        return None
+    first, last = (datetime.fromisoformat(text).replace(tzinfo=None) for text in (as_of, ended))
+    return round((last - first).total_seconds() / 86_400, 2)
+
+
 def _of_training(facts: JsonView) -> JsonObject:
     models = {}
     for name, model in facts.get("models", {}).items():
         test = model.get("test_metrics", {})
         coverage = (model.get("intervals") or {}).get("coverage")
-        models[name] = {"r2": test.get("r2"), "mae": test.get("mae"), "coverage": coverage}
+        ceiling = (model.get("ceiling") or {}).get("share_of_columns_ceiling")
+        models[name] = {"r2": test.get("r2"), "mae": test.get("mae"), "coverage": coverage,
+                        "ceiling": ceiling}  # fmt: skip
     dataset = facts.get("dataset") or {}
     return {
         "did": _did(facts["steps"]),
@@ -74,7 +88,14 @@ def _of_validation(facts: JsonView) -> JsonObject:
     return {"did": True, "passed": tally["passed"], "checks": sum(tally.values())}
 
 
-_FIGURES = {"pipeline": _of_pipeline, "training": _of_training, "validation": _of_validation}
+def _of_streaming(facts: JsonView) -> JsonObject:
+    totals = (facts.get("streaming") or {}).get("totals") or {}
+    return {"did": _did(facts["steps"]), "rows": totals.get("sales"),
+            "rejected": totals.get("rejected")}  # fmt: skip
+
+
+_FIGURES = {"pipeline": _of_pipeline, "training": _of_training, "validation": _of_validation,
+            "streaming": _of_streaming}  # fmt: skip
 
 
 def _did(steps: Mapping[str, JsonView]) -> bool:

@@ -14,15 +14,19 @@ import pyarrow as pa
 from src.domain.bucket_layout import LEDGER_NAME
 from src.domain.dataset import DataFile, DatasetManifest, TableFiles
 from src.domain.tables import TABLES
+from src.errors import UsageError
+from src.json_object import JsonObject
 from src.services.encoding.arrow_columns import plain
 from src.services.encoding.parallel_writes import SideBySide
 from src.services.encoding.record_encoding import RawFormat
 from src.services.encoding.sink import Sink
 from src.services.generation import raw_tables
-from src.services.generation.concert_world import World, WorldSize, build_world
-from src.services.generation.parts import TRUTH, PartMaker, Recipe, made_parts
+from src.services.generation.concert_world import World, WorldSize
+from src.services.generation.later_days import WorldClock, world_at
+from src.services.generation.parts import TRUTH, Part, PartMaker, Recipe, made_parts
 
 OnRows = Callable[[str, int], None]
+_FIRST_DAY = WorldClock()
 
 
 class SyntheticDataGenerator:
@@ -30,30 +34,35 @@ class SyntheticDataGenerator:
 
     Same arguments, same bytes. Exactly the numbers of `size` are valid rows; defects
     (`defect_rate` x rows per table) come on top. Memory does not grow with the sales rows.
+    With a `clock` the data is of a later day: more concerts and sales than `size` has been given.
 
     >>> generator = SyntheticDataGenerator(WorldSize(10, 5, 40, 200), seed=1)
     >>> sum(block.num_rows for block in generator.blocks("ticket_sales"))
     200
     """
 
-    def __init__(self, size: WorldSize, *, seed: int = 42, defect_rate: float = 0.01) -> None:
+    def __init__(
+        self,
+        size: WorldSize,
+        *,
+        seed: int = 42,
+        defect_rate: float = 0.01,
+        clock: WorldClock = _FIRST_DAY,
+    ) -> None:
         self.size = size
         self.seed = seed
         self.defect_rate = defect_rate
+        self.clock = clock
 
     @cached_property
     def world(self) -> World:
         """Return the world; raises UsageError where it cannot carry the requested sales."""
-        return build_world(self.size, self.seed)
+        return world_at(self.size, self.seed, self.clock)
 
     def rows(self, table: str) -> int:
-        """Return the number of valid rows of a table."""
-        return {
-            "artists": self.size.artists,
-            "venues": self.size.venues,
-            "concerts": self.size.concerts,
-            "ticket_sales": self.size.sales,
-        }[table]
+        """Return the number of valid rows of a table, those of earlier data sets left out."""
+        world = self.world
+        return world.rows(table) - (world.sales_before if table == "ticket_sales" else 0)
 
     def blocks(self, table: str) -> Iterator[pa.Table]:
         """Yield the valid rows of a table in key order."""
@@ -75,13 +84,13 @@ class SyntheticDataGenerator:
         each stored part. Whatever the number of worker processes, the bytes are the same.
         Raises GenerationError where the data breaks its own rules.
         """
-        recipe = Recipe(self.size, self.seed, self.defect_rate, raw_format)
+        recipe = Recipe(self.size, self.seed, self.defect_rate, raw_format, self.clock)
         maker = PartMaker(recipe, self.world)
         # Fed part by part: of many million rows the lines would take more memory than all else.
         ledger, ledger_body = zlib.compressobj(1, wbits=31), bytearray()
         files: dict[str, list[DataFile]] = {spec.name: [] for spec in TABLES}
         newest_sale, defects, untidy, ceilings = "", 0, 0, None
-        parts = [part for spec in TABLES for part in maker.parts(spec.name)]
+        parts = self._parts(maker)
         with (
             SideBySide(sink) as uploads,
             closing(made_parts(maker, parts, workers)) as all_made,
@@ -109,14 +118,27 @@ class SyntheticDataGenerator:
                 for spec in TABLES
             },
             as_of=datetime.fromtimestamp(self.world.as_of, UTC).isoformat(),
-            parameters={
-                "seed": self.seed,
-                "size": asdict(self.size),
-                "defect_rate": self.defect_rate,
-                "tickets": self.world.tickets,
-                "newest_sale": newest_sale,
-                "r2_ceiling": ceilings,
-            },
+            parameters=self._parameters() | {"newest_sale": newest_sale, "r2_ceiling": ceilings},
             defects=defects,
             untidy=untidy,
         )
+
+    def _parts(self, maker: PartMaker) -> list[Part]:
+        """Return the parts of all tables; raises UsageError where there is no sale."""
+        parts = [part for spec in TABLES for part in maker.parts(spec.name)]
+        if not any(part.table == "ticket_sales" for part in parts):
+            raise UsageError(
+                f"no ticket was sold between {self.clock.since} and {self.clock.as_of}",
+                hint="name a later day with --as-of",
+            )
+        return parts
+
+    def _parameters(self) -> JsonObject:
+        """Return what the data was made with."""
+        found = {
+            "seed": self.seed,
+            "size": asdict(self.size),
+            "defect_rate": self.defect_rate,
+            "tickets": self.world.tickets,
+        }
+        return found | ({"since": str(self.clock.since)} if self.clock.since else {})

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
 from src.errors import SettingsError
 from src.json_object import JsonObject, JsonView
-from src.settings.values import parse, read_env_file, setting, shown
+from src.settings.rules import check, found_region, no_region
+from src.settings.values import parse, read_env_file, setting
 
 Target = Literal["local", "aws"]
-
-# S3 general-purpose bucket names; "xn--" and the like are left to S3 itself.
-_BUCKET = re.compile(r"^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]$")
-_ROLE = re.compile(r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")
 
 
 @dataclass(frozen=True)
@@ -32,6 +28,16 @@ class Settings:
     concerts: int = setting("DEMO_CONCERTS", 10_000, "Concerts to generate.", minimum=1)
     sales: int = setting("DEMO_SALES", 50_000, "Ticket-sale rows to generate.", minimum=1)
     seed: int = setting("DEMO_SEED", 42, "Same seed, same data.", minimum=0, maximum=2**63 - 1)
+    as_of: str = setting(
+        "DEMO_AS_OF",
+        "",
+        "Day that the generated data describes, from 2025-09-30 on, its default: 2025-10-07.",
+    )
+    since: str = setting(
+        "DEMO_SINCE",
+        "",
+        "With --as-of: leave out the sales that a data set of this day holds already.",
+    )
     defect_rate: float = setting(
         "DEMO_DEFECT_RATE",
         0.01,
@@ -142,10 +148,33 @@ class Settings:
     report_dir: str = setting(
         "DEMO_REPORT_DIR", "reports", "Folder the reports go to.", text="path"
     )
+    cloudwatch: Literal["off", "on"] = setting(
+        "DEMO_CLOUDWATCH",
+        "off",
+        "On aws: send each run's metrics to CloudWatch, which charges for them.",
+        choices=("off", "on"),
+    )
+    alert_command: str = setting(
+        "DEMO_ALERT_COMMAND",
+        "",
+        "Program that gets each change of an alarm's state as a line of JSON on stdin.",
+        text="path",
+    )
+    alert_webhook: str = setting(
+        "DEMO_ALERT_WEBHOOK",
+        "",
+        "Address that each change of an alarm's state is posted to, as JSON with `text`.",
+        text="arn",
+        secret=True,
+    )
     state_dir: str = setting(
         "DEMO_STATE_DIR", ".demo", "Folder of the local servers and their data.", text="path"
     )
-    aws_region: str = setting("AWS_REGION", "us-east-1", "AWS region.")
+    aws_region: str = setting(
+        "AWS_REGION",
+        "us-east-1",
+        "AWS region; on aws without it AWS_DEFAULT_REGION or the profile's, else it is refused.",
+    )
     retry_mode: Literal["standard", "adaptive"] = setting(
         "AWS_RETRY_MODE",
         "standard",
@@ -156,7 +185,9 @@ class Settings:
     glue_timeout_minutes: int = setting(
         "GLUE_TIMEOUT_MINUTES", 60, "Longest run of the Glue job.", minimum=1, maximum=2880
     )
-    glue_version: str = setting("GLUE_VERSION", "5.0", "Version of Glue.", choices=("5.0", "5.1"))
+    glue_version: str = setting(
+        "GLUE_VERSION", "5.0", "Version of Glue; 5.1 was not tried.", choices=("5.0", "5.1")
+    )
     glue_worker_type: str = setting(
         "GLUE_WORKER_TYPE", "G.1X", "Kind of Glue worker.", choices=("G.1X", "G.2X", "G.4X", "G.8X")
     )
@@ -246,7 +277,9 @@ def load_settings(
         ):
             values[name] = parse(env, variables[env], spec)
     settings = Settings(**values)
-    _check_names(settings)
+    check(asdict(settings))
+    if settings.target == "aws" and "aws_region" not in values:
+        settings = replace(settings, aws_region=found_region(variables))
     if settings.target == "aws" and not may_lack:
         missing = missing_for_aws(settings)
         if missing:
@@ -255,6 +288,8 @@ def load_settings(
                 where="environment and .env",
                 hint=f"cp .env.example .env, then fill in {missing[0]}",
             )
+        if not settings.aws_region:
+            raise no_region()
     return settings
 
 
@@ -279,48 +314,3 @@ def missing_for_aws(settings: Settings) -> list[str]:
             missing += [] if s.redshift_user else ["REDSHIFT_USER"]
             missing += [] if s.redshift_password else ["REDSHIFT_PASSWORD"]
     return missing
-
-
-def _check_names(settings: Settings) -> None:
-    for option, bucket in (
-        ("--raw-bucket", settings.raw_bucket),
-        ("--processed-bucket", settings.processed_bucket),
-    ):
-        if not _BUCKET.match(bucket) or ".." in bucket:
-            raise SettingsError(
-                f"{option} is {shown(bucket)}; it is not a valid S3 bucket name",
-                cause="3 to 63 lower-case letters, digits, dots and hyphens, "
-                "starting and ending with a letter or digit",
-                hint=f"{option} concert-demo-{option[2:5]}",
-            )
-    if not 0 < settings.test_size < 1:
-        raise SettingsError(
-            f"--test-size is {settings.test_size}; it must be between 0 and 1",
-            hint="--test-size 0.2",
-        )
-    if settings.raw_bucket == settings.processed_bucket:
-        raise SettingsError(
-            f"--raw-bucket and --processed-bucket are both {settings.raw_bucket!r}",
-            hint="give each its own bucket",
-        )
-    _check_roles(settings)
-
-
-def _check_roles(settings: Settings) -> None:
-    example = "arn:aws:iam::123456789012:role/concert-demo"
-    for name, role in (
-        ("--iam-role", settings.iam_role),
-        ("GLUE_ROLE", settings.glue_role),
-        ("REDSHIFT_ROLE", settings.redshift_role),
-        ("SAGEMAKER_ROLE", settings.sagemaker_role),
-    ):
-        is_default = role == "default" and name == "REDSHIFT_ROLE"
-        if role and not is_default and not _ROLE.match(role):
-            raise SettingsError(
-                f"{name} is {shown(role)}; it is not a role ARN", hint=f"set {name} to {example}"
-            )
-    if settings.redshift_workgroup and settings.redshift_cluster:
-        raise SettingsError(
-            "REDSHIFT_WORKGROUP and REDSHIFT_CLUSTER are both set",
-            hint="unset the one that is not the warehouse",
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import field
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -101,6 +102,23 @@ def shown(value: Any) -> str:
     return (
         text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 4]}{text[0]}..."
     )
+
+
+def day_of(text: str) -> date | None:
+    """Return the date of a text like 2025-10-07, None for any other text."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None
+
+
+def check_day(option: str, text: str) -> None:
+    """Raise SettingsError for text that is no date; it may be empty."""
+    if text and day_of(text) is None:
+        raise SettingsError(
+            f"{option} is {shown(text)}; it is not a date", hint=f"{option} 2025-10-07"
+        )
 
 
 def _check_text(source: str, value: str, spec: Any) -> None:

@@ -1,4 +1,4 @@
-"""Ticket sales as they happen: `python -m src.streaming produce`."""
+"""Ticket sales as they happen: `python -m src.streaming run | produce | ingest | watch`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from src.arguments import Parser
 from src.commands import as_started
 from src.orchestration.command_line import run_script, settings_from
-from src.streaming import produce
+from src.streaming import ingest, produce, run, watch
 
 # One module per command: its docstring is the help, `add_options` and `run` do the rest.
-COMMANDS = {"produce": produce}
+COMMANDS = {"run": run, "produce": produce, "ingest": ingest, "watch": watch}
 
 
 def build_parser() -> argparse.ArgumentParser:

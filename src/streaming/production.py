@@ -31,6 +31,11 @@ def ledger_folder(environment: DemoEnvironment) -> Path:
     )
 
 
+def prepare_stream(environment: DemoEnvironment, shards: int) -> int:
+    """Make the stream where it is missing; returns its open shards."""
+    return ensure_stream(environment.kinesis_client(), environment.settings.stream, shards)
+
+
 class Production:
     """Continues the newest plan of the ledger where it has the same options, or begins another.
 

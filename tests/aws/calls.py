@@ -113,6 +113,14 @@ def _logs(operation, given, _):
     return [*found, Need("logs:TagResource", arn)] if given.get("tags") else found
 
 
+def _kinesis(operation, given, _):
+    if operation == "ListStreams":
+        return [Need("kinesis:ListStreams", "*")]
+    arn = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{given['StreamName']}"
+    found = [Need(f"kinesis:{operation}", arn)]
+    return [*found, Need("kinesis:AddTagsToStream", arn)] if given.get("Tags") else found
+
+
 def _iam(operation, given, _):
     if operation == "GetRole":
         return [Need("iam:GetRole", f"arn:aws:iam::{ACCOUNT}:role/{given['RoleName']}")]
@@ -163,7 +171,7 @@ def _cloudwatch(operation, given, _):
 _OTHERS = {
     "glue": _glue, "redshift-data": _data_api, "redshift-serverless": _serverless,
     "sagemaker": _sagemaker, "cloudwatch": _cloudwatch,
-    "logs": _logs, "iam": _iam, "secretsmanager": _secrets,
+    "kinesis": _kinesis, "logs": _logs, "iam": _iam, "secretsmanager": _secrets,
     "sts": lambda *_: [],  # GetCallerIdentity needs no right
 }  # fmt: skip
 

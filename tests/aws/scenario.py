@@ -122,6 +122,8 @@ class Scenario:
             bucket, _, key = arguments[option].removeprefix("s3://").partition("/")
             for name, body in objects.items():
                 self.s3.put_object(Bucket=bucket, Key=key + name, Body=body)
+            for folder in (key, key.rpartition("/")[0]):  # as EMRFS marks what it wrote
+                self.s3.put_object(Bucket=bucket, Key=f"{folder}_$folder$", Body=b"")
 
     def _really_work(self, arguments):
         with closing(LocalGlueClient(self.s3, self.folder / "glue")) as glue:

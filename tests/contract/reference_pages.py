@@ -59,8 +59,8 @@ def options_table(script):
 def commands_tables(module):
     """Return the examples of a module's commands, and the options of each."""
     found = importlib.import_module(f"{module}.__main__")
-    lines = ["```sh", *found.EXAMPLES.strip("\n").splitlines(), "```"]
-    lines = [line.removeprefix("  ") for line in lines]
+    examples = getattr(found, "EXAMPLES", "").strip("\n").splitlines()
+    lines = ["```sh", *(line.removeprefix("  ") for line in examples), "```"] if examples else []
     (commands,) = (a for a in found.build_parser()._actions if a.dest == "command")
     for name, parser in commands.choices.items():
         usage = " ".join(a.metavar or a.dest for a in parser._actions if not a.option_strings)

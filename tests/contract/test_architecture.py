@@ -17,7 +17,8 @@ from tests.conftest import ROOT
 
 REDSHIFT = "local_cloud.redshift"
 SERVICES = {"services", "services.demand", "services.encoding", "services.features",
-            "services.generation", "services.input", "services.modelling"}  # fmt: skip
+            "services.generation", "services.input", "services.modelling",
+            "services.operations"}  # fmt: skip
 INFRASTRUCTURE = {"infrastructure", "infrastructure.aws", "infrastructure.storage",
                   "infrastructure.streaming", "infrastructure.warehouse"}  # fmt: skip
 REPORTING = {"reporting", "reporting.terminal", "reporting.page"}
@@ -33,6 +34,7 @@ ALLOWED = {
     "services.features": {"services", "domain"},
     "services.demand": {"services", "services.features", "domain"},
     "services.modelling": {"services", "services.features", "services.demand", "domain"},
+    "services.operations": {"domain", "sql"},
     "infrastructure": INFRASTRUCTURE | {"domain", "sql"},
     "infrastructure.aws": {"domain", "settings"},
     "infrastructure.streaming": {"infrastructure.aws", "domain"},
@@ -46,7 +48,8 @@ ALLOWED = {
     "local_cloud.sagemaker": {"local_cloud.endpoint", "local_cloud.servers"},
     "local_cloud.glue": {"local_cloud.servers"},
     "local_cloud.kinesis": {"local_cloud.endpoint"},
-    REDSHIFT: {f"{REDSHIFT}.sql", f"{REDSHIFT}.statements", "sql"},
+    REDSHIFT: {f"{REDSHIFT}.sql", f"{REDSHIFT}.statements", f"{REDSHIFT}.statements.streaming",
+               "sql"},
     f"{REDSHIFT}.catalog": set(),
     f"{REDSHIFT}.sql": {"sql"},
     f"{REDSHIFT}.copying": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.copying.binary",
@@ -57,17 +60,21 @@ ALLOWED = {
     f"{REDSHIFT}.unloading": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.copying", "sql"},
     f"{REDSHIFT}.statements": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.copying",
                                f"{REDSHIFT}.unloading", f"{REDSHIFT}.statements.definitions",
-                               "sql"},
+                               f"{REDSHIFT}.statements.streaming", "sql"},
     f"{REDSHIFT}.statements.definitions": {f"{REDSHIFT}.sql", f"{REDSHIFT}.statements",
+                                           f"{REDSHIFT}.statements.streaming",
                                            f"{REDSHIFT}.procedures", "sql"},
+    f"{REDSHIFT}.statements.streaming": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.statements",
+                                         "sql"},
     f"{REDSHIFT}.procedures": {"sql"},
     f"{REDSHIFT}.front": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.statements",
                           f"{REDSHIFT}.statements.definitions", "sql"},
-    "reporting": set(),
+    "reporting": {"domain"},
     "reporting.page": {"reporting", "domain"},
     "reporting.terminal": {"reporting"},
     "reporting.schemas": set(),
-    "orchestration": WORKFLOWS | {"local_cloud"},
+    "orchestration": WORKFLOWS | {"local_cloud", "orchestration.operations"},
+    "orchestration.operations": WORKFLOWS,
     "orchestration.pipeline": WORKFLOWS,
     "orchestration.training": WORKFLOWS,
     "orchestration.validation": WORKFLOWS,
@@ -79,7 +86,9 @@ ALLOWED = {
                 "services.input", "services.modelling", "settings", "sql"},
     "serving.endpoint": {"domain", "infrastructure.aws", "infrastructure.storage", "orchestration",
                          "orchestration.training", "reporting", "serving", "settings"},
-    "operations": {"orchestration", "infrastructure.aws", "reporting.terminal", "settings"},
+    "operations": {"orchestration", "orchestration.operations", "services.operations",
+                   "infrastructure.aws", "domain", "reporting", "reporting.terminal",
+                   "settings"},
 }  # fmt: skip
 FILES = sorted((ROOT / "src").rglob("*.py"))
 LINES, FUNCTION_LINES, FOLDER_FILES = 330, 60, 16

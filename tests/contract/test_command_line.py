@@ -17,27 +17,27 @@ OPTIONS = {
     "--artists", "--venues", "--concerts", "--sales", "--seed", "--skip-generation",
     "--raw-bucket", "--processed-bucket", "--iam-role", "--input-dir", "--defect-rate",
     "--raw-format", "--etl", "--etl-engine", "--workers", "--resume", "--load-mode", "--target",
-    "--report-dir",
+    "--report-dir", "--as-of", "--since", "--next-day",
     "--json", "--quiet", "--verbose", "--no-color", "--version", "--dry-run", "--present", "--help",
 }  # fmt: skip
 
 
 TRAINING_OPTIONS = {
-    "--test-size", "--random-state", "--validate-only", "--output-dir", "--with-challengers",
-    "--coverage", "--target", "--report-dir", "--json", "--quiet", "--verbose", "--no-color",
-    "--version", "--present", "--help", "--promote", "--rollback",
+    "--test-size", "--random-state", "--validate-only", "--if-needed", "--output-dir",
+    "--with-challengers", "--coverage", "--target", "--report-dir", "--json", "--quiet",
+    "--verbose", "--no-color", "--version", "--present", "--help", "--promote", "--rollback",
 }  # fmt: skip
 
 
 VALIDATION_OPTIONS = {
-    "--only", "--list", "--smoke", "--strict", "--target", "--report-dir", "--json", "--quiet",
-    "--verbose", "--no-color", "--version", "--help",
+    "--only", "--list", "--report", "--smoke", "--strict", "--target", "--report-dir", "--json",
+    "--quiet", "--verbose", "--no-color", "--version", "--help",
 }  # fmt: skip
 
 
 FLAGS = {
-    "--skip-generation", "--resume", "--json", "--quiet", "--verbose", "--no-color", "--version",
-    "--dry-run", "--present", "--help",
+    "--skip-generation", "--resume", "--next-day", "--json", "--quiet", "--verbose", "--no-color",
+    "--version", "--dry-run", "--present", "--help",
 }  # fmt: skip
 
 

@@ -64,6 +64,8 @@ def test_ddl_agrees_with_the_table_descriptions(spec):
     expected = {
         c.name: (c.redshift_type.replace("INTEGER", "INT"), c.required) for c in spec.columns
     }
+    if spec.name == "ticket_sales":  # of no file's: the stream's rows have it
+        assert found.pop("streamed_at") == ("TIMESTAMP", False)
     assert found == expected
 
 

@@ -171,6 +171,8 @@ def test_each_option_that_a_hint_names_is_one_of_a_script():
     known = set().union(
         *(options_of(parser_of(name)) for name in (*SCRIPTS, "src.serving.__main__"))
     )
+    operations = importlib.import_module("src.operations.__main__").build_parser()
+    known |= set().union(*(parser.options() for parser in operations._all_parsers()))
     unknown = [
         (place, option)
         for place, text, is_hint in texts()

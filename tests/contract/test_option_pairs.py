@@ -9,13 +9,13 @@ import run_demo_pipeline
 import train_demo_models
 import validate_demo_pipeline
 from src.orchestration import command_line
-from src.orchestration.pipeline import demo_pipeline_orchestrator
+from src.orchestration.pipeline import demo_pipeline_orchestrator, next_day
 from src.orchestration.training import demo_model_trainer, rollback
 from src.orchestration.validation import demo_pipeline_validator as validator
 from src.settings import Settings
 
 SIZES = {"--artists 40", "--venues 20", "--concerts 200", "--sales 1500", "--seed 3",
-         "--defect-rate 0.1"}  # fmt: skip
+         "--as-of 2025-10-07", "--defect-rate 0.1"}  # fmt: skip
 GENERATION = {*SIZES, "--workers 1"}
 FORMATS = {"--raw-format json", "--raw-format csv", "--raw-format parquet"}
 ENGINES = {"--etl-engine duckdb", "--etl-engine spark"}
@@ -28,12 +28,13 @@ ROLE = "--iam-role arn:aws:iam::123456789012:role/demo"
 REFUSED = {
     "--skip-generation": {*GENERATION, *FORMATS, "--input-dir DATA", "--resume"},
     "--resume": {*SIZES, *FORMATS, *LOADING, "--input-dir DATA"},
+    "--next-day": {*SIZES, "--load-mode merge", "--skip-generation", "--resume"},
     "--input-dir DATA": GENERATION,
     "--etl direct": {*ENGINES, "--raw-format parquet"},
     "--target aws": ENGINES,
     "-q": {"-v", "--present"},
     "-v": {"--present"},
-    "--validate-only": {"--with-challengers", "--coverage 0.8", "--promote never"},
+    "--validate-only": {"--with-challengers", "--coverage 0.8", "--promote never", "--if-needed"},
     "--rollback": {
         "--validate-only",
         "--with-challengers",
@@ -42,17 +43,18 @@ REFUSED = {
         "--test-size 0.3",
         "--random-state 5",
         "--output-dir m",
+        "--if-needed",
     },
-    "--list": {"--only links", "--smoke", "--strict", "--json"},
+    "--list": {"--only links", "--smoke", "--strict", "--json", "--report"},
 }
 SCRIPTS = {
     run_demo_pipeline: {*GENERATION, *FORMATS, *ENGINES, *LOADING, *SHARED, ROLE,
-                        "--skip-generation", "--resume", "--input-dir DATA"},
+                        "--skip-generation", "--resume", "--next-day", "--input-dir DATA"},
     train_demo_models: {*SHARED, "--test-size 0.3", "--random-state 5", "--coverage 0.8",
                         "--output-dir m", "--validate-only", "--with-challengers",
-                        "--promote never", "--rollback"},
+                        "--promote never", "--rollback", "--if-needed"},
     validate_demo_pipeline: {*SHARED - {"--present"}, "--only links", "--smoke", "--strict",
-                             "--list"},
+                             "--report", "--list"},
 }  # fmt: skip
 HEADERS = {
     "artists": "artist_id,name", "venues": "venue_id,name,city,capacity",
@@ -73,7 +75,8 @@ def stop(*_, **__):
 def place(tmp_path, monkeypatch):
     """A folder with input files and a run to resume, where no script does its work."""
     monkeypatch.chdir(tmp_path)
-    for name, value in (("DEMO_IAM_ROLE", ROLE.split()[1]), ("REDSHIFT_HOST", "h.example"),
+    for name, value in (("AWS_REGION", "us-east-1"), ("DEMO_IAM_ROLE", ROLE.split()[1]),
+                        ("REDSHIFT_HOST", "h.example"),
                         ("REDSHIFT_USER", "u"), ("REDSHIFT_PASSWORD", "p")):  # fmt: skip
         monkeypatch.setenv(name, value)
     (tmp_path / "DATA").mkdir()
@@ -90,6 +93,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(rollback.ModelRollback, "__init__", stop)
     monkeypatch.setattr(validator.DemoPipelineValidator, "__init__", stop)
     monkeypatch.setattr(command_line, "_log_to_stderr", lambda: None)
+    monkeypatch.setattr(next_day, "settings_of_next_day", lambda settings: settings)
     return tmp_path
 
 
@@ -131,8 +135,9 @@ def test_every_option_is_in_a_pair():
     for script, options in SCRIPTS.items():
         known = {option.split()[0] for option in options}
         for action in script.build_parser()._actions:
+            # --since goes with two others only: its own test is below.
             names = set(action.option_strings) - {"-h", "--help", "--version", "--report-dir",
-                                                  "-n", "--dry-run"}  # fmt: skip
+                                                  "-n", "--dry-run", "--since"}  # fmt: skip
             assert not names or names & known, names
 
 
@@ -146,3 +151,20 @@ def test_what_is_set_for_every_run_is_no_option_of_this_one(place, monkeypatch):
         run_demo_pipeline.main([])
     with pytest.raises(command_line.UsageError, match="not allowed with DEMO_ETL=direct"):
         run_demo_pipeline.main(["--etl-engine", "duckdb"])
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ([], "needs the day"),
+        (["--load-mode", "merge"], "needs the day"),
+        (["--as-of", "2025-10-08"], "a load that replaces loses"),
+        (["--as-of", "2025-10-08", "--load-mode", "merge"], None),
+        (["--skip-generation"], "not allowed with"),
+        (["--input-dir", "DATA"], "not allowed with"),
+    ],
+)
+def test_changes_need_their_day_and_a_merge(place, others, message):
+    arguments = ["--since", "2025-10-01", *others, "--report-dir", "reports-local"]
+    with pytest.raises(command_line.UsageError if message else Ran, match=message):
+        run_demo_pipeline.main(arguments)

@@ -137,3 +137,55 @@ def test_the_local_clouds_folder_is_the_scripts(tmp_path, monkeypatch):
 def test_a_service_has_its_own_role_or_the_common_one(service, own, common, specific):
     settings = Settings(iam_role=common, **{own: specific})
     assert settings.role_of(service) == (specific or common)
+
+
+AWS = {"DEMO_TARGET": "aws", "DEMO_IAM_ROLE": "arn:aws:iam::123456789012:role/r"}
+
+
+@pytest.fixture
+def no_region(monkeypatch, tmp_path):
+    """An environment of which AWS's tools learn no region; returns its configuration file."""
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    return tmp_path / "config"
+
+
+def test_the_region_is_the_one_that_aws_tools_find(no_region):
+    given = {**AWS, "REDSHIFT_WORKGROUP": "w"}
+    with pytest.raises(SettingsError, match="needs a region") as caught:
+        load(**given)
+    assert "AWS_REGION" in caught.value.hint
+    no_region.write_text("[default]\nregion = eu-west-1\n[profile other]\nregion = eu-west-2\n")
+    assert load(**given).aws_region == "eu-west-1"
+    assert load(**given, AWS_PROFILE="other").aws_region == "eu-west-2"
+    assert load(**given, AWS_DEFAULT_REGION="eu-west-3").aws_region == "eu-west-3"
+    both = {"AWS_DEFAULT_REGION": "eu-west-3", "AWS_REGION": "eu-north-1"}
+    assert load(**given, **both).aws_region == "eu-north-1"
+    with pytest.raises(SettingsError, match="AWS_PROFILE none"):
+        load(**given, AWS_PROFILE="none")
+
+
+USERS = {"REDSHIFT_USER": "demo", "REDSHIFT_PASSWORD": "hush", "REDSHIFT_SECRET": "of-mine"}
+
+
+@given(
+    st.sampled_from(["REDSHIFT_WORKGROUP", "REDSHIFT_CLUSTER"]),
+    st.sampled_from(["driver", "data-api"]),
+    st.sets(st.sampled_from(sorted(USERS))),
+)
+def test_a_user_or_password_that_nothing_would_use_is_refused(warehouse, via, named):
+    environ = {**AWS, warehouse: "w", "REDSHIFT_VIA": via, "AWS_REGION": "us-east-1"}
+    environ |= {name: USERS[name] for name in named}
+    is_secret = "REDSHIFT_SECRET" in named
+    used = {"REDSHIFT_SECRET"} if is_secret else set()
+    if not is_secret and via == "driver" and "REDSHIFT_PASSWORD" in named:
+        used = {"REDSHIFT_USER", "REDSHIFT_PASSWORD"}
+    if not is_secret and via == "data-api" and warehouse == "REDSHIFT_CLUSTER":
+        used = {"REDSHIFT_USER"}
+    if named <= used:
+        assert load(**environ).redshift_via == via
+        return
+    with pytest.raises(SettingsError) as caught:
+        load(**environ)
+    assert any(f"{name} is set" in caught.value.message for name in named - used)

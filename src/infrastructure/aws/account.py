@@ -7,6 +7,7 @@ from typing import Any
 
 from src.errors import SettingsError, UnreachableError
 from src.infrastructure.aws.answers import AwsRefusal, asking
+from src.settings.rules import no_region
 
 STACK_TAG = "aws:cloudformation:stack-name"  # on what a CloudFormation stack made
 _RENEW = "renew the credentials: aws configure sso, aws configure, or run with --target local"
@@ -22,6 +23,8 @@ class AwsAccount:
     """
 
     def __init__(self, region: str, *, retry_mode: str = "standard") -> None:
+        if not region:
+            raise no_region()
         self.region = region
         self._retry_mode = retry_mode
 

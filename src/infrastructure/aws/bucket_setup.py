@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from src.domain.bucket_layout import EXPIRING
+from src.domain.bucket_layout import EXPIRING, MARKER
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, partition
 from src.json_object import JsonObject
 
@@ -87,7 +87,7 @@ def lifecycle_rules(days: int) -> list[JsonObject]:
     """Return rules that expire demo data, and the parts of uploads that never ended."""
     rules: list[JsonObject] = [
         {
-            "ID": f"expire-{prefix.rstrip('/')}",
+            "ID": f"expire-{prefix.rstrip('/').replace(MARKER, '-marker')}",
             "Status": "Enabled",
             "Filter": {"Prefix": prefix},
             "Expiration": {"Days": days},

@@ -33,7 +33,7 @@ class Found:
 
 
 class AwsInventory:
-    """Finds the demo's buckets, objects, Glue job and log groups by the settings' names.
+    """Finds the demo's buckets, objects, job, stream and log groups by the settings' names.
 
     What a CloudFormation stack made is emptied only: the stack removes its own.
     Failures are StorageErrors and UnreachableErrors that name the thing.
@@ -45,6 +45,7 @@ class AwsInventory:
         self._s3 = account.client("s3")
         self._glue = account.client("glue")
         self._logs = account.client("logs")
+        self._kinesis = account.client("kinesis")
         self._owned: JsonObject = {"ExpectedBucketOwner": account.account_id}
         self.stacks: set[str] = set()
         self.not_looked_at: list[str] = []  # what AWS does not let the caller see
@@ -56,7 +57,8 @@ class AwsInventory:
         found = [
             thing for name in (s.raw_bucket, s.processed_bucket) for thing in self._bucket(name)
         ]
-        return [*served, *found, *self._job(s.glue_job_name), *self._log_groups()]
+        found += [*self._job(s.glue_job_name), *self._stream(s.stream)]
+        return [*served, *found, *self._log_groups()]
 
     def _endpoint(self) -> ModelEndpoint:
         clients = [self._account.client(name) for name in ("sagemaker", "cloudwatch", "logs")]
@@ -144,22 +146,38 @@ class AwsInventory:
         call = self._glue.delete_job
         yield Found(f"Glue job {name}", "delete", lambda: self._do(name, call, JobName=name))
 
+    def _stream(self, name: str) -> Iterator[Found]:
+        tags = self._if_allowed(f"stream {name}", self._tags_of_stream, name)
+        if tags.get(DEMO_TAG[0]) == DEMO_TAG[1]:
+            delete = self._kinesis.delete_stream
+            yield Found(f"stream {name}", "delete", lambda: self._do(name, delete, StreamName=name))
+
+    def _tags_of_stream(self, name: str) -> dict[str, str]:
+        answer = self._ask(name, self._kinesis.list_tags_for_stream, StreamName=name)
+        return {tag["Key"]: tag["Value"] for tag in (answer or {}).get("Tags", [])}
+
     def _log_groups(self) -> Iterator[Found]:
         """Yield the log groups with the demo's tag; a caller may lack the right to look."""
         for name in log_groups(self._settings.glue_job_name):
-            try:
-                tags = self._tags_of_log_group(name)
-            except StorageError as error:
-                if code_of(error) not in DENIED:
-                    raise
-                self.not_looked_at.append(f"log group {name}: {error.cause}")
-                continue
+            tags = self._if_allowed(f"log group {name}", self._tags_of_log_group, name)
             if tags.get(DEMO_TAG[0]) != DEMO_TAG[1]:
                 continue
             if STACK_TAG in tags:
                 self.stacks.add(tags[STACK_TAG])
                 continue
             yield Found(f"log group {name}", "delete", self._deleting_log_group(name))
+
+    def _if_allowed(
+        self, what: str, tags_of: Callable[[str], dict[str, str]], name: str
+    ) -> dict[str, str]:
+        """Return a thing's tags; none, and a note, where the caller may not see them."""
+        try:
+            return tags_of(name)
+        except StorageError as error:
+            if code_of(error) not in DENIED:
+                raise
+            self.not_looked_at.append(f"{what}: {error.cause}")
+            return {}
 
     def _tags_of_log_group(self, name: str) -> dict[str, str]:
         region, number = self._account.region, self._account.account_id

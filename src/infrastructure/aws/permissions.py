@@ -141,6 +141,14 @@ OPERATOR = (
         (("redshift-data:statement-owner-iam-userid", "${aws:userid}"),),
     ),
     Permission(
+        "Stream",
+        ("kinesis:DescribeStreamSummary", "kinesis:CreateStream", "kinesis:AddTagsToStream",
+         "kinesis:PutRecords"),
+        ("{stream}",),
+        "create the stream with its tag, and put live sales on it",
+        "stream",
+    ),
+    Permission(
         "ValidateRoles",
         ("iam:GetRole",),
         ("{glue_role}", "{redshift_role}"),
@@ -151,7 +159,7 @@ OPERATOR = (
         "Simulate",
         ("iam:SimulatePrincipalPolicy",),
         ("*",),
-        "let validate_demo_pipeline.py look at the permissions of its caller",
+        "let validate_demo_pipeline.py look at the permissions of the caller, any user or role",
         "validate",
     ),
     Permission(
@@ -173,6 +181,13 @@ OPERATOR = (
         ("glue:GetTags", "glue:DeleteJob"),
         ("{job}",),
         "remove the job that a run created",
+        "cleanup",
+    ),
+    Permission(
+        "CleanStream",
+        ("kinesis:ListTagsForStream", "kinesis:DeleteStream"),
+        ("{stream}",),
+        "remove the stream that a producer created",
         "cleanup",
     ),
     Permission(
@@ -230,13 +245,26 @@ REDSHIFT = (
         _processed(UNLOAD_PREFIX),
         "UNLOAD of training data, and of the keys that a merge's rows may refer to",
     ),
+    Permission(
+        "ReadStream",
+        ("kinesis:DescribeStreamSummary", "kinesis:DescribeStream", "kinesis:ListShards",
+         "kinesis:GetShardIterator", "kinesis:GetRecords"),
+        ("{stream}",),
+        "streaming ingestion: REFRESH of the view over the stream",
+    ),
+    Permission(
+        "FindStreams",
+        ("kinesis:ListStreams",),
+        ("*",),
+        "streaming ingestion looks for its stream; a list has no resource to name",
+    ),
 )  # fmt: skip
 
 
 def names_of(settings: Settings, account_id: str, workgroup_arn: str = "") -> dict[str, str]:
     """Return the ARNs of the demo's things in an account, by the names used above.
 
-    A workgroup's ARN ends in a number that only AWS can give; without it a wildcard stands for it.
+    A workgroup's ARN ends in a number of AWS's; a wildcard stands for one that is not given.
     """
     s = settings
     head = f"arn:{partition(s.aws_region)}"
@@ -253,6 +281,7 @@ def names_of(settings: Settings, account_id: str, workgroup_arn: str = "") -> di
         "database": f"{redshift}:dbname:{s.redshift_cluster}/{s.redshift_database}",
         "database_user": f"{redshift}:dbuser:{s.redshift_cluster}/{s.redshift_user}",
         "secret": _secret_arn(s.redshift_secret, f"{head}:secretsmanager:{place}:secret:"),
+        "stream": f"{head}:kinesis:{place}:stream/{s.stream}",
         "logs": f"{head}:logs:{place}:log-group:{log_prefix(s.glue_job_name)}/*",
     }
     return {**names, "warehouse": names["workgroup" if s.redshift_workgroup else "cluster"]}

@@ -54,6 +54,10 @@ class S3Storage:
         self._owned = {"ExpectedBucketOwner": setup.owner} if setup else {}
         self.bucket = bucket
 
+    def of(self, bucket: str) -> S3Storage:
+        """Return another bucket of the same account."""
+        return S3Storage(self._client, bucket, setup=self._setup)
+
     def uri(self, key: str = "") -> str:
         """Return the s3:// address of a key."""
         return f"s3://{self.bucket}/{key}"

@@ -25,6 +25,7 @@ MAX_RECORDS, MAX_BYTES = 500, 5 * 1024 * 1024  # of one call
 MAX_WAITING = 20_000  # refused events and those behind them; at more no new ones are taken
 _PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 _LOOK_S = 0.2  # between looks at whether to stop
+_LEAST_S = 0.001
 _GATHER_S = 0.05  # at a low rate, events go together: a call has its price
 _THROTTLED = frozenset(
     ["ProvisionedThroughputExceededException", "LimitExceededException", "ThrottlingException",
@@ -94,15 +95,16 @@ class StreamProducer:
             is_sent = not self._waiting and due_s >= stopped
             if now >= stopped and (is_sent or now >= stopped + drain_s):
                 return self.produced
-            self._rest(now, due_s, self._clock() - started)
+            has_more = due_s < min(now, stopped) and len(self._waiting) < MAX_WAITING
+            if not has_more:
+                self._rest(max(due_s, now + _GATHER_S), self._clock() - started)
 
-    def _rest(self, began: float, due_s: float, now: float) -> None:
-        """Wait for the next event, with some more for the same call, or for what was refused."""
-        wanted = max(due_s, began + _GATHER_S)
+    def _rest(self, until: float, now: float) -> None:
+        """Wait for the next events, or for what was refused."""
         if self._waiting:
-            wanted = min(wanted, self._again_at)
-        if due_s > began and wanted > now:
-            self._sleep(min(wanted - now, _LOOK_S))
+            until = min(until, self._again_at)
+        if until > now:
+            self._sleep(min(max(until - now, _LEAST_S), _LOOK_S))
 
     @property
     def is_complete(self) -> bool:

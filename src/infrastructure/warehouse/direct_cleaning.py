@@ -16,11 +16,8 @@ from src.domain.tables import SCHEMA, TableSpec
 from src.infrastructure.warehouse.staging_names import staging_table
 from src.json_object import JsonView
 
-_QUARANTINE = f"{SCHEMA}.rejected_records"
-INSERT_REJECTED = (
-    f"INSERT INTO {_QUARANTINE} (run_id, table_name, record_key, rule, raw_record) "
-    "VALUES (%s, %s, %s, %s, %s)"
-)
+QUARANTINE = f"{SCHEMA}.rejected_records"
+REFUSED_COLUMNS = ("run_id", "table_name", "record_key", "rule", "raw_record")  # of a record
 
 
 def raw_table(spec: TableSpec, name: str) -> str:
@@ -64,7 +61,7 @@ class DirectCleaning:
             before = name
         columns = "table_name, record_key, rule, raw_record, parent_key"
         yield (
-            f"INSERT INTO {_QUARANTINE} (run_id, {columns}) "
+            f"INSERT INTO {QUARANTINE} (run_id, {columns}) "
             f"SELECT %s, {columns} FROM ({self._cleaning.rejected()}) AS r",
             (self._run_id,),
         )

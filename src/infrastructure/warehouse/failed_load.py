@@ -53,7 +53,7 @@ class FailedLoad:
 
     def _prepare(self, mode: LoadMode) -> None:
         """Make the tables: empty, or for a merge with the warehouse's rows."""
-        self._client.execute(f"CREATE SCHEMA IF NOT EXISTS {STAGING_SCHEMA}")
+        self._client.create_schema(STAGING_SCHEMA)
         own = self._own()
         foreign = self._there().keys() & {*_TABLES, _REGISTER} - own - (
             {_REGISTER} if own else set()

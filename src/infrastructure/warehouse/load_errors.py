@@ -30,6 +30,10 @@ ORDER BY file_name, line_number
 """
 # After a ROLLBACK pg_last_copy_id() names an earlier COPY: the session's newest errors count.
 _FAILED = "(SELECT MAX(query) FROM stl_load_errors WHERE session = pg_backend_pid())"
+# COPY's own number: that of pg_last_copy_id() is one of the STL views.
+_LAST_SERVERLESS = (
+    "(SELECT MAX(query_id) FROM sys_load_history WHERE session_id = pg_backend_pid())"
+)
 _FAILED_SERVERLESS = (
     "(SELECT MAX(query_id) FROM sys_load_error_detail WHERE session_id = pg_backend_pid())"
 )
@@ -37,8 +41,9 @@ _FAILED_SERVERLESS = (
 
 def last_copy_errors(client: RedshiftClient) -> list[JsonObject]:
     """Return the rows that the session's last COPY, which went on, refused."""
-    view = _SERVERLESS if client.is_serverless else _PROVISIONED
-    return client.query(view.format(query="pg_last_copy_id()"))
+    if client.is_serverless:
+        return client.query(_SERVERLESS.format(query=_LAST_SERVERLESS))
+    return client.query(_PROVISIONED.format(query="pg_last_copy_id()"))
 
 
 def explain(

@@ -15,6 +15,7 @@ from src.json_object import JsonObject
 from src.sql.files import read_all
 
 ADDED_COLUMNS = (
+    ("ticket_sales", "streamed_at", "TIMESTAMP"),
     ("rejected_records", "parent_key", "VARCHAR(65535)"),
     ("concert_predictions", "model_role", "VARCHAR(16)"),
     ("venue_rankings", "model_role", "VARCHAR(16)"),

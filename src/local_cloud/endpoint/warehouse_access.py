@@ -138,14 +138,18 @@ class LocalServerless:
         return {
             "workgroupName": NAME,
             "workgroupId": _NAMESPACE,
-            "workgroupArn": f"arn:aws:redshift-serverless:{self._region}:{ACCOUNT}:"
-            f"workgroup/{_NAMESPACE}",
+            "workgroupArn": workgroup_arn(self._region),
             "namespaceName": NAME,
             "status": "AVAILABLE",
             "endpoint": {"address": HOST, "port": self._port},
             "port": self._port,
             "publiclyAccessible": False,
         }
+
+
+def workgroup_arn(region: str) -> str:
+    """Return the address of the one workgroup."""
+    return f"arn:aws:redshift-serverless:{region}:{ACCOUNT}:workgroup/{_NAMESPACE}"
 
 
 def _check_cluster(name: str) -> None:

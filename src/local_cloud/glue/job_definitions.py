@@ -43,11 +43,12 @@ class JobDefinitions:
 
     def overwrite(self, name: str, job: dict[str, Any]) -> None:
         """Replace a whole definition, as UpdateJob does: what is not given is gone."""
-        self.load(name, "UpdateJob")
+        before = self.load(name, "UpdateJob")
         if "Role" not in job or "Command" not in job:
             raise glue_error("InvalidInputException", "Role and Command are required", "UpdateJob")
         _check_fields(job, "UpdateJob")
-        self._save({**job, "Name": name})
+        kept = {"Tags": before["Tags"]} if "Tags" in before else {}  # which JobUpdate has not
+        self._save({**job, **kept, "Name": name})
 
     def load(self, name: str, operation: str) -> dict[str, Any]:
         """Return a definition; EntityNotFoundException where there is none."""

@@ -108,6 +108,11 @@ class LocalGlueClient:
         self._jobs.overwrite(JobName, JobUpdate)
         return {"JobName": JobName}
 
+    def get_tags(self, *, ResourceArn: str) -> dict[str, Any]:
+        """Return a job's tags."""
+        name = ResourceArn.rpartition(":job/")[2]
+        return {"Tags": self._jobs.load(name, "GetTags").get("Tags", {})}
+
     def delete_job(self, *, JobName: str) -> dict[str, Any]:
         """Forget a job; one that is not there is no error."""
         self._jobs.delete(JobName)

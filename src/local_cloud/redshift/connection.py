@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +20,7 @@ from src.sql.files import read_all
 from src.sql.quoting import postgres_literal
 from src.sql.scanning import Statement
 
+MakeClient = Callable[[], Any]
 _CATALOG_SQL = Path(__file__).parent / "catalog"
 # What would give the clients' schemas and relations to their owner. An identity's sequence follows
 # its table.
@@ -40,15 +41,18 @@ SELECT format('ALTER TABLE %%I.%%I OWNER TO %%I', nspname, relname, %(owner)s::t
 """
 
 
-def connect(*, s3: Any, serverless: bool = False, **address: Any) -> RedshiftConnection:
+def connect(
+    *, s3: Any, streams: MakeClient | None = None, serverless: bool = False, **address: Any
+) -> RedshiftConnection:
     """Connect as psycopg2.connect does; COPY reads its objects through the boto3 client `s3`.
 
-    A `serverless` warehouse denies the stl_ and stv_ views, and names the sys_ ones in messages.
+    `streams` returns the boto3 client of Kinesis that streaming views are refreshed from. A
+    `serverless` warehouse denies the stl_ and stv_ views, and names the sys_ ones in messages.
     """
     connection: RedshiftConnection = psycopg2.connect(
         **address, connection_factory=RedshiftConnection, cursor_factory=RedshiftCursor
     )
-    connection.s3, connection.address = s3, address
+    connection.s3, connection.streams, connection.address = s3, streams, address
     connection.is_serverless = serverless
     return connection
 
@@ -97,6 +101,7 @@ class RedshiftConnection(psycopg2.extensions.connection):
     """Holds the S3 client COPY reads from, and logs what a ROLLBACK must not undo."""
 
     s3: Any = None
+    streams: MakeClient | None = None  # of Kinesis's client; it is built at the first use
     is_serverless = False
     start_settings: Sequence[str] = ()  # the SET statements that a client's start stands for
     trusts_keys = False  # SET trust_declared_keys TO on
@@ -109,6 +114,7 @@ class RedshiftConnection(psycopg2.extensions.connection):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.prepared_writes: dict[str, str | None] = {}  # the tables that PREPARE's names change
+        self.stream_iterators: dict[int, dict[str, tuple[str | None, str]]] = {}  # by view, shard
 
     def commit(self) -> None:
         """Commit; a conflict with another transaction is Redshift's error."""

@@ -24,6 +24,7 @@ from src.waiting import attempts, every
 
 if TYPE_CHECKING:
     from src.local_cloud.endpoint.local_services import LocalServices
+    from src.local_cloud.redshift.background_refresh import BackgroundRefresh
     from src.local_cloud.redshift.front.server import Front
 
 ADDRESS_FILE = "servers.json"
@@ -73,6 +74,8 @@ class Servers:
         self._s3: S3Server | None = None
         self._postgres: PostgresServer | None = None
         self._front: Front | None = None
+        self._refresher: BackgroundRefresh | None = None
+        self._stream_client: Any = None
         self.services: LocalServices | None = None
 
     def start(self) -> Address:
@@ -96,7 +99,7 @@ class Servers:
         users, make_s3 = TemporaryUsers(USER), lambda: s3_client(endpoint, secret)
         self._front = Front(
             self._postgres.address(), make_s3, tls=server_context(folder / TLS_FOLDER),
-            is_temporary=users.stands_for_owner,
+            is_temporary=users.stands_for_owner, streams=self._streams,
         )  # fmt: skip
         self._front.start()
         self.services = LocalServices(
@@ -105,12 +108,29 @@ class Servers:
             folder, cancel=self._front.cancel, region=REGION, loader=shared_loader(),
         )  # fmt: skip
         self.services.server.start()
+        self._refresher = self._background_refresh(self._postgres.port)
         address = Address(
             endpoint, self._postgres.port, self._front.port, self.services.server.port,
             self._postgres.psql, os.getpid(),
         )  # fmt: skip
         write_private(folder / ADDRESS_FILE, json.dumps(asdict(address)))
         return address
+
+    def _streams(self) -> Any:
+        """Return the client of Kinesis, for the streaming views of the warehouse."""
+        if self._stream_client is None and self.services is not None:
+            url = f"http://127.0.0.1:{self.services.server.port}"
+            self._stream_client = local_client("kinesis", url, self._credentials)
+        return self._stream_client
+
+    def _background_refresh(self, port: int) -> BackgroundRefresh:
+        from src.local_cloud.redshift.background_refresh import BackgroundRefresh
+        from src.local_cloud.redshift.connection import connect
+
+        address = connect_arguments(port, self._credentials.password)
+        found = BackgroundRefresh(lambda: connect(s3=None, streams=self._streams, **address))
+        found.start()
+        return found
 
     def _prepare(self, postgres: PostgresServer) -> None:
         """Make the warehouse a Redshift; also where it restarts meanwhile."""
@@ -148,6 +168,8 @@ class Servers:
         """Stop what was started."""
         if self._postgres is not None or self._s3 is not None:
             (self._folder / ADDRESS_FILE).unlink(missing_ok=True)
+        if self._refresher is not None:
+            self._refresher.stop()
         if self.services is not None:
             self.services.stop()
         if self._front is not None:

@@ -18,6 +18,7 @@ EXAMPLES = """\
   python run_demo_pipeline.py
   python run_demo_pipeline.py --artists 100 --venues 50 --concerts 500 --sales 2000
   python run_demo_pipeline.py --skip-generation
+  python run_demo_pipeline.py --as-of 2025-10-07 --since 2025-09-30 --load-mode merge
   python run_demo_pipeline.py --resume
   python run_demo_pipeline.py --input-dir my_data/
   python run_demo_pipeline.py --json | jq .steps
@@ -29,7 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = script_parser("run_demo_pipeline.py", __doc__ or "", EXAMPLES)
     data = parser.add_argument_group("data")
     for name in (
-        "artists", "venues", "concerts", "sales", "seed", "defect_rate", "workers", "raw_format",
+        "artists", "venues", "concerts", "sales", "seed", "as_of", "since", "defect_rate",
+        "workers", "raw_format",
     ):  # fmt: skip
         add_setting(data, name)
     data.add_argument(
@@ -38,6 +40,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="use the newest complete raw data set that is in S3",
     )
     add_setting(data, "input_dir", metavar="DIR")
+    data.add_argument(
+        "--next-day",
+        action="store_true",
+        help="load the changes of the day after the newest load, or the first day",
+    )
     data.add_argument(
         "--resume",
         action="store_true",
@@ -69,6 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         resumed = unfinished_run(settings)
         settings, skip_generation = resumed.settings, resumed.skip_generation
         check_options(arguments, settings, is_resumed=True)
+    if arguments.next_day and not arguments.dry_run:
+        from src.orchestration.pipeline.next_day import settings_of_next_day
+
+        settings = settings_of_next_day(settings)
     from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 
     orchestrator = DemoPipelineOrchestrator(
@@ -83,6 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         stages = orchestrator.stages()
         plan = describe(stages, settings, skip_generation=skip_generation, resumed=resumed)
+        if arguments.next_day:
+            plan = ["the day, seed and sizes would be those after the newest load", *plan]
         return print_plan(arguments, console, plan)
     report = orchestrator.run_pipeline()
     print_result(arguments, orchestrator.workflow, report, "python train_demo_models.py")

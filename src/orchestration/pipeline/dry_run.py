@@ -148,7 +148,9 @@ def _source(settings: Settings, skip_generation: bool, resumed: UnfinishedRun | 
         return f"would read {files} files of {s.input_dir} and upload them as {s.raw_format}"
     check_sizes(s)
     counts = f"{s.artists:,} artists, {s.venues:,} venues, {s.concerts:,} concerts"
+    day = f" as of {s.as_of}" if s.as_of else ""
+    day += f" without the sales up to {s.since}" if s.since else ""
     return (
-        f"would generate {counts}, {s.sales:,} sales and {s.defect_rate:.2%} defects, "
+        f"would generate {counts}, {s.sales:,} sales and {s.defect_rate:.2%} defects{day}, "
         f"and upload them as {s.raw_format}"
     )

@@ -77,6 +77,9 @@ class LoadStage:
         if plan.clean_in_warehouse:
             summary += f", {facts['rejected_rows']:,} rejected"
             summary += in_words({name: load.warnings for name, load in loads.items()})
+        if environment.loader.streamed is not None:
+            facts["streamed"] = environment.loader.streamed
+            summary += f", {environment.loader.streamed.sales:,} streamed sales kept"
         loaded = sum(load.bytes for load in loads.values())
         return StepOutcome("success", summary, facts, facts["rows"], loaded)
 

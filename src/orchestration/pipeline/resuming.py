@@ -14,8 +14,9 @@ from src.settings import Settings
 
 PROGRESS = "progress.json"
 # What decides a run's data; where and as whom it runs is set by the resuming command.
-_DATA = ("artists", "venues", "concerts", "sales", "seed", "defect_rate", "raw_format", "etl",
-         "load_mode", "input_dir", "raw_bucket", "processed_bucket")  # fmt: skip
+_DATA = ("artists", "venues", "concerts", "sales", "seed", "as_of", "since", "defect_rate",
+         "raw_format", "etl", "load_mode", "input_dir", "raw_bucket",
+         "processed_bucket")  # fmt: skip
 
 
 @dataclass(frozen=True)

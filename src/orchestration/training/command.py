@@ -16,6 +16,7 @@ from src.orchestration.command_line import (
 EXAMPLES = """\
   python train_demo_models.py
   python train_demo_models.py --with-challengers
+  python train_demo_models.py --if-needed
   python train_demo_models.py --validate-only
   python train_demo_models.py --rollback
   python train_demo_models.py --json | jq .models.ticket_sales_prediction.test_metrics
@@ -33,6 +34,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--validate-only",
         action="store_true",
         help="re-check the saved models on the warehouse; train and write nothing",
+    )
+    models.add_argument(
+        "--if-needed",
+        action="store_true",
+        help="train only for a reason: new data, age, error on concerts since, or drift",
     )
     models.add_argument(
         "--with-challengers", action="store_true", help="compare with other learners as well"
@@ -67,8 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_result(arguments, rollback.workflow, rollback.run(), "python -m src.serving deploy")
         return rollback.workflow.exit_code
     from src.orchestration.training.demo_model_trainer import DemoModelTrainer
+    from src.orchestration.training.retraining import RetrainingTrainer
 
-    trainer = DemoModelTrainer(
+    trainer_class = RetrainingTrainer if arguments.if_needed else DemoModelTrainer
+    trainer = trainer_class(
         settings,
         validate_only=arguments.validate_only,
         with_challengers=arguments.with_challengers,

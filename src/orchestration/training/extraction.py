@@ -100,7 +100,7 @@ class LoadFacts:
 
     dataset_id: str
     as_of: Any
-    is_replaced: bool
+    is_replaced: bool  # also by merged changes of one generated world: its truth covers all rows
     is_generated: bool = False  # all that is in the warehouse; else some is the user's own
     run_id: str = ""
     loaded_at: Any = None
@@ -137,11 +137,12 @@ def newest_load(environment: DemoEnvironment) -> LoadFacts | None:
     if not loads:
         return None
     row = loads[0]
+    worlds = _worlds(environment, loads)
     return LoadFacts(
         row["dataset_id"],
         row["as_of"],
-        row["load_mode"] == "replace",
-        _is_all_generated(environment, loads),
+        row["load_mode"] == "replace" or (None not in worlds and len(worlds) == 1),
+        None not in worlds and sum(_rows_by_table(environment).values()) == int(row["table_rows"]),
         row["run_id"],
         row["loaded_at"],
     )
@@ -154,26 +155,28 @@ def is_newest(environment: DemoEnvironment, load: LoadFacts | None) -> bool:
     return newest == ((load.run_id, load.loaded_at) if load else None)
 
 
-def _is_all_generated(environment: DemoEnvironment, loads: list[JsonObject]) -> bool:
-    """Tell whether the newest replacement, all merged since and every row is generated data."""
+def _worlds(environment: DemoEnvironment, loads: list[JsonObject]) -> set[str | None]:
+    """Return the worlds of the newest replacement and all merged since; None is the user's data."""
     last = next((i for i, load in enumerate(loads) if load["load_mode"] == "replace"), len(loads))
     dataset_ids = {load["dataset_id"] for load in loads[: last + 1]}
-    if not all(_is_generated(environment, dataset_id) for dataset_id in dataset_ids):
-        return False
-    return sum(_rows_by_table(environment).values()) == int(loads[0]["table_rows"])
+    return {_world(environment, dataset_id) for dataset_id in dataset_ids}
 
 
 def _rows_by_table(environment: DemoEnvironment) -> dict[str, int]:
     return {t.name: environment.redshift.row_count(SCHEMA, t.name) for t in TABLES}
 
 
-def _is_generated(environment: DemoEnvironment, dataset_id: str) -> bool:
+def _world(environment: DemoEnvironment, dataset_id: str) -> str | None:
+    """Return which world a data set is of: its seed and sizes; None where it is not generated."""
     datasets = environment.raw_datasets
     body = datasets.storage.find(datasets.prefix(dataset_id) + MANIFEST_NAME)
     try:
-        return body is not None and json.loads(body)["source"] == "synthetic"
+        manifest = json.loads(body or b"")
+        made_with = manifest["parameters"]
+        is_generated = manifest["source"] == "synthetic"
+        return json.dumps([made_with["seed"], made_with["size"]]) if is_generated else None
     except (ValueError, KeyError, TypeError):
-        return False
+        return None
 
 
 def ground_truth(environment: DemoEnvironment, load: LoadFacts | None) -> pd.DataFrame | None:

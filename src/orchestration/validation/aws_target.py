@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from src.errors import DemoError
+from src.errors import DemoError, SettingsError
 from src.infrastructure.aws.answers import (
     AWS_ERRORS,
     DENIED,
@@ -32,6 +32,7 @@ _MOST_RESULTS = 1000  # of one call of SimulatePrincipalPolicy; a permission has
 def settings(context: Context) -> Finding:
     """Every setting that the aws target needs is set."""
     missing = [f"{name} is not set" for name in missing_for_aws(context.settings)]
+    missing += [] if context.settings.aws_region else ["AWS_REGION is not set"]
     hint = "cp .env.example .env, then fill them in"
     return judge("the role and the warehouse are set", "they are", missing, hint)
 
@@ -261,6 +262,8 @@ def _asking(expected: str, hint: str, look: Callable[[], Finding]) -> Finding:
         return look()
     except AWS_ERRORS as error:
         return Finding("failed", expected, in_short(error), hint)
+    except SettingsError as error:  # such as no region
+        return failure(expected, error)
 
 
 CHECKS = (

@@ -19,7 +19,7 @@ EXAMPLES = """\
   python validate_demo_pipeline.py
   python validate_demo_pipeline.py --smoke --strict
   python validate_demo_pipeline.py --only links,commands
-  python validate_demo_pipeline.py --target aws
+  python validate_demo_pipeline.py --target aws --report
   python validate_demo_pipeline.py --json | jq .tally
 """
 
@@ -40,6 +40,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--smoke",
         action="store_true",
         help="also run both scripts on small data, in a temporary folder",
+    )
+    checks.add_argument(
+        "--report",
+        action="store_true",
+        help="also write one file for a bug report: this validation, the newest run and its log",
     )
     checks.add_argument(
         "--strict", action="store_true", help="a check that was skipped counts as failed"
@@ -71,5 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         console=console,
     )
     report = validator.run_validation()
+    if arguments.report:
+        from src.orchestration.validation import bug_report
+
+        path = bug_report.write(report, validator.report_path)
+        console.line(f"for a bug report (account numbers are masked; read it first):  {path}")
     print_report(arguments, report, validator.report_path)
     return validator.exit_code

@@ -10,19 +10,23 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.json_object import JsonObject, JsonView
+from src.reporting.masking import masked
 from src.reporting.page.pipeline_view import pipeline_view
+from src.reporting.page.streaming_view import streaming_view
 from src.reporting.page.training_view import training_view
 from src.reporting.run_report import plain
 from src.reporting.wording import status_word
 
 TEMPLATES = Path(__file__).parent / "templates"
 _TONES = {"ok": "good", "passed": "good", "succeeded": "good", "failed": "bad", "skipped": "warn",
+          "OK": "good", "ALARM": "bad", "INSUFFICIENT_DATA": "warn",
           "stopped": "warn", "interrupted": "warn", "unfinished": "warn"}  # fmt: skip
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "–", "muted": "·"}
 _PROPER = {"s3": "S3", "etl": "ETL", "glue": "Glue", "redshift": "Redshift"}
 _SPECIAL = {
     "pipeline": ("Concert demo", pipeline_view),
     "training": ("Concert models", training_view),
+    "streaming": ("Concert demo live", streaming_view),
 }
 
 
@@ -40,7 +44,7 @@ def render_page(report: JsonView, related: Sequence[Mapping[str, str]] = ()) -> 
 
 def rendered(template: str, page: JsonView) -> str:
     """Return a template filled with the values of a page, each of them escaped."""
-    return _environment().get_template(template).render(page=page)
+    return masked(_environment().get_template(template).render(page=page))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -32,7 +33,7 @@ def record_run(reports: Path, report: JsonView) -> None:
     append_run(reports, report)
     append_lost(reports)
     runs = known_runs(reports)
-    write_atomically(reports / PAGE, render_index(runs))
+    write_atomically(reports / PAGE, render_index(runs, _alarms(reports)))
     _link_latest(reports, runs)
 
 
@@ -49,8 +50,22 @@ def _link_latest(reports: Path, runs: Iterable[Run]) -> None:
         aside.replace(link)
 
 
-def render_index(runs: Sequence[Run]) -> str:
-    """Return the page over the runs, which come the newest first."""
+def _alarms(reports: Path) -> list[dict[str, str]]:
+    """Return the alarms as they are now, those that ring first."""
+    try:
+        states = json.loads((reports / "alarms.json").read_text(encoding="utf-8"))
+        found = [
+            {"name": str(name), "state": str(of["state"]), "since": str(of["since"])[:19],
+             "why": str(of["why"])}
+            for name, of in states.items()
+        ]  # fmt: skip
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
+    return sorted(found, key=lambda one: (one["state"] != "ALARM", one["name"]))
+
+
+def render_index(runs: Sequence[Run], alarms: Sequence[dict[str, str]] = ()) -> str:
+    """Return the page over the runs, which come the newest first, and the alarms."""
     tally = {word: sum(run["verdict"] == word for run in runs) for word in ("succeeded", "failed")}
     newest = next((run for run in runs if run["did"]), None)
     again = {
@@ -65,6 +80,8 @@ def render_index(runs: Sequence[Run]) -> str:
         "newest": _row(newest) if newest else None,
         "found_again": [(words, _row(run)) for words, run in again.items() if run and run["page"]],
         "trends": _trends(good),
+        "alarms": alarms,
+        "ringing": sum(alarm["state"] == "ALARM" for alarm in alarms),
         "shown_trend": min(_TREND, len(good)),
         "runs": [_row(run) for run in runs[:_SHOWN]],
         "note": f"{plural(left_out, 'older run')} not shown." if left_out > 0 else "",
@@ -124,6 +141,14 @@ def _trends(good: Sequence[Run]) -> list[tuple[Any, str]]:
             None,
         ),
         ("Sales model: R²", "R²", lambda run: _metric(run, _SALES, "r2"), 1.0),
+        ("Sales model: share of its ceiling", "", lambda run: _metric(run, _SALES, "ceiling"), 1.0),
+        (
+            "Sales model: outcomes in their interval, 0.9 is wanted",
+            "",
+            lambda run: _metric(run, _SALES, "coverage"),
+            1.0,
+        ),
+        ("Pipeline: age of the data, days", "days", lambda run: _of(run, "pipeline", "age"), None),
     ]
     found = []
     for title, unit, value_of, top in wanted:

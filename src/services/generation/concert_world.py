@@ -11,16 +11,21 @@ import numpy as np
 from src.errors import UsageError
 from src.services.arrays import Floats, Ints
 from src.services.generation import demand_model as dm
+from src.services.generation.row_counts import cut_rows
 
 DAY_S = 86_400
 _TRIED_CONCERTS = 1_000_000
 CALENDAR_START = datetime(2022, 1, 1, tzinfo=UTC)
 AS_OF = datetime(2025, 9, 30, tzinfo=UTC)
 CALENDAR_END = datetime(2026, 1, 31, tzinfo=UTC)
+LONGEST_LEAD_DAYS = 360  # from the start of a concert's sale to the concert
+ON_SALE_HOUR = 10
 
 # Random streams are keyed by these numbers: never renumber them, a new table takes a new one.
 STREAM_ARTISTS, STREAM_VENUES, STREAM_CONCERTS, STREAM_SALES, STREAM_DEFECTS = range(5)
-STREAM_LIVE = 100  # the numbers behind STREAM_DEFECTS are its tables'
+# 5 to 8 are the defects of each table.
+STREAM_ANNOUNCED, STREAM_DAYS, STREAM_DAY_ROWS = 20, 21, 22
+STREAM_LIVE = 100
 
 
 def stream(seed: int, table: int, block: int = 0) -> np.random.Generator:
@@ -75,10 +80,35 @@ class Concerts:
     hotness: Ints
     share_of_window: Floats  # elapsed part of the sale window at the as-of date, 0-1
 
+    def window_at(self, moment: int) -> Floats:
+        """Return the elapsed part of each sale window at a moment, 0-1."""
+        elapsed = (moment - self.on_sale_at) / (self.starts_at - self.on_sale_at)
+        return np.clip(elapsed, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class SalesDay:
+    """The tickets sold on one day after the first as-of date, and the rows they are cut into.
+
+    `concerts` are those that sold any; `before` counts the rows of ticket sales before the day.
+    """
+
+    number: int  # 1 is the day that begins at the first as-of date
+    begins: int
+    concerts: Ints
+    tickets: Ints
+    rows: Ints
+    before: int
+
 
 @dataclass(frozen=True)
 class World:
-    """Everything but the sales rows, and how many rows each concert's tickets are cut into."""
+    """Everything but the sales rows, and how many rows each concert's tickets are cut into.
+
+    `opening` are the concerts as of the first as-of date, whose tickets `rows_per_concert` cuts;
+    the tickets of each later day have rows of their own, in `days`. Of a world that is a change
+    only, the sales rows up to day `sent_days` were in an earlier data set.
+    """
 
     size: WorldSize
     seed: int
@@ -87,7 +117,27 @@ class World:
     artists: Artists
     venues: Venues
     concerts: Concerts
+    opening: Concerts
     rows_per_concert: Ints
+    days: tuple[SalesDay, ...] = ()
+    sent_days: int | None = None
+
+    def rows(self, table: str) -> int:
+        """Return the number of valid rows of a table, up to the as-of date."""
+        return {
+            "artists": self.size.artists,
+            "venues": self.size.venues,
+            "concerts": len(self.concerts.starts_at),
+            "ticket_sales": self.size.sales + sum(int(day.rows.sum()) for day in self.days),
+        }[table]
+
+    @property
+    def sales_before(self) -> int:
+        """Return the rows of ticket sales that were in an earlier data set."""
+        sent = self.sent_days
+        if sent is None:
+            return 0
+        return self.size.sales + sum(int(day.rows.sum()) for day in self.days[:sent])
 
     @property
     def tickets(self) -> int:
@@ -121,8 +171,8 @@ def build_world(size: WorldSize, seed: int, parameters: dm.DemandParameters | No
             f"{size.concerts:,} concerts sell",
             hint=f"--concerts {enough}, or --sales {max(tickets, 1)}",
         )
-    rows = _cut_rows(concerts.tickets_sold, size.sales)
-    return World(size, seed, p, as_of, artists, venues, concerts, rows)
+    rows = cut_rows(concerts.tickets_sold, size.sales)
+    return World(size, seed, p, as_of, artists, venues, concerts, concerts, rows)
 
 
 def _enough_concerts(
@@ -169,15 +219,33 @@ def _build_venues(count: int, seed: int) -> Venues:
 def _build_concerts(
     size: WorldSize, seed: int, artists: Artists, venues: Venues, p: dm.DemandParameters
 ) -> tuple[Concerts, int]:
-    rng, n = stream(seed, STREAM_CONCERTS), size.concerts
-    rank = np.empty(size.artists, dtype=np.int64)
-    rank[np.argsort(-artists.popularity, kind="stable")] = np.arange(size.artists)
+    rng = stream(seed, STREAM_CONCERTS)
+    first, last = int(CALENDAR_START.timestamp()), int(CALENDAR_END.timestamp())
+    days = np.arange(first // DAY_S, last // DAY_S)
+    drawn = draw_concerts(rng, size.concerts, days, artists, venues, p)
+    as_of = _as_of(drawn.on_sale_at, size.sales)
+    window = drawn.window_at(as_of)
+    sold = _sold_to_date(rng, drawn.final_sold, drawn.hotness, window)
+    return replace(drawn, tickets_sold=sold, share_of_window=window), as_of
+
+
+def draw_concerts(
+    rng: np.random.Generator,
+    n: int,
+    days: Ints,
+    artists: Artists,
+    venues: Venues,
+    p: dm.DemandParameters,
+) -> Concerts:
+    """Draw concerts on some of these days (since 1970), all before their first ticket is sold."""
+    rank = np.empty(len(artists.popularity), dtype=np.int64)
+    rank[np.argsort(-artists.popularity, kind="stable")] = np.arange(len(rank))
     artist = _pick(rng, (rank + 1.0) ** -p.stars_exponent, n)
     popularity = artists.popularity[artist]
     genre_effect = np.array([effect for _, effect in dm.GENRES.values()])[artists.genre[artist]]
     expected = p.log_base + p.popularity * dm.popularity_z(popularity) + genre_effect
     venue = _match_venues(rng, expected, venues, p)
-    starts_at = _dates(rng, venues.tier[venue])
+    starts_at = _dates(rng, venues.tier[venue], days)
     price_cents = _prices(rng, popularity, p)
     month, weekday, years = calendar_parts(starts_at)
     market = np.array([effect for _, _, effect in dm.CITIES])[venues.city[venue]]
@@ -192,16 +260,13 @@ def _build_concerts(
     final_sold = np.minimum(demand, capacity).astype(np.int64)
     hotness = dm.hotness_class(log_demand, capacity)
     lead_days = np.rint(np.exp(rng.normal(np.log([55, 80, 120])[hotness], 0.35)))
-    on_sale_at = (starts_at // DAY_S - np.clip(lead_days, 10, 360).astype(np.int64)) * DAY_S
-    on_sale_at += 10 * 3600
-    as_of = _as_of(on_sale_at, size.sales)
-    window = np.clip((as_of - on_sale_at) / (starts_at - on_sale_at), 0.0, 1.0)
-    sold = _sold_to_date(rng, final_sold, hotness, window)
-    concerts = Concerts(
+    lead_days = np.clip(lead_days, 10, LONGEST_LEAD_DAYS).astype(np.int64)
+    on_sale_at = (starts_at // DAY_S - lead_days) * DAY_S + ON_SALE_HOUR * 3600
+    none = np.zeros(n, dtype=np.int64)
+    return Concerts(
         artist, venue, starts_at, on_sale_at, price_cents, capacity, log_demand,
-        final_sold, sold, hotness, window,
+        final_sold, none, hotness, none.astype(np.float64),
     )  # fmt: skip
-    return concerts, as_of
 
 
 def _pick(rng: np.random.Generator, weights: Any, count: int) -> Ints:
@@ -222,18 +287,17 @@ def _match_venues(
     return np.asarray(order[np.clip(near, 0, len(order) - 1)])
 
 
-def _dates(rng: np.random.Generator, tier: Ints) -> Ints:
+def _dates(rng: np.random.Generator, tier: Ints, days: Ints) -> Ints:
     """Draw start times; open-air venues have shows only in their open months."""
-    first, last = int(CALENDAR_START.timestamp()), int(CALENDAR_END.timestamp())
-    days = np.arange(first // DAY_S, last // DAY_S)
     month, weekday, _ = calendar_parts(days * DAY_S)
     weights = np.asarray(dm.WEEKDAY_SHARES)[weekday]
     day = days[_pick(rng, weights, len(tier))]
     for index, venue_tier in enumerate(dm.VENUE_TIERS):
         if len(venue_tier.open_months) < 12:
             open_weights = weights * np.isin(month, venue_tier.open_months)
-            redrawn = days[_pick(rng, open_weights, len(tier))]
-            day = np.where(tier == index, redrawn, day)
+            if open_weights.any():
+                redrawn = days[_pick(rng, open_weights, len(tier))]
+                day = np.where(tier == index, redrawn, day)
     half_hours = rng.integers(0, 7, len(tier))
     return np.asarray(day * DAY_S + 18 * 3600 + half_hours * 1800)
 
@@ -263,27 +327,4 @@ def _as_of(on_sale_at: Ints, sales: int) -> int:
 def _sold_to_date(
     rng: np.random.Generator, final_sold: Ints, hotness: Ints, window: Floats
 ) -> Ints:
-    share = np.where(window >= 1.0, 1.0, 0.0)
-    grid = np.linspace(0.0, 1.0, dm.PURCHASE_TABLE_SIZE)
-    for index in range(len(dm.HOTNESS_CLASSES)):
-        open_now = (hotness == index) & (window > 0) & (window < 1)
-        share[open_now] = np.interp(window[open_now], grid, dm.purchase_cdf(index))
-    return rng.binomial(final_sold, np.round(share, 12)).astype(np.int64)
-
-
-def _cut_rows(tickets: Ints, rows: int) -> Ints:
-    """Spread exactly `rows` rows over the concerts: one at least, never more than tickets."""
-    result = (tickets > 0).astype(np.int64)
-    spare, headroom = rows - int(result.sum()), tickets - result
-    total = int(headroom.sum())
-    if spare <= 0 or total == 0:
-        return result
-    # Largest remainder, in integers: exact at any size.
-    exact = headroom.astype(object) * spare if total > 2**31 else headroom * spare
-    whole = np.asarray(exact // total, dtype=np.int64)
-    remainder = np.asarray(exact % total, dtype=np.int64)
-    result += whole
-    left = rows - int(result.sum())
-    room = np.where(result < tickets, remainder, -1)
-    result[np.argsort(-room, kind="stable")[:left]] += 1
-    return result
+    return rng.binomial(final_sold, np.round(dm.share_sold(hotness, window), 12)).astype(np.int64)

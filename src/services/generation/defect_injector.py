@@ -22,6 +22,7 @@ from src.services.generation.concert_world import STREAM_DEFECTS, stream
 UNTIDY = "untidy"  # the ledger's word for a valid row that cleaning repairs
 _BROKEN_DATES = ("2025-02-30 20:00:00", "not a date", "2024-13-01 19:30:00", "31/12/2024")
 _ORPHAN_OFFSET = 900_000_000_000
+_UNUSED_OFFSET = 800_000_000_000  # keys of broken rows in a table that grows by the day
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,12 @@ class DefectInjector:
     What happens to a block depends on seed, table and block only, on no other block.
     """
 
-    def __init__(self, spec: TableSpec, *, rows: int, rate: float, seed: int) -> None:
+    def __init__(
+        self, spec: TableSpec, *, rows: int, rate: float, seed: int, grows: bool = False
+    ) -> None:
         self._spec = spec
         self._rows = rows
+        self._unused = _UNUSED_OFFSET if grows else rows
         self._wanted = round(rows * rate)
         self._seed = seed
         self._rules = defect_rules(spec)
@@ -104,7 +108,7 @@ class DefectInjector:
         for turn, rule in enumerate(self._rules):
             mine = np.flatnonzero(turns == turn)
             if rule != "duplicate_key" and len(mine):
-                rows[self._spec.key].numbers[mine] = self._rows + 1 + numbers[mine]
+                rows[self._spec.key].numbers[mine] = self._unused + 1 + numbers[mine]
                 kind, _, name = rule.partition(":")
                 _BREAKERS[kind](rows, name, mine, numbers[mine])
         columns = [rows[c.name].array() for c in self._spec.columns]

@@ -231,6 +231,16 @@ def purchase_cdf(hotness: int) -> Floats:
     return np.asarray(cdf / cdf[-1])
 
 
+def share_sold(hotness: Ints, window: Floats) -> Floats:
+    """Return the share of a concert's tickets that is sold by a part of its sale window."""
+    share = np.where(window >= 1.0, 1.0, 0.0)
+    grid = np.linspace(0.0, 1.0, PURCHASE_TABLE_SIZE)
+    for index in range(len(HOTNESS_CLASSES)):
+        open_now = (hotness == index) & (window > 0) & (window < 1)
+        share[open_now] = np.interp(window[open_now], grid, purchase_cdf(index))
+    return share
+
+
 @cache
 def _purchase_tables() -> tuple[Floats, Floats, Ints]:
     """Return every class's curve, its inverse's slopes, and where to look, end to end.

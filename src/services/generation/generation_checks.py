@@ -22,11 +22,7 @@ class GenerationChecks:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        size = world.size
-        self._rows = dict(
-            zip((t.name for t in TABLES),
-                (size.artists, size.venues, size.concerts, size.sales), strict=True)
-        )  # fmt: skip
+        self._rows = {table.name: world.rows(table.name) for table in TABLES}
 
     def check(self, table: str, rows: pa.Table, block: Block) -> None:
         """Raise GenerationError at the first law that a block's rows break."""
@@ -50,7 +46,7 @@ class GenerationChecks:
 
     def check_blocks(self, table: str, blocks: Iterable[Block]) -> None:
         """Raise GenerationError unless the blocks are the whole table, each row of it once."""
-        reached = 0
+        reached = self._world.sales_before if table == "ticket_sales" else 0
         for block in blocks:
             if block.before != reached:
                 _broken(table, "blocks without a gap", f"{reached:,} rows, then {block}")
@@ -64,8 +60,14 @@ class GenerationChecks:
         unit, total = (cents_of(rows.column(c).chunk(0)) for c in ("unit_price", "total_amount"))
         if not np.array_equal(total, unit * quantity):
             _broken("ticket_sales", "total_amount = quantity x unit_price", "a mismatch")
+        if block.day:
+            day = self._world.days[block.day - 1]
+            sold = np.bincount(concert, weights=quantity, minlength=self._rows["concerts"])
+            if not np.array_equal(sold[day.concerts].astype(np.int64), day.tickets):
+                _broken("ticket_sales", "sum(quantity) = the day's tickets", f"day {block.day}")
+            return
         # A block is all rows of its concerts.
-        concerts, mine = self._world.concerts, slice(block.first, block.last)
+        concerts, mine = self._world.opening, slice(block.first, block.last)
         span = block.last - block.first
         if concert.min() < block.first or concert.max() >= block.last:
             _broken("ticket_sales", "blocks of whole concerts", f"{concert.min()}..{concert.max()}")

@@ -27,10 +27,11 @@ from src.services.encoding.record_encoding import (
     part_writer,
 )
 from src.services.encoding.sink import ROWS_PER_PART
-from src.services.generation.concert_world import World, WorldSize, build_world
+from src.services.generation.concert_world import World, WorldSize
 from src.services.generation.defect_injector import DefectInjector
 from src.services.generation.demand_model import r2_ceiling
 from src.services.generation.generation_checks import GenerationChecks
+from src.services.generation.later_days import WorldClock, world_at
 from src.services.generation.raw_tables import (
     Block,
     block_table,
@@ -76,6 +77,7 @@ class Recipe:
     seed: int
     defect_rate: float
     raw_format: RawFormat
+    clock: WorldClock = WorldClock()
 
 
 def cores() -> int:
@@ -100,7 +102,13 @@ class PartMaker:
         size, r = self.recipe.size, self.recipe
         rows = {"artists": size.artists, "venues": size.venues, "concerts": size.concerts,
                 "ticket_sales": size.sales}[table]  # fmt: skip
-        return DefectInjector(TABLE_BY_NAME[table], rows=rows, rate=r.defect_rate, seed=r.seed)
+        return DefectInjector(
+            TABLE_BY_NAME[table],
+            rows=rows,
+            rate=r.defect_rate,
+            seed=r.seed,
+            grows=r.clock.as_of is not None,
+        )
 
     def parts(self, table: str) -> list[Part]:
         """Return a table's parts; raises GenerationError unless they are the whole table."""
@@ -207,7 +215,7 @@ def _start_worker(recipe: Recipe, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us
     die_with(parent)
     keep_freed_memory()
-    _maker = PartMaker(recipe, build_world(recipe.size, recipe.seed))
+    _maker = PartMaker(recipe, world_at(recipe.size, recipe.seed, recipe.clock))
 
 
 def _make(part: Part) -> MadePart:

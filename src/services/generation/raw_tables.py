@@ -12,7 +12,16 @@ from src.domain.tables import ARTISTS, CONCERTS, TICKET_SALES, VENUES, TableSpec
 from src.services.arrays import Floats, Ints
 from src.services.encoding import arrow_columns as ac
 from src.services.generation import demand_model as dm
-from src.services.generation.concert_world import STATUS_NAMES, STREAM_SALES, World, stream
+from src.services.generation.concert_world import (
+    DAY_S,
+    STATUS_NAMES,
+    STREAM_DAY_ROWS,
+    STREAM_SALES,
+    Concerts,
+    SalesDay,
+    World,
+    stream,
+)
 
 ROWS_PER_BLOCK = 65_536
 ORDER_SIZES = np.repeat(np.arange(1, 9), [22, 42, 10, 14, 4, 4, 2, 2])  # tickets an order
@@ -79,6 +88,7 @@ class Block:
 
     `number` keys the block's random stream; `nth` counts the blocks of its table. `first` and
     `last` (exclusive) are rows, of ticket sales they are concerts; `before` rows come before.
+    The sales of a `day` after the first as-of date are a block of their own.
     """
 
     number: int
@@ -87,6 +97,7 @@ class Block:
     last: int
     before: int
     rows: int
+    day: int = 0
 
 
 def blocks_of(world: World, table: str) -> list[Block]:
@@ -97,8 +108,9 @@ def blocks_of(world: World, table: str) -> list[Block]:
         return [Block(0, 0, 0, world.size.venues, 0, world.size.venues)]
     if table == "ticket_sales":
         return _sales_blocks(world)
-    starts = range(0, world.size.concerts, ROWS_PER_BLOCK)
-    ends = [min(start + ROWS_PER_BLOCK, world.size.concerts) for start in starts]
+    concerts = world.rows("concerts")
+    starts = range(0, concerts, ROWS_PER_BLOCK)
+    ends = [min(start + ROWS_PER_BLOCK, concerts) for start in starts]
     return [
         Block(n, n, start, end, start, end - start)
         for n, (start, end) in enumerate(zip(starts, ends, strict=True))
@@ -118,7 +130,14 @@ def _sales_blocks(world: World) -> list[Block]:
         if rows:
             blocks.append(Block(number, len(blocks), first, last, before, rows))
         first, number = last, number + 1
-    return blocks
+    days = [
+        Block(number, len(blocks) + day.number - 1, 0, 0, day.before, rows, day.number)
+        for day in world.days
+        if (rows := int(day.rows.sum()))
+    ]
+    if world.sent_days is None:
+        return blocks + days
+    return [block for block in days if block.day > world.sent_days]
 
 
 def block_table(world: World, table: str, block: Block) -> pa.Table:
@@ -129,6 +148,8 @@ def block_table(world: World, table: str, block: Block) -> pa.Table:
         return venues_table(world)
     if table == "concerts":
         return _concerts_block(world, block)
+    if block.day:
+        return _day_block(world, world.days[block.day - 1])
     return _sales_block(world, block.number, block.first, block.last, block.before)
 
 
@@ -149,14 +170,44 @@ def _concerts_block(world: World, block: Block) -> pa.Table:
 
 def _sales_block(world: World, block: int, first: int, last: int, before: int) -> pa.Table:
     rng = stream(world.seed, STREAM_SALES, block)
-    c, counts = world.concerts, world.rows_per_concert[first:last]
+    c, counts = world.opening, world.rows_per_concert[first:last]
     concert = np.repeat(np.arange(first, last), counts)
     quantity = _quantities(rng, counts, c.tickets_sold[first:last])
-    purchased_at = _purchase_times(rng, world, slice(first, last), concert)
+    rows = slice(first, last)
+    # Up to the as-of date only the elapsed part of the curve has happened.
+    reached = dm.share_sold(c.hotness[rows], c.share_of_window[rows])
+    purchased_at = _purchase_times(rng, c, concert, reached[concert - first])
+    return _sales_table(rng, world, before, concert, quantity, purchased_at)
+
+
+def _day_block(world: World, day: SalesDay) -> pa.Table:
+    """Return the sales of one day after the first as-of date."""
+    rng = stream(world.seed, STREAM_DAY_ROWS, day.number)
+    c, ends = world.concerts, day.begins + DAY_S
+    concert = np.repeat(day.concerts, day.rows)
+    quantity = _quantities(rng, day.rows, day.tickets)
+    before, after = (
+        dm.share_sold(c.hotness, c.window_at(at))[concert] for at in (day.begins, ends)
+    )
+    purchased_at = _purchase_times(rng, c, concert, after, since=before)
+    first = np.maximum(c.on_sale_at[concert], day.begins)
+    last = np.minimum(c.starts_at[concert], ends) - 1
+    purchased_at = np.clip(purchased_at, first, np.maximum(first, last))
+    return _sales_table(rng, world, day.before, concert, quantity, purchased_at)
+
+
+def _sales_table(
+    rng: np.random.Generator,
+    world: World,
+    before: int,
+    concert: Ints,
+    quantity: Ints,
+    purchased_at: Ints,
+) -> pa.Table:
     tier = TIERS.draw(rng, len(concert))
     channel = CHANNELS.draw(rng, len(concert))
     percent = np.array([p for _, _, p in dm.TICKET_TIERS])[tier]
-    unit_cents = c.price_cents[concert] * percent // 100
+    unit_cents = world.concerts.price_cents[concert] * percent // 100
     return _table(
         TICKET_SALES,
         ac.integers(np.arange(before + 1, before + len(concert) + 1)),
@@ -186,20 +237,15 @@ def _quantities(rng: np.random.Generator, counts: Ints, tickets: Ints) -> Ints:
     return np.asarray(step + 1, dtype=np.int64)
 
 
-def _purchase_times(rng: np.random.Generator, world: World, concerts: slice, concert: Ints) -> Ints:
-    """Draw when each row was bought, by the curve of its concert's hotness."""
-    c, of = world.concerts, concert - concerts.start
-    hotness, window = c.hotness[concerts], c.share_of_window[concerts]
-    grid = np.linspace(0.0, 1.0, dm.PURCHASE_TABLE_SIZE)
-    # Up to the as-of date only the elapsed part of the curve has happened.
-    reached = np.empty(len(window))
-    for index in range(len(dm.HOTNESS_CLASSES)):
-        mine = hotness == index
-        reached[mine] = np.interp(window[mine], grid, dm.purchase_cdf(index))
-    fraction = dm.purchase_fraction(hotness[of], rng.random(len(concert)) * reached[of])
-    opened = c.on_sale_at[concerts]
-    span = c.starts_at[concerts] - opened
-    return np.asarray(opened[of] + (fraction * span[of]).astype(np.int64))
+def _purchase_times(
+    rng: np.random.Generator, c: Concerts, concert: Ints, reached: Floats, since: Floats | float = 0
+) -> Ints:
+    """Draw when each row was bought: where its concert's curve rises from `since` to `reached`."""
+    share = since + rng.random(len(concert)) * (reached - since)
+    fraction = dm.purchase_fraction(c.hotness[concert], share)
+    opened = c.on_sale_at[concert]
+    span = c.starts_at[concert] - opened
+    return np.asarray(opened + (fraction * span).astype(np.int64))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ FROM (
     SELECT table_name, rule, record_key, parent_key, raw_record,
            ROW_NUMBER() OVER (PARTITION BY table_name, rule ORDER BY record_key, raw_record) AS place
     FROM concert_dw.rejected_records
+    WHERE run_id <> 'stream'
 ) AS ordered
 WHERE place <= 5
 ORDER BY table_name, rule, place;

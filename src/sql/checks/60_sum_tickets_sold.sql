@@ -5,6 +5,7 @@ FROM concert_dw.concerts c
 LEFT JOIN (
     SELECT concert_id, SUM(quantity) AS sold
     FROM concert_dw.ticket_sales
+    WHERE streamed_at IS NULL
     GROUP BY concert_id
 ) AS s ON s.concert_id = c.concert_id
 LEFT JOIN (
@@ -12,7 +13,7 @@ LEFT JOIN (
                BTRIM(JSON_EXTRACT_PATH_TEXT(raw_record, 'concert_id', TRUE)), '[.]0$', '')
                AS concert_id
     FROM concert_dw.rejected_records
-    WHERE table_name = 'ticket_sales'
+    WHERE table_name = 'ticket_sales' AND run_id <> 'stream'
 ) AS r ON r.concert_id = c.concert_id
 -- Where sales of a concert were rejected, or there are no sales at all, it may have sold more.
 WHERE c.tickets_sold < COALESCE(s.sold, 0)
@@ -29,6 +30,7 @@ FROM (
     LEFT JOIN (
         SELECT concert_id, SUM(quantity) AS sold
         FROM concert_dw.ticket_sales
+        WHERE streamed_at IS NULL
         GROUP BY concert_id
     ) AS s ON s.concert_id = c.concert_id
     LEFT JOIN (
@@ -36,7 +38,7 @@ FROM (
                    BTRIM(JSON_EXTRACT_PATH_TEXT(raw_record, 'concert_id', TRUE)), '[.]0$', '')
                    AS concert_id
         FROM concert_dw.rejected_records
-        WHERE table_name = 'ticket_sales'
+        WHERE table_name = 'ticket_sales' AND run_id <> 'stream'
     ) AS r ON r.concert_id = c.concert_id
     WHERE c.tickets_sold < COALESCE(s.sold, 0)
        OR (c.tickets_sold > COALESCE(s.sold, 0) AND r.concert_id IS NULL

@@ -12,7 +12,7 @@ FROM concert_dw.concerts c
 JOIN concert_dw.venues v ON v.venue_id = c.venue_id
 JOIN concert_dw.artists a ON a.artist_id = c.artist_id
 CROSS JOIN (SELECT MAX(purchased_at) AS as_of FROM concert_dw.ticket_sales
-            WHERE sale_id NOT LIKE 'live-%') n
+            WHERE streamed_at IS NULL) n
 LEFT JOIN (SELECT concert_id, SUM(quantity) AS sold FROM concert_dw.ticket_sales
            GROUP BY concert_id) s ON s.concert_id = c.concert_id
 WHERE c.starts_at > n.as_of

@@ -6,10 +6,11 @@ import boto3
 import pytest
 
 from src.errors import StorageError
-from src.infrastructure.aws.account import AwsAccount
+from src.infrastructure.aws.account import DEMO_TAG, AwsAccount
 from src.infrastructure.aws.glue_job import log_groups
 from src.infrastructure.aws.inventory import AwsInventory
 from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint, Version, log_group
+from src.infrastructure.streaming.stream_setup import ensure_stream
 from src.operations.cleanup import clean_up
 from src.reporting.terminal.console import Console
 from tests.aws.scenario import ACCOUNT, Scenario
@@ -88,9 +89,26 @@ def test_what_others_made_stays(scenario, capsys):
     assert scenario.run()["verdict"] == "succeeded"
     assert "the demo's" in clean(scenario, capsys, yes=True)
     assert keys(scenario, RAW) == ["raw/mine/a.json"]
-    assert keys(scenario, PROCESSED) == ["models/mine/m.bin", "raw/mine/a.json"]
+    left = [key for key in keys(scenario, PROCESSED) if not key.endswith("_$folder$")]
+    assert left == ["models/mine/m.bin", "raw/mine/a.json"]
+    marks = [key for key in keys(scenario, PROCESSED) if key.endswith("_$folder$")]
+    assert marks == [f"{prefix}_$folder$" for prefix in ("processed", "quarantine", "summary")]
     assert boto3.client("glue", region_name="us-east-1").get_job(JobName="concert-etl")
     assert len(logs.describe_log_groups()["logGroups"]) == 2
+
+
+def test_of_two_streams_only_the_one_with_the_demos_tag_goes(scenario, capsys):
+    kinesis = boto3.client("kinesis", region_name="us-east-1")
+    settings = scenario.settings()
+    ensure_stream(kinesis, settings.stream, 2)
+    kinesis.add_tags_to_stream(
+        StreamName=settings.stream, Tags=dict([DEMO_TAG])
+    )  # moto: not at once
+    assert f"stream {settings.stream}" in clean(scenario, capsys)
+    assert f"removed  stream {settings.stream}" in clean(scenario, capsys, yes=True)
+    kinesis.create_stream(StreamName=settings.stream, ShardCount=1)  # made by others
+    assert "stream" not in clean(scenario, capsys, yes=True)
+    assert kinesis.list_streams()["StreamNames"] == [settings.stream]
 
 
 def test_every_version_goes(scenario, capsys):

@@ -20,9 +20,10 @@ from src.errors import BusyError, CannotRunError, UnreachableError
 from src.infrastructure.glue_job_manager import GlueJobManager
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.local_cloud.glue.local_glue_client import LocalGlueClient
-from src.local_cloud.local_cloud import LocalCloud, temporary_state_folder
+from src.local_cloud.local_cloud import LocalCloud
 from src.local_cloud.servers import postgres_server
 from src.local_cloud.servers.server_folder import data_folder
+from src.local_cloud.state_folders import temporary_state_folder
 from src.orchestration import size_limits
 from src.orchestration.environment import DemoEnvironment
 from src.settings import Settings

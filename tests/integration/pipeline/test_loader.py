@@ -1,16 +1,20 @@
 """The client and the loader on the local warehouse: all tables or none, and clear errors."""
 
+import gzip
 import logging
 from contextlib import closing
 
 import psycopg2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from src.errors import LoadError, UnreachableError, WarehouseError
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader
 from src.infrastructure.storage.s3_storage import S3Storage
 from src.infrastructure.warehouse.load_plan import LoadPlan, LoadSource, SourceFile
+from src.infrastructure.warehouse.refused_records import batches
 from src.local_cloud.redshift.connection import connect
 from tests.integration.conftest import end_session
 
@@ -106,6 +110,81 @@ def test_on_serverless_the_sys_view_is_asked(cloud, client, storage):
     with closing(serverless), rejected as caught:
         loader.load(plan(storage, venues=bad))
     assert "line 3, column capacity" in caught.value.where
+
+
+@pytest.fixture(params=[False, True], ids=["provisioned", "serverless"])
+def either(request, cloud):
+    """A client of each kind of warehouse; only one has a view with the refused record's text."""
+    client = RedshiftClient(
+        lambda: connect(s3=cloud.s3_client(), serverless=request.param, **cloud.redshift_address()),
+        is_serverless=request.param,
+    )
+    with closing(client):
+        client.create_tables()
+        yield client
+
+
+def test_a_refused_record_keeps_its_key_and_its_text(either, storage, monkeypatch):
+    good = [f'{{"artist_id": "{n}", "name": "A{n}", "record": "{n}"}}' for n in range(3)]
+    long = "x" * 3_000  # more than a view shows of a record
+    bad = [f'{{"artist_id": "bad{n}", "name": ["{long}", {n}}}' for n in range(4)]
+    body = gzip.compress("\n".join([*good, *bad, ""]).encode())
+    storage.put("direct/artists/part-0.json.gz", body)
+    file = SourceFile(storage.uri("direct/artists/part-0.json.gz"), len(body))
+    tables = {name: LoadSource((), "json", 0) for name in ROWS}
+    tables["artists"] = LoadSource((file,), "json", None, ("artist_id", "name"), True)
+    statements, execute = [], either.execute
+
+    def run(statement, arguments=None):
+        statements.append(statement)
+        return execute(statement, arguments)
+
+    monkeypatch.setattr(either, "execute", run)
+    loads = RedshiftDataLoader(either, storage, iam_role=ROLE).load(
+        LoadPlan("direct", "replace", tables, clean_in_warehouse=True)
+    )
+    assert loads["artists"].rejected_rows == 4
+    rows = either.query("SELECT record_key, rule, raw_record FROM concert_dw.rejected_records "
+                        "ORDER BY raw_record")  # fmt: skip
+    assert [row["raw_record"] for row in rows] == sorted(bad)
+    assert {row["rule"] for row in rows} == {"unreadable:record"}
+    assert len([s for s in statements if "raw_record) VALUES" in s]) == 1  # not one for each
+
+
+@given(st.lists(st.text(alphabet="aé", max_size=40_000).map(lambda t: ("r", None, t)), max_size=9))
+@settings(max_examples=20)
+def test_batches_hold_every_row_and_fit_into_a_statement(rows):
+    found = list(batches(rows))
+    assert [row for batch in found for row in batch] == rows
+    for batch in found:
+        assert len(batch) == 1 or sum(len(r[2].encode()) for r in batch) <= 60_000
+
+
+def test_the_ledger_has_the_warehouses_time(client, loader, storage, monkeypatch):
+    from src.infrastructure import redshift_data_loader
+
+    assert not hasattr(redshift_data_loader, "UTC")  # no clock of this machine's is read
+    before = client.query_value("SELECT SYSDATE")
+    loader.load(plan(storage))
+    newest = client.query_value("SELECT MAX(loaded_at) FROM concert_dw.load_history")
+    assert before <= newest <= client.query_value("SELECT SYSDATE")
+
+
+def test_a_user_without_the_right_to_create_schemas_can_load(cloud, client):
+    client.execute("DROP USER IF EXISTS loader_only")
+    client.execute("CREATE USER loader_only PASSWORD 'Abcdefg1'")
+    client.execute("GRANT USAGE, CREATE ON SCHEMA concert_dw TO loader_only")
+    client.execute("GRANT ALL ON ALL TABLES IN SCHEMA concert_dw TO loader_only")
+    client.execute("REVOKE CREATE ON DATABASE dev FROM PUBLIC")
+    client.execute("DROP TABLE concert_dw.venue_rankings")
+    address = {**cloud.front_address(), "user": "loader_only", "password": "Abcdefg1"}
+    other = RedshiftClient(lambda: psycopg2.connect(**address))
+    with closing(other):
+        other.create_tables()
+        assert "venue_rankings" in other.table_names("concert_dw")
+        other.execute("DROP TABLE concert_dw.venue_rankings")
+    client.execute("DROP SCHEMA concert_dw CASCADE")
+    client.execute("DROP USER loader_only")
 
 
 def failing_once(client, monkeypatch, word, spoil):

@@ -41,4 +41,14 @@ def test_every_key_of_a_run_is_its_own(moment, table, number, digest):
 
 def test_only_the_models_and_scripts_stay():
     kept = {layout.MODEL_PREFIX, layout.SCRIPT_PREFIX}
-    assert {prefix.rstrip("/") for prefix in layout.EXPIRING} == PREFIXES - kept
+    found = {prefix.removesuffix(layout.MARKER).rstrip("/") for prefix in layout.EXPIRING}
+    assert found == PREFIXES - kept
+
+
+def test_the_marks_that_glue_leaves_are_recognised_beside_a_run_only():
+    for prefix in (layout.PROCESSED_PREFIX, layout.QUARANTINE_PREFIX, layout.SUMMARY_PREFIX):
+        run = f"{prefix}/20260102T030405Z-ab12"
+        assert layout.is_own_key(run + layout.MARKER)
+        assert layout.is_own_key(f"{run}/artists{layout.MARKER}")
+        assert not layout.is_own_key(prefix + layout.MARKER)  # any program's that writes there
+        assert not layout.is_own_key(f"{run}x{layout.MARKER}")

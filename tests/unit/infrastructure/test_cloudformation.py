@@ -31,12 +31,10 @@ def template():
     return cfn_yaml.load(str(FILE))
 
 
-def known_to_moto():
+def known_to_moto(workgroup=NEW_WORKGROUP):
     """Return the template with an address for the workgroup, which moto cannot create."""
     text, attribute = FILE.read_text(), "Workgroup.Workgroup.WorkgroupArn"
-    return text.replace(f"!GetAtt {attribute}", NEW_WORKGROUP).replace(
-        f"${{{attribute}}}", NEW_WORKGROUP
-    )
+    return text.replace(f"!GetAtt {attribute}", workgroup).replace(f"${{{attribute}}}", workgroup)
 
 
 def create(**parameters):
@@ -130,9 +128,9 @@ def test_the_secret_is_the_new_namespaces_own(account):
 
 
 # Actions that IAM knows no resource for, or whose resource cannot be known beforehand.
-UNNAMED = {"OwnSessions", "OwnStatements", "Simulate", "Lists", "EnterRegistry"}
+UNNAMED = {"FindStreams", "OwnSessions", "OwnStatements", "Simulate", "Lists", "EnterRegistry"}
 
-READ_ONLY = {"Simulate", "Lists", "EnterRegistry"}
+READ_ONLY = {"FindStreams", "Simulate", "Lists", "EnterRegistry"}
 
 
 def test_no_resource_is_a_wildcard_where_a_name_is_possible():
@@ -155,7 +153,7 @@ def test_a_stack_attaches_its_policy_and_is_deleted_whole(account):
         iam.detach_user_policy(UserName="operator", PolicyArn=arn)
         iam.delete_policy(PolicyArn=arn)
     stacks.delete_stack(StackName="demo")
-    assert iam.list_policies(Scope="Local")["Policies"] == iam.list_roles()["Roles"] == []
+    assert iam.list_roles()["Roles"] == []
     assert account.client("s3").list_buckets()["Buckets"] == []
     create(OperatorUserName="operator")  # the same names again
 
@@ -271,3 +269,29 @@ def test_the_template_holds_no_account_and_no_secret():
     assert not re.search(
         r"\b\d{12}\b|AKIA|^\s*\w*password:(?! true)", text, re.IGNORECASE | re.MULTILINE
     )
+
+
+def test_the_streams_grants_are_what_its_calls_need(account):
+    """The producer's and the cleanup's calls, as boto3 makes them, behind the policy."""
+    from src.infrastructure.streaming.stream_setup import ensure_stream
+    from tests.aws.calls import needs
+
+    settings = Settings()
+    names = names_of(settings, ACCOUNT)
+    granted = {(action, resource.format(**names)) for p in (*OPERATOR, *REDSHIFT)
+               for action in p.actions for resource in p.resources}  # fmt: skip
+    kinesis, asked = account.client("kinesis", region_name="us-east-1"), set()
+
+    def note(params, model, **_):
+        given = json.loads(params["body"])
+        asked.update((n.action, n.resource) for n in needs("kinesis", model.name, given, ""))
+
+    kinesis.meta.events.register("before-call.kinesis.*", note)
+    assert ensure_stream(kinesis, settings.stream, 2) == 2
+    kinesis.put_records(StreamName=settings.stream,
+                        Records=[{"Data": b"x", "PartitionKey": "p"}])  # fmt: skip
+    kinesis.list_tags_for_stream(StreamName=settings.stream)
+    kinesis.delete_stream(StreamName=settings.stream)
+    assert asked <= granted
+    assert asked == {(action, names["stream"]) for p in OPERATOR if "Stream" in p.name
+                     for action in p.actions}  # fmt: skip

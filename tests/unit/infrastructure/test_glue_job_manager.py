@@ -314,3 +314,18 @@ def test_a_run_that_cannot_be_stopped_says_how():
     with pytest.raises(KeyboardInterrupt):
         manager(glue).run("etl", {}, on_state=interrupt)
     assert "aws glue batch-stop-job-run --job-name etl --job-run-ids jr_0" in heard[-1]
+
+
+def test_a_failed_job_shows_its_log(job):
+    class Logs:
+        error_group = "/aws-glue/concert-demo/etl/error"
+
+        def tail(self, run_id):
+            return ["Traceback", "  File x", "", "ValueError: bad row"] if run_id == "jr_0" else []
+
+    with pytest.raises(EtlError, match="ended FAILED") as caught:
+        manager(Glue(["FAILED"]), logs=Logs()).run("etl", {})
+    error = caught.value
+    assert error.cause.startswith("boom; the log ends: ") and "ValueError: bad row" in error.cause
+    assert "/aws-glue/concert-demo/etl/error" in error.where
+    assert error.facts["job_log"][-1] == "ValueError: bad row"

@@ -368,3 +368,12 @@ def test_a_connection_that_died_in_its_sleep_is_replaced():
     opened[0].is_dead = True
     assert client.query_value("SELECT 3") == 1
     assert len(opened) == 2 and opened[1].statements == ["SELECT 3"]
+
+
+def test_sha256_passwords_get_a_hint_of_their_own():
+    def connect():
+        raise psycopg2.OperationalError("authentication method 13 not supported")
+
+    with pytest.raises(UnreachableError) as caught:
+        RedshiftClient(connect, sleep=pytest.fail).query_value("SELECT 1")
+    assert "REDSHIFT_VIA=data-api" in caught.value.hint

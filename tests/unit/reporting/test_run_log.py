@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.errors import CannotRunError
-from src.reporting.page.index_page import record_run, render_index
+from src.reporting.page.index_page import _alarms, record_run, render_index
 from src.reporting.run_log import LOG, append_run, known_runs
 
 HOSTILE = "\"'><script>alert(1)</script>\x1b[31m\n\u202e" + "🎸" * 5000
@@ -146,3 +146,16 @@ def test_a_log_that_cannot_be_written_is_an_error_that_names_it(tmp_path):
     with pytest.raises(CannotRunError, match="log of runs") as found:
         append_run(tmp_path, report(1))
     assert found.value.where == str(tmp_path / LOG)
+
+
+def test_the_index_shows_the_alarms_that_ring_first(tmp_path):
+    since = "2026-01-01T06:00:00"
+    states = {"a": {"state": "OK", "since": since, "why": "fine"},
+              "b": {"state": "ALARM", "since": since, "why": "<no space>"}}  # fmt: skip
+    (tmp_path / "alarms.json").write_text(json.dumps(states))
+    page = render_index([], _alarms(tmp_path))
+    assert "Alarms now: 1 of 2" in page and page.index("ALARM") < page.index(">a<")
+    assert "&lt;no space&gt;" in page and "<no space>" not in page
+    for text in ("", "[]", '{"a": 1}'):
+        (tmp_path / "alarms.json").write_text(text)
+        assert _alarms(tmp_path) == []

@@ -140,3 +140,10 @@ CREATE OR REPLACE FUNCTION redshift_local.getbit(value varbyte, place integer) R
 -- A VARBYTE of a length is cut to it.
 CREATE OR REPLACE FUNCTION redshift_local.cut(value varbyte, size integer) RETURNS varbyte
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS 'SELECT substring(value, 1, size)';
+CREATE OR REPLACE FUNCTION redshift_local.is_utf8(value varbyte) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN value::text IS NOT NULL;
+EXCEPTION WHEN character_not_in_repertoire THEN
+    RETURN false;
+END $$;

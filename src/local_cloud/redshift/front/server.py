@@ -59,10 +59,11 @@ class Front:
         self, address: Mapping[str, Any], make_s3: Callable[[], Any],
         authentication_s: float = AUTHENTICATION_S, tls: ssl.SSLContext | None = None,
         is_temporary: Callable[[str, bytes], bool] = lambda user, password: False,
+        streams: Callable[[], Any] | None = None,
     ) -> None:  # fmt: skip
         self._address = dict(address)
         self._authentication_s = authentication_s
-        self._make_s3 = make_s3
+        self._make_s3, self._streams = make_s3, streams
         self._tls = tls
         self._is_temporary = is_temporary  # whether a temporary password is good for the user
         self._s3: Any = None
@@ -189,7 +190,7 @@ class Front:
             raise psycopg2.OperationalError("password authentication failed")
         connection.autocommit = True
         connection.address = self._address
-        connection.s3 = self._shared_s3()
+        connection.s3, connection.streams = self._shared_s3(), self._streams
         try:
             with connection.cursor() as cursor, raised_by_server(cursor.execute_postgres):
                 connection.start_settings = [

@@ -62,7 +62,7 @@ _LONGEST = {"VARCHAR": 65_535, "NVARCHAR": 65_535, "TEXT": 65_535, "CHAR": 4_096
             "BPCHAR": 4_096, "VARBINARY": 1_024_000}  # fmt: skip
 _DEFAULT_IN_CAST = frozenset(["VARCHAR", "NVARCHAR"])  # CAST(x AS VARCHAR) is of 256 bytes
 _ALLOWED = FUNCTIONS | SAME_BY_NAME
-_CACHED_LENGTH = 4_096  # a statement that is longer is hardly sent twice, and its tree is large
+_CACHED_LENGTH = 16_384  # a statement that is longer is hardly sent twice, and its tree is large
 # A bracket takes up to 27 of Python's frames: some 200 of them within each other are read.
 _FRAMES, _DEEP = 10_000, threading.Lock()
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # it warns of what is refused

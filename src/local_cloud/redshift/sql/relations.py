@@ -17,6 +17,7 @@ from src.sql.refusal import Refusal
 
 _CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Alter, exp.Into)
 _PROVISIONED = ("stl_", "stv_", "svl_")
+ROWS_PREFIX = "mv_tbl__"  # of the tables behind materialized views
 
 
 def check_relations(tree: exp.Expression) -> None:
@@ -36,7 +37,8 @@ def check_target(schema: str, name: str) -> None:
     """Refuse to change a system relation or schema."""
     if schema.lower() in SYSTEM_SCHEMAS or name.lower() in SYSTEM_SCHEMAS:
         raise Refusal.no_permission(f"schema {schema.lower() or name.lower()}")
-    if not schema and name.lower().startswith(SYSTEM_PREFIXES):
+    is_system = not schema and name.lower().startswith(SYSTEM_PREFIXES)
+    if is_system or name.lower().startswith(ROWS_PREFIX):
         raise Refusal.no_permission(f"relation {name.lower()}")
 
 

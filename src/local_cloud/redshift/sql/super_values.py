@@ -21,8 +21,8 @@ FUNCTIONS = frozenset(
         "array_position", "array_sort", "can_json_parse", "from_hex",
         "from_varbyte", "get_array_length", "getbit", "is_array", "is_bigint", "is_boolean",
         "is_char", "is_decimal", "is_float", "is_integer", "is_object", "is_scalar", "is_smallint",
-        "is_varchar", "json_parse", "json_serialize", "json_serialize_to_varbyte", "json_size",
-        "json_typeof", "object", "split_to_array", "subarray", "to_varbyte",
+        "is_utf8", "is_varchar", "json_parse", "json_serialize", "json_serialize_to_varbyte",
+        "json_size", "json_typeof", "object", "split_to_array", "subarray", "to_varbyte",
     ]
 )  # fmt: skip
 _IS_OWN = "is_own"  # marks what this module made: no client wrote it

@@ -21,9 +21,11 @@ from src.local_cloud.redshift.statements.definitions.grants import (
 )
 from src.local_cloud.redshift.statements.definitions.materialized import (
     append,
+    change_materialized,
     create_materialized,
     is_append,
     is_materialized,
+    is_of_materialized,
     refresh,
 )
 from src.local_cloud.redshift.statements.definitions.principals import (
@@ -50,6 +52,10 @@ from src.local_cloud.redshift.statements.session_settings import (
     show_setting,
 )
 from src.local_cloud.redshift.statements.show_objects import is_of_objects, show_objects
+from src.local_cloud.redshift.statements.streaming.external_schemas import (
+    create_external_schema,
+    is_external_schema,
+)
 from src.local_cloud.redshift.statements.tables import alter_table, create_table
 from src.local_cloud.redshift.statements.views import create_late_view, is_late
 from src.local_cloud.redshift.unloading.unload_command import parse_unload
@@ -84,6 +90,10 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
         return change_principals
     if is_materialized(statement):
         return create_materialized
+    if is_of_materialized(statement):
+        return change_materialized
+    if is_external_schema(statement):
+        return create_external_schema
     if is_append(statement):
         return append
     if is_of_functions(statement):
@@ -126,8 +136,10 @@ def tag(statement: Statement) -> str:
         return f"{word} FUNCTION"
     if is_of_procedures(statement) and word != "CALL":
         return f"{word} PROCEDURE"
-    if is_materialized(statement) or word == "REFRESH":
+    if is_materialized(statement) or is_of_materialized(statement) or word == "REFRESH":
         return f"{word} MATERIALIZED VIEW"
+    if is_external_schema(statement):
+        return "CREATE SCHEMA"
     if word == "CREATE":
         return "CREATE VIEW" if is_late(statement) else "CREATE TABLE"
     if isolation.is_of_database(statement):

@@ -1,16 +1,18 @@
-"""Materialized views: PostgreSQL's, computed anew at each REFRESH; ALTER TABLE ... APPEND."""
+"""Materialized views: PostgreSQL's, computed anew at each REFRESH, and streaming ones."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from src.local_cloud.redshift.sql import parsing
-from src.local_cloud.redshift.sql.relations import check_target
+from src.local_cloud.redshift.sql.relations import check_target, relations
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
+from src.local_cloud.redshift.statements.streaming import stream_views
+from src.local_cloud.redshift.statements.streaming.refreshing import refresh_stream
 from src.local_cloud.redshift.statements.table_attributes import take_attributes
 from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
-from src.sql.refusal import SYNTAX, Refusal
+from src.sql.refusal import NOT_EMULATED, SYNTAX, Refusal
 from src.sql.scanning import Statement
 
 
@@ -22,13 +24,14 @@ def is_materialized(statement: Statement) -> bool:
 def create_materialized(statement: Statement, cursor: Any) -> None:
     """CREATE MATERIALIZED VIEW name [BACKUP] [DIST, SORT] [AUTO REFRESH YES | NO] AS query."""
     shorter, is_automatic = _without_auto_refresh(statement)
-    plain, _ = take_attributes(shorter)
+    plain, recorded = take_attributes(shorter)
     words = plain.words()
     if "AS" not in words:
         raise Refusal('syntax error at or near "end of statement"', SYNTAX)
     start = words.index("AS")
     head = TokenReader(plain.since(3, start))
-    name = _target(head)
+    parts = name_parts(head)
+    name = _checked(parts)
     columns = ""
     if head.take("("):
         names = [identifier(head.identifier())]
@@ -40,6 +43,15 @@ def create_materialized(statement: Statement, cursor: Any) -> None:
     query = plain.since(start + 1)
     if query.leading_word not in ("SELECT", "WITH", "("):
         raise Refusal("syntax error: a materialized view has a query", SYNTAX)
+    schema = stream_views.external_schema_of(query, cursor)
+    if schema is not None:
+        if columns:
+            raise Refusal.not_emulated("a list of names for a streaming materialized view")
+        recorded.append(("autorefresh", "t" if is_automatic else "f"))
+        stream_views.create_stream_view(parts, query, schema, recorded, cursor)
+        return
+    if is_automatic:
+        _check_sources(query, cursor)
     cursor.execute_postgres(
         f"CREATE MATERIALIZED VIEW {name}{columns} AS {parsing.translate(query)}"
     )
@@ -47,6 +59,20 @@ def create_materialized(statement: Statement, cursor: Any) -> None:
         "SELECT redshift_local.declare_keys(to_regclass(%s), %s, %s, true)",
         (name, ["autorefresh"], ["t" if is_automatic else "f"]),
     )
+
+
+def _check_sources(query: Statement, cursor: Any) -> None:
+    """A view over a materialized view is refreshed by REFRESH alone."""
+    for table in relations(parsing.parse(query)):
+        name = qualified(*filter(None, (table.db.lower(), table.name.lower())))
+        cursor.execute_postgres(
+            "SELECT redshift_local.is_materialized(to_regclass(%s)::oid)", (name,)
+        )
+        if cursor.fetchone()[0]:
+            raise Refusal(
+                "AUTO REFRESH is not supported for a materialized view over a materialized view",
+                NOT_EMULATED,
+            )
 
 
 def _without_auto_refresh(statement: Statement) -> tuple[Statement, bool]:
@@ -70,14 +96,64 @@ def refresh(statement: Statement, cursor: Any) -> None:
     if words.take("CASCADE"):
         raise Refusal.not_emulated("REFRESH MATERIALIZED VIEW ... CASCADE")
     at_end(words)
-    cursor.execute_postgres("SELECT clock_timestamp()::timestamp")
+    streaming = stream_views.find_stream_view(name, cursor)
+    if streaming is not None:
+        refresh_stream(streaming, parts[-1], cursor)
+        return
+    cursor.execute_postgres("SELECT clock_timestamp() AT TIME ZONE 'UTC'")
     (started,) = cursor.fetchone()
     cursor.execute_postgres(f"REFRESH MATERIALIZED VIEW {name}")
     cursor.execute_postgres(
-        "SELECT redshift_local.note_refresh(to_regclass(%s), %s)", (name, started)
+        "SELECT redshift_local.note_refresh(to_regclass(%s), %s, %s, 'Manual')",
+        (name, started, "Refresh successfully recomputed MV from scratch"),
     )
     text = f"Materialized view {parts[-1]} was recomputed successfully."
     cursor.execute_postgres("SELECT redshift_local.info(%s)", (text,))
+
+
+def is_of_materialized(statement: Statement) -> bool:
+    """Tell whether ALTER or DROP is about materialized views."""
+    is_changed = statement.leading_word in ("ALTER", "DROP")
+    return is_changed and statement.words(1, 2) == ["MATERIALIZED", "VIEW"]
+
+
+def change_materialized(statement: Statement, cursor: Any) -> None:
+    """ALTER MATERIALIZED VIEW name AUTO REFRESH YES | NO; DROP MATERIALIZED VIEW [IF EXISTS]."""
+    words = TokenReader(statement.since(3))
+    if statement.leading_word == "DROP":
+        _drop(words, cursor)
+        return
+    name = _target(words)
+    for word in ("AUTO", "REFRESH"):
+        if not words.take(word):
+            raise Refusal.not_emulated(f"ALTER MATERIALIZED VIEW ... {words.next().upper()}")
+    is_on = words.take("YES")
+    if not is_on:
+        words.expect("NO")
+    at_end(words)
+    cursor.execute_postgres("SELECT %s::regclass::oid", (name,))
+    (oid,) = cursor.fetchone()
+    cursor.execute_postgres("SELECT redshift_local.is_materialized(%s)", (oid,))
+    if not cursor.fetchone()[0]:
+        raise Refusal(f"{name} is not a materialized view", "42809")
+    cursor.execute_postgres("SELECT redshift_local.set_auto_refresh(%s, %s)", (oid, is_on))
+
+
+def _drop(words: TokenReader, cursor: Any) -> None:
+    condition = ""
+    if words.take("IF"):
+        words.expect("EXISTS")
+        condition = "IF EXISTS "
+    names = [_target(words)]
+    while words.take(","):
+        names.append(_target(words))
+    behind = "CASCADE" if words.take("CASCADE") else ""
+    words.take("RESTRICT")
+    at_end(words)
+    streaming = [stream_views.find_stream_view(name, cursor) for name in names]
+    for name, found in zip(names, streaming, strict=True):
+        kind = "MATERIALIZED VIEW" if found is None else "VIEW"
+        cursor.execute_postgres(f"DROP {kind} {condition}{name} {behind}")
 
 
 def is_append(statement: Statement) -> bool:
@@ -99,6 +175,14 @@ def append(statement: Statement, cursor: Any) -> None:
     at_end(words)
     if cursor.connection.is_in_transaction:
         raise Refusal("ALTER TABLE APPEND cannot run inside a transaction block", "25001")
+    views = [stream_views.find_stream_view(name, cursor) for name in (source, target)]
+    source, target = (
+        name if view is None else view.rows_table
+        for name, view in zip((source, target), views, strict=True)
+    )
+    passing = ""
+    if views[0] is not None and views[1] is not None:
+        passing = f"; SELECT redshift_local.pass_positions({views[0].oid}, {views[1].oid})"
     here, there = _columns(target, cursor), _columns(source, cursor)
     if not ignores and set(there) - set(here):
         raise Refusal("The source table has columns that the target table lacks: use IGNOREEXTRA")
@@ -111,7 +195,7 @@ def append(statement: Statement, cursor: Any) -> None:
     listed = ", ".join(identifier(name) for name in shared)
     cursor.execute_postgres(
         f"WITH moved AS (DELETE FROM {source} RETURNING {listed}) INSERT INTO {target} ({listed}) "
-        f"OVERRIDING SYSTEM VALUE SELECT {listed} FROM moved"
+        f"OVERRIDING SYSTEM VALUE SELECT {listed} FROM moved{passing}"
     )
 
 

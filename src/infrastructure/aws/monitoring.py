@@ -1,0 +1,134 @@
+"""The dashboard and the alarms on AWS, made from the one list of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from src.domain.metrics import METRIC_BY_NAME, METRICS, NAMESPACE, Alarm
+from src.domain.tables import TABLES
+from src.json_object import JsonObject
+
+DASHBOARD = "concert-demo"
+RUNBOOK = "docs/guides/OPERATIONS.md#alarms"
+_WIDTH, _HEIGHT, _COLUMNS = 8, 6, 24
+_MODELS = ("ticket_sales_prediction", "venue_popularity")
+_VALUES = {"Table": tuple(table.name for table in TABLES), "Model": _MODELS}
+_SUMS = ("RunSucceeded", "RunFailed", "Promoted")
+
+
+def dashboard_body(region: str, alarms: Sequence[Alarm]) -> JsonObject:
+    """Return a dashboard: a line of text, the alarms' states, and a widget for each metric."""
+    widgets: list[JsonObject] = [
+        {
+            "type": "text", "x": 0, "y": 0, "width": _COLUMNS, "height": 2,
+            "properties": {"markdown": f"# Concert demo\nWhat an alarm means: {RUNBOOK}"},
+        },
+        {
+            "type": "metric", "x": 0, "y": 2, "width": _COLUMNS, "height": _HEIGHT,
+            "properties": {
+                "title": "Alarms: failed runs", "region": region, "view": "timeSeries",
+                "stat": "Sum", "period": 3_600,
+                "metrics": [[a.namespace, a.metric, *_flat(a.dimensions)] for a in alarms
+                            if a.metric in ("RunFailed", "RunSucceeded")],
+            },
+        },
+    ]  # fmt: skip
+    for number, metric in enumerate(METRICS):
+        column, row = number % 3, number // 3
+        widgets.append(
+            {
+                "type": "metric",
+                "x": column * _WIDTH,
+                "y": 2 + _HEIGHT + row * _HEIGHT,
+                "width": _WIDTH,
+                "height": _HEIGHT,
+                "properties": {
+                    "title": metric.name,
+                    "region": region,
+                    "view": "timeSeries",
+                    "stat": "Sum" if metric.name in _SUMS else "Average",
+                    "period": 3_600,
+                    "metrics": _series(metric.name),
+                },
+            }
+        )
+    return {"widgets": widgets}
+
+
+def _series(name: str) -> list[list[object]]:
+    """Return the series of a metric: one for each value of its dimension that is known."""
+    dimension = METRIC_BY_NAME[name].dimension
+    scripts = {"Table": ("pipeline",), "Model": ("training",)}.get(
+        dimension, ("pipeline", "training")
+    )
+    if dimension == "Stage":  # the stages are many: CloudWatch looks them up
+        search = f"SEARCH('{{{NAMESPACE},Script,Target,Stage}} {name}', 'Average', 3600)"
+        return [[{"expression": search, "id": "stages"}]]
+    found: list[list[object]] = []
+    for script in scripts:
+        common = ["Script", script, "Target", "aws"]
+        for value in _VALUES.get(dimension, ("",)):
+            found.append([NAMESPACE, name, *common, *([dimension, value] if value else [])])
+    return found
+
+
+def _flat(dimensions: Sequence[tuple[str, str]]) -> list[str]:
+    return [word for pair in dimensions for word in pair]
+
+
+def alarm_parameters(alarm: Alarm, topic: str) -> JsonObject:
+    """Return the parameters of PutMetricAlarm, which are a template's properties as well."""
+    return {
+        "AlarmName": f"concert-demo-{alarm.name}",
+        "AlarmDescription": f"{alarm.why}. {RUNBOOK}",
+        "Namespace": alarm.namespace,
+        "MetricName": alarm.metric,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in alarm.dimensions],
+        "Statistic": alarm.statistic,
+        "Period": alarm.period_s,
+        "EvaluationPeriods": alarm.periods,
+        "DatapointsToAlarm": alarm.to_alarm,
+        "Threshold": alarm.threshold,
+        "ComparisonOperator": alarm.comparison,
+        "TreatMissingData": alarm.missing,
+        "AlarmActions": [topic],
+        "OKActions": [topic],
+    }
+
+
+def template(alarms: Sequence[Alarm], log_group: str, kept_days: int) -> JsonObject:
+    """Return the CloudFormation template of topic, log group, alarms and dashboard."""
+    import json
+
+    topic: JsonObject = {"Ref": "AlertTopic"}
+    resources: JsonObject = {
+        "AlertTopic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": DASHBOARD}},
+        "RunLogs": {
+            "Type": "AWS::Logs::LogGroup",
+            "DeletionPolicy": "Delete",
+            "UpdateReplacePolicy": "Delete",
+            "Properties": {"LogGroupName": log_group, "RetentionInDays": kept_days},
+        },
+    }
+    for alarm in alarms:
+        words = "".join(word.capitalize() for word in alarm.name.split("-"))
+        parameters = alarm_parameters(alarm, "") | {"AlarmActions": [topic], "OKActions": [topic]}
+        resources[f"{words}Alarm"] = {"Type": "AWS::CloudWatch::Alarm", "Properties": parameters}
+    rule = " OR ".join(f'ALARM("concert-demo-{alarm.name}")' for alarm in alarms)
+    resources["AnyAlarm"] = {
+        "Type": "AWS::CloudWatch::CompositeAlarm",
+        "DependsOn": [name for name in resources if name.endswith("Alarm")],
+        "Properties": {"AlarmName": DASHBOARD, "AlarmRule": rule},
+    }
+    body = json.dumps(dashboard_body("${AWS::Region}", alarms), separators=(",", ":"))
+    resources["Dashboard"] = {
+        "Type": "AWS::CloudWatch::Dashboard",
+        "Properties": {"DashboardName": DASHBOARD, "DashboardBody": {"Fn::Sub": body}},
+    }
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "Alarms and a dashboard over the runs of the Concert Data Platform demo; "
+        "made by python -m src.operations dashboards --write",
+        "Resources": resources,
+        "Outputs": {"AlertTopicArn": {"Value": topic}},
+    }

@@ -1,0 +1,51 @@
+"""The log group of all runs: CloudWatch reads the metrics out of its events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from src.errors import DemoError
+from src.infrastructure.aws.account import DEMO_TAG, AwsAccount
+from src.infrastructure.aws.answers import AwsRefusal, asking, unless_missing
+from src.json_object import JsonView
+
+GROUP, KEPT_DAYS = "/concert-demo/runs", 90
+_EXISTING = frozenset(["ResourceAlreadyExistsException", "OperationAbortedException"])
+
+
+class RunLogs:
+    """Writes events in CloudWatch's embedded metric format."""
+
+    def __init__(self, account: AwsAccount) -> None:
+        self._client = account.client("logs")
+
+    def put(self, run_id: str, events: Sequence[JsonView]) -> None:
+        """Write a run's events to a stream of its own; raises DemoError where AWS refuses."""
+        logs = self._client
+        with asking("CloudWatch Logs", where=f"log group {GROUP}", refused=_refused):
+            made = unless_missing(
+                logs.create_log_group, _EXISTING, logGroupName=GROUP, tags=dict([DEMO_TAG])
+            )
+            if made is not None:
+                logs.put_retention_policy(logGroupName=GROUP, retentionInDays=KEPT_DAYS)
+            unless_missing(
+                logs.create_log_stream, _EXISTING, logGroupName=GROUP, logStreamName=run_id
+            )
+            logs.put_log_events(
+                logGroupName=GROUP,
+                logStreamName=run_id,
+                logEvents=[
+                    {"timestamp": event["_aws"]["Timestamp"], "message": json.dumps(event)}
+                    for event in events
+                ],
+            )
+
+
+def _refused(refusal: AwsRefusal) -> DemoError:
+    return DemoError(
+        f"the run's metrics are not in CloudWatch: {refusal.code}",
+        where=f"log group {GROUP}",
+        cause=refusal.text,
+        hint="DEMO_CLOUDWATCH=off, or allow logs:PutLogEvents there",
+    )

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from src.domain.bucket_layout import copy_manifest
-from src.domain.cleaning import RECORD_NUMBER, TableCounts, table_counts
+from src.domain.cleaning import RECORD_NUMBER
 from src.domain.sale_events import STREAM_RUN
+from src.domain.table_counts import TableCounts, table_counts
 from src.domain.tables import SCHEMA, TABLES, TableSpec
 from src.errors import DemoError, LoadError, QualityError, WarehouseError
 from src.infrastructure.redshift_client import RedshiftClient

@@ -18,7 +18,7 @@ def run(operator, value, found, **parameters):
 
     def query(sql, arguments):
         asked.append((sql, arguments))
-        return found
+        return [{"c": found}]
 
     (result,) = DataQualityService(query, [check]).run({"run_id": "r", **parameters})
     return result, asked
@@ -63,7 +63,7 @@ def test_a_failed_check_names_its_first_rows_where_the_file_says_how(tmp_path):
     checks = read_checks(tmp_path)
     for number, found in ((2, "2: row 7"), (0, "0")):
         answers = {"SELECT 2": number, "SELECT 'row 7'": "row 7"}
-        (result,) = DataQualityService(lambda sql, _, a=answers: a[sql], checks).run({})
+        (result,) = DataQualityService(lambda sql, _, a=answers: [{"x": a[sql]}], checks).run({})
         assert result.found == found
 
 

@@ -9,11 +9,8 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.warehouse.staging_names import staging_table
 from src.orchestration.pipeline.recorded_load import load_statements
-<<<<<<< HEAD
 from src.orchestration.pipeline.verification import _REJECTED
-=======
 from src.services.check_queries import combined
->>>>>>> 86222c4 (Checks of one table are one query; parts that pictures share are computed once)
 from src.services.data_quality_service import read_checks
 from src.sql import files
 from tests.aws.scenario import PASSWORD, SECRETS, Scenario, answer_with
@@ -160,14 +157,9 @@ def test_the_dry_run_names_every_statement_of_the_load(scenario, monkeypatch):
     load = sent[: last + 1]  # then comes the verification
     ids = dict.fromkeys([report["run_id"], report["dataset"]["id"]], "DATASET")
     ids[staging_table("", "", report["run_id"]).strip('"_')] = "dataset"
-<<<<<<< HEAD
-    audit = {said(files.bind(check.sql, lambda _: "%s"), {}) for check in read_checks()}
-    audit.add(said(_REJECTED, {}))
-=======
     checks = combined({check.name: check.sql for check in read_checks()})
     audit = {said(files.bind(query.sql, lambda _: "%s"), {}) for query in checks}
-    audit.add("SELECT table_name, record_key, rule FROM concert_dw.rejected_records")
->>>>>>> 86222c4 (Checks of one table are one query; parts that pictures share are computed once)
+    audit.add(said(_REJECTED, {}))
     really = {said(statement, ids) for statement in load} - audit
     foretold = {
         said(line, {"RUN": "DATASET", '_run"': '_dataset"'})

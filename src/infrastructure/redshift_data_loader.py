@@ -321,11 +321,8 @@ class RedshiftDataLoader:
 
 def _require_rows(name: str, rows: int, source: LoadSource, manifest_uri: str) -> None:
     if source.rows is not None and rows != source.rows:
-        raise LoadError(
-            f"{SCHEMA}.{name} would get {rows:,} rows; the source has {source.rows:,}",
-            where=manifest_uri,
-            hint="run the same command again",
-        )
+        found = f"{SCHEMA}.{name} would get {rows:,} rows; the source has {source.rows:,}"
+        raise LoadError(found, where=manifest_uri, hint="run the same command again")
 
 
 def _qualified(table: str) -> str:

@@ -46,6 +46,10 @@ class Cleaning:
         """Return (relation, query) of every step behind `raw`, in order."""
         return [(self._at(step), getattr(self, f"_{step}")()) for step in STEPS]
 
+    def judging(self) -> list[tuple[str, str]]:
+        """Return those that judge each row of `doubtful` by its own values."""
+        return self.steps()[STEPS.index("tidy") : -1]
+
     def kept(self) -> list[str]:
         """Return the relations of the steps that more than one query reads."""
         return [self._at(step) for step in KEPT]

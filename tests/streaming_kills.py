@@ -141,7 +141,8 @@ def kill_at_random(
     done: Counter[str] = Counter()
     while sum(done.values()) < kills:
         before = live.acknowledged()
-        wait_until(lambda before=before: _moves(live, before), "events after a kill")
+        wait_until(lambda before=before: _moves(live, before), "events after a kill",
+                   timeout_s=300)  # fmt: skip
         time.sleep(dice.uniform(0.0, 1.0))  # anywhere in what they do, calls under way included
         victim = dice.choice(victims)
         live.kill(victim)
@@ -194,6 +195,10 @@ def main() -> int:
             live.start()
             done = kill_at_random(live, chosen.kills, random.Random(chosen.seed), say=print)
             checks, totals, events = verify(live)
+        except BaseException:
+            for log in sorted(folder.glob("*.log")):
+                print(f"-- {log.name}", *log.read_text().splitlines()[-8:], sep="\n")
+            raise
         finally:
             live.stop()
     print(f"{sum(done.values())} kills ({dict(done)}) in {time.monotonic() - started:.0f} s: "

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from src.domain.bucket_layout import copy_manifest
-from src.domain.cleaning import RECORD_NUMBER, TableCounts, table_counts
+from src.domain.cleaning import RECORD_NUMBER
 from src.domain.sale_events import STREAM_RUN
+from src.domain.table_counts import TableCounts, table_counts
 from src.domain.tables import SCHEMA, TABLES, TableSpec
 from src.errors import DemoError, LoadError, QualityError, WarehouseError
 from src.infrastructure.redshift_client import RedshiftClient
@@ -66,8 +67,8 @@ class RedshiftDataLoader:
         """Load every table of the plan; `on_table(name)` is called as each begins.
 
         `audit(loads)` looks at the tables before they are published, through the same client, and
-        raises QualityError to keep them from it: the warehouse is then as it was, and the rows
-        are in concert_staging. Sales of a stream are kept: they are judged anew behind the audit.
+        raises QualityError to keep them from it: the warehouse is then as it was, and the rows are
+        in concert_staging. Sales of a stream are judged anew behind the audit, and kept.
 
         A transaction that failed for another one, or for a lost connection, is tried again, as a
         whole, and only if the ledger shows that it was not committed: no COPY is repeated blindly.
@@ -311,20 +312,15 @@ class RedshiftDataLoader:
         source = LoadSource(plan.rejected, "parquet")
         self._copy(stage, columns, source, uri, what="rejected_records")
         names = ", ".join(columns)
-        self._client.execute(
-            f"INSERT INTO {target} (run_id, {names}) SELECT %s, {names} FROM {stage}",
-            (plan.run_id,),
-        )
+        insert = f"INSERT INTO {target} (run_id, {names}) SELECT %s, {names} FROM {stage}"
+        self._client.execute(insert, (plan.run_id,))
         self._client.execute(f"DROP TABLE {stage}")
 
 
 def _require_rows(name: str, rows: int, source: LoadSource, manifest_uri: str) -> None:
     if source.rows is not None and rows != source.rows:
-        raise LoadError(
-            f"{SCHEMA}.{name} would get {rows:,} rows; the source has {source.rows:,}",
-            where=manifest_uri,
-            hint="run the same command again",
-        )
+        found = f"{SCHEMA}.{name} would get {rows:,} rows; the source has {source.rows:,}"
+        raise LoadError(found, where=manifest_uri, hint="run the same command again")
 
 
 def _qualified(table: str) -> str:

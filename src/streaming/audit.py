@@ -24,7 +24,7 @@ _REJECTED_FOR = {
     "wrong_amount": {"amount_mismatch"},
     "conflict": {"conflicting_key", "over_capacity", "sold_after_show"},
 }  # fmt: skip
-# A sale that is right may be refused for what the warehouse alone knows.
+# A sale that is right may be refused for what only the warehouse holds.
 _REFUSED_FOR = {"over_capacity", "sold_after_show", "orphan:concert_id"}
 _SHOWN = 3
 

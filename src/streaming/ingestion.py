@@ -68,7 +68,7 @@ class Ingestion:
             raise CannotRunError(
                 "the stream does not exist",
                 where=stream,
-                hint="python -m src.streaming produce makes it",
+                hint="python -m src.streaming produce",
             ) from error
 
     def tick(self) -> StreamedTotals:

@@ -6,7 +6,9 @@ delivers what Kinesis takes at most: 1,000 records a second.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
@@ -43,7 +45,7 @@ class Show:
 
 @dataclass
 class Figures:
-    """One look; `note` says why there are none, or why they are old."""
+    """One look; `note` is why there are none, or why they are old."""
 
     at: str = ""
     note: str = ""
@@ -155,7 +157,7 @@ class LiveView:
             forecast = round(sold / usual) if usual >= 0.02 else None
         if capacity is not None and forecast is not None:
             forecast = min(forecast, int(capacity))
-        name = f"{row['artist']}, {row['venue']}, {row['city']}"
+        name = ", ".join(filter(None, (row["artist"], row["venue"], row["city"])))
         size = None if capacity is None else int(capacity)
         return Show(row["concert_id"], name, int(row["tickets"]), sold, size, usual, forecast)
 
@@ -175,3 +177,15 @@ class LiveView:
 def _utc(moment: Any) -> datetime:
     found: datetime = moment
     return found.replace(tzinfo=UTC)
+
+
+def show_until(
+    view: LiveView, show: Callable[[Figures], None], every_s: float, end: float,
+    is_stopped: threading.Event,
+) -> None:  # fmt: skip
+    """Look and show, at equal times, until an end or until asked to stop."""
+    due = real_clock()
+    while due < end and not is_stopped.is_set():
+        show(view.look())
+        due = max(due + every_s, real_clock())
+        is_stopped.wait(max(min(due, end) - real_clock(), 0.0))

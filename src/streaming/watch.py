@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from src.orchestration.environment import DemoEnvironment
 from src.reporting.run_report import to_json
 from src.reporting.wording import printable
 from src.settings import Settings
-from src.streaming.live_view import SHARD_LIMIT, Figures, LiveView
+from src.streaming.live_view import SHARD_LIMIT, Figures, LiveView, show_until
 from src.streaming.produce import stopped_by_ctrl_c
 from src.waiting import real_clock
 
@@ -64,18 +63,6 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             with _shown(arguments, console) as show:
                 show_until(view, show, arguments.every, end, is_stopped)
     return 130 if is_stopped.is_set() else 0
-
-
-def show_until(
-    view: LiveView, show: Callable[[Figures], None], every_s: float, end: float,
-    is_stopped: threading.Event,
-) -> None:  # fmt: skip
-    """Look and show, at equal times, until an end or until asked to stop."""
-    due = real_clock()
-    while due < end and not is_stopped.is_set():
-        show(view.look())
-        due = max(due + every_s, real_clock())
-        is_stopped.wait(max(min(due, end) - real_clock(), 0.0))
 
 
 @contextlib.contextmanager

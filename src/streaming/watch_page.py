@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import UnreachableError
-from src.streaming.live_view import Figures, LiveView
+from src.streaming.live_view import Figures, LiveView, show_until
 
 _PAGE = Path(__file__).with_name("watch_page.html")
 _HEADERS = {
@@ -83,8 +83,6 @@ def serve(
     """Serve the page until an end, or until asked to stop."""
     import uvicorn
 
-    from src.streaming.watch import show_until
-
     listening = _listening(port)
     newest = Newest()
     config = uvicorn.Config(application(newest), log_level="error", lifespan="off",
@@ -107,6 +105,7 @@ def _listening(port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(("127.0.0.1", port))
+        found.listen(64)  # who comes before the server runs waits for it
     except (OSError, OverflowError) as error:
         found.close()
         raise UnreachableError(

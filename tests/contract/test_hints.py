@@ -149,9 +149,10 @@ def test_each_command_that_is_printed_is_the_one_to_type():
 REPLACING = {
     "src/orchestration/training/extraction.py",
     "src/orchestration/validation/check.py",
-    "src/streaming/production.py",
     "src/orchestration/open_command.py",
     "src/orchestration/pipeline/command.py",
+    "src/streaming/ingestion.py",
+    "src/streaming/production.py",
 }  # they look at what is loaded first; examples of --help
 HARMLESS = ("--dry-run", "--resume", "--load-mode merge", "--input-dir")
 
@@ -169,9 +170,8 @@ def test_only_a_look_at_what_is_loaded_lets_a_hint_replace_it():
 
 
 def test_each_option_that_a_hint_names_is_one_of_a_script():
-    known = set().union(
-        *(options_of(parser_of(name)) for name in (*SCRIPTS, "src.serving.__main__"))
-    )
+    programs = (*SCRIPTS, "src.serving.__main__", "src.streaming.__main__")
+    known = set().union(*(options_of(parser_of(name)) for name in programs))
     operations = importlib.import_module("src.operations.__main__").build_parser()
     known |= set().union(*(parser.options() for parser in operations._all_parsers()))
     unknown = [

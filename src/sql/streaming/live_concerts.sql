@@ -9,8 +9,8 @@ SELECT c.concert_id,
        COALESCE(a.popularity, 0) AS popularity,
        CAST(EXTRACT(EPOCH FROM n.as_of) AS BIGINT) AS as_of
 FROM concert_dw.concerts c
-JOIN concert_dw.venues v ON v.venue_id = c.venue_id
-JOIN concert_dw.artists a ON a.artist_id = c.artist_id
+LEFT JOIN concert_dw.venues v ON v.venue_id = c.venue_id
+LEFT JOIN concert_dw.artists a ON a.artist_id = c.artist_id
 CROSS JOIN (SELECT MAX(purchased_at) AS as_of FROM concert_dw.ticket_sales
             WHERE streamed_at IS NULL) n
 LEFT JOIN (SELECT concert_id, SUM(quantity) AS sold FROM concert_dw.ticket_sales

@@ -12,14 +12,9 @@ import re
 import sys
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
-
-if TYPE_CHECKING or __package__:
-    from src.local_cloud.glue.spark_sql import Translator
-else:  # engines run as scripts: the module beside this one
-    from spark_sql import Translator
 
 # What DuckDB does anyway, by Spark's names.
 _DUCKDB_BEHAVIOUR = {
@@ -30,7 +25,7 @@ _DUCKDB_BEHAVIOUR = {
 _MEMORY: dict[str, Any] = {
     "memory_limit": "2GB"
 }  # what does not fit goes to the folder named at the start
-_translate = [Translator()]
+_translate: list[Any] = []  # the translator, once the engine is active
 _LONGEST_RECORD = 17 << 20  # bytes: 4 million characters, which is Redshift's limit
 _WORDS = re.compile(r"\w+")
 _TYPES = {"string": "VARCHAR", "long": "BIGINT", "int": "INTEGER", "double": "DOUBLE"}
@@ -275,8 +270,11 @@ def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def activate() -> None:
+def activate(translations: Path | None = None) -> None:
     """Make `from pyspark.sql import SparkSession` give the session above."""
+    from spark_sql import Translator  # a sibling: engines run as scripts, outside of our package
+
+    _translate[:] = [Translator(translations)]
     package, module = types.ModuleType("pyspark"), types.ModuleType("pyspark.sql")
     vars(module)["SparkSession"] = SparkSession
     vars(package)["sql"] = module
@@ -287,8 +285,9 @@ def prepare(spill_folder: str = "") -> None:
     """Get ready before there is a job: load what the first query needs."""
     if spill_folder:
         _MEMORY["temp_directory"] = spill_folder
-        _translate[0] = Translator(Path(spill_folder).with_name("translations.json"))
-    activate()
+        activate(Path(spill_folder).with_name("translations.json"))
+    else:
+        activate()
     SparkSession().sql("SELECT 1").collect()
 
 

@@ -33,6 +33,8 @@ PREDICTIONS: dict[str, tuple[str, str, tuple[str, ...], dict[str, str]]] = {
         {"venue_id": "venue_id"},
     ),
 }
+# They choose the way that a row is cleaned, not its values: they decide, and are no source.
+_FLAGS, _FLAG = ("is_usual", "is_regular"), "flag "
 _NOT_READ = ("venue_id", "name", "city")  # of a venue's quarters, by its model
 
 
@@ -63,13 +65,14 @@ def _cleaned() -> tuple[list[Dataset], list[Dataset]]:
         schema[relation] = table["columns"]
         for column in schema[relation]:
             made[f"{relation}.{column}"] = frozenset([f"raw.{name}.{column}"])
-        for step, query in table["steps"]:
+        for step, query, *_ in table["steps"]:
             _add_view(step, lineage_of(query, schema, "spark"), schema, made)
         accepted = lineage_of(table["accepted"], schema, "spark")
         rejected = lineage_of(table["rejected"], schema, "spark")
         cleaned.append(_dataset("processed", name, accepted, made))
         quarantine.append(_dataset("quarantine", name, rejected, made))
-        keys = f"SELECT {key} FROM {table['steps'][-1][0]} WHERE rule IS NULL"
+        _add_view(f"clean_{name}", accepted, schema, made)
+        keys = f"SELECT {key} FROM clean_{name}"
         _add_view(f"accepted_{name}", lineage_of(keys, schema, "spark"), schema, made)
     return cleaned, quarantine
 
@@ -79,7 +82,10 @@ def _add_view(
 ) -> None:
     schema[name] = list(found.direct)
     for column, sources in found.direct.items():
-        made[f"{name}.{column}"] = composed(sources, made)
+        of = composed(sources, made)
+        if column in _FLAGS:
+            made[f"{_FLAG}{name}.{column}"], of = of, frozenset()
+        made[f"{name}.{column}"] = of
 
 
 def _dataset(layer: str, name: str, found: QueryLineage, made: dict[str, Sources]) -> Dataset:
@@ -87,7 +93,9 @@ def _dataset(layer: str, name: str, found: QueryLineage, made: dict[str, Sources
         ColumnLineage(column, _sorted(composed(sources, made)))
         for column, sources in found.direct.items()
     )
-    return Dataset(layer, name, columns, _sorted(composed(found.indirect, made)))
+    deciding = {f"{_FLAG}{source}" if f"{_FLAG}{source}" in made else source
+                for source in found.indirect}  # fmt: skip
+    return Dataset(layer, name, columns, _sorted(composed(frozenset(deciding), made)))
 
 
 def _features(name: str) -> Dataset:

@@ -1,7 +1,9 @@
 """How raw text becomes rows: the one SQL that the Glue job and `--etl direct` both run.
 
-raw -> tidy -> plain -> typed -> judged -> checked, each a query over the one before. The job
-makes views of them, the warehouse temporary tables. src/domain/text_values.py has the columns'
+raw -> usual -> read, repeated -> doubtful -> tidy -> plain -> typed -> judged -> checked, each a
+query over those before. The job makes views of them, the warehouse temporary tables. `read` has
+every row and tells which are regular (src/domain/regular_rows.py). Those that share no key are
+ready; all others take the steps from `doubtful` on. src/domain/text_values.py has the columns'
 SQL; here are the steps of a table.
 """
 
@@ -10,20 +12,21 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from src.domain import quarantine
+from src.domain import regular_rows as regular
 from src.domain import text_values as texts
 from src.domain.tables import Column, TableSpec
-from src.json_object import JsonObject, JsonView
+from src.json_object import JsonObject
 
 RECORD_NUMBER = "record_number"  # optional last column of raw data: the order of its records
-STEPS = ("tidy", "plain", "typed", "judged", "checked")
-QUARANTINED_CHARACTERS = 1000  # of a value: eight of them, escaped, fit a Redshift VARCHAR
-CUT = "...[cut]"
-_CONTROLS = "".join(chr(code) for code in range(1, 32) if chr(code) not in "\b\t\n\f\r")
-_PICTURES = "".join(chr(0x2400 + ord(control)) for control in _CONTROLS)
-_ESCAPES = {"\\": "\\", '"': '"', "\b": "b", "\t": "t", "\n": "n", "\f": "f", "\r": "r"}
+STEPS = (
+    *("usual", "read", "repeated", "doubtful"),
+    *("tidy", "plain", "typed", "judged", "checked"),
+)
+KEPT = ("read", "repeated", "checked")  # are read more than once
 
 
 @dataclass(frozen=True)
@@ -41,19 +44,34 @@ class Cleaning:
 
     def steps(self) -> list[tuple[str, str]]:
         """Return (relation, query) of every step behind `raw`, in order."""
-        makers = (self._tidy, self._plain, self._typed, self._judged, self._checked)
-        return [(self._at(step), make()) for step, make in zip(STEPS, makers, strict=True)]
+        return [(self._at(step), getattr(self, f"_{step}")()) for step in STEPS]
+
+    def judging(self) -> list[tuple[str, str]]:
+        """Return those that judge each row of `doubtful` by its own values."""
+        return self.steps()[STEPS.index("tidy") : -1]
+
+    def kept(self) -> list[str]:
+        """Return the relations of the steps that more than one query reads."""
+        return [self._at(step) for step in KEPT]
 
     def accepted(self) -> str:
         """Return the query for the clean rows in their warehouse types."""
         values = ", ".join(_final(column) for column in self.spec.columns)
-        return f"SELECT {values} FROM {self._at('checked')} WHERE rule IS NULL"
+        usual = ", ".join(
+            f"r.{c.name}" if c.kind in texts.GRAMMAR else f"{regular.value(c, 'r.')} AS {c.name}"
+            for c in self.spec.columns
+        )
+        return (
+            f"SELECT {usual} FROM {self._regular()} "
+            f"UNION ALL SELECT {values} FROM {self._at('checked')} WHERE rule IS NULL"
+        )
 
     def rejected(self) -> str:
         """Return the query for the quarantine: what is broken, the raw record and its parent."""
         return (
-            f"SELECT '{self.spec.name}' AS table_name, {_shortened('record_key')} AS record_key, "
-            f"rule, raw_record, {_shortened('parent_key')} AS parent_key "
+            f"SELECT '{self.spec.name}' AS table_name, "
+            f"{quarantine.shortened('record_key')} AS record_key, rule, raw_record, "
+            f"{quarantine.shortened('parent_key')} AS parent_key "
             f"FROM {self._at('checked')} WHERE rule IS NOT NULL"
         )
 
@@ -62,7 +80,9 @@ class Cleaning:
         return (
             "SELECT COALESCE(rule, 'accepted') AS rule, warnings, COUNT(*) AS n, "
             f"SUM(untidy) AS untidy, MIN(record_key) AS example FROM {self._at('checked')} "
-            "GROUP BY COALESCE(rule, 'accepted'), warnings"
+            "GROUP BY COALESCE(rule, 'accepted'), warnings UNION ALL SELECT 'accepted' AS rule, "
+            "CAST(NULL AS VARCHAR(256)) AS warnings, COUNT(*) AS n, 0 AS untidy, "
+            f"CAST(NULL AS VARCHAR(256)) AS example FROM {self._regular()} HAVING COUNT(*) > 0"
         )
 
     def _at(self, step: str) -> str:
@@ -70,6 +90,60 @@ class Cleaning:
 
     def _raws(self, prefix: str = "") -> str:
         return ", ".join(f"{prefix}raw__{name}" for name in self.spec.column_names)
+
+    def _regular(self) -> str:
+        """Return the source of the regular rows, `r`, but for those that share their key."""
+        return (
+            f"{self._at('read')} AS r LEFT JOIN {self._at('repeated')} AS d "
+            "ON d.record_key = r.record_key WHERE r.is_regular AND d.record_key IS NULL"
+        )
+
+    def _usual(self) -> str:
+        raws = ", ".join(f"{name} AS raw__{name}" for name in self.spec.column_names)
+        usual = regular.is_written_as_usual(self.spec, self.absent)
+        return (
+            f"SELECT record_number, {self._raws()}, {usual} AS is_usual "
+            f"FROM (SELECT record_number, {raws} FROM {self._at('raw')}) AS t"
+        )
+
+    def _read(self) -> str:
+        """Read every row: its texts, its key, and the values of it if it is a regular one."""
+        spec = self.spec
+        cast = [column for column in spec.columns if column.kind in texts.GRAMMAR]
+        values = ", ".join(
+            f"CASE WHEN is_usual THEN {regular.value(c)} END AS {c.name}" for c in cast
+        )
+        key = texts.tidied(spec.columns[0], texts.trimmed(f"raw__{spec.key}"), self.absent)
+        found = "".join(f" AND parent_{c}.{c} IS NOT NULL" for c, _ in spec.references)
+        names = ", ".join(f"v.{column.name}" for column in cast)
+        return (
+            f"SELECT v.record_number, {self._raws('v.')}, {names}, v.record_key, "
+            f"{regular.is_lawful(spec)}{found} AS is_regular FROM (SELECT u.*, {values}, "
+            f"CASE WHEN is_usual THEN raw__{spec.key} ELSE {key} END AS record_key "
+            f"FROM {self._at('usual')} AS u) AS v{self._parents('v', 'raw__')}"
+        )
+
+    def _repeated(self) -> str:
+        return (
+            f"SELECT record_key FROM {self._at('read')} WHERE record_key IS NOT NULL "
+            "GROUP BY record_key HAVING COUNT(*) > 1"
+        )
+
+    def _doubtful(self) -> str:
+        raws = ", ".join(f"r.raw__{name} AS {name}" for name in self.spec.column_names)
+        return (
+            f"SELECT r.record_number, {raws} FROM {self._at('read')} AS r "
+            f"LEFT JOIN {self._at('repeated')} AS d ON d.record_key = r.record_key "
+            "WHERE NOT r.is_regular OR d.record_key IS NOT NULL"
+        )
+
+    def _parents(self, child: str, prefix: str = "") -> str:
+        """Return the joins to the accepted parents: `parent_COLUMN.COLUMN` is NULL for none."""
+        return "".join(
+            f" LEFT JOIN {self.parent_keys(parent)} AS parent_{column} "
+            f"ON parent_{column}.{column} = {child}.{prefix}{column}"
+            for column, parent in self.spec.references
+        )
 
     def _tidy(self) -> str:
         spec = self.spec
@@ -83,7 +157,7 @@ class Cleaning:
         number = f"CASE WHEN {number} THEN CAST({RECORD_NUMBER} AS BIGINT) END AS record_number"
         return (
             f"SELECT record_number, {self._raws()}, {tidied} FROM "
-            f"(SELECT {number}, {raws}, {trimmed} FROM {self._at('raw')}) AS t"
+            f"(SELECT {number}, {raws}, {trimmed} FROM {self._at('doubtful')}) AS t"
         )
 
     def _plain(self) -> str:
@@ -142,23 +216,20 @@ class Cleaning:
             "ROW_NUMBER() OVER (PARTITION BY j.rule, j.record_key "
             f"ORDER BY COALESCE(j.record_number, 0), j.untidy, {order}) AS nth"
         )
-        joins, cases, parents = "", "", ""
-        for column, parent in spec.references:
-            alias = f"parent_{column}"
-            joins += (
-                f" LEFT JOIN {self.parent_keys(parent)} AS {alias} ON {alias}.{column} = n.{column}"
-            )
-            cases += f" WHEN {alias}.{column} IS NULL THEN 'orphan:{column}'"
+        cases, parents = "", ""
+        for column, _ in spec.references:
+            cases += f" WHEN parent_{column}.{column} IS NULL THEN 'orphan:{column}'"
             parents += f" WHEN 'orphan:{column}' THEN {column}"
         parent = f"CASE rule{parents} END" if parents else "CAST(NULL AS VARCHAR(256))"
         names = ", ".join(f"n.{name}" for name in spec.column_names)
         carried = f"n.record_key, n.untidy, n.warnings, {self._raws('n.')}, {names}"
         return (
             f"SELECT record_key, untidy, warnings, {', '.join(spec.column_names)}, rule, "
-            f"CASE WHEN rule IS NOT NULL THEN {_record(spec)} END AS raw_record, "
+            f"CASE WHEN rule IS NOT NULL THEN {quarantine.record(spec)} END AS raw_record, "
             f"{parent} AS parent_key FROM (SELECT {carried}, CASE WHEN n.rule IS NOT NULL "
             f"THEN n.rule WHEN n.nth > 1 THEN 'duplicate_key'{cases} END AS rule "
-            f"FROM (SELECT j.*, {nth} FROM {self._at('judged')} AS j) AS n{joins}) AS c"
+            f"FROM (SELECT j.*, {nth} FROM {self._at('judged')} AS j) AS n"
+            f"{self._parents('n')}) AS c"
         )
 
 
@@ -229,73 +300,6 @@ def _final(column: Column) -> str:
     return f"CAST({column.name} AS {column.redshift_type}) AS {column.name}"
 
 
-def _shortened(text: str) -> str:
-    n = QUARANTINED_CHARACTERS
-    return (
-        f"CASE WHEN LENGTH({text}) > {n} THEN SUBSTRING({text}, 1, {n}) || '{CUT}' ELSE {text} END"
-    )
-
-
-def _record(spec: TableSpec) -> str:
-    """Return SQL for the raw record as JSON: its texts as they came.
-
-    An empty text and COPY's NULL are null; rare control characters become their pictures. That
-    frees CHR(1), which stands for the quotes around names and values until texts are escaped.
-    """
-    # With a mark behind them: Redshift compares without trailing blanks, Spark with them.
-    absent = ", ".join(texts.literal(f"{text}.") for text in texts.ABSENT)
-    pieces = []
-    for index, name in enumerate(spec.column_names):
-        raw = f"raw__{name}"
-        text = f"REPLACE({_shortened(raw)}, CHR(1), '{_PICTURES[0]}')"
-        shown = (
-            f"CASE WHEN {raw} || '.' IN ({absent}) THEN 'null' ELSE CHR(1) || {text} || CHR(1) END"
-        )
-        before = texts.literal(f"{',' if index else '{'}\x01{name}\x01:")
-        pieces.append(f"{before} || COALESCE({shown}, 'null')")
-    record = " || ".join(pieces) + " || '}'"
-    for character, letter in _ESCAPES.items():
-        escape = texts.literal(f"\\{letter}")
-        record = f"REPLACE({record}, CHR({ord(character)}), {escape})"
-    record = f"REPLACE({record}, CHR(1), '\"')"
-    return f"TRANSLATE({record}, {texts.literal(_CONTROLS[1:])}, '{_PICTURES[1:]}')"
-
-
-@dataclass(frozen=True)
-class TableCounts:
-    """What cleaning did to one table.
-
-    `rules` has rows by rule, "accepted" among them; `warnings` has accepted rows by what was
-    changed in them ("nullified:genre", "rounded:unit_price"), each with the key of one.
-    """
-
-    rules: dict[str, int]
-    warnings: dict[str, JsonObject]
-    repaired: int
-
-    @property
-    def rejected(self) -> int:
-        """Return the rows that broke a rule."""
-        return sum(n for rule, n in self.rules.items() if rule != "accepted")
-
-
-def table_counts(rows: Iterable[JsonView]) -> TableCounts:
-    """Add up the rows of `Cleaning.counts()`."""
-    counts = TableCounts({"accepted": 0}, {}, 0)
-    repaired = 0
-    for row in rows:
-        rule, n = row["rule"], int(row["n"])
-        counts.rules[rule] = counts.rules.get(rule, 0) + n
-        if rule != "accepted":
-            continue
-        repaired += int(row["untidy"])
-        for warning in (row["warnings"] or "").split():
-            found = counts.warnings.setdefault(warning, {"rows": 0, "example": row["example"]})
-            found["rows"] += n
-            found["example"] = min(found["example"], row["example"])
-    return replace(counts, repaired=repaired, warnings=dict(sorted(counts.warnings.items())))
-
-
 def job_argument(specs: Sequence[TableSpec], null_values: Sequence[str] = ()) -> str:
     """Return the tables as the Glue job's `--tables` argument carries them: compressed JSON."""
     tables = [_as_argument(spec, (*texts.ABSENT, *null_values)) for spec in specs]
@@ -308,7 +312,7 @@ def _as_argument(spec: TableSpec, absent: Sequence[str]) -> JsonObject:
         "name": spec.name,
         "key": spec.key,
         "columns": [*spec.column_names, RECORD_NUMBER],
-        "steps": cleaning.steps(),
+        "steps": [(*step, step[0] in cleaning.kept()) for step in cleaning.steps()],
         "accepted": cleaning.accepted(),
         "rejected": cleaning.rejected(),
         "counts": cleaning.counts(),

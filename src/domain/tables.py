@@ -8,7 +8,7 @@ from typing import Literal
 SCHEMA = "concert_dw"
 KEY_MAX_BYTES = 64
 # Of the price as it was written, before it is rounded to the column's scale; half a cent up.
-_AMOUNT = "ROUND(CAST(quantity AS DECIMAL(6,0)) * CAST(exact__unit_price AS DECIMAL(24,18)), 2)"
+_AMOUNT = "ROUND(CAST(quantity AS DECIMAL(6,0)) * exact__unit_price, 2)"
 
 Kind = Literal["key", "text", "integer", "decimal", "timestamp"]
 

@@ -49,10 +49,10 @@ def clean_table(spark, table, arguments):
     """Clean one table and write its rows; returns its counts by rule and warnings."""
     name = table["name"]
     read_raw(spark, arguments["input"][name], arguments["format"], table)
-    for step, query in table["steps"]:
+    for step, query, is_kept in table["steps"]:
         frame = spark.sql(query)
-        if step == table["steps"][-1][0]:
-            frame = frame.cache()  # what is written, counted and referred to
+        if is_kept:
+            frame = frame.cache()  # more than one query reads it
         frame.createOrReplaceTempView(step)
     accepted = spark.sql(table["accepted"])
     files = arguments["files"].get(name, 1)
@@ -61,7 +61,9 @@ def clean_table(spark, table, arguments):
     accepted.write.mode("overwrite").parquet(f"{arguments['output']}/{name}")
     rejected = spark.sql(table["rejected"])
     rejected.write.mode("overwrite").parquet(f"{arguments['quarantine']}/{name}")
-    keys = f"SELECT {table['key']} FROM {table['steps'][-1][0]} WHERE rule IS NULL"
+    # From the files, not from the query: Spark would carry each parent's whole plan along.
+    spark.read.parquet(f"{arguments['output']}/{name}").createOrReplaceTempView(f"clean_{name}")
+    keys = f"SELECT {table['key']} FROM clean_{name}"
     if name in arguments["known"]:
         spark.read.parquet(*arguments["known"][name]).createOrReplaceTempView(f"known_{name}")
         keys += f" UNION SELECT {table['key']} FROM known_{name}"

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from src.domain.bucket_layout import copy_manifest
-from src.domain.cleaning import RECORD_NUMBER, TableCounts, table_counts
+from src.domain.cleaning import RECORD_NUMBER
 from src.domain.sale_events import STREAM_RUN
+from src.domain.table_counts import TableCounts, table_counts
 from src.domain.tables import SCHEMA, TABLES, TableSpec
 from src.errors import DemoError, LoadError, QualityError, WarehouseError
 from src.infrastructure.redshift_client import RedshiftClient
@@ -318,11 +319,8 @@ class RedshiftDataLoader:
 
 def _require_rows(name: str, rows: int, source: LoadSource, manifest_uri: str) -> None:
     if source.rows is not None and rows != source.rows:
-        raise LoadError(
-            f"{SCHEMA}.{name} would get {rows:,} rows; the source has {source.rows:,}",
-            where=manifest_uri,
-            hint="run the same command again",
-        )
+        found = f"{SCHEMA}.{name} would get {rows:,} rows; the source has {source.rows:,}"
+        raise LoadError(found, where=manifest_uri, hint="run the same command again")
 
 
 def _qualified(table: str) -> str:

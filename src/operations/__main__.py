@@ -12,6 +12,7 @@ from src.operations import (
     alarms,
     cleanup,
     dashboards,
+    lineage,
     listing,
     next_times,
     once,
@@ -29,6 +30,7 @@ COMMANDS = {
     "remove": remove,
     "alarms": alarms,
     "dashboards": dashboards,
+    "lineage": lineage,
     "cleanup": cleanup,
 }
 

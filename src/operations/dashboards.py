@@ -8,7 +8,6 @@ from pathlib import Path
 
 from src.domain.metrics import alarms
 from src.infrastructure.aws.monitoring import alarm_parameters, dashboard_body, template
-from src.infrastructure.aws.run_logs import GROUP, KEPT_DAYS
 from src.orchestration.command_line import add_setting, print_answer, settings_from
 
 TEMPLATE = Path(__file__).parents[1] / "infrastructure" / "cloudformation" / "operations.json"
@@ -38,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_answer(str(TEMPLATE))
         return 0
     parts: dict[str, object] = {
-        "template": template(every, GROUP, KEPT_DAYS),
+        "template": template(every),
         "dashboard": dashboard_body(settings.aws_region, every),
         "alarms": [alarm_parameters(one, "TOPIC") for one in every],
     }
@@ -48,4 +47,4 @@ def run(arguments: argparse.Namespace) -> int:
 
 def template_text() -> str:
     """Return the template as it is kept beside the other one."""
-    return json.dumps(template(alarms("aws"), GROUP, KEPT_DAYS), indent=2) + "\n"
+    return json.dumps(template(alarms("aws")), indent=2) + "\n"

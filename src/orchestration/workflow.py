@@ -233,14 +233,16 @@ class Workflow:
             **extra,
         }
         write_atomically(self.report_path, to_json(report) + "\n")
-        self._record_metrics(report)
+        self._record_for_watchers(report)
         self._write_pages(report)
         return report
 
-    def _record_metrics(self, report: JsonObject) -> None:
+    def _record_for_watchers(self, report: JsonObject) -> None:
+        from src.orchestration.operations.lineage_log import record_lineage
         from src.orchestration.operations.monitoring import record_metrics
 
         record_metrics(report, self.settings, self.console)
+        record_lineage(report, self.folder, self.settings, self.console)
 
     def _write_pages(self, report: JsonObject) -> None:
         from src.reporting.page.index_page import record_run

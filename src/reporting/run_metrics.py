@@ -47,7 +47,8 @@ def measured(report: JsonView) -> list[Measurement]:
     steps = facts.get("steps") or {}
     for stage, step in steps.items():
         add("StageSeconds", step.get("seconds"), stage)
-    for table, rows in (facts.get("rows") or {}).items():
+    tables = facts.get("rows") or {} if facts["report"] == "pipeline" else {}
+    for table, rows in tables.items():
         add("RowsLoaded", rows.get("loaded"), table)
         if rows.get("raw_records") and rows.get("rejected") is not None:
             add("RejectedShare", rows["rejected"] / rows["raw_records"], table)

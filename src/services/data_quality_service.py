@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from src.domain.judgement import Verdict, passed_if
 from src.json_object import JsonView
+from src.services.check_queries import combined
 from src.sql import files
 
 Judged = Literal["before_commit", "after_commit"]
@@ -87,33 +88,46 @@ def read_checks(folder: str | Path = "checks") -> list[QualityCheck]:
 
 
 class DataQualityService:
-    """Runs checks through `query_value(sql, arguments)`, which returns one number."""
+    """Runs checks through `query(sql, arguments)`, which returns rows as dictionaries."""
 
     def __init__(
         self,
-        query_value: Callable[[str, list[Any]], Any],
+        query: Callable[[str, list[Any]], Sequence[Mapping[str, Any]]],
         checks: Iterable[QualityCheck] | None = None,
     ) -> None:
-        self._query_value = query_value
+        self._query = query
         self._checks = list(read_checks() if checks is None else checks)
 
     def run(self, parameters: JsonView) -> list[CheckResult]:
         """Run every check; one whose parameters are not known is skipped, not passed."""
-        return [self._run_one(check, parameters) for check in self._checks]
+        known = {
+            check.name: check.sql
+            for check in self._checks
+            if all(parameters.get(name) is not None for name in check.parameters)
+        }
+        numbers: dict[str, Any] = {}
+        for query in combined(known):
+            numbers |= zip(query.names, self._row(query.sql, parameters), strict=True)
+        return [self._judged(check, parameters, numbers) for check in self._checks]
 
-    def _run_one(self, check: QualityCheck, parameters: JsonView) -> CheckResult:
-        unknown = sorted(p for p in check.parameters if parameters.get(p) is None)
-        if unknown:
-            reason = f"{', '.join(unknown)} not known for this data"
-            return CheckResult(check.name, check.title, "skipped", reason, "", check.file)
+    def _row(self, sql: str, parameters: JsonView) -> list[Any]:
         arguments: list[Any] = []
 
         def mark(name: str) -> str:
             arguments.append(parameters[name])
             return "%s"
 
-        sql = files.bind(check.sql.replace("%", "%%"), mark)
-        found = self._query_value(sql, arguments)
+        rows = self._query(files.bind(sql.replace("%", "%%"), mark), arguments)
+        return list(rows[0].values())
+
+    def _judged(
+        self, check: QualityCheck, parameters: JsonView, numbers: Mapping[str, Any]
+    ) -> CheckResult:
+        if check.name not in numbers:
+            unknown = sorted(p for p in check.parameters if parameters.get(p) is None)
+            reason = f"{', '.join(unknown)} not known for this data"
+            return CheckResult(check.name, check.title, "skipped", reason, "", check.file)
+        found = numbers[check.name]
         raw = parameters[check.value[1:]] if check.value.startswith(":") else check.value
         expected, operator = Decimal(str(raw)), check.operator
         shown = f"{operator} {_number(expected)}" if operator != "=" else _number(expected)
@@ -124,7 +138,8 @@ class DataQualityService:
         verdict = passed_if(holds[operator])
         said = _number(number)
         if verdict == "failed" and check.examples_sql:
-            said += f": {self._query_value(check.examples_sql.replace('%', '%%'), [])}"
+            (examples,) = self._row(check.examples_sql, {})
+            said += f": {examples}"
         return CheckResult(check.name, check.title, verdict, shown, said, check.file)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from src.errors import ModelError, UsageError
 from src.json_object import JsonView
 from src.services.arrays import Floats
+from src.services.demand.booking_curve import BookingCurve
 from src.services.demand.censored_demand import CensoredDemand, DemandColumns
 from src.services.demand.censoring import likeliest_sd, log_likelihood, log_sales
 from src.services.demand.sales_distribution import SalesDistribution
@@ -78,6 +79,7 @@ class TicketSalesPredictionService:
     model_: CensoredDemand | None = field(default=None, repr=False)
     calibration_: SalesCalibration | None = field(default=None, repr=False)
     trained_until_: str | None = None  # the newest show that it learned or was calibrated from
+    pace_: BookingCurve | None = field(default=None, repr=False)  # learned where sales are dated
 
     @property
     def fitted(self) -> CensoredDemand:
@@ -108,7 +110,7 @@ class TicketSalesPredictionService:
             raise ModelError("every concert of the training rows sold the same number of tickets")
         self.model_ = CensoredDemand.fit(rows, self.random_state)
         self.trained_until_ = rows.newest_show
-        self.calibration_ = None
+        self.calibration_ = self.pace_ = None
         return self
 
     def remember(self, shows: pd.DataFrame | EncodedRows) -> TicketSalesPredictionService:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from anyio import CapacityLimiter, to_thread
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -50,13 +51,18 @@ class _Wanted:
 
     @classmethod
     def of(cls, headers: Headers) -> _Wanted:
-        kind = _kind(headers.get("content-type", ""))
-        if kind is None or headers.get("content-encoding", "identity") != "identity":
+        names = ("content-type", "content-encoding", "accept")
+        return _wanted(*(headers.get(name) for name in names))
+
+    @classmethod
+    def by(cls, content_type: str | None, encoding: str | None, accept: str | None) -> _Wanted:
+        kind = _kind(content_type or "")
+        if kind is None or (encoding or "identity") != "identity":
             raise _RefusedError(
                 415, {"error": "the content type is not one that is read",
                       "try": "one of " + ", ".join(MEDIA_TYPES)},
             )  # fmt: skip
-        accepted = [part.strip() for part in headers.get("accept", "*/*").split(",")]
+        accepted = [part.strip() for part in (accept or "*/*").split(",")]
         for media_type in accepted:
             found = _kind(media_type)
             if found is not None:
@@ -66,6 +72,9 @@ class _Wanted:
         raise _RefusedError(
             406, {"error": "the answer cannot have that type", "try": ", ".join(MEDIA_TYPES)}
         )
+
+
+_wanted = lru_cache(256)(_Wanted.by)  # clients send the same few headers again and again
 
 
 def _kind(media_type: str) -> Kind | None:
@@ -91,6 +100,7 @@ class PredictionServer:
         self._requests = Counter(
             "concert_requests", "Requests by status.", ["status"], registry=registry
         )
+        self._counted = cache(lambda status: self._requests.labels(str(status)))
         self._rows = Counter("concert_predictions", "Concerts predicted.", registry=registry)
         self._seconds = Histogram(
             "concert_request_seconds", "Time to answer.", registry=registry,
@@ -101,8 +111,8 @@ class PredictionServer:
         """Return the program that an ASGI server runs."""
         return Starlette(
             routes=[
-                Route("/ping", self.ping),
                 Route("/invocations", self.invocations, methods=["POST"]),
+                Route("/ping", self.ping),
                 Route("/execution-parameters", self.execution_parameters),
                 Route("/metrics", self.metrics),
                 Route("/", self.page),
@@ -173,7 +183,7 @@ class PredictionServer:
 
     def _note(self, started: float, rows: int, status: int) -> None:
         seconds = time.perf_counter() - started
-        self._requests.labels(str(status)).inc()
+        self._counted(status).inc()
         self._rows.inc(rows)
         self._seconds.observe(seconds)
         self._log({"ms": round(seconds * 1000, 3), "rows": rows, "status": status,

@@ -62,7 +62,7 @@ class ConcertFile:
         return any(record.get("artist") or record.get("venue") for record in self.concerts.records)
 
     def scored(self, predictor: Predictor, fill_in: Callable[[Record], Record]) -> list[JsonObject]:
-        """Return a prediction for each concert; `fill_in` knows artists and venues by name."""
+        """Return a prediction for each concert; `fill_in` adds the facts of named ones."""
         records: list[Record] = []
         try:
             for record, number in zip(self.concerts.records, self.concerts.numbers, strict=True):

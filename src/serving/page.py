@@ -92,6 +92,6 @@ def _answer(answer: Mapping[str, Any], given: Mapping[str, str]) -> str:
 tickets expected, {answer["low"]:,.0f} to {answer["high"]:,.0f} of {capacity:,.0f}</p>
 <div class="bar"><i style="left:{left:.1f}%;width:{max(right - left, 0.5):.1f}%"></i>
 <b style="left:{middle:.1f}%"></b></div>
-<p>Confidence: {escape(str(answer["label"]))}, {answer["confidence"]:.0%} to be within 20 %.<br>
+<p>Confidence: {escape(str(answer["label"]))}, {answer["confidence"]:.0%} to be within 20%.<br>
 Probability of selling out: {answer["sell_out"]:.0%}. Without a limit: {answer["demand"]:,.0f}.</p>
 <ul>{notes}</ul></section>"""

@@ -16,7 +16,7 @@ def prediction_text(answer: JsonObject) -> str:
         _title(concert),
         f"  tickets     {found['tickets']:,.0f} of {float(concert['capacity']):,.0f}, "
         f"between {found['low']:,.0f} and {found['high']:,.0f}",
-        f"  confidence  {found['label']}: {found['confidence']:.0%} to be within 20 %",
+        f"  confidence  {found['label']}: {found['confidence']:.0%} to be within 20%",
         f"  sell-out    {found['sell_out']:.0%}; "
         f"a venue without a limit would sell {found['demand']:,.0f}",
         "",

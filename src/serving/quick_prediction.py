@@ -173,7 +173,7 @@ class QuickPrediction:
         return point, min(low, point), max(high, point), confidence, sell_out, mean
 
     def _signature(self, record: Record) -> tuple[str | None, ...]:
-        """Return what the notes depend on: which fields are there, and the words not learned.
+        """Return what the notes depend on: which fields are given, and the words not learned.
 
         One known word stands for all of them.
         """
@@ -242,11 +242,11 @@ class _Walk:
     def predict(self, row: list[float]) -> list[float]:
         """Return each model's prediction."""
         narrow = np.array(row, dtype=np.float32)
-        after = np.where(narrow[self._column] <= self._threshold, self._left, self._right)
+        after = np.where(narrow.take(self._column) <= self._threshold, self._left, self._right)
         at = self._roots
         for _ in range(self._depth):
-            at = after[at]
-        values = self._value[at].tolist()
+            at = after.take(at)
+        values = self._value.take(at).tolist()
         return [reduce(add, values[start:end], model.base) / model.divisor
                 for model, start, end in self._models]  # fmt: skip
 

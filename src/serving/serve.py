@@ -95,6 +95,7 @@ class _Server(uvicorn.Server):
         server = cls(
             uvicorn.Config(
                 app, loop="asyncio", http="httptools", ws="none", lifespan="off",
+                proxy_headers=False,
                 log_config=None, access_log=False, server_header=False,
                 timeout_keep_alive=75, timeout_graceful_shutdown=DRAIN_S,
             )

@@ -167,6 +167,12 @@ class Settings:
         text="arn",
         secret=True,
     )
+    openlineage_url: str = setting(
+        "OPENLINEAGE_URL", "", "Server that gets each run's lineage, such as Marquez.", text="path"
+    )
+    openlineage_api_key: str = setting(
+        "OPENLINEAGE_API_KEY", "", "Key of that server.", text="arn", secret=True
+    )
     state_dir: str = setting(
         "DEMO_STATE_DIR", ".demo", "Folder of the local servers and their data.", text="path"
     )
@@ -257,9 +263,9 @@ def load_settings(
 ) -> Settings:
     """Build Settings: options win over the environment, which wins over `.env`.
 
-    The local target takes DEMO_* variables only: what other programs are configured with does
-    not change it. Raises SettingsError naming the variable, the value and what is allowed; with
-    `may_lack`, settings that the aws target needs may be missing.
+    The local target takes DEMO_* and OPENLINEAGE_* variables only: what other programs are
+    configured with does not change it. Raises SettingsError naming the variable, the value and
+    what is allowed; with `may_lack`, settings that the aws target needs may be missing.
     """
     variables: dict[str, str] = {}
     if env_file is not None and env_file.is_file():
@@ -273,7 +279,7 @@ def load_settings(
             option = "--" + name.replace("_", "-")
             values[name] = parse(option, given[name], spec)
         elif variables.get(env, "").strip() and (
-            env.startswith("DEMO_") or values.get("target") == "aws"
+            env.startswith(("DEMO_", "OPENLINEAGE_")) or values.get("target") == "aws"
         ):
             values[name] = parse(env, variables[env], spec)
     settings = Settings(**values)

@@ -40,6 +40,7 @@ class Gate:
         def guarded(environ, start_response):
             found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
             key, service = found.groups() if found else ("", "")
+            service = {"monitoring": "cloudwatch"}.get(service, service)
             if key not in self.identities:
                 return application(environ, start_response)
             if service == "s3":
@@ -61,12 +62,16 @@ class Gate:
         body = _body(environ)
         model = botocore.session.get_session().get_service_model(service)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
-        if target:
+        if "/operation/" in environ["PATH_INFO"]:  # CBOR: of CloudWatch, which lists alarms only
+            name, given = environ["PATH_INFO"].rpartition("/")[2], {"AlarmNames": []}
+        elif target:
             name, given = target.rpartition(".")[2], json.loads(body)
         else:
             fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
             name = fields["Action"]
             given = from_query(fields, model.operation_model(name).input_shape) or {}
+        if service == "cloudwatch":
+            given.setdefault("AlarmNames", [])
         refused = self.check(key, needs(service, name, given, self.workgroup_arn))
         if refused:
             if not target:

@@ -28,6 +28,7 @@ from tests.benchmarks.etl import etl
 from tests.benchmarks.generation import encoders, generation, installed, memory, record, timed
 from tests.benchmarks.parity import parity
 from tests.benchmarks.scale import floors, growth, incremental, startup
+from tests.benchmarks.spread import compare, spread
 from tests.conftest import Script
 
 DEFAULTS = {"artists": 1_000, "venues": 500, "concerts": 10_000, "ticket_sales": 50_000}
@@ -333,6 +334,11 @@ def main():
         ),
     )
     parser.add_argument("--out", default="reports/benchmarks.json")
+    parser.add_argument(
+        "--compare", action="store_true", help="run --repeat times; name what became slower"
+    )
+    parser.add_argument("--keep", action="store_true", help="the same; make these the committed")
+    parser.add_argument("--repeat", type=int, default=3)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -355,6 +361,9 @@ def main():
         for part in parts:
             (folder / part).mkdir()
         wanted = [chosen.only] if chosen.only else list(parts)
+        if chosen.compare or chosen.keep:
+            found = {part: spread([parts[part]() for _ in range(chosen.repeat)]) for part in wanted}
+            sys.exit(min(compare(found, keep=chosen.keep), 1))
         figures = {part: parts[part]() for part in wanted}
     for part, found in figures.items():
         print(part)

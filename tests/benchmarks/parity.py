@@ -46,7 +46,7 @@ def run_job(engine, inputs, manifest, out):
     ]  # fmt: skip
     started = time.perf_counter()
     subprocess.run(
-        [sys.executable, str(ROOT / "src/local_cloud/glue" / ENGINES[engine])],
+        [sys.executable, str(ROOT / "src/local_cloud/glue" / ENGINES[engine]), str(out / "spill")],
         input=json.dumps(arguments), text=True, check=True, capture_output=True,
         env=dict(os.environ),
     )  # fmt: skip

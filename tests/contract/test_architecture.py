@@ -34,7 +34,7 @@ ALLOWED = {
     "services.features": {"services", "domain"},
     "services.demand": {"services", "services.features", "domain"},
     "services.modelling": {"services", "services.features", "services.demand", "domain"},
-    "services.operations": {"domain", "sql"},
+    "services.operations": {"services.features", "domain", "sql"},
     "infrastructure": INFRASTRUCTURE | {"domain", "sql"},
     "infrastructure.aws": {"domain", "settings"},
     "infrastructure.streaming": {"infrastructure.aws", "domain"},

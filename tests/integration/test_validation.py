@@ -481,6 +481,13 @@ def test_a_grant_that_lacks_is_seen(validate, aws, monkeypatch, way, without):
     assert without not in needed or f"{without} is denied" in " ".join(entry["details"])
 
 
+def test_the_rights_to_deploy_are_looked_at_where_an_image_is_named(validate, aws, monkeypatch):
+    settings = {"target": "aws", "iam_role": ROLE, **WAYS[0]}
+    as_operator(monkeypatch, policy_of(Settings(**settings)))
+    entry = validate("aws_permissions", **settings, serving_image="1.dkr.ecr.x/i:1")
+    assert "sagemaker:CreateEndpoint is denied" in " ".join(entry["details"])
+
+
 def test_a_federated_user_is_not_simulated(validate, aws, monkeypatch):
     caller = {"Account": "123456789012", "UserId": "123456789012:x",
               "Arn": "arn:aws:sts::123456789012:federated-user/x"}  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.domain.bucket_layout import is_own_key
-from src.errors import StorageError
+from src.errors import DemoError, StorageError
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, AwsAccount, partition
 from src.infrastructure.aws.answers import (
     DENIED,
@@ -53,12 +53,22 @@ class AwsInventory:
     def find(self) -> list[Found]:
         """Return everything there is, in the order of its removal: what costs by the hour first."""
         s = self._settings
-        served = [Found(one.name, "delete", one.remove) for one in self._endpoint().resources()]
+        served = list(self._served())
         found = [
             thing for name in (s.raw_bucket, s.processed_bucket) for thing in self._bucket(name)
         ]
         found += [*self._job(s.glue_job_name), *self._stream(s.stream)]
         return [*served, *found, *self._log_groups()]
+
+    def _served(self) -> Iterator[Found]:
+        """Yield what an endpoint consists of; who only runs the scripts may not look at it."""
+        try:
+            for one in list(self._endpoint().resources()):
+                yield Found(one.name, "delete", one.remove)
+        except DemoError as error:
+            if code_of(error) not in DENIED:
+                raise
+            self.not_looked_at.append(f"endpoint {self._settings.endpoint_name}: {error.cause}")
 
     def _endpoint(self) -> ModelEndpoint:
         clients = [self._account.client(name) for name in ("sagemaker", "cloudwatch", "logs")]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from src.domain.metrics import METRIC_BY_NAME, METRICS, NAMESPACE, Alarm
 from src.domain.tables import TABLES
+from src.infrastructure.aws.run_logs import ACTIONS, GROUP, KEPT_DAYS
 from src.json_object import JsonObject
 
 DASHBOARD = "concert-demo"
@@ -96,10 +98,23 @@ def alarm_parameters(alarm: Alarm, topic: str) -> JsonObject:
     }
 
 
-def template(alarms: Sequence[Alarm], log_group: str, kept_days: int) -> JsonObject:
-    """Return the CloudFormation template of topic, log group, alarms and dashboard."""
-    import json
+def _rights() -> JsonObject:
+    """Return the policy that lets a run write its events, and nothing else."""
+    place = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group"
+    statement = {
+        "Sid": "WriteRunMetrics",
+        "Effect": "Allow",
+        "Action": list(ACTIONS),
+        "Resource": [{"Fn::Sub": f"{place}:{GROUP}{end}"} for end in ("", ":log-stream:*")],
+    }
+    return {
+        "Description": "For the operator of the demo, with DEMO_CLOUDWATCH=on",
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+    }
 
+
+def template(alarms: Sequence[Alarm]) -> JsonObject:
+    """Return the CloudFormation template of topic, log group, alarms and dashboard."""
     topic: JsonObject = {"Ref": "AlertTopic"}
     resources: JsonObject = {
         "AlertTopic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": DASHBOARD}},
@@ -107,8 +122,9 @@ def template(alarms: Sequence[Alarm], log_group: str, kept_days: int) -> JsonObj
             "Type": "AWS::Logs::LogGroup",
             "DeletionPolicy": "Delete",
             "UpdateReplacePolicy": "Delete",
-            "Properties": {"LogGroupName": log_group, "RetentionInDays": kept_days},
+            "Properties": {"LogGroupName": GROUP, "RetentionInDays": KEPT_DAYS},
         },
+        "RunMetrics": {"Type": "AWS::IAM::ManagedPolicy", "Properties": _rights()},
     }
     for alarm in alarms:
         words = "".join(word.capitalize() for word in alarm.name.split("-"))
@@ -130,5 +146,8 @@ def template(alarms: Sequence[Alarm], log_group: str, kept_days: int) -> JsonObj
         "Description": "Alarms and a dashboard over the runs of the Concert Data Platform demo; "
         "made by python -m src.operations dashboards --write",
         "Resources": resources,
-        "Outputs": {"AlertTopicArn": {"Value": topic}},
+        "Outputs": {
+            "AlertTopicArn": {"Value": topic},
+            "RunMetricsArn": {"Value": {"Ref": "RunMetrics"}},
+        },
     }

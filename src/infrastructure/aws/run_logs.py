@@ -1,4 +1,7 @@
-"""The log group of all runs: CloudWatch reads the metrics out of its events."""
+"""The log group of all runs: CloudWatch reads the metrics out of its events.
+
+The group is one of the stack of operations.json, so that removing the stack leaves nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ import json
 from collections.abc import Sequence
 
 from src.errors import DemoError
-from src.infrastructure.aws.account import DEMO_TAG, AwsAccount
+from src.infrastructure.aws.account import AwsAccount
 from src.infrastructure.aws.answers import AwsRefusal, asking, unless_missing
 from src.json_object import JsonView
 
 GROUP, KEPT_DAYS = "/concert-demo/runs", 90
-_EXISTING = frozenset(["ResourceAlreadyExistsException", "OperationAbortedException"])
+ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
+_EXISTING = frozenset(["ResourceAlreadyExistsException"])
 
 
 class RunLogs:
@@ -24,11 +28,6 @@ class RunLogs:
         """Write a run's events to a stream of its own; raises DemoError where AWS refuses."""
         logs = self._client
         with asking("CloudWatch Logs", where=f"log group {GROUP}", refused=_refused):
-            made = unless_missing(
-                logs.create_log_group, _EXISTING, logGroupName=GROUP, tags=dict([DEMO_TAG])
-            )
-            if made is not None:
-                logs.put_retention_policy(logGroupName=GROUP, retentionInDays=KEPT_DAYS)
             unless_missing(
                 logs.create_log_stream, _EXISTING, logGroupName=GROUP, logStreamName=run_id
             )
@@ -47,5 +46,5 @@ def _refused(refusal: AwsRefusal) -> DemoError:
         f"the run's metrics are not in CloudWatch: {refusal.code}",
         where=f"log group {GROUP}",
         cause=refusal.text,
-        hint="DEMO_CLOUDWATCH=off, or allow logs:PutLogEvents there",
+        hint="deploy src/infrastructure/cloudformation/operations.json, and attach its RunMetrics",
     )

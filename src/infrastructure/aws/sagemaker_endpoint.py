@@ -90,6 +90,13 @@ class ModelEndpoint:
             variants = [version.variant(name)]
             self._do("create_endpoint_config", ProductionVariants=variants, **config, **_TAGS)
         found = self._settled()
+        if found is not None and not self._is_own(found["EndpointArn"]):
+            raise ServingError(
+                f"the endpoint {self.name} was not created by the demo",
+                where=found["EndpointArn"],
+                cause=f"it has no tag {DEMO_TAG[0]}={DEMO_TAG[1]}",
+                hint="set DEMO_ENDPOINT to another name",
+            )
         if found is not None and found["EndpointStatus"] == "Failed":
             self._delete_endpoint()
             found = None
@@ -116,20 +123,26 @@ class ModelEndpoint:
         return name
 
     def resources(self) -> Iterator[Resource]:
-        """Yield all that belongs to the endpoint, in the order of its removal."""
-        found = self.describe()
-        if found is not None and self._is_own(found["EndpointArn"]):
+        """Yield all that belongs to the endpoint, in the order of its removal.
+
+        Alarms and logs are known by the endpoint's name: they are the demo's where the endpoint
+        is, or where its definitions, which go last, are left.
+        """
+        found, definitions = self.describe(), list(self._definitions())
+        is_own = found is not None and self._is_own(found["EndpointArn"])
+        if is_own:
             yield Resource(f"endpoint {self.name}", self._delete_endpoint)
-        yield from self._definitions()
-        for alarm in self._alarms():
-            delete = partial(self._call, self._cloudwatch.delete_alarms, AlarmNames=[alarm])
-            yield Resource(f"alarm {alarm}", delete)
-        group = log_group(self.name)
-        if self._logs is not None and self._call(
-            self._logs.describe_log_streams, logGroupName=group, limit=1
-        ):
-            delete = partial(self._call, self._logs.delete_log_group, logGroupName=group)
-            yield Resource(f"log group {group}", delete)
+        if is_own or (found is None and definitions):
+            group = log_group(self.name)
+            if self._logs is not None and self._call(
+                self._logs.describe_log_streams, logGroupName=group, limit=1
+            ):
+                delete = partial(self._call, self._logs.delete_log_group, logGroupName=group)
+                yield Resource(f"log group {group}", delete)
+            for alarm in self._alarms():
+                delete = partial(self._call, self._cloudwatch.delete_alarms, AlarmNames=[alarm])
+                yield Resource(f"alarm {alarm}", delete)
+        yield from definitions
 
     # -- pieces --------------------------------------------------------------------------
 

@@ -129,3 +129,8 @@ def serving_names(settings: Settings, account_id: str) -> dict[str, str]:
         "sagemaker_logs": f"{logs}/aws/sagemaker/*",
         "repository": f"{head}:ecr:{place}:repository/{name}",
     }
+
+
+def serving_needs(settings: Settings) -> tuple[Permission, ...]:
+    """Return the operator's permissions that deployments use: none where no image is named."""
+    return SERVING if settings.serving_image else ()

@@ -57,7 +57,8 @@ class DirectCleaning:
         before = staging_table("raw", self._spec.name, self._run_id)
         for name, query in self._cleaning.steps():
             yield f"CREATE TEMP TABLE {name} AS {query}", None
-            yield f"DROP TABLE {before}", None
+            if before not in self._cleaning.kept():
+                yield f"DROP TABLE {before}", None
             before = name
         columns = "table_name, record_key, rule, raw_record, parent_key"
         yield (
@@ -70,5 +71,5 @@ class DirectCleaning:
         yield f"INSERT INTO {stage} ({names}) {self._cleaning.accepted()}", None
 
     def last_statement(self) -> str:
-        """Return the statement that drops what `counts` reads."""
-        return f"DROP TABLE {staging_table('checked', self._spec.name, self._run_id)}"
+        """Return the statement that drops what is left: what `counts` reads."""
+        return f"DROP TABLE {', '.join(self._cleaning.kept())}"

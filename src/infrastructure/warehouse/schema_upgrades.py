@@ -19,6 +19,13 @@ ADDED_COLUMNS = (
     ("rejected_records", "parent_key", "VARCHAR(65535)"),
     ("concert_predictions", "model_role", "VARCHAR(16)"),
     ("venue_rankings", "model_role", "VARCHAR(16)"),
+    ("concert_predictions", "sell_out", "DECIMAL(5,4)"),
+    ("concert_predictions", "demand", "DECIMAL(14,1)"),
+    ("concert_predictions", "sold_so_far", "INTEGER"),
+    ("concert_predictions", "moved_tickets", "DECIMAL(12,1)"),
+    ("concert_predictions", "moved_low", "DECIMAL(12,1)"),
+    ("concert_predictions", "moved_high", "DECIMAL(12,1)"),
+    ("concert_predictions", "as_of", "TIMESTAMP"),
 )
 NOW_OPTIONAL = (("venues", "capacity"),)
 _BEFORE = "_before_upgrade"

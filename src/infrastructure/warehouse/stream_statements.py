@@ -66,11 +66,11 @@ def batch_steps() -> tuple[tuple[str, str], ...]:
         "FROM streamed_taken WHERE NOT is_plain"
     )
     cleaning = Cleaning(TICKET_SALES, _batch_table, str)
-    return (("streamed_raw", raw), *cleaning.steps()[:-1])
+    return (("streamed_raw", raw), *cleaning.judging())
 
 
 def _batch_table(step_name: str, _: str) -> str:
-    return _OTHERS if step_name == "judged" else f"streamed_{step_name}"
+    return {"judged": _OTHERS, "doubtful": "streamed_raw"}.get(step_name, f"streamed_{step_name}")
 
 
 @cache

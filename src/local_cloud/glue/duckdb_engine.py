@@ -8,14 +8,14 @@ not here fails by name (AttributeError, ImportError), it is never passed over.
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 import types
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import sqlglot
-from sqlglot import exp
+from spark_sql import Translator  # a sibling: engines run as scripts, outside of our package
 
 # What DuckDB does anyway, by Spark's names.
 _DUCKDB_BEHAVIOUR = {
@@ -26,7 +26,9 @@ _DUCKDB_BEHAVIOUR = {
 _MEMORY: dict[str, Any] = {
     "memory_limit": "2GB"
 }  # what does not fit goes to the folder named at the start
+_translate = [Translator()]
 _LONGEST_RECORD = 17 << 20  # bytes: 4 million characters, which is Redshift's limit
+_WORDS = re.compile(r"\w+")
 _TYPES = {"string": "VARCHAR", "long": "BIGINT", "int": "INTEGER", "double": "DOUBLE"}
 
 
@@ -41,7 +43,7 @@ class DataFrame:
     @property
     def columns(self) -> list[str]:
         """Return the column names."""
-        described = self._session.connection.execute(f"DESCRIBE {self._query}").fetchall()
+        described = self._session.run("DESCRIBE ", self._query).fetchall()
         return [row[0] for row in described]
 
     @property
@@ -51,11 +53,12 @@ class DataFrame:
 
     def createOrReplaceTempView(self, name: str) -> None:  # noqa: N802 (Spark's name)
         """Give the query a name that later SQL can use."""
-        self._session.connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {self._query}")
+        self._session.views.pop(name, None)
+        self._session.views[name] = self._query
 
     def cache(self) -> DataFrame:
         """Compute the frame once, into a temporary table."""
-        return self._session.table_of(f"AS {self._query}")
+        return self._session.table_of("AS ", self._query)
 
     def coalesce(self, partitions: int) -> DataFrame:
         """Return the frame itself: everything is one partition."""
@@ -67,7 +70,7 @@ class DataFrame:
 
     def collect(self) -> list[dict[str, Any]]:
         """Return the rows."""
-        result = self._session.connection.execute(self._query)
+        result = self._session.run("", self._query)
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -132,7 +135,7 @@ class DataFrameWriter:
 
     def parquet(self, path: str) -> None:
         """Write Parquet."""
-        self._write(path, "parquet", "FORMAT parquet, COMPRESSION zstd")
+        self._write(path, "parquet", "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1")
 
     def json(self, path: str) -> None:
         """Write JSON Lines."""
@@ -147,15 +150,13 @@ class DataFrameWriter:
         if self._partitions > 1:
             target = folder
             count = f"SELECT count(*) FROM ({self._query})"
-            (rows,) = self._session.connection.execute(count).fetchall()[0]
+            (rows,) = self._session.run("", count).fetchall()[0]
             size = max(-(-rows // self._partitions), 2048)  # DuckDB's smallest row group
             options += (
                 f", ROW_GROUP_SIZE {size}, ROW_GROUPS_PER_FILE 1, OVERWRITE_OR_IGNORE, "
                 "FILENAME_PATTERN 'part-{i}'"
             )
-        self._session.connection.execute(
-            f"COPY ({self._query}) TO {_quoted(str(target))} ({options})"
-        )
+        self._session.run("COPY (", self._query, f") TO {_quoted(str(target))} ({options})")
 
 
 class RuntimeConfig:
@@ -187,7 +188,11 @@ class SparkSession:
     def __init__(self) -> None:
         self.connection = duckdb.connect(config=_MEMORY)
         self.connection.execute("SET TimeZone = 'UTC'")
+        # How many rows text files have is not known. DuckDB takes them for few, and would build
+        # a join's hash table of all of them instead of those of the table on the right.
+        self.connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
         self.conf = RuntimeConfig()
+        self.views: dict[str, str] = {}
         self._numbers = itertools.count()
 
     @property
@@ -197,24 +202,40 @@ class SparkSession:
 
     def sql(self, query: str) -> DataFrame:
         """Return the frame of a Spark SQL query."""
-        tree = sqlglot.parse_one(query, read="spark").transform(_for_duckdb)
-        return DataFrame(self, tree.sql("duckdb"))
+        return DataFrame(self, _translate[0](query))
 
     def createDataFrame(self, data: list[tuple[Any, ...]], schema: str) -> DataFrame:  # noqa: N802
         """Return a frame of Python rows; `schema` is DDL text."""
         columns = _parse_schema(schema)
         declared = ", ".join(f"{_name(name)} {kind}" for name, kind in columns)
-        frame = self.table_of(f"({declared})")
+        frame = self.table_of(f"({declared})", "")
         marks = ", ".join("?" * len(columns))
         if data:
             self.connection.executemany(f"INSERT INTO {frame.name} VALUES ({marks})", data)
         return frame
 
-    def table_of(self, definition: str) -> Table:
-        """Make a temporary table and return its frame."""
+    def table_of(self, definition: str, query: str) -> Table:
+        """Make a temporary table, of a query's rows if there is one; return its frame."""
         name = f"cached_{next(self._numbers)}"
-        self.connection.execute(f"CREATE TEMP TABLE {name} {definition}")
+        self.run(f"CREATE TEMP TABLE {name} {definition}", query)
         return Table(self, name)
+
+    def run(self, before: str, query: str, after: str = "") -> Any:
+        """Run a statement that has a query; the views behind the query are written into it.
+
+        As views of DuckDB, each would be planned anew with all that it stands on.
+        """
+        needed: dict[str, str] = {}
+        text = query
+        for name, definition in reversed(self.views.items()):
+            if name in _WORDS.findall(text):
+                needed[name] = definition
+                text += f" {definition}"
+        views = ", ".join(
+            f"{_name(name)} AS NOT MATERIALIZED ({definition})"
+            for name, definition in reversed(needed.items())
+        )
+        return self.connection.execute(f"{before}{f'WITH {views} ' if views else ''}{query}{after}")
 
 
 class Table(DataFrame):
@@ -223,22 +244,6 @@ class Table(DataFrame):
     def __init__(self, session: SparkSession, name: str) -> None:
         super().__init__(session, f"SELECT * FROM {name}")
         self.name = name
-
-
-def _for_duckdb(node: Any) -> Any:
-    """Replace what sqlglot leaves to DuckDB and DuckDB lacks, or has in a slower form."""
-    if isinstance(node, exp.GT) and isinstance(node.this, exp.RegexpCount):
-        found = node.this  # REGEXP_COUNT(...) > 0: counting is not needed
-        return exp.func("REGEXP_MATCHES", found.this, found.expression)
-    if isinstance(node, exp.Anonymous) and node.name.upper() == "OCTET_LENGTH":
-        return exp.func("STRLEN", *node.expressions)
-    if isinstance(node, exp.Anonymous) and node.name.upper() == "BTRIM":
-        # DuckDB's TRIM of characters is slow, and hardly any text needs it.
-        text = node.expressions[0].sql("duckdb")
-        trimmed = exp.func("TRIM", *node.expressions).sql("duckdb")
-        bare = f"UNICODE({text}) BETWEEN 33 AND 126 AND RIGHT({text}, 1) BETWEEN '!' AND '~'"
-        return sqlglot.parse_one(f"CASE WHEN {bare} THEN {text} ELSE {trimmed} END", read="duckdb")
-    return node
 
 
 def _parse_schema(schema: str) -> list[tuple[str, str]]:
@@ -278,11 +283,12 @@ def prepare(spill_folder: str = "") -> None:
     """Get ready before there is a job: load what the first query needs."""
     if spill_folder:
         _MEMORY["temp_directory"] = spill_folder
+        _translate[0] = Translator(Path(spill_folder).with_name("translations.json"))
     activate()
     SparkSession().sql("SELECT 1").collect()
 
 
 if __name__ == "__main__":
-    from job_process import serve  # a sibling: engines are run as scripts, outside of our package
+    from job_process import serve
 
     serve(lambda: prepare(*sys.argv[1:2]))

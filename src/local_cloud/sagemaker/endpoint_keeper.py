@@ -22,7 +22,7 @@ from src.local_cloud.sagemaker.resources import Resources, now
 START_TIMEOUT_S = 180.0  # until /ping is answered; serverless has as long
 INVOCATION_TIMEOUT_S = 60.0
 RESTART_PAUSE_S = 1.0  # at least, from one start of a server to the next
-_TICK_S = 0.02
+_TICK_S, _IDLE_TICK_S = 0.02, 0.1
 _PING_FAILED = "The primary container for production variant {} did not pass the ping health check."
 _INTERRUPTED = "The deployment was interrupted: the local cloud was stopped."
 logger = logging.getLogger(__name__)
@@ -130,9 +130,10 @@ class EndpointKeeper:
 
     def _work(self) -> None:
         try:
-            while not self._closing.wait(_TICK_S):
+            pause = _TICK_S
+            while not self._closing.wait(pause):
                 try:
-                    self._tick()
+                    pause = _TICK_S if self._tick() else _IDLE_TICK_S
                 except Exception:
                     logger.exception("the local SageMaker met an error")
         finally:
@@ -143,7 +144,8 @@ class EndpointKeeper:
                 for server in servers.all():
                     server.stop(5.0)
 
-    def _tick(self) -> None:
+    def _tick(self) -> bool:
+        """Do the next step for every endpoint; tells whether something is in progress."""
         with self._lock:
             records = self._records.all()
         for record in records:
@@ -161,6 +163,11 @@ class EndpointKeeper:
         with self._lock:
             for servers in self._servers.values():
                 servers.retiring = [one for one in servers.retiring if not one.has_stopped()]
+            return any(
+                servers.retiring or servers.green or not (servers.blue and servers.blue.is_ready)
+                for servers in self._servers.values()
+                if servers.is_wanted
+            )
 
     def _advance(self, record: JsonObject, servers: _Servers) -> None:
         """Do the next step for one endpoint."""

@@ -10,7 +10,6 @@ import os
 import shlex
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from src.json_object import JsonObject
+from src.orchestration.operations.bounded import within
 from src.orchestration.operations.cycle import CycleResult
 from src.reporting.run_report import plain, write_atomically
 from src.reporting.terminal.console import Console
@@ -101,34 +101,12 @@ class Alerts:
 
     def _send(self, changes: list[Alert]) -> None:
         """Hand the alerts on, all at once; wait for at most `limit_s`."""
-        senders: list[tuple[str, Callable[[list[Alert]], None]]] = []
+        tasks: dict[str, Callable[[], None]] = {}
         if self._settings.alert_command:
-            senders.append(("DEMO_ALERT_COMMAND", self._run_command))
+            tasks["DEMO_ALERT_COMMAND"] = lambda: self._run_command(changes)
         if self._settings.alert_webhook:
-            senders.append(("DEMO_ALERT_WEBHOOK", self._post))
-        threads = []
-        for name, send in senders:
-            thread = threading.Thread(target=self._quietly, args=(name, send, changes), daemon=True)
-            thread.start()
-            threads.append((name, thread))
-        deadline = threading.Event()
-        timer = threading.Timer(self._limit_s, deadline.set)
-        timer.daemon = True
-        timer.start()
-        for name, thread in threads:
-            while thread.is_alive() and not deadline.is_set():
-                thread.join(0.05)
-            if thread.is_alive():
-                self._warn(f"{name} has not taken an alert within {self._limit_s:g} s")
-        timer.cancel()
-
-    def _quietly(
-        self, name: str, send: Callable[[list[Alert]], None], changes: list[Alert]
-    ) -> None:
-        try:
-            send(changes)
-        except Exception as error:  # its text may hold the address, which is a secret
-            self._warn(f"{name} has not taken an alert: {type(error).__name__}")
+            tasks["DEMO_ALERT_WEBHOOK"] = lambda: self._post(changes)
+        within(self._limit_s, tasks, self._warn)
 
     def _run_command(self, changes: list[Alert]) -> None:
         command = shlex.split(self._settings.alert_command)
@@ -143,7 +121,7 @@ class Alerts:
                     os.killpg(child.pid, signal.SIGKILL)
                 raise
         if child.returncode:
-            self._warn(f"DEMO_ALERT_COMMAND ended with exit code {child.returncode}")
+            self._warn(f"DEMO_ALERT_COMMAND: exit code {child.returncode}")
 
     def _post(self, changes: list[Alert]) -> None:
         from urllib.request import Request, urlopen

@@ -85,4 +85,4 @@ def in_words(due: datetime, schedule: Schedule) -> str:
     """Return a due time in UTC and on the clock of its zone; DST marks summer time."""
     local = due.astimezone(schedule.zone)
     dst = " DST" if local.dst() else ""
-    return f"{due:%Y-%m-%d %H:%M:%S} UTC, {local:%Y-%m-%d %H:%M:%S} {schedule.zone.key}{dst}"
+    return f"{due:%Y-%m-%d %H:%M:%S} UTC, {local:%Y-%m-%d %H:%M:%S} {schedule.zone}{dst}"

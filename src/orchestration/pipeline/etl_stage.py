@@ -11,8 +11,9 @@ from src.domain.bucket_layout import (
     SUMMARY_PREFIX,
     folder,
 )
-from src.domain.cleaning import TableCounts, job_argument, table_counts
+from src.domain.cleaning import job_argument
 from src.domain.dataset import DatasetManifest
+from src.domain.table_counts import TableCounts, table_counts
 from src.domain.tables import TABLES
 from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment

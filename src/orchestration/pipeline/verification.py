@@ -79,7 +79,7 @@ class Verifier:
         redshift = self._environment.redshift
         results = [
             replace(result, judged=judged)
-            for result in DataQualityService(redshift.query_value).run(self._parameters)
+            for result in DataQualityService(redshift.query).run(self._parameters)
         ]
         ledger = _ledger(self._environment, self._manifest)
         if ledger is None:
@@ -93,7 +93,7 @@ class Verifier:
     def after_commit(self, audited: Verification) -> Verification:
         """Run those checks again that prove whether all of the load was published."""
         checks = [check for check in read_checks() if check.shows_publication]
-        service = DataQualityService(self._environment.redshift.query_value, checks)
+        service = DataQualityService(self._environment.redshift.query, checks)
         found = {
             result.name: replace(result, judged="after_commit")
             for result in service.run(self._parameters)
@@ -166,7 +166,7 @@ def _inspection(failed: CheckResult, settings: Settings, run_id: str, *, is_publ
         return f"run the SQL of {failed.file or 'docs/reference'} against the warehouse{in_place}"
     psql = "python -m src.local_cloud psql"
     sql = files.read(ROOT / failed.file).text if failed.file else ""
-    if not is_published and (not sql or ".rejected_records" in sql):
+    if not is_published and (not sql or failed.name.startswith("rejected_")):
         rules = f"SELECT table_name, rule, COUNT(*) FROM {schema}.rejected_records"
         return f'{psql} -c "{rules} GROUP BY 1, 2 ORDER BY 3 DESC"'
     if not sql or ":newest_sale" in sql:

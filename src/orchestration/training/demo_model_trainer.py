@@ -104,7 +104,7 @@ class DemoModelTrainer(TrainingResults):
         """Read one row per venue and quarter from the warehouse."""
         from src.orchestration.training import extraction
 
-        self._forget("panel", "concerts", "truth", "completed", "split", "venue_model",
+        self._forget("panel", "concerts", "bookings", "truth", "completed", "split", "venue_model",
                      "sales_model", "versions", "predictors")  # fmt: skip
         self.environment.redshift.create_tables()
         self.load = extraction.newest_load(self.environment)
@@ -141,6 +141,7 @@ class DemoModelTrainer(TrainingResults):
         self._forget("completed", "split", "sales_model", "versions", "predictors")
         environment = self.environment
         self.concerts = extraction.extract_concerts(environment, self.workflow.run_id, self.until)
+        self.bookings = extraction.extract_bookings(environment, self.workflow.run_id)
         self.truth = extraction.ground_truth(environment, self.load)
         left_out = extraction.concerts_of_unknown_capacity(environment)
         summary = f"{len(self.concerts):,} concerts, "
@@ -187,9 +188,10 @@ class DemoModelTrainer(TrainingResults):
     def train_ticket_sales_model(self, progress: StageProgress | None = None) -> StepOutcome:
         """Fit, calibrate and judge the sales model; `judge_models` fails on what failed here."""
         from src.services.model_evaluation_service import ModelEvaluationService
-        from src.services.modelling import sales_training
+        from src.services.modelling import pace_training, sales_training
 
         split, s = needed(self.split, "prepare_ticket_sales_features"), self.settings
+        bookings = needed(self.bookings, "extract_ticket_sales_training_data")
         self._check_unchanged()
         self._forget("versions", "predictors")
         self.sales_model = sales_training.train_sales_model(
@@ -199,6 +201,7 @@ class DemoModelTrainer(TrainingResults):
         facts["importance"] = sales_training.importance_table(
             self.sales_model, ModelEvaluationService(s.random_state)
         )
+        facts["pace"] = pace_training.learn_pace(self.sales_model, bookings, s.random_state)
         if self.with_challengers:
             facts["leaderboard"] = sales_training.challengers(self.sales_model, s.random_state)
         return self._trained(_SALES, facts, "tickets")
@@ -248,7 +251,8 @@ class DemoModelTrainer(TrainingResults):
         split = needed(self.split, "prepare_ticket_sales_features")
         self._check_unchanged()
         sales, venue = predictors["ticket_sales"], predictors["venue_popularity"]
-        predicted = scenarios.predict_upcoming(sales.service, concerts)
+        bookings = needed(self.bookings, "extract_ticket_sales_training_data")
+        predicted = scenarios.predict_upcoming(sales.service, concerts, bookings, self.until)
         self.samples = scenarios.scenarios(sales, venue, predicted, split, panel)
         self._check_unchanged()  # predicting takes its time
         written = write_predictions(

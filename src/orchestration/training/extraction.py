@@ -55,6 +55,14 @@ def extract_concerts(
     return frame
 
 
+def extract_bookings(environment: DemoEnvironment, run_id: str) -> pd.DataFrame:
+    """Return one row per concert with sales: what was sold by when."""
+    frame = environment.read_frame(read_feature_sql("bookings"), f"bookings-{run_id}")
+    frame["concert_id"] = frame["concert_id"].astype(str)
+    frame["newest_sale"] = pd.to_datetime(frame["newest_sale"])
+    return frame
+
+
 def nothing_to_learn_from(environment: DemoEnvironment) -> ModelError:
     """Return the error of a warehouse with no concert at a venue of known capacity."""
     concerts = concerts_of_unknown_capacity(environment)

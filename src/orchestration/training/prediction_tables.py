@@ -23,7 +23,10 @@ def write_predictions(
     concerts: list[tuple[Any, ...]] = [
         (str(r["concert_id"]), sales.version, r["starts_at"].to_pydatetime(),
          round(float(r["tickets"]), 1), round(float(r["low"]), 1), round(float(r["high"]), 1),
-         round(float(r["confidence"]), 4), sales.role)
+         round(float(r["confidence"]), 4), sales.role, round(float(r["sell_out"]), 4),
+         round(float(r["demand"]), 1), int(r["sold_so_far"]),
+         *(round(float(r[f"moved_{name}"]), 1) for name in ("tickets", "low", "high")),
+         r["as_of"].to_pydatetime())
         for _, r in predicted.iterrows()
     ]  # fmt: skip
     venues: list[tuple[Any, ...]] = [

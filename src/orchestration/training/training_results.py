@@ -54,6 +54,7 @@ class TrainingResults(WorkflowOwner):
         self.quarters: pd.DataFrame | None = None
         self.panel: pd.DataFrame | None = None
         self.concerts: pd.DataFrame | None = None
+        self.bookings: pd.DataFrame | None = None
         self.truth: pd.DataFrame | None = None
         self.completed: pd.DataFrame | None = None
         self.split: TimeSplit | None = None

@@ -19,6 +19,7 @@ from src.infrastructure.aws.answers import (
     unless_missing,
 )
 from src.infrastructure.aws.permissions import Permission, names_of, needed_by
+from src.infrastructure.aws.sagemaker_permissions import serving_names, serving_needs
 from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.validation.check import Check, Context, Finding, judge
@@ -162,8 +163,9 @@ def permissions(context: Context) -> Finding:
             return Finding("skipped", expected, note, hint)
         source = _policy_source(client, caller)
         names = names_of(context.settings, caller["Account"], _workgroup_arn(context))
+        names |= serving_names(context.settings, caller["Account"])
         denied, asked = [], 0
-        for permission in needed_by(context.settings):
+        for permission in (*needed_by(context.settings), *serving_needs(context.settings)):
             asked += len(permission.actions)
             denied += _denied(client, source, caller["UserId"], permission, names)
         problems = [f"{action} is denied, needed to {reason}" for action, reason in denied]

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from src.json_object import JsonObject, JsonView
 from src.reporting.masking import masked
+from src.reporting.page.lineage_view import lineage_view
 from src.reporting.page.pipeline_view import pipeline_view
 from src.reporting.page.streaming_view import streaming_view
 from src.reporting.page.training_view import training_view
@@ -81,6 +82,7 @@ def _common(facts: JsonObject) -> JsonObject:
         "failed_checks": [],
         "stages": _stages(steps),
         "provenance": _provenance(facts),
+        "lineage": lineage_view(facts),
     }
 
 

@@ -19,7 +19,9 @@ from src.services.features.sales_encoder import OWNERS, EncodedRows, SalesEncode
 # raises demand and a larger venue never lowers it; a trend goes on only in the linear start.
 _UNSEEN = ("log_capacity", "log_price", "years")
 _FOLDS = 3
-_DECAYS = (None, 180.0)  # days after which an earlier show counts 1/e; the likelier is taken
+# Days after which an earlier show counts 1/e, and the share of the variance within an owner that is
+# no drift of its draw; the likeliest is taken.
+_DECAYS = ((None, 1.0), (180.0, 1.0), (180.0, 0.25), (60.0, 0.25), (20.0, 0.25))
 _RESIDUALS = (0.02, 2.5)  # of log demand; smaller and larger ones say nothing about the width
 
 
@@ -131,13 +133,15 @@ def _likeliest_history(
     """Return the model without trees, with the decay that makes the sales likeliest."""
     found = residuals(linear, rows)
     none, candidates = FlatTrees.none(), []
-    for decay in _DECAYS:
+    spreads = {name: Spread.of(rows.owners(name), found) for name in OWNERS}
+    for decay, share in _DECAYS:
         earlier = {
             name: EarlierShows.of(
-                Spread.of(rows.owners(name), found), decay, rows.owners(name), rows.starts_at, found
+                replace(spread, within=spread.within * share), decay, rows.owners(name),
+                rows.starts_at, found,
             )
-            for name in OWNERS
-        }
+            for name, spread in spreads.items()
+        }  # fmt: skip
         model = CensoredDemand(rows.encoder, linear, earlier, none, none, {})
         start = model.columns(rows).start
         sd = likeliest_sd(log_sold, is_cut, start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ import numpy as np
 
 from src.errors import SavedModelError
 from src.json_object import JsonObject
-from src.services.arrays import Floats
+from src.services.arrays import Array, Floats
+from src.services.demand.booking_curve import COLUMNS, HORIZONS, BookingCurve
 from src.services.demand.censored_demand import CensoredDemand
 from src.services.demand.flat_trees import FlatTrees
 from src.services.demand.linear_demand import LinearDemand
 from src.services.features.sales_encoder import OWNERS, WORDS, SalesEncoder
 from src.services.fitted import fitted
-from src.services.modelling import saved_histories
+from src.services.modelling import saved_histories, saved_values
 from src.services.modelling.saved_trees import arrays_of, checked_skops, npz
 from src.services.ticket_sales_prediction_service import (
     SalesCalibration,
@@ -62,7 +63,13 @@ def sales_files(service: TicketSalesPredictionService) -> dict[str, bytes]:
     arrays = {**model.trees.arrays("trees"), **model.widths.arrays("widths")}
     for name, one in model.earlier.items():
         arrays.update(saved_histories.arrays_of(one, name))
+    files, pace = {}, service.pace_
+    if pace is not None:
+        state["pace"] = {"sds": pace.sds.tolist(), "scores": pace.scores.tolist()}
+        arrays.update(pace.trees.arrays("pace"))
+        files["pace.skops"] = checked_skops({"pace": pace.estimator}, "pace", pace.trees)
     return {
+        **files,
         "trees.skops": checked_skops(model.estimators, "trees", model.trees),
         "widths.skops": checked_skops(model.estimators, "widths", model.widths),
         "model.npz": npz(arrays),
@@ -90,13 +97,16 @@ def sales_service(files: dict[str, bytes]) -> TicketSalesPredictionService:
             {},
         )  # fmt: skip
         _check_features("ticket_sales", state, model.names)
-        sd, power, center = (_number(state["widths"][n]) for n in ("sd", "power", "center"))
+        sd, power, center = (
+            saved_values.number(state["widths"][n]) for n in ("sd", "power", "center")
+        )
         if not (sd > 0 and 0 <= power <= 1):
             raise ValueError(f"widths: an sd of {sd}, a power of {power}")
-        scores, knots = _rising(state["scores"], "scores"), _knots(state["hit_knots"])
+        scores, knots = saved_values.rising(state["scores"], "scores"), _knots(state["hit_knots"])
         service = TicketSalesPredictionService(
-            _seed(state), _share(state, "coverage"), model,
-            SalesCalibration(sd, power, center, scores, knots), _moment(state, "trained_until"),
+            saved_values.seed(state), saved_values.share(state, "coverage"), model,
+            SalesCalibration(sd, power, center, scores, knots),
+            saved_values.moment(state, "trained_until"), _pace(state.get("pace"), arrays),
         )  # fmt: skip
         (show,) = service.predict([{"capacity": 100, "starts_at": encoder.first_show}])
         _check_answer(show.low, show.tickets, show.high, show.confidence)
@@ -129,12 +139,14 @@ def venue_service(files: dict[str, bytes]) -> VenuePopularityService:
         state = _state(files, "venue_popularity")
         scale = state["scale"]
         service = VenuePopularityService(
-            _seed(state),
-            _share(state, "coverage"),
-            scale_=ScoreScale(_number(scale["revenue"]), _number(scale["bookings"])),
-            types_=_words(state["types"]),
-            scores_=_rising(state["scores"], "scores"),
-            trained_until_=_moment(state, "trained_until"),
+            saved_values.seed(state),
+            saved_values.share(state, "coverage"),
+            scale_=ScoreScale(
+                saved_values.number(scale["revenue"]), saved_values.number(scale["bookings"])
+            ),
+            types_=saved_values.words(state["types"]),
+            scores_=saved_values.rising(state["scores"], "scores"),
+            trained_until_=saved_values.moment(state, "trained_until"),
         )
         service.names_ = service.feature_names()
         _check_features("venue_popularity", state, service.names_)
@@ -230,9 +242,9 @@ def _state(files: dict[str, bytes], model: str) -> JsonObject:
 
 
 def _sales_encoder(state: JsonObject) -> SalesEncoder:
-    medians = {str(name): _number(value) for name, value in state["medians"].items()}
-    words = {name: _words(state["words"][name]) for name in WORDS}
-    encoder = SalesEncoder(medians, words, _moment(state, "first_show"))
+    medians = {str(name): saved_values.number(value) for name, value in state["medians"].items()}
+    words = {name: saved_values.words(state["words"][name]) for name in WORDS}
+    encoder = SalesEncoder(medians, words, saved_values.moment(state, "first_show"))
     absent = [name for name in (*encoder.numbers, "lead_days") if name not in medians]
     if absent:
         raise ValueError(f"no median of {', '.join(absent)}")
@@ -240,15 +252,27 @@ def _sales_encoder(state: JsonObject) -> SalesEncoder:
 
 
 def _linear(state: JsonObject, encoder: SalesEncoder) -> LinearDemand:
-    slopes = {name: _number(state["slopes"][name]) for name in encoder.numbers}
+    slopes = {name: saved_values.number(state["slopes"][name]) for name in encoder.numbers}
     effects = {
-        name: np.array([_number(value) for value in state["effects"][name]])
+        name: np.array([saved_values.number(value) for value in state["effects"][name]])
         for name in encoder.sizes
     }
     wrong = [name for name, size in encoder.sizes.items() if len(effects[name]) != size + 1]
     if wrong:
         raise ValueError(f"not one effect for each of {', '.join(wrong)}")
-    return LinearDemand(_number(state["intercept"]), slopes, effects, _number(state["sd"]))
+    return LinearDemand(
+        saved_values.number(state["intercept"]), slopes, effects, saved_values.number(state["sd"])
+    )
+
+
+def _pace(state: JsonObject | None, arrays: Mapping[str, Array]) -> BookingCurve | None:
+    if state is None:
+        return None
+    sds = np.array([saved_values.number(value) for value in state["sds"]])
+    if len(sds) != len(HORIZONS) or not (sds > 0).all():
+        raise ValueError(f"pace: not one width for each of {len(HORIZONS)} horizons")
+    trees = FlatTrees.of_arrays(arrays, "pace", COLUMNS)
+    return BookingCurve(trees, sds, saved_values.rising(state["scores"], "scores"))
 
 
 def _check_features(model: str, state: JsonObject, names: tuple[str, ...]) -> None:
@@ -260,49 +284,8 @@ def _check_features(model: str, state: JsonObject, names: tuple[str, ...]) -> No
         )
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise ValueError(f"{value!r:.40} is no finite number")
-    return float(value)
-
-
-def _seed(state: JsonObject) -> int:
-    value = state["random_state"]
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"random_state is {value!r:.40}, no whole number")
-    return value
-
-
-def _share(state: JsonObject, name: str) -> float:
-    value = _number(state[name])
-    if not 0 < value < 1:
-        raise ValueError(f"{name} is {value}, not between 0 and 1")
-    return value
-
-
-def _moment(state: JsonObject, name: str) -> str:
-    moment = np.datetime64(str(state[name]), "us")
-    if np.isnat(moment):
-        raise ValueError(f"no {name}")
-    return str(moment)
-
-
-def _words(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise TypeError(f"{values!r:.40} is no list of words")
-    return tuple(values)
-
-
-def _rising(values: Any, name: str) -> Floats:
-    """Return numbers that never fall, at least one."""
-    found = np.array([_number(value) for value in values], dtype=np.float64)
-    if len(found) == 0 or (np.diff(found) < 0).any():
-        raise ValueError(f"{name} are {len(found)} numbers, not in rising order")
-    return found
-
-
 def _knots(state: Any) -> tuple[Floats, Floats]:
-    raw, share = (_rising(values, "hit_knots") for values in state)
+    raw, share = (saved_values.rising(values, "hit_knots") for values in state)
     if len(raw) != len(share) or share[0] < 0 or share[-1] > 1:
         raise ValueError("hit_knots are no curve of probabilities")
     return raw, share

@@ -71,6 +71,7 @@ def retraining_need(
     if age > OLDEST_DAYS:
         reasons.append(f"age: the champion's data is {age:.0f} days older")
     if len(since) >= JUDGED_ROWS:
+        service.remember(completed)
         reasons += _judged(service, saved, provenance, since, facts)
     return Need(tuple(reasons), facts)
 

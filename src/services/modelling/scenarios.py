@@ -9,9 +9,10 @@ import pandas as pd
 
 from src.json_object import JsonObject
 from src.services.features.sales_encoder import OWNERS, RANGES
+from src.services.modelling.pace_training import moved_by_sales
 from src.services.modelling.sales_training import FACTORS
 from src.services.modelling.time_split import TimeSplit
-from src.services.ticket_sales_prediction_service import PREDICTED, TicketSalesPredictionService
+from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
 from src.services.venue_popularity_service import VenuePopularityService
 
 MAX_WRITTEN = 2_000
@@ -26,13 +27,18 @@ class Predictor:
     role: Literal["champion", "candidate"]
 
 
-def predict_upcoming(service: TicketSalesPredictionService, concerts: pd.DataFrame) -> pd.DataFrame:
-    """Return the concerts still to come with their predictions, soonest first."""
+def predict_upcoming(
+    service: TicketSalesPredictionService, concerts: pd.DataFrame, bookings: pd.DataFrame,
+    until: pd.Timestamp | None,
+) -> pd.DataFrame:  # fmt: skip
+    """Return the concerts still to come with both their predictions, soonest first.
+
+    One is made at on-sale; the other moves with what is sold by now.
+    """
     coming = concerts[concerts["status"] != "completed"].sort_values(["starts_at", "concert_id"])
     coming = coming.head(MAX_WRITTEN).reset_index(drop=True)
-    if coming.empty:
-        return coming.assign(**dict.fromkeys(PREDICTED, []))
-    return coming.join(service.predict_frame(coming))
+    moved = moved_by_sales(service, coming, bookings, until)
+    return coming.join(service.predict_frame(coming)).join(moved)
 
 
 def scenarios(
@@ -62,9 +68,10 @@ def sales_scenarios(
     picks = [order.iloc[0], order.iloc[len(order) // 2], order.sort_values("confidence").iloc[-1]]
     titles = ["largest expected crowd", "a middling concert", "the surest prediction"]
     scenarios = [
-        _scenario(service, f"coming: {title}", row, typical)
+        {**_scenario(service, f"coming: {title}", row, typical),
+         "sold_so_far": int(row["sold_so_far"]), "by_now": round(float(row["moved_tickets"]), 1)}
         for title, row in zip(titles, picks, strict=True)
-    ]
+    ]  # fmt: skip
     middling = picks[1]
     share = predicted["tickets"] / predicted["capacity"]
     full = predicted.loc[share.sort_values(kind="stable").index[-1]]
@@ -104,6 +111,8 @@ def _scenario(
         "expected_tickets": round(float(found["tickets"]), 1),
         "interval": [round(float(found["low"]), 1), round(float(found["high"]), 1)],
         "confidence": round(float(found["confidence"]), 4),
+        "sell_out": round(float(found["sell_out"]), 4),
+        "demand": round(float(found["demand"]), 1),
         "moved_by": _factors(service, frame, typical),
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -28,7 +28,7 @@ class Schedule:
     """An expression in a time zone, and since when it counts; all times are UTC."""
 
     expression: str
-    zone: ZoneInfo
+    zone: tzinfo
     start: datetime
 
     def after(self, moment: datetime) -> datetime | None:
@@ -84,11 +84,14 @@ def read_schedule(expression: str, timezone: str, start: datetime) -> Schedule:
     else:
         _cron(expression, inner)
     try:
-        zone = ZoneInfo(timezone)
+        zone = UTC if timezone == "UTC" else ZoneInfo(timezone)  # UTC needs no file of zones
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = nearest(timezone, sorted(available_timezones()))
+        known = sorted(available_timezones())
+        near = nearest(timezone, known)
         raise UsageError(
-            f"{timezone!r} is not a time zone", hint=f"--timezone {near or 'Europe/Berlin'}"
+            f"{timezone!r} is not a time zone",
+            cause=None if known else "this machine has no files of time zones",
+            hint=f"--timezone {near or 'Europe/Berlin'}" if known else "pip install tzdata",
         ) from None
     return Schedule(expression, zone, start)
 

@@ -2,4 +2,5 @@
 -- expect: = 0
 SELECT COUNT(*)
 FROM concert_dw.ticket_sales
-WHERE ABS(total_amount - quantity * unit_price) > quantity * 0.005 + 0.005;
+WHERE total_amount <> quantity * unit_price
+  AND ABS(total_amount - quantity * unit_price) > quantity * 0.005 + 0.005;

@@ -1,6 +1,7 @@
 """python -m src.operations cleanup: what the demo made goes, what others made stays."""
 
 import json
+from contextlib import closing
 
 import boto3
 import pytest
@@ -73,6 +74,28 @@ def test_it_removes_all_of_it_and_then_finds_none(scenario, capsys):
         arn = f"arn:aws:logs:us-east-1:123456789012:log-group:{name}"
         logs.untag_resource(resourceArn=arn, tagKeys=["Project"])
     assert "  none" in clean(scenario, capsys, yes=True)
+
+
+OF_OTHERS = ("raw_artists", "stage_artists", "judged_venues", "stage_rejected_records")
+
+
+@pytest.fixture
+def tables_of_others(cloud):
+    """Tables of the user's own, by names that a load's temporary tables once had."""
+    with closing(cloud.connect_redshift()) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for name in OF_OTHERS:
+            cursor.execute(f"CREATE TABLE public.{name} (n INTEGER)")
+        yield lambda: [cursor.execute(f"SELECT * FROM public.{name}") for name in OF_OTHERS]
+        for name in OF_OTHERS:
+            cursor.execute(f"DROP TABLE public.{name}")
+
+
+@pytest.mark.parametrize("etl", ["glue", "direct"])
+def test_tables_of_others_stay(scenario, capsys, tables_of_others, etl):
+    assert scenario.run(etl=etl)["verdict"] == "succeeded"
+    clean(scenario, capsys, yes=True)
+    tables_of_others()  # an error for one that is gone
 
 
 def test_what_others_made_stays(scenario, capsys):

@@ -10,6 +10,7 @@ from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.warehouse.staging_names import staging_table
 from src.orchestration.pipeline.recorded_load import load_statements
 from src.orchestration.pipeline.verification import _REJECTED
+from src.services.check_queries import combined
 from src.services.data_quality_service import read_checks
 from src.sql import files
 from tests.aws.scenario import PASSWORD, SECRETS, Scenario, answer_with
@@ -156,7 +157,8 @@ def test_the_dry_run_names_every_statement_of_the_load(scenario, monkeypatch):
     load = sent[: last + 1]  # then comes the verification
     ids = dict.fromkeys([report["run_id"], report["dataset"]["id"]], "DATASET")
     ids[staging_table("", "", report["run_id"]).strip('"_')] = "dataset"
-    audit = {said(files.bind(check.sql, lambda _: "%s"), {}) for check in read_checks()}
+    checks = combined({check.name: check.sql for check in read_checks()})
+    audit = {said(files.bind(query.sql, lambda _: "%s"), {}) for query in checks}
     audit.add(said(_REJECTED, {}))
     really = {said(statement, ids) for statement in load} - audit
     foretold = {

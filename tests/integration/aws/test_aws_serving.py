@@ -240,6 +240,39 @@ def test_what_others_made_stays(account):
     assert left == {"shows-v1-theirs00", "other-shows-v1"}
 
 
+def test_an_endpoint_of_that_name_that_others_made_is_left_alone(account):
+    container = {"Image": "theirs", "ModelDataUrl": account.version(1).package_uri}
+    variant = {"VariantName": "v", "ModelName": "theirs",
+               "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}  # fmt: skip
+    account.local.create_model(ModelName="theirs", PrimaryContainer=container)
+    account.local.create_endpoint_config(EndpointConfigName="theirs", ProductionVariants=[variant])
+    account.local.create_endpoint(EndpointName="shows", EndpointConfigName="theirs")
+    with pytest.raises(ServingError, match="was not created by the demo") as caught:
+        account.endpoint.deploy(account.version(2))
+    assert "DEMO_ENDPOINT" in caught.value.hint
+    assert account.answering() == 1
+    account.endpoint._deployment_config()  # alarms of their name
+    for resource in account.endpoint.resources():
+        resource.remove()
+    assert account.answering() == 1 and account.cloudwatch.alarms and account.logs.groups
+
+
+def test_a_removal_that_was_stopped_at_any_call_is_continued_by_the_next(account):
+    for operation in ("DeleteEndpoint", "DescribeEndpoint", "DeleteEndpointConfig", "DeleteModel"):
+        account.logs.groups = frozenset(["/aws/sagemaker/Endpoints/shows"])
+        account.endpoint.deploy(account.version(1))
+        account.endpoint._deployment_config()
+        account.sagemaker.before = interrupt_once(operation)
+        with pytest.raises(KeyboardInterrupt):
+            for resource in list(account.endpoint.resources()):
+                resource.remove()
+        for resource in list(account.endpoint.resources()):
+            resource.remove()
+        assert not account.cloudwatch.alarms and not account.logs.groups
+        assert account.endpoint.describe() is None
+        assert not account.local.list_models()["Models"]
+
+
 def test_a_conversion_to_instances_says_what_to_do(account):
     version = account.version(1)
     account.endpoint.deploy(version)

@@ -151,7 +151,10 @@ def test_a_long_training_writes_its_predictions_at_its_end(cloud, api, client, p
         wait_until(lambda: ended not in sessions, "the idle session has ended")
         now[0] = pause_s  # with a short one the client does not look first
         frame = pd.DataFrame([{"concert_id": "c", "starts_at": pd.Timestamp("2026-01-01"),
-                               "tickets": 1, "low": 1, "high": 2, "confidence": 0.9}])  # fmt: skip
+                               "tickets": 1, "low": 1, "high": 2, "confidence": 0.9,
+                               "sell_out": 0.1, "demand": 1, "sold_so_far": 1, "moved_tickets": 1,
+                               "moved_low": 1, "moved_high": 2,
+                               "as_of": pd.Timestamp("2025-09-30")}])  # fmt: skip
         ranking = pd.DataFrame(columns=["venue_id", "rank", "score", "forecast", "low", "high"])
         model = SimpleNamespace(version=1, role="champion")
         assert write_predictions(slow, frame, ranking, model, model)["concert_predictions"] == 1

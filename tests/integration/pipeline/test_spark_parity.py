@@ -10,7 +10,8 @@ from datetime import datetime
 import pyarrow.parquet as pq
 import pytest
 
-from src.domain.cleaning import job_argument, table_counts
+from src.domain.cleaning import job_argument
+from src.domain.table_counts import table_counts
 from src.domain.tables import TABLES
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.redshift_data_loader import RedshiftDataLoader

@@ -44,7 +44,7 @@ def failures(client):
     names = (*FOUND.values(), *PARENTS)
     checks = [check for check in read_checks() if check.name in names]
     assert len(checks) == len(names)
-    results = DataQualityService(client.query_value, checks).run({})
+    results = DataQualityService(client.query, checks).run({})
     return {result.name for result in results if result.verdict == "failed"}
 
 

@@ -10,6 +10,7 @@ from src.services.data_quality_service import (
     compare_with_ledger,
     read_checks,
 )
+from src.sql import scanning
 
 
 def run(operator, value, found, **parameters):
@@ -18,7 +19,7 @@ def run(operator, value, found, **parameters):
 
     def query(sql, arguments):
         asked.append((sql, arguments))
-        return found
+        return [{"c": found}]
 
     (result,) = DataQualityService(query, [check]).run({"run_id": "r", **parameters})
     return result, asked
@@ -53,7 +54,7 @@ def test_an_unknown_parameter_skips_the_check():
 def test_every_check_file_has_a_title_and_an_expectation():
     checks = read_checks()
     assert len(checks) >= 25 and len({c.name for c in checks}) == len(checks)
-    assert all(c.sql.upper().startswith("SELECT") for c in checks)
+    assert all(scanning.read(c.sql).leading_word == "SELECT" for c in checks)
 
 
 def test_a_failed_check_names_its_first_rows_where_the_file_says_how(tmp_path):
@@ -63,7 +64,7 @@ def test_a_failed_check_names_its_first_rows_where_the_file_says_how(tmp_path):
     checks = read_checks(tmp_path)
     for number, found in ((2, "2: row 7"), (0, "0")):
         answers = {"SELECT 2": number, "SELECT 'row 7'": "row 7"}
-        (result,) = DataQualityService(lambda sql, _, a=answers: a[sql], checks).run({})
+        (result,) = DataQualityService(lambda sql, _, a=answers: [{"x": a[sql]}], checks).run({})
         assert result.found == found
 
 

@@ -72,7 +72,7 @@ def small_venue_model():
     examples = service.fit_scale(panel).examples(panel)
     known = examples[examples["target"].notna()]
     service.fit(known)
-    forest = service.estimators_["forest"]
-    forest.estimators_ = forest.estimators_[:12]
-    service.forest_ = FlatTrees.of_forest(forest)
+    for forest in service.estimators_.values():
+        forest.estimators_ = forest.estimators_[:12]
+    service.forest_, service.widths_ = map(FlatTrees.of_forest, service.estimators_.values())
     return service.calibrate(known), panel

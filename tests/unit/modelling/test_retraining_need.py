@@ -26,7 +26,7 @@ def saved():
     service = small_sales_model()
     rows = service.encode(sales_rows(350))
     files = dict(model_files.sales_files(service))
-    reference = profile(rows.matrix, rows.encoder.names)
+    reference = profile(*rows.profile)
     return Saved({**files, "reference_profile.json": json.dumps(reference).encode()})
 
 

@@ -72,6 +72,16 @@ def venues():
 
 
 @pytest.fixture(scope="module")
+def sales_files(sales):
+    return model_files.sales_files(sales)
+
+
+@pytest.fixture(scope="module")
+def venue_files(venues):
+    return model_files.venue_files(venues[0])
+
+
+@pytest.fixture(scope="module")
 def registry():
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="x",
@@ -82,14 +92,14 @@ def registry():
 
 
 @pytest.fixture(scope="module")
-def loaded_sales(sales, registry):
-    version = registry.save("ticket_sales", model_files.sales_files(sales), {})
+def loaded_sales(sales_files, registry):
+    version = registry.save("ticket_sales", sales_files, {})
     return model_files.sales_service(registry.load("ticket_sales", version).files)
 
 
 @pytest.fixture(scope="module")
-def loaded_venues(venues, registry):
-    version = registry.save("venue_popularity", model_files.venue_files(venues[0]), {})
+def loaded_venues(venue_files, registry):
+    version = registry.save("venue_popularity", venue_files, {})
     return model_files.venue_service(registry.load("venue_popularity", version).files)
 
 
@@ -105,9 +115,9 @@ def of_frame(frame, names):
     return bits([frame[name] for name in names])
 
 
-def test_frozen_order_of_columns_does_not_come_from_saved_state(sales):
+def test_frozen_order_of_columns_does_not_come_from_saved_state(sales, sales_files):
     """A state written with any order of its keys is the same model."""
-    files = model_files.sales_files(sales)
+    files = sales_files
     state = json.loads(files["state.json"])
     medians = state["encoder"]["medians"]
     state["encoder"]["medians"] = dict(sorted(medians.items(), reverse=True))
@@ -189,11 +199,13 @@ print(json.dumps(found))
 """
 
 
-def test_a_fresh_process_with_numpy_alone_predicts_the_same(sales, venues, registry, tmp_path):
+def test_a_fresh_process_with_numpy_alone_predicts_the_same(
+    sales, venue_files, registry, tmp_path, sales_files
+):
     local = ModelRegistry(registry._storage, tmp_path)
     numbers = {
-        "ticket_sales": local.save("ticket_sales", model_files.sales_files(sales), {}),
-        "venue_popularity": local.save("venue_popularity", model_files.venue_files(venues[0]), {}),
+        "ticket_sales": local.save("ticket_sales", sales_files, {}),
+        "venue_popularity": local.save("venue_popularity", venue_files, {}),
     }
     for name, number in numbers.items():
         (tmp_path / name / str(number)).rename(tmp_path / name / "1")
@@ -302,8 +314,8 @@ WRONG_STATES = [
 
 
 @pytest.mark.parametrize("change", WRONG_STATES, ids=range(len(WRONG_STATES)))
-def test_wrong_content_under_a_right_hash_is_a_clear_error(sales, registry, change):
-    version = registry.save("wrong", change(model_files.sales_files(sales)), {})
+def test_wrong_content_under_a_right_hash_is_a_clear_error(sales_files, registry, change):
+    version = registry.save("wrong", change(sales_files), {})
     with pytest.raises(SavedModelError) as caught:
         model_files.sales_service(registry.load("wrong", version).files)
     assert caught.value.hint and caught.value.exit_code == 2
@@ -338,14 +350,14 @@ def test_a_save_compares_the_flat_trees_with_scikit_learn(sales):
 
 @pytest.mark.parametrize("name", ["scale", "types", "features", "scores", "coverage"])
 @pytest.mark.parametrize("value", [KeyError, None, "x", {}])
-def test_wrong_content_of_a_venue_model_is_a_clear_error(venues, name, value):
-    files = state_with([name], value)(model_files.venue_files(venues[0]))
+def test_wrong_content_of_a_venue_model_is_a_clear_error(venue_files, name, value):
+    files = state_with([name], value)(venue_files)
     with pytest.raises(SavedModelError):
         model_files.venue_service(files)
 
 
-def test_a_model_of_the_earlier_format_is_refused_with_what_to_type(sales):
-    files = model_files.sales_files(sales)
+def test_a_model_of_the_earlier_format_is_refused_with_what_to_type(sales_files):
+    files = sales_files
     state = json.loads(files["state.json"])
     state["schema_version"] = 2
     with pytest.raises(SavedModelError, match="schema version 2; this program reads 3") as caught:

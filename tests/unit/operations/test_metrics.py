@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from datetime import UTC, datetime
 
 import boto3
 import cfnlint.api
@@ -14,6 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from src.domain.metrics import METRIC_BY_NAME, METRICS, Alarm, alarms
 from src.infrastructure.aws.monitoring import alarm_parameters, dashboard_body
+from src.infrastructure.aws.run_logs import GROUP
 from src.operations.dashboards import TEMPLATE, template_text
 from src.orchestration.operations.monitoring import record_metrics, update_alarms
 from src.reporting.run_metrics import (
@@ -60,6 +62,12 @@ def training(coverage=0.9, share=0.95, role="champion"):
         "models": {"ticket_sales_prediction": model,
                    "venue_popularity": {"test_metrics": {"r2": math.nan, "mae": None}}},
     }  # fmt: skip
+
+
+def test_a_report_of_another_kind_is_measured_as_far_as_it_is_one():
+    live = {**pipeline(), "report": "streaming", "streaming_end": "2026-01-02T06:00:05+00:00",
+            "rows": 7, "dataset": None}  # fmt: skip
+    assert {one.name for one in measured(live)} >= {"RunSucceeded", "DurationSeconds"}
 
 
 def events(*reports):
@@ -230,6 +238,26 @@ def test_cloudwatch_takes_the_alarms_and_the_dashboard():
         kept = client.describe_alarms()["MetricAlarms"]
     assert {alarm["TreatMissingData"] for alarm in kept} <= {"ignore", "breaching"}
     assert len(kept) == len(every)
+
+
+def test_a_run_writes_its_events_to_the_group_of_the_stack(tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    settings = Settings(report_dir=str(tmp_path), target="aws", cloudwatch="on")
+    report = {**pipeline(), "target": "aws", "pipeline_end": datetime.now(UTC).isoformat()}
+    lines = []
+    console = Console(quiet=True)
+    console.line = lines.append
+    with mock_aws():
+        record_metrics(report, settings, console)
+        assert [line for line in lines if "not in CloudWatch" in line]  # there is no such group
+        logs = boto3.client("logs", region_name="us-east-1")
+        logs.create_log_group(logGroupName=GROUP)
+        record_metrics(report, settings, console)
+        assert len(lines) == 1
+        found = logs.get_log_events(logGroupName=GROUP, logStreamName=report["run_id"])["events"]
+    events = embedded(report, measured(report))
+    assert [json.loads(event["message"]) for event in found] == events
 
 
 def test_the_dashboard_shows_every_metric_and_no_widget_covers_another():

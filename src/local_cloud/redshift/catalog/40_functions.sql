@@ -85,7 +85,7 @@ CREATE OR REPLACE FUNCTION redshift_local.avg(average interval, sample interval,
 
 -- DATEDIFF counts the boundaries of the part between two moments.
 CREATE OR REPLACE FUNCTION redshift_local.datediff(part text, early timestamp, late timestamp)
-    RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE part
         WHEN 'year' THEN extract(year FROM late) - extract(year FROM early)
         WHEN 'quarter' THEN (extract(year FROM late) - extract(year FROM early)) * 4
@@ -107,7 +107,7 @@ CREATE OR REPLACE FUNCTION redshift_local.datediff(part text, early timestamp, l
 $$;
 
 CREATE OR REPLACE FUNCTION redshift_local.json_text(value text, VARIADIC keys text[])
-    RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(value::json #>> keys, '') $$;
+    RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT coalesce(value::json #>> keys, '') $$;
 
 -- No SQL function: in one the text of a constant is read before the condition is.
 CREATE OR REPLACE FUNCTION redshift_local.json_text_or_null(value text, VARIADIC keys text[])

@@ -25,17 +25,17 @@ END $$;
 
 -- What DATEDIFF counts between.
 CREATE OR REPLACE FUNCTION redshift_local.moment(value timestamp) RETURNS timestamp
-    LANGUAGE sql IMMUTABLE AS 'SELECT value';
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT value';
 CREATE OR REPLACE FUNCTION redshift_local.moment(value date) RETURNS timestamp
-    LANGUAGE sql IMMUTABLE AS 'SELECT value::timestamp';
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT value::timestamp';
 CREATE OR REPLACE FUNCTION redshift_local.moment(value timestamptz) RETURNS timestamp
-    LANGUAGE sql STABLE AS 'SELECT value::timestamp';
+    LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT value::timestamp';
 CREATE OR REPLACE FUNCTION redshift_local.moment(value time) RETURNS timestamp
-    LANGUAGE sql IMMUTABLE AS $$ SELECT '2000-01-01'::timestamp + value $$;
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '2000-01-01'::timestamp + value $$;
 CREATE OR REPLACE FUNCTION redshift_local.moment(value timetz) RETURNS timestamp
-    LANGUAGE sql STABLE AS $$ SELECT ('2000-01-01'::date + value) AT TIME ZONE 'UTC' $$;
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT ('2000-01-01'::date + value) AT TIME ZONE 'UTC' $$;
 CREATE OR REPLACE FUNCTION redshift_local.moment(value text) RETURNS timestamp
-    LANGUAGE sql STABLE AS 'SELECT value::timestamp';
+    LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT value::timestamp';
 
 CREATE OR REPLACE FUNCTION redshift_local.invalid_json(kind text, value text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE AS $$

@@ -19,7 +19,7 @@ from src.serving.explanation import moved_by, price_curve
 from src.serving.files import ConcertFile
 from src.serving.formats import Record
 from src.serving.lookup import WarehouseLookup
-from src.serving.models import load_predictor
+from src.serving.models import champion, load_predictor
 from src.serving.prediction_text import prediction_text
 from src.serving.predictor import FIELDS, Predictor
 from src.settings import Settings
@@ -71,8 +71,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         "on_sale_at": arguments.on_sale and _moment("--on-sale", arguments.on_sale, hour=10),
         **{name: getattr(arguments, name) for name in _DESCRIBING},
     }
-    predictor = load_predictor(arguments.model, settings)
-    with _warehouse(settings) as lookup:
+    with _looking_up(arguments.model, settings) as (predictor, lookup):
         concert = lookup.fill_in(given)
         record = {name: concert[name] for name in FIELDS if name in concert}
         answer = {"concert": concert, **_answer(predictor, lookup, record, prices)}
@@ -102,11 +101,11 @@ def _predict_file(arguments: argparse.Namespace, settings: Settings, console: Co
         raise UsageError(f"--file does not go with {', '.join(given)}",
                          hint="put them into the file's columns")  # fmt: skip
     file = ConcertFile.read(arguments.file)
-    predictor = load_predictor(arguments.model, settings)
     if file.has_names:
-        with _warehouse(settings) as lookup:
+        with _looking_up(arguments.model, settings) as (predictor, lookup):
             answers = file.scored(predictor, lookup.fill_in)
     else:
+        predictor = load_predictor(arguments.model, settings)
         answers = file.scored(predictor, dict)
     _write(file.joined(answers), arguments.output, is_text=file.kind != "parquet")
     console.line(f"{len(answers):,} concerts by ticket_sales version {predictor.version}")
@@ -130,7 +129,10 @@ def _write(body: bytes, path: Path | None, *, is_text: bool) -> None:
 
 
 @contextmanager
-def _warehouse(settings: Settings) -> Iterator[WarehouseLookup]:
+def _looking_up(
+    model: Path | None, settings: Settings
+) -> Iterator[tuple[Predictor, WarehouseLookup]]:
+    """Give the model, and the warehouse with its artists and venues."""
     from src.orchestration.environment import DemoEnvironment
     from src.orchestration.training.extraction import known_until, newest_load
 
@@ -140,7 +142,8 @@ def _warehouse(settings: Settings) -> Iterator[WarehouseLookup]:
         until = known_until(environment, newest_load(environment))
         if until is None:
             raise _empty()
-        yield WarehouseLookup(environment.redshift, until.to_pydatetime())
+        predictor = champion(environment) if model is None else Predictor.load(model)
+        yield predictor, WarehouseLookup(environment.redshift, until.to_pydatetime())
 
 
 def _empty() -> CannotRunError:

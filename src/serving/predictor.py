@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -36,7 +36,7 @@ _AT_ONCE = 4096
 class Predictor:
     """A saved version of the sales model, ready to answer."""
 
-    service: TicketSalesPredictionService
+    service: TicketSalesPredictionService = field(repr=False)
     version: int
 
     @classmethod

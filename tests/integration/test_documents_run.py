@@ -151,3 +151,22 @@ def test_every_output_is_what_the_scripts_say(said, fence):
     assert candidates, f"nothing says {shown[0]}"
     # A page may leave out the last line, the report's path.
     assert any(shown in (lines, lines[:-1]) for lines in candidates), candidates
+
+
+def test_the_concert_of_the_guide_is_predicted(trained):
+    """The commands of the guide's third phase, on the trained data."""
+    concert = ["--artist", "juan REYES", "--venue", "Foley Dome", "--date", "2026-01-20"]
+    command = [sys.executable, "-m", "src.serving", "predict", *concert]
+    done = trained[0].run_cold([*command, "--price", "30:220", "--json"], PYTHONPATH=str(ROOT))
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["concert"]["artist"], answer["concert"]["city"]) == ("Juan Reyes", "Calgary")
+    found = answer["prediction"]
+    assert 0 <= found["low"] <= found["tickets"] <= found["high"] <= 9630 and not found["notes"]
+    tickets = [one["tickets"] for one in answer["price_curve"]]
+    assert tickets == sorted(tickets, reverse=True) and len(answer["moved_by"]) == 3
+    assert [one["is_seen"] for one in answer["price_curve"]].count(False) == 3
+    assert answer["similar_shows"][0]["artist"] == "Juan Reyes"
+    unknown = trained[0].run_cold([*command[:5], "Juan Rayes", *command[6:]],
+                                  PYTHONPATH=str(ROOT))  # fmt: skip
+    assert unknown.returncode == 2 and "near it: Juan Reyes" in unknown.stderr

@@ -12,10 +12,14 @@ import re
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-from spark_sql import Translator  # a sibling: engines run as scripts, outside of our package
+
+if TYPE_CHECKING or __package__:
+    from src.local_cloud.glue.spark_sql import Translator
+else:  # engines run as scripts: the module beside this one
+    from spark_sql import Translator
 
 # What DuckDB does anyway, by Spark's names.
 _DUCKDB_BEHAVIOUR = {

@@ -16,7 +16,7 @@ from src.services.demand.linear_demand import LinearDemand, residuals
 from src.services.features.sales_encoder import OWNERS, EncodedRows, SalesEncoder
 
 # No tree sees them: price and capacity act by the linear start alone, so that a higher price never
-# raises demand and a larger venue never lowers it; a trend goes on only in the linear start.
+# raises demand and a larger venue never lowers it; only the linear start extends a trend.
 _UNSEEN = ("log_capacity", "log_price", "years")
 _FOLDS = 3
 # Days after which an earlier show counts 1/e, and the share of the variance within an owner that is

@@ -20,7 +20,7 @@ _ROUNDS = 8
 
 @dataclass(frozen=True)
 class LinearDemand:
-    """Log demand as a sum of what each column adds; unlike trees, it goes on with the years."""
+    """Log demand as a sum of what each column adds; unlike trees, it extends a trend."""
 
     intercept: float
     slopes: Mapping[str, float]

@@ -195,4 +195,4 @@ def test_no_secret_is_in_any_log_report_or_page(scenario, caplog, capfd):
     for text in texts:
         for secret in (*SECRETS.values(), PASSWORD):
             assert secret not in text
-    assert json.loads(next(reports.rglob("*.json")).read_text())["arguments"]
+    assert json.loads(next(reports.rglob("*_report.json")).read_text())["arguments"]

@@ -29,9 +29,10 @@ from src.local_cloud.local_cloud import LocalCloud
 from src.services.data_quality_service import CheckResult
 from src.streaming.audit import Auditor, Produced
 from src.streaming.live_run import events_of
-from tests.conftest import ROOT, SMALL
+from tests.conftest import ROOT
 from tests.waiting import wait_until
 
+WORLD = ["--artists", "300", "--venues", "150", "--concerts", "3000", "--sales", "12000"]
 VICTIMS = ("producer", "stream", "ingester", "postgres")
 STREAM = "concert-demo-sales"
 
@@ -126,9 +127,9 @@ class Live:
 
 
 def prepare(folder: Path) -> None:
-    """Load a small world."""
+    """Load a world in which there are tickets left after many kills."""
     environment = {**os.environ, "DEMO_STATE_DIR": str(folder / ".demo")}
-    command = [sys.executable, "run_demo_pipeline.py", *SMALL, "--concerts", "600", "-q",
+    command = [sys.executable, "run_demo_pipeline.py", *WORLD, "-q",
                "--report-dir", str(folder / "r")]  # fmt: skip
     subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
 

@@ -226,8 +226,9 @@ class PostgresServer:
 
 
 def may_pass(error: Exception) -> bool:
-    """Tell whether a connection failed in a way that passes by waiting."""
-    return _PASSING.search(str(error)) is not None
+    """Tell whether a connection failed, or was lost, in a way that passes by waiting."""
+    is_lost = "connection already closed" in str(error)  # the server ended in mid-statement
+    return is_lost or _PASSING.search(str(error)) is not None
 
 
 def connect_arguments(port: int, password: str) -> dict[str, Any]:

@@ -255,5 +255,6 @@ def test_usual_events_are_plain(live):
     live.sales.refresh()
     live.sales._prepare()
     with live.client.transaction():
+        live.sales._find_shards()
         live.sales._step(is_rebuilt=False)
         assert live.rows("SELECT is_plain FROM streamed_taken") == [(True,)]

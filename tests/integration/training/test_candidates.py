@@ -78,14 +78,14 @@ def test_a_failed_gate_leaves_a_candidate_and_its_marked_predictions(tmp_path, m
     script = loaded(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(sales_training, "MIN_GATED_ROWS", 1)
-        patch.setitem(sales_training.GATES, "coverage_high", 0.5)
+        patch.setitem(sales_training.GATES, "auc", 1.0)
         report, page = train(script)
     assert report["exit_code"] == 1 and report["verdict"] == "failed"
     assert report["steps"]["predictions"]["status"] == "success"
     sales, venues = report["models"][SALES], report["models"][VENUES]
     assert (sales["status"], sales["saved"], sales["role"]) == ("failed", True, "candidate")
     assert (venues["status"], venues["saved"], venues["role"]) == ("success", True, "champion")
-    assert "gate: coverage" in report["error"]["where"]
+    assert "gate: auc" in report["error"]["where"]
     assert {s["model_role"] for s in report["sample_predictions"]} == {"candidate", "champion"}
     assert roles(script) == [{(1, "candidate")}, {(1, "champion")}]
     assert marks(report, page) == [("Tickets", 1)]
@@ -93,7 +93,7 @@ def test_a_failed_gate_leaves_a_candidate_and_its_marked_predictions(tmp_path, m
     again, _ = train(script, validate_only=True)
     assert again["exit_code"] == 2
     assert "version 1 is a candidate only" in again["error"]["message"]
-    assert "gate: coverage" in again["error"]["cause"]
+    assert "gate: auc" in again["error"]["cause"]
 
 
 def test_a_good_model_is_promoted_and_rechecked_both_ways(champion):

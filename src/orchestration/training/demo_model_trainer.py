@@ -191,8 +191,8 @@ class DemoModelTrainer(TrainingResults):
         from src.services.modelling import pace_training, sales_training
 
         split, s = needed(self.split, "prepare_ticket_sales_features"), self.settings
-        bookings = needed(self.bookings, "extract_ticket_sales_training_data")
         self._check_unchanged()
+        bookings = needed(self.bookings, "extract_ticket_sales_training_data")
         self._forget("versions", "predictors")
         self.sales_model = sales_training.train_sales_model(
             split, self.truth, random_state=s.random_state, coverage=s.coverage

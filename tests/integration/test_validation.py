@@ -127,7 +127,7 @@ BROKEN = [
     ("file_structure", removing("src/sql/checks"), "src/sql/checks/"),
     ("imports", adding("src/services/broken.py", "import no_such_module\n"), "no_such_module"),
     ("imports", adding("src/domain/broken.py", "def f(:\n"), "SyntaxError"),
-    ("imports", replacing("src/settings/__init__.py", "import re\n", "import rex\n"), "rex"),
+    ("imports", replacing("src/settings/__init__.py", "import os\n", "import osx\n"), "osx"),
     ("sql_files", adding("src/sql/checks/99_x.sql", "SELECT FROM WHERE;"), "99_x.sql"),
     ("sql_files", adding("src/sql/checks/99_x.sql", "-- nothing\n"), "no statement"),
     ("sql_files", adding("src/sql/checks/99_x.sql", "FROBNICATE all;"), "99_x.sql"),

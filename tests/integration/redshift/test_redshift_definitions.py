@@ -153,7 +153,6 @@ HEAD = "CREATE FUNCTION defined.f_bad(int) RETURNS int STABLE AS"
      "CREATE FUNCTION defined.f(int) RETURNS trigger STABLE AS $$ SELECT 1 $$ LANGUAGE sql",
      "CREATE FUNCTION defined.f(int) RETURNS int LANGUAGE c STABLE AS $$ SELECT 1 $$ LANGUAGE sql",
      "CREATE FUNCTION defined.f(int) RETURNS int COST 1 STABLE AS $$ SELECT 1 $$ LANGUAGE sql",
-     "CREATE PROCEDURE defined.p() AS $$ BEGIN NULL; END $$ LANGUAGE plpgsql",
      "DROP FUNCTION redshift_local.is_administrator()", "DROP FUNCTION pg_catalog.pi()"],
 )  # fmt: skip
 def test_a_function_gets_nowhere(run, statement):

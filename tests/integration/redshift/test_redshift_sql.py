@@ -255,7 +255,11 @@ PRODUCT = sorted(
     path for path in (ROOT / "src/sql").rglob("*.sql") if "streaming" not in path.parts
 )
 MOMENTS = ("newest_sale", "as_of", "starts_at", "on_sale_at")
-ARGUMENTS = {"run_id": "'x'", **dict.fromkeys(MOMENTS, "'2024-01-01'")}  # the others are numbers
+SIZES = ("capacity", "base_price")  # their logarithms are taken
+ARGUMENTS = {
+    "run_id": "'x'", **dict.fromkeys(MOMENTS, "'2024-01-01'"), **dict.fromkeys(SIZES, "1"),
+}  # fmt: skip
+# The others are numbers.
 
 
 @conforms(

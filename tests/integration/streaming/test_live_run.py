@@ -220,4 +220,5 @@ def test_a_run_whose_ingester_is_killed_loses_nothing(world, tmp_path):
     assert {check["verdict"] for check in live["checks"]} == {"passed"}
     page = render_page(report)
     assert f"{live['produced']:,} = {live['totals']['sales']:,} in the warehouse" in page
-    assert Path(tmp_path / "r" / report["run_id"] / "index.html").read_text().count("<svg") == 2
+    written = Path(tmp_path / "r" / report["run_id"] / "index.html").read_text()
+    assert written.count("<svg") == 3  # latency, rate, lineage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, NoReturn
 import psycopg2
 import psycopg2.extensions
 
+from src.local_cloud.redshift import query_log
+from src.local_cloud.redshift.query_log import Entry
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.sql import trusted_keys
 from src.local_cloud.redshift.sql.expanding import looking_up
@@ -18,6 +21,7 @@ from src.local_cloud.redshift.write_locks import conflict
 from src.sql import scanning
 from src.sql.files import read_all
 from src.sql.quoting import postgres_literal
+from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
 
 MakeClient = Callable[[], Any]
@@ -108,6 +112,9 @@ class RedshiftConnection(psycopg2.extensions.connection):
     last_written: str | None = None  # the table, for the error of a conflict
     call_depth = 0  # of stored procedures, one inside of the other
     was_cancelled = False  # the client's cancel message came while a procedure ran
+    transaction_number = 0  # in the query log
+    query_number: int | None = None  # of a COPY or UNLOAD, which takes one itself
+    query_label = "default"
     address: dict[str, Any]
     _log_connection: Any = None
 
@@ -139,6 +146,33 @@ class RedshiftConnection(psycopg2.extensions.connection):
                     own.execute_postgres("SELECT redshift_local.forget_own(%s)", (table,))
                 for row in rows:
                     own.execute_postgres(f"SELECT redshift_local.record_own{entry}", row)
+
+    def next_query_number(self) -> int:
+        """Take the number of the statement that runs, behind those before it."""
+        with self._beside().cursor() as cursor:
+            query_log.log_of(self.address).write(cursor)
+            cursor.execute("SELECT nextval('redshift_local.query_ids')")
+            self.query_number = int(cursor.fetchone()[0])
+        return self.query_number
+
+    def begin_entry(self, statement: Statement) -> Entry:
+        """Begin a statement's entry in the query log; one that reads the log sees all before it."""
+        if query_log.is_read_by(statement):
+            self.write_log()
+        if statement.leading_word in ("SET", "RESET"):
+            self.query_label = query_log.label_after(statement, self.query_label)
+        return query_log.begin(statement, self)
+
+    def end_entry(self, entry: Entry, tag: bytes = b"", code: str = "", error: str = "") -> None:
+        """End a statement's entry in the query log."""
+        done = query_log.ended(entry, self.query_number, tag, code, error)
+        if query_log.log_of(self.address).add(done):
+            self.write_log()
+
+    def write_log(self) -> None:
+        """Write the entries of the query log that are held in memory."""
+        with self._beside().cursor() as cursor:
+            query_log.log_of(self.address).write(cursor)
 
     def look_up(self, query: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return a row of a query beside the client's transaction."""
@@ -201,6 +235,9 @@ class RedshiftConnection(psycopg2.extensions.connection):
 
     def close(self) -> None:
         """Close both connections."""
+        if self.transaction_number:
+            with contextlib.suppress(psycopg2.Error):  # the server may be gone
+                self.write_log()
         if self._log_connection is not None:
             self._log_connection.close()
         super().close()
@@ -236,8 +273,14 @@ class RedshiftCursor(psycopg2.extensions.cursor):
             self.connection.trusts_keys = trusted_keys.setting(statement)
             return
         keys_of = self._declared_keys if self.connection.trusts_keys else None
-        with looking_up(self.columns_of), trusted_keys.trusting(keys_of):
-            dispatch.run(statement, self)
+        entry = self.connection.begin_entry(statement)
+        try:
+            with looking_up(self.columns_of), trusted_keys.trusting(keys_of):
+                dispatch.run(statement, self)
+        except (psycopg2.Error, Refusal) as error:
+            self.connection.end_entry(entry, code=query_log.code_of(error), error=str(error))
+            raise
+        self.connection.end_entry(entry, (self.statusmessage or "").encode())
 
     def _declared_keys(self) -> trusted_keys.Keys:
         self.execute_postgres(trusted_keys.KEYS)

@@ -12,12 +12,14 @@ import socketserver
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
 
+from src.local_cloud.redshift import query_log
 from src.local_cloud.redshift.front import messages
 from src.local_cloud.redshift.front.front_connection import FrontConnection
 from src.local_cloud.redshift.front.messages import (
@@ -39,6 +41,7 @@ from src.sql.quoting import shown
 from src.sql.refusal import Refusal
 
 _WATCH_S = 0.5
+_LOGGED = ("application_name", "driver_version", "os_version")  # of a startup message
 AUTHENTICATION_S = 60.0  # as PostgreSQL's authentication_timeout
 logger = logging.getLogger(__name__)
 
@@ -163,7 +166,9 @@ class Front:
         pid, secret = connection.get_backend_pid(), secrets.token_bytes(4)
         self._sessions[pid] = _Served(client, connection, secret)
         session = Session(client, connection)
+        note = self._noting(client, connection, wanted)
         try:
+            note("authenticated")
             client.send(messages.authentication(0))
             real = {name: connection.get_parameter_status(name) for name in NAMES}
             for name, value in reported_parameters(wanted, real):
@@ -174,7 +179,22 @@ class Front:
         finally:
             self._sessions.pop(pid, None)
             session.close()
+            note("disconnecting session")
             connection.close()
+
+    def _noting(
+        self, client: Channel, connection: FrontConnection, wanted: Mapping[str, str]
+    ) -> Callable[[str], object]:
+        """Return what adds an event of a session to the connection log."""
+        began, log = time.monotonic(), query_log.log_of(self._address)
+        same = {"pid": connection.get_backend_pid(), "usename": connection.info.user,
+                **client.origin(), **{name: wanted.get(name, "") for name in _LOGGED}}  # fmt: skip
+
+        def note(event: str) -> None:
+            duration = int((time.monotonic() - began) * 1_000_000)
+            log.add({**same, "event": event, "recordtime": query_log.now(), "duration": duration})
+
+        return note
 
     def _connect(self, wanted: Mapping[str, str], login: tuple[str, str]) -> FrontConnection:
         from src.local_cloud.redshift.connection import RedshiftCursor

@@ -36,14 +36,21 @@ from src.local_cloud.redshift.statements.definitions.procedures import (
     is_of_procedures,
     run_procedures,
 )
-from src.local_cloud.redshift.statements.maintenance import analyze, vacuum
+from src.local_cloud.redshift.statements.maintenance import (
+    analyze,
+    analyze_compression,
+    is_compression,
+    vacuum,
+)
 from src.local_cloud.redshift.statements.merge import merge
 from src.local_cloud.redshift.statements.objects import (
+    alter_schema,
     comment,
     create_schema,
     give_owner,
     is_of_owner,
     is_schema,
+    is_schema_change,
     lock,
 )
 from src.local_cloud.redshift.statements.session_settings import (
@@ -100,6 +107,12 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
         return change_functions
     if is_of_procedures(statement):
         return run_procedures
+    if is_schema(statement):
+        return create_schema
+    if is_schema_change(statement):
+        return alter_schema
+    if is_compression(statement):
+        return None
     if word == "CREATE" and not parsing.creates_table(statement):
         return create_late_view if is_late(statement) else None
     if word == "ALTER" and (is_of_owner(statement) or is_of_default_privileges(statement)):
@@ -138,8 +151,10 @@ def tag(statement: Statement) -> str:
         return f"{word} PROCEDURE"
     if is_materialized(statement) or is_of_materialized(statement) or word == "REFRESH":
         return f"{word} MATERIALIZED VIEW"
-    if is_external_schema(statement):
+    if is_external_schema(statement) or is_schema(statement):
         return "CREATE SCHEMA"
+    if is_schema_change(statement):
+        return "ALTER SCHEMA"
     if word == "CREATE":
         return "CREATE VIEW" if is_late(statement) else "CREATE TABLE"
     if isolation.is_of_database(statement):
@@ -184,14 +199,11 @@ _RUNNERS: dict[str, Callable[[Statement, Any], None]] = {
     "MERGE": merge,
     "VACUUM": vacuum,
     "ANALYZE": analyze,
+    "ANALYSE": analyze,
 }
 
 
 # -- statements with one of PostgreSQL's for each ------------------------------------------------
-
-
-def _create(statement: Statement) -> str:
-    return create_schema(statement) if is_schema(statement) else parsing.translate(statement)
 
 
 def _alter(statement: Statement) -> str:
@@ -283,8 +295,9 @@ _TRANSLATORS: dict[str, Callable[[Statement], str]] = {
     "SET": set_setting,
     "RESET": reset_setting,
     "SHOW": _show,
-    "CREATE": _create,
+    "CREATE": parsing.translate,
     "ALTER": _alter,
     "COMMENT": comment,
     "LOCK": lock,
+    **dict.fromkeys(("ANALYZE", "ANALYSE"), analyze_compression),
 }

@@ -214,3 +214,46 @@ CREATE VIEW pg_catalog.svv_user_info AS SELECT usename::text AS user_name, usesy
     coalesce(redshift_local.user_option(usesysid, 'timeout')::int, 0) AS session_timeout,
     NULL::text AS external_user_id
     FROM pg_catalog.pg_user_info;
+
+-- A SECURITY DEFINER procedure runs with its owner's rights: the caller becomes a member of the owner's
+-- role within its transaction, from the procedure's first statement to its last.
+CREATE OR REPLACE FUNCTION redshift_local.definer_of(procedure oid) RETURNS name
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT rolname FROM pg_proc p JOIN pg_roles r ON r.oid = proowner
+     WHERE p.oid = procedure AND prokind = 'p' AND prosecdef AND NOT rolsuper
+       AND has_function_privilege(session_user, p.oid, 'EXECUTE')
+$$;
+CREATE OR REPLACE FUNCTION redshift_local.lend_rights(procedure oid) RETURNS name
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner name := redshift_local.definer_of(procedure);
+BEGIN
+    IF NOT pg_has_role(session_user, owner, 'SET') THEN
+        IF pg_has_role(owner, session_user, 'MEMBER') THEN  -- the administrator has all rights
+            EXECUTE format('REVOKE %I FROM %I', session_user, owner);
+        END IF;
+        EXECUTE format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE', owner, session_user);
+    END IF;
+    RETURN owner;
+END $$;
+CREATE OR REPLACE FUNCTION redshift_local.take_rights_back(procedure oid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner name := redshift_local.definer_of(procedure);
+BEGIN
+    IF owner <> session_user AND NOT redshift_local.is_administrator() THEN
+        EXECUTE format('REVOKE %I FROM %I', owner, session_user);
+        IF NOT EXISTS (SELECT 1 FROM redshift_local.principals p
+                        WHERE p.oid = quote_ident(owner)::regrole) THEN
+            EXECUTE format('GRANT %I TO %I WITH INHERIT TRUE, SET TRUE', session_user, owner);
+        END IF;
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION redshift_local.settings_of(names text[]) RETURNS text[]
+    LANGUAGE sql STABLE SECURITY DEFINER AS $$
+    SELECT coalesce(array_agg(pg_catalog.current_setting(name, true) ORDER BY n), '{}')
+      FROM unnest(names) WITH ORDINALITY AS u(name, n)
+     WHERE name ~ '^redshift\.' OR name IN ('statement_timeout', 'search_path', 'timezone',
+           'datestyle', 'extra_float_digits', 'application_name')
+$$;

@@ -45,9 +45,11 @@ from src.local_cloud.redshift.statements.maintenance import (
 from src.local_cloud.redshift.statements.merge import merge
 from src.local_cloud.redshift.statements.objects import (
     alter_schema,
+    check_comment,
     comment,
     create_schema,
     give_owner,
+    is_checked_comment,
     is_of_owner,
     is_schema,
     is_schema_change,
@@ -111,6 +113,8 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
         return create_schema
     if is_schema_change(statement):
         return alter_schema
+    if is_checked_comment(statement):
+        return check_comment
     if is_compression(statement):
         return None
     if word == "CREATE" and not parsing.creates_table(statement):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from src.local_cloud.redshift.sql.relations import check_target
-from src.sql.quoting import identifier, literal, postgres_literal, qualified
+from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
@@ -17,13 +17,11 @@ def comment(statement: Statement) -> str:
     words.next()
     words.expect("ON")
     kind = words.next().upper()
-    if kind not in ("TABLE", "VIEW", "COLUMN", "SCHEMA", "DATABASE", "CONSTRAINT"):
+    if kind not in ("TABLE", "VIEW", "COLUMN", "SCHEMA"):
         raise Refusal.not_emulated(f"COMMENT ON {kind}")
     parts = name_parts(words)
     if kind == "SCHEMA":
         check_target(parts[-1], "")
-    elif kind in ("DATABASE", "CONSTRAINT"):
-        return _noted_comment(kind, parts[-1], words)
     else:
         relation = parts[:-1] if kind == "COLUMN" else parts
         if not relation:
@@ -38,19 +36,25 @@ def comment(statement: Statement) -> str:
     return f"COMMENT ON {kind} {_dotted(parts)} IS {text}"
 
 
-def _noted_comment(kind: str, name: str, words: TokenReader) -> str:
-    """Return what checks a comment's target: the keys here are no constraints of the server's."""
-    target = ""
+def is_checked_comment(statement: Statement) -> bool:
+    """Tell whether COMMENT is about what the server behind has no place for a comment of."""
+    return statement.words(0, 2) == ["COMMENT", "ON"] and statement.words(2, 1) in (
+        ["DATABASE"], ["CONSTRAINT"])  # fmt: skip
+
+
+def check_comment(statement: Statement, cursor: Any) -> None:
+    """COMMENT ON DATABASE name | CONSTRAINT name ON table: checked, and not kept."""
+    words = TokenReader(statement.since(2))
+    kind, name = words.next().upper(), words.identifier()
+    check = ("SELECT redshift_local.check_database(%s)", (name,))
     if kind == "CONSTRAINT":
         words.expect("ON")
-        target = _relation(words)
+        check = ("SELECT redshift_local.key_of(%s::regclass, %s)", (_relation(words), name))
     words.expect("IS")
     if not words.take("NULL"):
         words.string()
     at_end(words)
-    if kind == "DATABASE":
-        return f"SELECT {postgres_literal(identifier(name))}::regdatabase WHERE false"
-    return f"SELECT redshift_local.key_of({postgres_literal(target)}::regclass, {literal(name)})"
+    cursor.execute_postgres(*check)
 
 
 def lock(statement: Statement) -> str:

@@ -30,7 +30,8 @@ CREATE VIEW pg_catalog.svv_redshift_tables AS SELECT current_database()::varchar
     pg_get_userbyid(relowner)::varchar(128) AS table_owner
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE relkind IN ('r', 'v', 'm') AND nspname <> 'redshift_local'
-      AND nspname !~ '^pg_(toast|temp)' AND relname !~ '^earlier_[0-9]+$';
+      AND (nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema())
+      AND relname !~ '^earlier_[0-9]+$';
 
 CREATE VIEW pg_catalog.svv_all_tables AS SELECT database_name, schema_name, table_name, table_acl,
     table_type, remarks FROM pg_catalog.svv_redshift_tables;

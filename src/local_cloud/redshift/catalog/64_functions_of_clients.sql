@@ -17,3 +17,10 @@ BEGIN
             'function "%s" has the name of a built-in function', named);
     END IF;
 END $$;
+
+-- CURRENT_SETTING.
+CREATE OR REPLACE FUNCTION redshift_local.shown_setting(name text) RETURNS text
+    LANGUAGE sql STABLE AS $$
+    SELECT coalesce((redshift_local.settings_of(ARRAY[lower($1)]))[1],
+                    (SELECT s.setting FROM redshift_local.settings() AS s WHERE s.name = lower($1)))
+$$;

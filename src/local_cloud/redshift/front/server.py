@@ -160,7 +160,8 @@ class Front:
             if "password authentication failed" in str(error):
                 client.send(_wrong_password(wanted))
                 return
-            code = error.pgcode or getattr(error, "sqlstate", None) or "08006"
+            is_missing = str(error).rstrip().endswith("does not exist")
+            code = error.pgcode or ("3D000" if is_missing else "08006")
             client.send(messages.error("FATAL", code, _without_address(error)))
             return
         pid, secret = connection.get_backend_pid(), secrets.token_bytes(4)

@@ -30,10 +30,12 @@ from src.local_cloud.redshift.sql.portability import (
     CATALOG_FUNCTIONS,
     CATALOG_TYPES,
     FUNCTIONS,
+    OF_LEADER,
     OTHER_TYPES,
     POSTGRES_CLAUSES,
     POSTGRES_KINDS,
     POSTGRES_ONLY,
+    POSTGRES_TYPES,
     POSTGRES_WORDS,
     SAME_BY_NAME,
     SYSTEM_SCHEMAS,
@@ -48,6 +50,7 @@ from src.local_cloud.redshift.sql.relations import (
 )
 from src.local_cloud.redshift.sql.rewriting import rewrite
 from src.sql import scanning
+from src.sql.quoting import shown
 from src.sql.reading import whole_number
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
@@ -202,8 +205,7 @@ def check(tree: exp.Expression) -> exp.Expression:
     reads_catalog = _is_catalog(tree)
     if reads_catalog:
         allowed, types = _ALLOWED | CATALOG_FUNCTIONS, TYPES | CATALOG_TYPES
-        if any(relations(tree)):
-            refused = frozenset()
+        refused = frozenset() if any(relations(tree)) else POSTGRES_ONLY - OF_LEADER
     for node in tree.walk():
         check_clause(node)
         if isinstance(node, exp.Identifier):
@@ -228,6 +230,11 @@ def check(tree: exp.Expression) -> exp.Expression:
 
 def _check_type(node: exp.DataType, types: frozenset[str]) -> None:
     name = node.this.name if hasattr(node.this, "name") else str(node.this)
+    if name == "USERDEFINED":
+        kind = str(node.args.get("kind") or "")
+        if kind.lower() in POSTGRES_TYPES:
+            raise Refusal.fails_on_redshift(f"type {kind}")
+        raise Refusal(f"type {shown(kind)} does not exist", "42704")
     if name in OTHER_TYPES:
         raise Refusal.not_emulated(f"type {name}")
     if name not in types or (name.startswith("TIME") and node.expressions):

@@ -12,6 +12,9 @@ from src.sql.refusal import NOT_EMULATED, SYNTAX, Refusal
 _LEADER_ONLY = (
     "Specified types or functions (one per INFO message) not supported on Redshift tables."
 )
+_OF_FRAMES = (exp.Sum, exp.Avg, exp.Count, exp.Max, exp.Min, exp.Stddev, exp.StddevPop,
+              exp.StddevSamp, exp.Variance, exp.VariancePop)  # fmt: skip
+_WITHOUT_FRAME = "Aggregate window functions with an ORDER BY clause require a frame clause"
 _SYSTEM_COLUMNS = frozenset(["xmin", "xmax", "cmin", "cmax", "ctid", "tableoid"])
 
 
@@ -20,6 +23,9 @@ def check_clause(node: Any) -> None:
     name = _clause(node)
     if name:
         raise Refusal.fails_on_redshift(name)
+    if isinstance(node, exp.Window) and isinstance(node.this, _OF_FRAMES):
+        if node.args.get("order") is not None and node.args.get("spec") is None:
+            raise Refusal(_WITHOUT_FRAME, SYNTAX)
     if isinstance(node, exp.Select) and not node.expressions:
         raise Refusal("syntax error: a SELECT list cannot be empty", SYNTAX)
 

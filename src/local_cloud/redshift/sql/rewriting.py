@@ -79,6 +79,15 @@ def _anonymous(node: Any) -> Any:
     match str(node.this).upper():
         case "ISNULL":
             return _coalesce(exp.Coalesce(this=given[0], expressions=given[1:]))
+        case "DATE_PART" if len(given) == 2:
+            return moments.date_part(given)
+        case "CURRENT_SETTING" if len(given) == 1:
+            return call("redshift_local.shown_setting", given[0])
+        case "PG_TERMINATE_BACKEND" | "PG_CANCEL_BACKEND" if len(given) == 1:
+            is_ended = exp.Boolean(this="TERMINATE" in str(node.this).upper())
+            return call("redshift_local.end_session", given[0], is_ended)
+        case "TO_TIMESTAMP" if len(given) == 3:
+            return call("TO_TIMESTAMP", *given[:2])
         case "CHECKSUM" if len(given) == 1:
             node.set("expressions", [exp.cast(given[0], "text")])
         case "ADD_MONTHS" if len(given) == 2:

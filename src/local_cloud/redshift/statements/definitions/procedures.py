@@ -107,19 +107,7 @@ def _create(statement: Statement, cursor: Any) -> None:
     words.expect("PROCEDURE")
     name = _name(words)
     arguments = _arguments(words)
-    is_nonatomic = words.take("NONATOMIC")
-    words.expect("AS")
-    body = words.string()
-    words.expect("LANGUAGE")
-    if words.identifier() != "plpgsql":
-        raise Refusal("a stored procedure is written in plpgsql", SYNTAX)
-    is_nonatomic = words.take("NONATOMIC") or is_nonatomic
-    is_definer = False
-    if words.take("SECURITY"):
-        is_definer = words.take("DEFINER")
-        if not is_definer:
-            words.expect("INVOKER")
-    settings = _settings(words)
+    body, is_nonatomic, is_definer, settings = _options(words)
     read_body(body)  # a syntax error is one of CREATE, as on Redshift
     if is_definer and is_nonatomic:
         raise Refusal("NONATOMIC procedures cannot be SECURITY DEFINER", SYNTAX)
@@ -137,17 +125,33 @@ def _create(statement: Statement, cursor: Any) -> None:
     )
 
 
-def _settings(words: TokenReader) -> list[str]:
-    """Read SET name TO value ..., and return the server's statements."""
-    found = []
+def _options(words: TokenReader) -> tuple[str, bool, bool, list[str]]:
+    """Read AS body, LANGUAGE, NONATOMIC, SECURITY and SET, in any order."""
+    body, language = "", ""
+    is_nonatomic = is_definer = False
+    settings: list[str] = []
     while not words.is_at_end:
-        words.expect("SET")
-        name = words.identifier()
-        if not words.take_any("TO", "="):
+        if words.take("AS"):
+            body = words.string()
+        elif words.take("LANGUAGE"):
+            language = words.identifier()
+        elif words.take("NONATOMIC"):
+            is_nonatomic = True
+        elif words.take("SECURITY"):
+            is_definer = words.take("DEFINER")
+            if not is_definer:
+                words.expect("INVOKER")
+        elif words.take("SET"):
+            name = words.identifier()
+            if not words.take_any("TO", "="):
+                words.syntax(words.next())
+            value = words.string() if words.peek_kind() == "string" else words.next()
+            settings.append(set_setting(startup_setting(name, value)))
+        else:
             words.syntax(words.next())
-        value = words.string() if words.peek_kind() == "string" else words.next()
-        found.append(set_setting(startup_setting(name, value)))
-    return found
+    if language != "plpgsql":
+        raise Refusal("a stored procedure is written in plpgsql", SYNTAX)
+    return body, is_nonatomic, is_definer, settings
 
 
 def _arguments(words: TokenReader) -> list[_Argument]:

@@ -79,6 +79,8 @@ def prepare(address: dict[str, Any], owner: str) -> None:
         cursor.execute(
             "TRUNCATE redshift_local.sessions, redshift_local.unload_sessions"
         )  # pids of an earlier server
+        cursor.execute("SELECT redshift_local.end_login(rolname::text) FROM pg_roles "
+                       "JOIN redshift_local.lent_logins ON number = oid")  # fmt: skip
         cursor.execute(_FOREIGN, {"owner": owner})
         for (change,) in cursor.fetchall():
             cursor.execute(change)

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
-from src.local_cloud.endpoint.warehouse_access import NAME, TemporaryUsers
+from src.local_cloud.endpoint.warehouse_access import NAME, Login, TemporaryUsers
 from src.local_cloud.servers.server_set import local_client
 
 WHERE = {"WorkgroupName": NAME, "Database": "dev", "WaitTimeSeconds": 10}
@@ -89,6 +89,6 @@ def test_a_temporary_password_expires():
     times = [datetime(2026, 1, 1, tzinfo=UTC)]
     users = TemporaryUsers("demo", now=lambda: times[-1])
     password, until = users.create("IAM:demo", 900)
-    assert users.stands_for_owner("IAM:demo", password.encode())
+    assert users.login("IAM:demo", password.encode()) == Login("demo")
     times.append(until + timedelta(seconds=1))
-    assert not users.stands_for_owner("IAM:demo", password.encode())
+    assert users.login("IAM:demo", password.encode()) is None

@@ -257,3 +257,52 @@ CREATE OR REPLACE FUNCTION redshift_local.settings_of(names text[]) RETURNS text
      WHERE name ~ '^redshift\.' OR name IN ('statement_timeout', 'search_path', 'timezone',
            'datestyle', 'extra_float_digits', 'application_name')
 $$;
+
+-- A login with a temporary password (front/logins.py): the user's own is kept here for the moment.
+CREATE TABLE IF NOT EXISTS redshift_local.lent_logins (number oid PRIMARY KEY, verifier text);
+CREATE OR REPLACE FUNCTION redshift_local.lend_login(named text, verifier text, may_create boolean)
+    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wanted oid;
+BEGIN
+    PERFORM redshift_local.require_administrator('log in as a user');
+    IF may_create AND to_regrole(quote_ident(named)) IS NULL THEN
+        PERFORM redshift_local.create_principal('user', named);
+    END IF;
+    wanted := redshift_local.principal('user', named);
+    INSERT INTO redshift_local.lent_logins
+    SELECT oid, rolpassword FROM pg_authid WHERE oid = wanted ON CONFLICT DO NOTHING;
+    EXECUTE format('ALTER ROLE %I PASSWORD %L', named, verifier);
+END $$;
+CREATE OR REPLACE FUNCTION redshift_local.end_login(named text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    own redshift_local.lent_logins;
+BEGIN
+    PERFORM redshift_local.require_administrator('log in as a user');
+    DELETE FROM redshift_local.lent_logins
+     WHERE number = redshift_local.principal('user', named) RETURNING * INTO own;
+    IF FOUND THEN
+        PERFORM set_config('md5_password_warnings', 'off', true);
+        EXECUTE format('ALTER ROLE %I PASSWORD %L', named, own.verifier);
+    END IF;
+END $$;
+CREATE OR REPLACE FUNCTION redshift_local.join_groups(named text, groups text[], may_create boolean)
+    RETURNS text[] LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    joined text[] := '{}'; grp text;
+BEGIN
+    PERFORM redshift_local.require_administrator('change group');
+    IF may_create AND to_regrole(quote_ident(named)) IS NULL THEN
+        PERFORM redshift_local.create_principal('user', named);
+    END IF;
+    FOREACH grp IN ARRAY groups LOOP
+        PERFORM redshift_local.principal('group', grp);
+        IF NOT EXISTS (SELECT 1 FROM pg_auth_members WHERE roleid = quote_ident(grp)::regrole
+                          AND member = quote_ident(named)::regrole) THEN
+            PERFORM redshift_local.set_member('group', grp, 'user', named, true, false);
+            joined := joined || grp;
+        END IF;
+    END LOOP;
+    RETURN joined;
+END $$;

@@ -44,7 +44,9 @@ def create_table(statement: Statement, cursor: Any) -> None:
     if "AS" in words and words[words.index("AS") + 1 :][:1] == ["TABLE"]:
         raise Refusal.fails_on_redshift("CREATE TABLE AS TABLE")
     plain, recorded = take_attributes(_without_local(statement))
-    tree = parsing.check(parsing.parse(plain))
+    tree = parsing.parse(plain)
+    _check_types(tree)
+    tree = parsing.check(tree)
     if not isinstance(tree, exp.Create):
         raise Refusal.not_emulated(statement.code[:60])
     _check_properties(tree)
@@ -64,6 +66,17 @@ def create_table(statement: Statement, cursor: Any) -> None:
     cursor.execute_postgres(parsing.render(tree))
     _record(target, recorded, cursor, is_new=True)
     declare(target.sql(dialect="postgres"), keys, cursor, is_new=True)
+
+
+def _check_types(tree: exp.Expression) -> None:
+    """Refuse the types of columns that Redshift refuses, in its words."""
+    schema = tree.this if isinstance(tree, exp.Create) else None
+    for column in schema.expressions if isinstance(schema, exp.Schema) else []:
+        kind = column.kind if isinstance(column, exp.ColumnDef) else None
+        if isinstance(kind, exp.DataType) and parsing.is_postgres_type(kind):
+            place = f"{schema.this.name.lower()}.{column.name.lower()}"
+            text = f'Column "{place}" has unsupported type "{kind.sql("postgres").lower()}".'
+            raise Refusal(text, "0A000")
 
 
 def _without_local(statement: Statement) -> Statement:
@@ -162,6 +175,10 @@ def _take_column_keys(column: exp.ColumnDef, keys: list[DeclaredKey]) -> list[tu
             constraint.pop()
         elif isinstance(kind, exp.EncodeColumnConstraint):
             taken.append((type(kind).__name__.lower(), column.sql("redshift")))
+            constraint.pop()
+        elif isinstance(kind, exp.CollateColumnConstraint) and constraint.find(
+            exp.Column, exp.Var, exp.Identifier
+        ).name.lower() in ("case_sensitive", "cs"):  # as every column is
             constraint.pop()
         elif isinstance(kind, exp.CheckColumnConstraint):
             raise Refusal.fails_on_redshift("CHECK")

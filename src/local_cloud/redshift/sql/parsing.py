@@ -212,6 +212,8 @@ def check(tree: exp.Expression) -> exp.Expression:
             node.set("this", node.this.lower())  # folded even when quoted
         elif isinstance(node, exp.DataType):
             _check_type(node, types)
+        elif type(node) in POSTGRES_CLAUSES:
+            raise Refusal.fails_on_redshift(POSTGRES_CLAUSES[type(node)])
         elif isinstance(node, exp.Func):
             if not (super_values.is_own(node) or super_values.is_function(node)):
                 _check_function(node, allowed, refused)
@@ -219,8 +221,6 @@ def check(tree: exp.Expression) -> exp.Expression:
             raise Refusal.fails_on_redshift("DISTINCT ON")
         elif isinstance(node, exp.Values) and not isinstance(node.parent, exp.Insert):
             raise Refusal.fails_on_redshift("VALUES as a table")
-        elif type(node) in POSTGRES_CLAUSES:
-            raise Refusal.fails_on_redshift(POSTGRES_CLAUSES[type(node)])
     if not reads_catalog:
         without_leader_functions(tree)
     check_relations(tree)

@@ -167,6 +167,7 @@ POSTGRES_CLAUSES: dict[type[Any], str] = {
     exp.TableSample: "TABLESAMPLE",
     exp.Filter: "FILTER of an aggregate",
     exp.Lateral: "LATERAL",
+    exp.RegexpILike: "the operator ~*",
     exp.Lock: "SELECT ... FOR UPDATE",
     exp.InheritsProperty: "INHERITS",
     exp.UnloggedProperty: "UNLOGGED",

@@ -45,7 +45,7 @@ def create_table(statement: Statement, cursor: Any) -> None:
         raise Refusal.fails_on_redshift("CREATE TABLE AS TABLE")
     plain, recorded = take_attributes(_without_local(statement))
     tree = parsing.parse(plain)
-    _check_types(tree)
+    _check_types(tree, plain)
     tree = parsing.check(tree)
     if not isinstance(tree, exp.Create):
         raise Refusal.not_emulated(statement.code[:60])
@@ -68,15 +68,22 @@ def create_table(statement: Statement, cursor: Any) -> None:
     declare(target.sql(dialect="postgres"), keys, cursor, is_new=True)
 
 
-def _check_types(tree: exp.Expression) -> None:
+def _check_types(tree: exp.Expression, statement: Statement) -> None:
     """Refuse the types of columns that Redshift refuses, in its words."""
     schema = tree.this if isinstance(tree, exp.Create) else None
+    names = [c.name for c in schema.find_all(exp.ColumnDef)] if schema is not None else []
+    for before, token in zip(statement.tokens, statement.tokens[1:], strict=False):
+        if token.word == "BYTEA" and before.name in names:  # sqlglot takes it for VARBYTE
+            raise _unsupported(schema, before.name, "bytea")
     for column in schema.expressions if isinstance(schema, exp.Schema) else []:
         kind = column.kind if isinstance(column, exp.ColumnDef) else None
         if isinstance(kind, exp.DataType) and parsing.is_postgres_type(kind):
-            place = f"{schema.this.name.lower()}.{column.name.lower()}"
-            text = f'Column "{place}" has unsupported type "{kind.sql("postgres").lower()}".'
-            raise Refusal(text, "0A000")
+            raise _unsupported(schema, column.name, kind.sql("postgres"))
+
+
+def _unsupported(schema: Any, column: str, kind: str) -> Refusal:
+    place = f"{schema.this.name}.{column}".lower()
+    return Refusal(f'Column "{place}" has unsupported type "{kind.lower()}".', "0A000")
 
 
 def _without_local(statement: Statement) -> Statement:

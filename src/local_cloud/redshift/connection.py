@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -167,8 +168,9 @@ class RedshiftConnection(psycopg2.extensions.connection):
 
     def end_entry(self, entry: Entry, tag: bytes = b"", code: str = "", error: str = "") -> None:
         """End a statement's entry in the query log."""
-        done = query_log.ended(entry, self.query_number, tag, code, error)
-        if query_log.log_of(self.address).add(done):
+        entry.ends, entry.query = time.time(), self.query_number
+        entry.tag, entry.code, entry.error = tag, code, error
+        if query_log.log_of(self.address).add(entry):
             self.write_log()
 
     def write_log(self) -> None:

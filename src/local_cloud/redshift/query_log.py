@@ -38,23 +38,33 @@ _ROWS = re.compile(rb"([0-9]+)\x00?$")
 _transactions = itertools.count(time.time_ns() // 1_000_000)  # later ones have higher numbers
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Entry:
-    """A statement that runs, or did."""
+    """A statement that runs, or did. What of it takes time is worked out when it is written."""
 
-    text: str
-    kind: str
-    starts: str
+    statement: Statement
+    starts: float
     pid: int
     user: str
     transaction: int
     label: str
-    is_nested: bool = False
+    is_nested: bool
     query: int | None = None  # where the statement has taken a number itself
-    ends: str = ""
-    rows: int = 0
+    ends: float = 0.0
+    tag: bytes = b""
     code: str = ""
     error: str = ""
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the entry as the server takes it."""
+        rows = _ROWS.search(self.tag)
+        return {
+            "text": _shown(self.statement)[:_LONGEST], "kind": _kind(self.statement),
+            "starts": _moment(self.starts), "ends": _moment(self.ends), "pid": self.pid,
+            "user": self.user, "transaction": self.transaction, "label": self.label,
+            "is_nested": self.is_nested, "query": self.query,
+            "rows": int(rows[1]) if rows else 0, "code": self.code, "error": self.error[:512],
+        }  # fmt: skip
 
 
 class QueryLog:
@@ -77,7 +87,7 @@ class QueryLog:
                 found.append(self._held.popleft())
             if not found:
                 return
-            queries = [vars(entry) for entry in found if isinstance(entry, Entry)]
+            queries = [entry.as_row() for entry in found if isinstance(entry, Entry)]
             events = [entry for entry in found if isinstance(entry, dict)]
             try:
                 cursor.execute(
@@ -104,7 +114,7 @@ def log_of(address: dict[str, Any]) -> QueryLog:
 def is_read_by(statement: Statement) -> bool:
     """Tell whether a statement names a view of the log."""
     return any(
-        token.kind in ("word", "quoted") and "_" in token.text and _VIEWS.fullmatch(token.name)
+        "_" in token.text and token.kind in ("word", "quoted") and _VIEWS.fullmatch(token.name)
         for token in statement.tokens
     )
 
@@ -115,28 +125,18 @@ def begin(statement: Statement, connection: Any) -> Entry:
         connection.transaction_number = next(_transactions)
     connection.query_number = None
     return Entry(
-        text=_shown(statement)[:_LONGEST],
-        kind=_kind(statement),
-        starts=now(),
-        pid=connection.get_backend_pid(),
-        user=connection.info.user,
-        transaction=connection.transaction_number,
-        label=connection.query_label,
-        is_nested=connection.call_depth > 0,
-    )
-
-
-def ended(entry: Entry, number: int | None, tag: bytes = b"", code: str = "", error: str = "") -> Entry:
-    """Return an entry with how its statement ended."""
-    rows = _ROWS.search(tag)
-    return replace(
-        entry, query=number, ends=now(), rows=int(rows[1]) if rows else 0, code=code, error=error[:512]
+        statement, time.time(), connection.get_backend_pid(), connection.info.user,
+        connection.transaction_number, connection.query_label, connection.call_depth > 0,
     )  # fmt: skip
 
 
 def now() -> str:
     """Return this moment as it stands in the log."""
-    return datetime.now(UTC).replace(tzinfo=None).isoformat()
+    return _moment(time.time())
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
 
 
 def label_after(statement: Statement, label: str) -> str:

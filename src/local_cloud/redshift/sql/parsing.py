@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, UnsupportedError
 
 from src.local_cloud.redshift.sql import (
     expanding,
@@ -149,7 +149,10 @@ def _parsed(code: str, dialect: Any) -> Any:
     try:
         return sqlglot.parse_one(code, read=dialect)
     except SqlglotError as error:
-        raise Refusal(f"syntax error: {str(error).splitlines()[0]}", SYNTAX) from None
+        found = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+        near = str(found.get("highlight") or "").strip()
+        where = f'at or near "{near}"' if near else "at end of input"
+        raise Refusal(f"syntax error {where}", SYNTAX, str(error).splitlines()[0]) from None
 
 
 def _kind(statement: Statement) -> str:

@@ -73,7 +73,6 @@ def analyze_compression(statement: Statement) -> str:
         words.expect(")")
     if words.take("COMPROWS"):
         words.number(1000, 1_000_000_000, "COMPROWS")
-    words.take("LISTING")
     _at_end(words)
     of_table = f"{postgres_literal(table)}::regclass" if table else "NULL"
     listed = ", ".join(literal(name) for name in names)
@@ -81,7 +80,7 @@ def analyze_compression(statement: Statement) -> str:
 
 
 def _table(words: TokenReader) -> str:
-    if words.is_at_end or words.peek_is("TO", "BOOST", "PREDICATE", "ALL", "LISTING"):
+    if words.is_at_end or words.peek_is("TO", "BOOST", "PREDICATE", "ALL"):
         return ""
     parts = [words.identifier()]
     while words.take("."):

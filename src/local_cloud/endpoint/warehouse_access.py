@@ -111,9 +111,7 @@ class LocalRedshift:
         for name in (DbUser, *DbGroups):
             if not _NAME.fullmatch(name) or name.lower() == "public":
                 raise AwsError("InvalidParameterValue", f"The name {name!r} is not allowed.")
-        return self._issue(
-            DbUser, DurationSeconds, may_create=AutoCreate, groups=tuple(DbGroups)
-        )
+        return self._issue(DbUser, DurationSeconds, may_create=AutoCreate, groups=tuple(DbGroups))
 
     def get_cluster_credentials_with_iam(
         self, *, ClusterIdentifier: str, DbName: str = "", DurationSeconds: int = 900

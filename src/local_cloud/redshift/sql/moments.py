@@ -54,7 +54,9 @@ def dateadd(node: Any) -> exp.Expression:
         unit, step = "month", 3
     one = exp.Interval(this=exp.Literal.string(str(step)), unit=exp.var(unit))
     amount = exp.Mul(this=exp.Paren(this=node.expression), expression=one)
-    moment = timestamp(node.this) if node.this.is_string else call("redshift_local.added_to", node.this)
+    moment = (
+        timestamp(node.this) if node.this.is_string else call("redshift_local.added_to", node.this)
+    )
     return exp.Paren(this=exp.Add(this=moment, expression=amount))
 
 

@@ -24,10 +24,14 @@ def check_clause(node: Any) -> None:
     if name:
         raise Refusal.fails_on_redshift(name)
     if isinstance(node, exp.Window) and isinstance(node.this, _OF_FRAMES):
-        if node.args.get("order") is not None and node.args.get("spec") is None:
-            raise Refusal(_WITHOUT_FRAME, SYNTAX)
+        _check_frame(node)
     if isinstance(node, exp.Select) and not node.expressions:
         raise Refusal("syntax error: a SELECT list cannot be empty", SYNTAX)
+
+
+def _check_frame(node: exp.Window) -> None:
+    if node.args.get("order") is not None and node.args.get("spec") is None:
+        raise Refusal(_WITHOUT_FRAME, SYNTAX)
 
 
 def _clause(node: Any) -> str:

@@ -95,28 +95,9 @@ def run(statement: Statement, cursor: Any) -> None:
 def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
     """Return what runs a statement that is more than one of PostgreSQL's, or None."""
     word = statement.leading_word
-    if is_of_principals(statement):
-        return change_principals
-    if is_materialized(statement):
-        return create_materialized
-    if is_of_materialized(statement):
-        return change_materialized
-    if is_external_schema(statement):
-        return create_external_schema
-    if is_append(statement):
-        return append
-    if is_of_functions(statement):
-        return change_functions
-    if is_of_procedures(statement):
-        return run_procedures
-    if is_schema(statement):
-        return create_schema
-    if is_schema_change(statement):
-        return alter_schema
-    if is_checked_comment(statement):
-        return check_comment
-    if is_compression(statement):
-        return None
+    for is_meant, found in _SPECIAL:
+        if is_meant(statement):
+            return found
     if word == "CREATE" and not parsing.creates_table(statement):
         return create_late_view if is_late(statement) else None
     if word == "ALTER" and (is_of_owner(statement) or is_of_default_privileges(statement)):
@@ -191,6 +172,22 @@ def _reset_all(_: Statement, cursor: Any) -> None:
         cursor.execute_postgres(text)
 
 
+# What the first word alone does not tell, in the order in which it is asked.
+_SPECIAL: tuple[
+    tuple[Callable[[Statement], bool], Callable[[Statement, Any], None] | None], ...
+] = (
+    (is_of_principals, change_principals),
+    (is_materialized, create_materialized),
+    (is_of_materialized, change_materialized),
+    (is_external_schema, create_external_schema),
+    (is_append, append),
+    (is_of_functions, change_functions),
+    (is_of_procedures, run_procedures),
+    (is_schema, create_schema),
+    (is_schema_change, alter_schema),
+    (is_checked_comment, check_comment),
+    (is_compression, None),
+)
 _RUNNERS: dict[str, Callable[[Statement, Any], None]] = {
     "COPY": _copy,
     "UNLOAD": _unload,

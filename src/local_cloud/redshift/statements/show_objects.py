@@ -47,8 +47,10 @@ SELECT current_database()::varchar(128) AS database_name, schema_name, object_na
 """
 _VIEWS = {"DATABASES": "svv_redshift_databases", "SCHEMAS": "svv_all_schemas",
           "TABLES": "svv_all_tables", "COLUMNS": "svv_all_columns"}  # fmt: skip
-_ROUTINES = {"PROCEDURES": "(SELECT * FROM redshift_local.routines WHERE prokind = 'p') AS r",
-             "FUNCTIONS": "(SELECT * FROM redshift_local.routines WHERE prokind <> 'p') AS r"}
+_ROUTINES = {
+    "PROCEDURES": "(SELECT * FROM redshift_local.routines WHERE prokind = 'p') AS r",
+    "FUNCTIONS": "(SELECT * FROM redshift_local.routines WHERE prokind <> 'p') AS r",
+}
 _FILTERED = {"DATABASES": "database_name", "SCHEMAS": "schema_name", "TABLES": "table_name",
              "COLUMNS": "column_name", "PROCEDURES": "name", "FUNCTIONS": "name"}  # fmt: skip
 # What stands behind FROM: its word, and the columns its name is of, last part last.
@@ -78,8 +80,9 @@ def show_objects(statement: Statement) -> str:
     if kind == "PROCEDURE":
         name = signature(words, with_modes=False)
         at_end(words)
-        return (f"SELECT redshift_local.procedure_definition({postgres_literal(name)}::regprocedure)"
-                ' AS "Stored Procedure Definition"')  # fmt: skip
+        shown = f"{postgres_literal(name)}::regprocedure"
+        title = '"Stored Procedure Definition"'
+        return f"SELECT redshift_local.procedure_definition({shown}) AS {title}"
     if kind == "CONSTRAINTS":
         return _constraints(words)
     if kind == "GRANTS":
@@ -133,7 +136,9 @@ def _grants(words: TokenReader) -> str:
         if kind not in ("TABLE", "SCHEMA"):
             raise Refusal.not_emulated(f"SHOW GRANTS ON {kind}")
         columns = ("current_database()", "schema_name", "object_name")
-        conditions = _named(words, columns if kind == "TABLE" else ("current_database()", columns[1]))
+        conditions = _named(
+            words, columns if kind == "TABLE" else ("current_database()", columns[1])
+        )
         conditions.append(f"object_type = '{kind}'")
     else:
         words.expect("FOR")

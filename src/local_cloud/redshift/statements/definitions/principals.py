@@ -163,9 +163,6 @@ class _UserOptions:
             self.kept["createdb"] = word == "CREATEDB"
         elif word == "CREATEUSER":
             raise Refusal.not_emulated("CREATEUSER of a user: there is one superuser")
-        elif word == "SESSION":
-            words.expect("TIMEOUT")
-            self.kept["timeout"] = words.number(60, 1_728_000, "SESSION TIMEOUT")
         elif word == "VALID":
             words.expect("UNTIL")
             self.until = words.string()
@@ -180,6 +177,15 @@ class _UserOptions:
         elif word == "IN":
             words.expect("GROUP")
             self.groups = _names(words)
+        else:
+            self._session_option(word)
+
+    def _session_option(self, word: str) -> None:
+        """Read SESSION TIMEOUT n, SET name TO value, RESET name."""
+        words = self._words
+        if word == "SESSION":
+            words.expect("TIMEOUT")
+            self.kept["timeout"] = words.number(60, 1_728_000, "SESSION TIMEOUT")
         elif word == "RESET" and words.take("SESSION"):
             words.expect("TIMEOUT")
             self.kept["timeout"] = 0

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from src.local_cloud.redshift.procedures.reading import read_body
 from src.local_cloud.redshift.procedures.running import Run
 from src.local_cloud.redshift.procedures.variables import Scope, Value, Variable
 from src.local_cloud.redshift.sql.relations import check_target
+from src.local_cloud.redshift.statements.definitions.defined_procedure import (
+    Argument,
+    Procedure,
+    as_defined,
+)
 from src.local_cloud.redshift.statements.definitions.functions import postgres_type
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
 from src.local_cloud.redshift.statements.session_settings import set_setting, startup_setting
@@ -35,22 +38,6 @@ SELECT p.prosrc, coalesce(p.proargnames, '{}'),
    AND CASE WHEN %s = '' THEN pg_catalog.pg_function_is_visible(p.oid) ELSE n.nspname = %s END
  ORDER BY p.oid
 """
-
-
-@dataclass(frozen=True)
-class _Argument:
-    name: str
-    mode: str
-    type: str
-    place: int = -1  # among the values of a CALL
-
-    @property
-    def is_input(self) -> bool:
-        return self.mode != "OUT"
-
-    @property
-    def is_output(self) -> bool:
-        return self.mode != "IN"
 
 
 def is_of_procedures(statement: Statement) -> bool:
@@ -154,7 +141,7 @@ def _options(words: TokenReader) -> tuple[str, bool, bool, list[str]]:
     return body, is_nonatomic, is_definer, settings
 
 
-def _arguments(words: TokenReader) -> list[_Argument]:
+def _arguments(words: TokenReader) -> list[Argument]:
     found = []
     words.expect("(")
     if words.take(")"):
@@ -172,7 +159,7 @@ def _arguments(words: TokenReader) -> list[_Argument]:
         words.expect(",")
 
 
-def _argument(parts: list[str], words: TokenReader) -> _Argument:
+def _argument(parts: list[str], words: TokenReader) -> Argument:
     """Return [name] [mode] type, or [mode] [name] type."""
     name, mode = "", "IN"
     if parts and parts[0].upper() in _MODES:
@@ -185,10 +172,10 @@ def _argument(parts: list[str], words: TokenReader) -> _Argument:
     if not parts:
         words.syntax(")")
     kind = " ".join(parts).replace(" (", "(").replace("( ", "(").replace(" )", ")")
-    return _Argument(name, mode, kind)
+    return Argument(name, mode, kind)
 
 
-def _listed(arguments: Sequence[_Argument], *, with_names: bool) -> str:
+def _listed(arguments: Sequence[Argument], *, with_names: bool) -> str:
     return ", ".join(
         f"{a.mode} {identifier(a.name) + ' ' if a.name and with_names else ''}"
         f"{'refcursor' if a.type.lower() == 'refcursor' else postgres_type(a.type)}"
@@ -221,7 +208,7 @@ def described(statement: Statement, cursor: Any) -> tuple[list[_Pair], list[_Pai
     return outputs, list(zip(values, kinds, strict=True))
 
 
-def _called(statement: Statement, cursor: Any, *, owns: bool) -> list[tuple[_Argument, Value]]:
+def _called(statement: Statement, cursor: Any, *, owns: bool) -> list[tuple[Argument, Value]]:
     connection = cursor.connection
     parts, values = _call_parts(statement)
     found = _found(parts, len(values), cursor)
@@ -252,7 +239,7 @@ def _called(statement: Statement, cursor: Any, *, owns: bool) -> list[tuple[_Arg
             return [(texts[a.place], value) for a, value in outputs if 0 <= a.place < len(texts)]
 
         is_bound = found.definer is not None or bool(found.settings)  # to one transaction
-        with _as_defined(found, cursor):
+        with as_defined(found, cursor):
             run = Run(cursor, scope, is_atomic=is_atomic, owns=owns and not is_bound, call=nested)
             run.run(read_body(found.body))
         is_good = True
@@ -261,32 +248,6 @@ def _called(statement: Statement, cursor: Any, *, owns: bool) -> list[tuple[_Arg
         if owns and is_atomic and not connection.closed:
             connection.close_transaction("COMMIT" if is_good else "ROLLBACK")
     return [(a, scope.held[f"${n}"].value) for n, a in enumerate(arguments, 1) if a.is_output]
-
-
-@contextmanager
-def _as_defined(found: _Found, cursor: Any) -> Iterator[None]:
-    """Run with the rights of a SECURITY DEFINER's owner, and the procedure's own settings.
-
-    Both are of the transaction: an error takes them back with everything else.
-    """
-    if found.definer is None and not found.settings:
-        yield
-        return
-    names = [text.split()[1] for text in found.settings]
-    cursor.execute_postgres("SELECT current_user, redshift_local.settings_of(%s)", (names,))
-    user, earlier = cursor.fetchone()
-    for text in found.settings:
-        cursor.execute_postgres(text.replace("SET ", "SET LOCAL ", 1))
-    if found.definer is not None:
-        cursor.execute_postgres("SELECT redshift_local.lend_rights(%s)", (found.definer,))
-        cursor.execute_postgres(f"SET LOCAL ROLE {identifier(cursor.fetchone()[0])}")
-    yield
-    if found.definer is not None:
-        cursor.execute_postgres(f"SET LOCAL ROLE {identifier(user)}")
-        cursor.execute_postgres("SELECT redshift_local.take_rights_back(%s)", (found.definer,))
-    for name, value in zip(names, earlier, strict=True):
-        given = value if name == "search_path" and value else literal(value or "")
-        cursor.execute_postgres(f"SET LOCAL {name} = {given}")
 
 
 def _call_parts(statement: Statement) -> tuple[list[str], list[str]]:
@@ -313,18 +274,7 @@ def _call_parts(statement: Statement) -> tuple[list[str], list[str]]:
     return parts[-2:], values
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A procedure as it was created."""
-
-    body: str
-    arguments: list[_Argument]
-    is_nonatomic: bool
-    settings: list[str]
-    definer: int | None  # the procedure's number, where it is SECURITY DEFINER
-
-
-def _found(parts: list[str], count: int, cursor: Any) -> _Found:
+def _found(parts: list[str], count: int, cursor: Any) -> Procedure:
     schema = parts[0] if len(parts) > 1 else ""
     cursor.execute_postgres(_FIND, (parts[-1], count, schema, schema))
     row = cursor.fetchone()
@@ -341,9 +291,9 @@ def _found(parts: list[str], count: int, cursor: Any) -> _Found:
     for index, kind in enumerate(kept["types"]):
         mode = shown_modes[modes[index]] if index < len(modes) else "IN"
         name = names[index] if index < len(names) else ""
-        arguments.append(_Argument(name, mode, kind, -1 if mode == "OUT" else next(places)))
+        arguments.append(Argument(name, mode, kind, -1 if mode == "OUT" else next(places)))
     is_nonatomic = bool(kept["nonatomic"])
-    return _Found(body, arguments, is_nonatomic, kept.get("settings", []), definer)
+    return Procedure(body, arguments, is_nonatomic, kept.get("settings", []), definer)
 
 
 def _sql_type(kind: str) -> str:

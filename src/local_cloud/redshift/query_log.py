@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -161,14 +161,13 @@ def _kind(statement: Statement) -> str:
 
 def _shown(statement: Statement) -> str:
     """Return a statement's text without what is secret in it."""
-    if _SECRETS.isdisjoint(statement.words()):
-        return statement.code
+    has_secrets = not _SECRETS.isdisjoint(statement.words())
     shown, is_secret = [], False
     for token in statement.tokens:
-        is_string = token.kind == "string"
-        shown.append(replace(token, text="'***'", exact=None) if is_string and is_secret else token)
+        hides = has_secrets and is_secret and token.kind == "string"
+        shown.append(token.gap + ("'***'" if hides else token.text))
         is_secret = token.word in _SECRETS or (is_secret and token.word in ("AS", "=", "IS"))
-    return Statement(tuple(shown)).code
+    return "".join(shown).strip()
 
 
 def code_of(error: Exception) -> str:

@@ -270,7 +270,8 @@ BEGIN
                       AND backend_type = 'client backend' AND datname = current_database()
                       AND (usename = session_user OR redshift_local.is_administrator())
                       AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)) THEN
-        RAISE EXCEPTION 'PID % is not a session that you may end', process;
+        RAISE insufficient_privilege USING
+            MESSAGE = format('process %s is no session that you may end', process);
     END IF;
     RETURN CASE WHEN is_ended THEN pg_terminate_backend(process)
                 ELSE pg_cancel_backend(process) END::int;

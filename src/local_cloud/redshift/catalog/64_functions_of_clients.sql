@@ -18,9 +18,16 @@ BEGIN
     END IF;
 END $$;
 
--- CURRENT_SETTING.
-CREATE OR REPLACE FUNCTION redshift_local.shown_setting(name text) RETURNS text
-    LANGUAGE sql STABLE AS $$
-    SELECT coalesce((redshift_local.settings_of(ARRAY[lower($1)]))[1],
-                    (SELECT s.setting FROM redshift_local.settings() AS s WHERE s.name = lower($1)))
-$$;
+-- CURRENT_SETTING, of what SHOW shows.
+CREATE OR REPLACE FUNCTION redshift_local.shown_setting(named text) RETURNS text
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    found text := coalesce((redshift_local.settings_of(ARRAY[lower(named)]))[1],
+        (SELECT s.setting FROM redshift_local.settings() AS s WHERE s.name = lower(named)));
+BEGIN
+    IF found IS NULL THEN
+        RAISE undefined_object USING
+            MESSAGE = format('unrecognized configuration parameter "%s"', named);
+    END IF;
+    RETURN found;
+END $$;

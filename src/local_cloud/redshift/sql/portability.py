@@ -122,6 +122,12 @@ SYSTEM_PREFIXES = ("pg_", "stl_", "stv_", "svl_", "svv_", "svcs_", "sys_")
 SYSTEM_SCHEMAS = frozenset(["pg_catalog", "information_schema", "redshift_local", "pg_toast"])
 # sqlglot gives LISTAGG and STRING_AGG one name: these are refused by their own.
 POSTGRES_WORDS = frozenset(["STRING_AGG", "ARRAY_AGG", "JSON_AGG", "JSONB_AGG", "FORMAT"])
+# What CURRENT_SETTING shows: of the server behind, only what SHOW shows as well.
+SETTINGS = frozenset(
+    ["application_name", "client_encoding", "datestyle", "extra_float_digits", "intervalstyle",
+     "is_superuser", "search_path", "server_encoding", "server_version",
+     "standard_conforming_strings", "statement_timeout", "timezone", "transaction_isolation"]
+)  # fmt: skip
 # What the leader node runs in a query without tables.
 OF_LEADER = frozenset(["generate_series", "exploding_generate_series"])
 POSTGRES_ONLY = frozenset(

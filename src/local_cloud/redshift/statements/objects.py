@@ -46,15 +46,16 @@ def check_comment(statement: Statement, cursor: Any) -> None:
     """COMMENT ON DATABASE name | CONSTRAINT name ON table: checked, and not kept."""
     words = TokenReader(statement.since(2))
     kind, name = words.next().upper(), words.identifier()
-    check = ("SELECT redshift_local.check_database(%s)", (name,))
+    check, arguments = "SELECT redshift_local.check_database(%s)", [name]
     if kind == "CONSTRAINT":
         words.expect("ON")
-        check = ("SELECT redshift_local.key_of(%s::regclass, %s)", (_relation(words), name))
+        check = "SELECT redshift_local.key_of(%s::regclass, %s)"
+        arguments.insert(0, _relation(words))
     words.expect("IS")
     if not words.take("NULL"):
         words.string()
     at_end(words)
-    cursor.execute_postgres(*check)
+    cursor.execute_postgres(check, arguments)
 
 
 def lock(statement: Statement) -> str:

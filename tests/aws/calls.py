@@ -160,9 +160,11 @@ _KINDS = {"model": "Model", "endpoint-config": "EndpointConfig", "endpoint": "En
 
 
 def _cloudwatch(operation, given, _):
-    names = [given["AlarmName"]] if "AlarmName" in given else given["AlarmNames"]
     if operation == "DescribeAlarms":
         return [Need("cloudwatch:DescribeAlarms", "*")]
+    if "ResourceARN" in given:
+        return [Need(f"cloudwatch:{operation}", given["ResourceARN"])]
+    names = [given["AlarmName"]] if "AlarmName" in given else given["AlarmNames"]
     arns = [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}" for name in names]
     found = [Need(f"cloudwatch:{operation}", arn) for arn in arns]
     return [*found, Need("cloudwatch:TagResource", arns[0])] if given.get("Tags") else found

@@ -8,9 +8,10 @@ import pytest
 
 from src.errors import StorageError
 from src.infrastructure.aws.account import DEMO_TAG, AwsAccount
+from src.infrastructure.aws.endpoint_watching import log_group
 from src.infrastructure.aws.glue_job import log_groups
 from src.infrastructure.aws.inventory import AwsInventory
-from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint, Version, log_group
+from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint, Version
 from src.infrastructure.streaming.stream_setup import ensure_stream
 from src.operations.cleanup import clean_up
 from src.reporting.terminal.console import Console
@@ -214,11 +215,10 @@ def test_an_endpoint_goes_with_all_it_has_and_another_ones_stays(scenario, capsy
     sagemaker, cloudwatch, logs = (
         boto3.client(name, region_name="us-east-1") for name in ("sagemaker", "cloudwatch", "logs")
     )
-    logs.create_log_group(logGroupName=log_group("concert-demo"))
     version = Version(1, "s3://b/model.tar.gz", "0", "1.dkr.ecr.us-east-1.amazonaws.com/i:1",
                       f"arn:aws:iam::{ACCOUNT}:role/r")  # fmt: skip
     endpoints = {
-        name: ModelEndpoint(sagemaker, name, cloudwatch=cloudwatch, logs=logs, poll_s=0)
+        name: ModelEndpoint(sagemaker, name, account=AwsAccount("us-east-1"), poll_s=0)
         for name in ("concert-demo", "other")
     }
     for endpoint in endpoints.values():
@@ -228,10 +228,11 @@ def test_an_endpoint_goes_with_all_it_has_and_another_ones_stays(scenario, capsy
     assert "endpoint concert-demo" in text and "endpoint other" not in text
     assert endpoints["concert-demo"].describe() is not None
     clean(scenario, capsys, yes=True)
-    assert list(endpoints["concert-demo"].resources()) == []
+    assert endpoints["concert-demo"].describe() is None  # moto keeps a deleted log's tags
     names = [one["EndpointName"] for one in sagemaker.list_endpoints()["Endpoints"]]
     models = [one["ModelName"] for one in sagemaker.list_models()["Models"]]
     alarms = [one["AlarmName"] for one in cloudwatch.describe_alarms()["MetricAlarms"]]
     assert names == ["other"] and len(models) == 1 and models[0].startswith("other-v1-")
     assert alarms and all(name.startswith("other-") for name in alarms)
-    assert logs.describe_log_groups()["logGroups"] == []
+    groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+    assert groups == [log_group("other")]

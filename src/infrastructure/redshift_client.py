@@ -239,6 +239,10 @@ class RedshiftClient:
         # Within a transaction only all of it can be done again, which is its owner's to do.
         return once() if self._in_transaction or self._has_state else self.repeatedly(once)
 
+    def read_together(self, action: Callable[[], Read]) -> Read:
+        """Do reads that all see the warehouse at one moment, whatever is loaded meanwhile."""
+        return self.repeatedly(self.transaction()(action))
+
     def repeatedly(self, action: Callable[[], Read]) -> Read:
         """Do what may be done twice, again where the connection was lost in it."""
 

@@ -15,13 +15,14 @@ _S3_OF_BUCKET = {
     ("PUT", "publicAccessBlock"): "PutPublicAccessBlock", ("POST", "delete"): "DeleteObjects",
     ("PUT", "encryption"): "PutBucketEncryption", ("PUT", "policy"): "PutBucketPolicy",
     ("PUT", "lifecycle"): "PutBucketLifecycleConfiguration",
-    ("GET", "location"): "GetBucketLocation",
+    ("GET", "location"): "GetBucketLocation", ("GET", "uploads"): "ListMultipartUploads",
 }  # fmt: skip
 _S3_OF_OBJECT = {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject",
                  "POST": "PutObject", "DELETE": "DeleteObject"}  # fmt: skip
 _ACTIONS = {
     "HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket", "HeadObject": "GetObject",
     "ListObjectVersions": "ListBucketVersions",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
     "PutBucketEncryption": "PutEncryptionConfiguration",
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",

@@ -431,7 +431,10 @@ def as_operator(monkeypatch, policy):
         service = "iam"
 
         def simulate_principal_policy(self, **given):
-            return rights.simulate(**given)
+            answer = rights.simulate(**given)
+            lacking = [one["MissingContextValues"] for one in answer["EvaluationResults"]]
+            assert not any(lacking), f"IAM cannot judge without {lacking}"
+            return answer
 
     playing("sts", "GetCallerIdentity", lambda **_: caller, monkeypatch)
     playing("iam", "SimulatePrincipalPolicy", Iam().simulate_principal_policy, monkeypatch)

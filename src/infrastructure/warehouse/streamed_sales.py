@@ -22,6 +22,7 @@ from src.sql.quoting import identifier, literal
 from src.waiting import attempts
 
 LIVE = "concert_live"
+EXTERNAL = "concert_stream"  # the streams of Kinesis; src/sql/streaming/setup names it
 VIEW = f"{LIVE}.sales_stream"
 MOST_HELD = 200_000
 PAUSES_S = (0.05, 0.2, 1.0, 2.0, 5.0)  # between attempts of a step that another transaction stopped

@@ -470,6 +470,22 @@ def test_the_operators_own_policy_passes(validate, aws, monkeypatch, way):
     assert entry["verdict"] == "passed", entry
 
 
+def test_each_right_on_the_one_resource_that_aws_has_for_it_suffices(validate, aws, monkeypatch):
+    """By the Service Authorization Reference: a cluster is looked at, a database is entered."""
+    settings = {"target": "aws", "iam_role": ROLE, "redshift_cluster": "c"}
+    place = "arn:aws:redshift:us-east-1:123456789012:"
+    policy = policy_of(Settings(**settings))
+    others = [one for one in policy["Statement"] if not one["Sid"].startswith("Cluster")]
+    policy["Statement"] = [*others, *(
+        {"Effect": "Allow", "Action": [action], "Resource": [place + resource]}
+        for action, resource in (("redshift:DescribeClusters", "cluster:c"),
+                                 ("redshift:GetClusterCredentialsWithIAM", "dbname:c/dev"))
+    )]  # fmt: skip
+    as_operator(monkeypatch, policy)
+    entry = validate("aws_permissions", **settings)
+    assert entry["verdict"] == "passed", entry
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("without", WITHOUT)
 def test_a_grant_that_lacks_is_seen(validate, aws, monkeypatch, way, without):

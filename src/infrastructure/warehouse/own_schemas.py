@@ -35,7 +35,7 @@ class OwnSchemas:
         found = {}
         for name, tables in _KNOWN_BY.items():
             is_own = tables <= set(self._client.table_names(name))
-            if (has_tables if name == EXTERNAL else is_own) and self._is_there(name):
+            if (has_tables if name == EXTERNAL else is_own) and self._client.has_schema(name):
                 end = "" if name == EXTERNAL else " CASCADE"
                 found[name] = f"DROP SCHEMA {identifier(name)}{end}"
         return found
@@ -58,7 +58,3 @@ class OwnSchemas:
             self._client.execute(statement)
         if self.find():
             raise WarehouseError(f"still there: {', '.join(self.find())}", hint="run it again")
-
-    def _is_there(self, schema: str) -> bool:
-        found = "SELECT COUNT(*) FROM pg_namespace WHERE nspname = %s"
-        return bool(int(self._client.query_value(found, (schema,))))

@@ -293,8 +293,7 @@ class Run:
         self._cursor.execute(f"DECLARE {identifier(variable.value)} CURSOR FOR {text}")
 
     def _fetch(self, node: nodes.FetchCursor) -> None:
-        name = self._scope.need(node.name).value
-        if name is None:
+        if (name := self._scope.need(node.name).value) is None:
             raise Refusal(f'cursor variable "{node.name}" is NULL', "22004")
         if not node.into:
             self._cursor.execute(f"CLOSE {identifier(name)}")

@@ -168,7 +168,7 @@ class QuickPrediction:
         raw = share_up_to(point * (1 + HIT_TOLERANCE)) - share_up_to(point * (1 - HIT_TOLERANCE))
         low, high = (min(float(np.exp(log_demand + d * sd)), capacity)
                      for d in (-self._reach, self._reach))  # fmt: skip
-        confidence = float(np.interp(raw, *self._calibration.hit_knots))
+        confidence = float(self._calibration.hit_line.of(raw))
         sell_out = _cdf((log_demand - log_capacity) / sd)
         return point, min(low, point), max(high, point), confidence, sell_out, mean
 

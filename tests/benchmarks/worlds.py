@@ -115,6 +115,8 @@ def measured(size, seed, random_state=42):
         "R2": headline["model"]["r2"],
         "coverage": intervals["coverage"],
         "worst quartile": min(intervals["by_capacity_quartile"]),
+        **{f"coverage in quartile {q}": share
+           for q, share in enumerate(intervals["by_capacity_quartile"], 1)},
         "Winkler": intervals["winkler"],
         "ECE": sales.facts["confidence"]["ece"],
         "hit AUC": sales.facts["confidence"]["auc"],

@@ -7,13 +7,51 @@ from dataclasses import dataclass
 import numpy as np
 
 from src.errors import UsageError
-from src.services.arrays import Floats
+from src.services.arrays import Array, Floats
 from src.services.demand.censoring import (
     expected_sales,
     normal_cdf,
     normal_quantile,
     share_up_to,
 )
+
+_LIKELIER = 4.6  # in log likelihood: by chance once in a hundred, of two free numbers
+_NEAR_CERTAIN = 1e-6  # probabilities closer to 0 or 1 have no finite log odds worth the name
+
+
+@dataclass(frozen=True)
+class OddsLine:
+    """A straight line of log odds, from a probability to how often it came true."""
+
+    shift: float = 0.0
+    slope: float = 1.0
+
+    @classmethod
+    def fit(cls, probability: Floats, happened: Array) -> OddsLine:
+        """Return the likeliest line, or the probability as it is where that is no less likely.
+
+        Two numbers follow chance less than a free curve does.
+        """
+        from scipy.optimize import minimize
+
+        sign, odds = np.where(happened, -1.0, 1.0), _log_odds(probability)
+
+        def unlikely(line: Floats) -> float:
+            return float(np.logaddexp(0.0, sign * (line[0] + line[1] * odds)).sum())
+
+        as_it_is = np.array([0.0, 1.0])
+        found = minimize(unlikely, as_it_is, bounds=[(None, None), (0.0, None)])
+        is_likelier = unlikely(as_it_is) - found.fun > _LIKELIER
+        return cls(*map(float, found.x if is_likelier else as_it_is))
+
+    def of(self, probability: Floats) -> Floats:
+        """Return how often such probabilities came true."""
+        return np.asarray(1 / (1 + np.exp(-(self.shift + self.slope * _log_odds(probability)))))
+
+
+def _log_odds(probability: Floats) -> Floats:
+    inside = np.minimum(np.maximum(probability, _NEAR_CERTAIN), 1 - _NEAR_CERTAIN)
+    return np.asarray(np.log(inside / (1 - inside)))
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class SalesCalibration:
     sd: float  # of the noise, where widths do not differ and the artist is well known
     width_power: float
     width_center: float  # the mean of the logs of the widths
-    scores: Floats  # sorted distances from the middle, in standard deviations
+    scores: Floats  # sorted: how far an interval must reach, in standard deviations
     hit_line: OddsLine = OddsLine()  # from the distribution's probability to the confidence
 
 
@@ -147,12 +147,10 @@ class TicketSalesPredictionService:
             best = max(best, (likelihood, power, sd))
         self.calibration_ = SalesCalibration(best[2], best[1], center, np.zeros(1))
         law = self.distribution(rows)
-        score = np.abs(log_sold - log_demand) / law.sd
-        score[is_cut & (log_sold < log_demand)] = 0.0  # a full venue is no miss of a larger demand
         raw, point = law.share_within(HIT_TOLERANCE), law.expected
         hit = np.abs(rows.sold - point) <= HIT_TOLERANCE * point
         line = OddsLine.fit(raw, hit)
-        self.calibration_ = replace(self.calibration_, scores=np.sort(score), hit_line=line)
+        self.calibration_ = replace(self.calibration_, scores=np.sort(law.reached(log_sold, is_cut)), hit_line=line)
         return self
 
     def distribution(self, rows: Rows | EncodedRows) -> SalesDistribution:
@@ -184,11 +182,11 @@ class TicketSalesPredictionService:
         law, calibration = self.distribution(rows), self.calibration
         n, point = len(calibration.scores), law.expected
         rank = min(int(np.ceil((n + 1) * self.coverage)), n) - 1
-        reach = float(calibration.scores[rank])
+        low, high = law.interval(float(calibration.scores[rank]))
         return {
             "tickets": point,
-            "low": np.minimum(law.around(-reach), point),
-            "high": np.maximum(law.around(reach), point),
+            "low": np.minimum(low, point),
+            "high": np.maximum(high, point),
             "confidence": calibration.hit_line.of(law.share_within(HIT_TOLERANCE)),
             "sell_out": law.sell_out,
             "demand": law.demand,

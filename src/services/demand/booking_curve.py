@@ -66,7 +66,7 @@ class BookingCurve:
 
     trees: FlatTrees
     sds: Floats  # of log demand after the correction, at each of HORIZONS
-    scores: Floats  # sorted distances from the middle, in standard deviations
+    scores: Floats  # sorted: how far an interval must reach, in standard deviations
     estimator: Any = None  # scikit-learn's own, None once loaded
 
     @classmethod
@@ -104,8 +104,8 @@ class BookingCurve:
             if at.any():
                 missed = np.abs(log_final - expected - moved)[at]
                 sds[index] = max(float(np.median(missed)) / _MEDIAN, 0.02)
-                scores[at] = missed / sds[index]
-                scores[at] *= ~(is_cut & (log_final < expected + moved))[at]
+                law = SalesDistribution((expected + moved)[at], sds[[index]], capacity[at])
+                scores[at] = law.reached(log_final[at], is_cut[at])
         estimator = curve_model(random_state).fit(matrix, target)
         return cls(FlatTrees.of_boosting(estimator), sds, np.sort(scores), estimator)
 
@@ -119,11 +119,12 @@ class BookingCurve:
         moved = SalesDistribution(law.log_demand + moves, sd, law.capacity)
         n = len(self.scores)
         reach = float(self.scores[min(int(np.ceil((n + 1) * coverage)), n) - 1])
+        low, high = moved.interval(reach)
         point = np.clip(moved.expected, state.sold, law.capacity)
         return (
             point,
-            np.clip(moved.around(-reach), state.sold, point),
-            np.clip(moved.around(reach), point, law.capacity),
+            np.clip(low, state.sold, point),
+            np.clip(high, point, law.capacity),
         )
 
 

@@ -17,7 +17,6 @@ from src.services.demand.censoring import (
 )
 
 _FARTHEST = 8.0  # standard deviations
-_LIKELIER = 4.6  # in log likelihood: by chance once in a hundred, of two free numbers
 _NEAR_CERTAIN = 1e-6  # probabilities closer to 0 or 1 have no finite log odds worth the name
 
 
@@ -35,10 +34,7 @@ class OddsLine:
 
     @classmethod
     def fit(cls, probability: Floats, happened: Array) -> OddsLine:
-        """Return the likeliest line, or the probability as it is where that is no less likely.
-
-        Two numbers follow chance less than a free curve does.
-        """
+        """Return the likeliest line; its two numbers follow chance less than a free curve does."""
         from scipy.optimize import minimize
 
         sign, odds = np.where(happened, -1.0, 1.0), _log_odds(probability)
@@ -46,10 +42,8 @@ class OddsLine:
         def unlikely(line: Floats) -> float:
             return float(np.logaddexp(0.0, sign * (line[0] + line[1] * odds)).sum())
 
-        as_it_is = np.array([0.0, 1.0])
-        found = minimize(unlikely, as_it_is, bounds=[(None, None), (0.0, None)])
-        is_likelier = unlikely(as_it_is) - found.fun > _LIKELIER
-        return cls(*map(float, found.x if is_likelier else as_it_is))
+        found = minimize(unlikely, [0.0, 1.0], bounds=[(-5.0, 5.0), (0.0, 5.0)])
+        return cls(*map(float, found.x))
 
     def of(self, probability: Floats) -> Floats:
         """Return how often such probabilities came true."""

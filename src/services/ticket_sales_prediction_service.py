@@ -149,8 +149,8 @@ class TicketSalesPredictionService:
         law = self.distribution(rows)
         raw, point = law.share_within(HIT_TOLERANCE), law.expected
         hit = np.abs(rows.sold - point) <= HIT_TOLERANCE * point
-        line = OddsLine.fit(raw, hit)
-        self.calibration_ = replace(self.calibration_, scores=np.sort(law.reached(log_sold, is_cut)), hit_line=line)
+        scores, line = np.sort(law.reached(log_sold, is_cut)), OddsLine.fit(raw, hit)
+        self.calibration_ = replace(self.calibration_, scores=scores, hit_line=line)
         return self
 
     def distribution(self, rows: Rows | EncodedRows) -> SalesDistribution:

@@ -115,8 +115,10 @@ def measured(size, seed, random_state=42):
         "R2": headline["model"]["r2"],
         "coverage": intervals["coverage"],
         "worst quartile": min(intervals["by_capacity_quartile"]),
-        **{f"coverage in quartile {q}": share
-           for q, share in enumerate(intervals["by_capacity_quartile"], 1)},
+        **{
+            f"coverage in quartile {q}": share
+            for q, share in enumerate(intervals["by_capacity_quartile"], 1)
+        },
         "Winkler": intervals["winkler"],
         "ECE": sales.facts["confidence"]["ece"],
         "hit AUC": sales.facts["confidence"]["auc"],
@@ -173,7 +175,8 @@ def main():
         for line in done[seed]["failed"]:
             print(f"seed {seed} failed: {line}", flush=True)
     table = pd.DataFrame([done[seed]["figures"] for seed in range(chosen.seeds)])
-    print(table.describe().T[["mean", "std", "min", "max"]].to_string(float_format="{:,.3f}".format))
+    spread = table.describe().T[["mean", "std", "min", "max"]]
+    print(spread.to_string(float_format="{:,.3f}".format))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def test_the_models_are_the_same_for_one_thread_and_for_several():
         for threads in (1, 3)
     ]  # fmt: skip
     try:
-        alone, side_by_side = (one.communicate(timeout=120)[0] for one in started)
+        alone, side_by_side = (one.communicate(timeout=500)[0] for one in started)
     finally:
         for one in started:
             one.kill()

@@ -52,6 +52,12 @@ class Settings:
         minimum=0,
         maximum=256,
     )
+    generate_on: Literal["workers", "glue"] = setting(
+        "DEMO_GENERATE_ON",
+        "workers",
+        "workers generates in processes of this machine; glue runs a Spark job for it.",
+        choices=("workers", "glue"),
+    )
     raw_format: Literal["json", "csv", "parquet"] = setting(
         "DEMO_RAW_FORMAT", "json", "Format of the raw files.", choices=("json", "csv", "parquet")
     )
@@ -239,6 +245,11 @@ class Settings:
     redshift_ca_file: str = setting(
         "REDSHIFT_CA_FILE", "", "Root certificates to trust, instead of Amazon's.", text="path"
     )
+
+    @property
+    def generation_job_name(self) -> str:
+        """Return the name of the Glue job that generates."""
+        return f"{self.glue_job_name}-generation"
 
     @property
     def null_texts(self) -> tuple[str, ...]:

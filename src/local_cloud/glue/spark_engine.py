@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 
 
 def cores() -> int:
@@ -34,6 +35,7 @@ def prepare() -> None:
     else:
         os.environ.setdefault("JAVA_HOME", str(JAVA_HOME))
     os.environ["PYSPARK_SUBMIT_ARGS"] = SUBMIT_ARGUMENTS
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # the executors' Python is this one
     from pyspark.sql import SparkSession
 
     SparkSession.builder.getOrCreate()

@@ -153,8 +153,10 @@ class DemoEnvironment:
     @cached_property
     def generation_glue(self) -> GlueJobManager:
         """Return the manager of the generation job, which only Spark runs."""
-        client = self._glue_client("spark")
-        return self._glue_manager(client, self.settings.generation_job_name)
+        from src.infrastructure.aws.glue_job import generation_job_of
+
+        name = generation_job_of(self.settings.glue_job_name)
+        return self._glue_manager(self._glue_client("spark"), name)
 
     def _glue_manager(self, client: Any, job_name: str) -> GlueJobManager:
         from src.infrastructure.glue_job_manager import GlueJobManager
@@ -183,10 +185,12 @@ class DemoEnvironment:
     @property
     def generation_job(self) -> GlueJob:
         """Return what the generation job should be."""
+        from src.infrastructure.aws.glue_job import generation_job_of
         from src.infrastructure.aws.job_library import generator_library, generator_modules
 
+        name = generation_job_of(self.settings.glue_job_name)
         return replace(
-            self._glue_job(self.settings.generation_job_name, GENERATION_SCRIPT),
+            self._glue_job(name, GENERATION_SCRIPT),
             library=generator_library(_PACKAGE),
             modules=generator_modules(),
         )

@@ -247,11 +247,6 @@ class Settings:
     )
 
     @property
-    def generation_job_name(self) -> str:
-        """Return the name of the Glue job that generates."""
-        return f"{self.glue_job_name}-generation"
-
-    @property
     def null_texts(self) -> tuple[str, ...]:
         """Return the texts of DEMO_NULL_VALUES."""
         return tuple(filter(None, (text.strip() for text in self.null_values.split(","))))

@@ -46,6 +46,11 @@ class GlueRun:
     was_found: bool = False  # started by an earlier command, which did not live to see its end
 
 
+def generation_job_of(job_name: str) -> str:
+    """Return the name of the job that generates, beside the ETL job of this name."""
+    return f"{job_name}-generation"
+
+
 def log_prefix(job_name: str) -> str:
     """Return how the names of a job's log groups begin: no two jobs share one."""
     return f"{_LOG_PREFIX}/{job_name}"

@@ -18,7 +18,7 @@ from src.domain.bucket_layout import (
     UNLOAD_PREFIX,
 )
 from src.infrastructure.aws.account import partition
-from src.infrastructure.aws.glue_job import log_prefix
+from src.infrastructure.aws.glue_job import generation_job_of, log_prefix
 from src.settings import Settings
 
 
@@ -276,11 +276,12 @@ def names_of(settings: Settings, account_id: str, workgroup_arn: str = "") -> di
     head = f"arn:{partition(s.aws_region)}"
     place = f"{s.aws_region}:{account_id}"
     redshift = f"{head}:redshift:{place}"
+    generation_job = generation_job_of(s.glue_job_name)
     names = {
         "raw": f"{head}:s3:::{s.raw_bucket}",
         "processed": f"{head}:s3:::{s.processed_bucket}",
         "job": f"{head}:glue:{place}:job/{s.glue_job_name}",
-        "generation_job": f"{head}:glue:{place}:job/{s.generation_job_name}",
+        "generation_job": f"{head}:glue:{place}:job/{generation_job}",
         "glue_role": s.role_of("glue"),
         "redshift_role": s.role_of("redshift"),
         "workgroup": workgroup_arn or f"{head}:redshift-serverless:{place}:workgroup/*",
@@ -290,7 +291,7 @@ def names_of(settings: Settings, account_id: str, workgroup_arn: str = "") -> di
         "secret": _secret_arn(s.redshift_secret, f"{head}:secretsmanager:{place}:secret:"),
         "stream": f"{head}:kinesis:{place}:stream/{s.stream}",
         "logs": f"{head}:logs:{place}:log-group:{log_prefix(s.glue_job_name)}/*",
-        "generation_logs": f"{head}:logs:{place}:log-group:{log_prefix(s.generation_job_name)}/*",
+        "generation_logs": f"{head}:logs:{place}:log-group:{log_prefix(generation_job)}/*",
     }
     return {**names, "warehouse": names["workgroup" if s.redshift_workgroup else "cluster"]}
 

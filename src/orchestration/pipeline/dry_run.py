@@ -68,7 +68,9 @@ def _raw_data(
 
 
 def _generation(settings: Settings) -> list[str]:
-    name = settings.generation_job_name
+    from src.infrastructure.aws.glue_job import generation_job_of
+
+    name = generation_job_of(settings.glue_job_name)
     if settings.target == "local":
         return [f"by job {name} on Spark, here"]
     from src.orchestration.environment import DemoEnvironment

@@ -335,7 +335,7 @@ def test_a_jobs_library_and_modules_are_in_its_definition(tmp_path):
     script = tmp_path / "job.py"
     script.write_text("1")
     glue, storage = Glue(["SUCCEEDED"]), Storage()
-    jobs = manager(glue, storage)
+    jobs = GlueJobManager(glue, storage)
 
     def arguments_with(library):
         jobs.ensure_job(GlueJob("j", "r", script, library=library, modules=("a==1", "b==2")))

@@ -46,13 +46,14 @@ class DemoEnvironment:
     def __init__(self, settings: Settings, *, needs_glue: bool = True, role: Role = "run") -> None:
         self.settings, self._role = settings, role
         self._needs_glue = needs_glue and settings.etl == "glue"
+        self._may_generate = needs_glue and settings.generate_on == "glue"
         self.local_cloud: LocalCloud | None = None
         self.query_group = "concert-demo"
         self.is_entered = False
 
     def claim(self) -> None:
         """Keep other runs out; raises CannotRunError where one is going on, or none can."""
-        if self._needs_glue or self.settings.generate_on == "glue":
+        if self._needs_glue or self._may_generate:
             check_engine(self.settings)
         if self.settings.target == "local" and self.local_cloud is None:
             from src.local_cloud.local_cloud import LocalCloud

@@ -20,7 +20,7 @@ def check_engine(settings: Settings) -> None:
     """Raise CannotRunError where a Glue job is to run on a Spark that is not installed."""
     on_spark = {
         "--etl-engine": settings.etl == "glue" and settings.etl_engine == "spark",
-        "--generate-on": settings.generate_on == "glue",
+        "--generate-on": settings.generate_on == "glue" and not settings.input_dir,
     }
     option = next((name for name, is_wanted in on_spark.items() if is_wanted), None)
     if settings.target == "local" and option is not None:

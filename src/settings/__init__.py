@@ -317,7 +317,9 @@ def missing_for_aws(settings: Settings) -> list[str]:
     """Return the variables of settings that the aws target needs and that are not set."""
     s = settings
     missing = []
-    if not s.iam_role and not (s.redshift_role and (s.glue_role or s.etl == "direct")):
+    if not s.iam_role and not (
+        s.redshift_role and (s.glue_role or "glue" not in (s.etl, s.generate_on))
+    ):
         missing.append("DEMO_IAM_ROLE")
     if not (s.redshift_workgroup or s.redshift_cluster):
         if not s.redshift_host or s.redshift_via == "data-api":

@@ -63,20 +63,20 @@ class DemoModelTrainer(TrainingResults):
     def stages(self) -> list[Stage]:
         """Return the stages of a whole run, in order."""
         extraction = [
-            Stage("venue_data", "venue data", self.extract_venue_training_data),
-            Stage("venue_features", "venue features", self.prepare_venue_features),
-            Stage("sales_data", "sales data", self.extract_ticket_sales_training_data),
-            Stage("sales_features", "sales features", self.prepare_ticket_sales_features),
+            Stage("venue_data", self.extract_venue_training_data),
+            Stage("venue_features", self.prepare_venue_features),
+            Stage("sales_data", self.extract_ticket_sales_training_data),
+            Stage("sales_features", self.prepare_ticket_sales_features),
         ]
         if self.validate_only:
-            return [*extraction, Stage("saved_models", "saved models", self.validate_saved_models)]
+            return [*extraction, Stage("saved_models", self.validate_saved_models)]
         return [
             *extraction,
-            Stage("venue_model", "venue model", self.train_venue_popularity_model),
-            Stage("sales_model", "sales model", self.train_ticket_sales_model),
-            Stage("save_models", "save models", self.save_models),
-            Stage("predictions", "predictions", self.generate_sample_predictions),
-            Stage("verdict", "verdict", self.judge_models),
+            Stage("venue_model", self.train_venue_popularity_model),
+            Stage("sales_model", self.train_ticket_sales_model),
+            Stage("save_models", self.save_models),
+            Stage("predictions", self.generate_sample_predictions),
+            Stage("verdict", self.judge_models),
         ]
 
     def generate_training_report(self) -> JsonObject:

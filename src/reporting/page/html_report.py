@@ -16,14 +16,13 @@ from src.reporting.page.pipeline_view import pipeline_view
 from src.reporting.page.streaming_view import streaming_view
 from src.reporting.page.training_view import training_view
 from src.reporting.run_report import plain
-from src.reporting.wording import status_word
+from src.reporting.wording import stage_name, status_word
 
 TEMPLATES = Path(__file__).parent / "templates"
 _TONES = {"ok": "good", "passed": "good", "succeeded": "good", "failed": "bad", "skipped": "warn",
           "OK": "good", "ALARM": "bad", "INSUFFICIENT_DATA": "warn",
           "stopped": "warn", "interrupted": "warn", "unfinished": "warn"}  # fmt: skip
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "–", "muted": "·"}
-_PROPER = {"s3": "S3", "etl": "ETL", "glue": "Glue", "redshift": "Redshift"}
 _SPECIAL = {
     "pipeline": ("Concert demo", pipeline_view),
     "training": ("Concert models", training_view),
@@ -67,7 +66,7 @@ def _common(facts: JsonObject) -> JsonObject:
     verdict, steps = facts["verdict"], facts["steps"]
     tally = [step["status"] for step in steps.values()]
     stopped = next((k for k, s in steps.items() if s["status"] in ("failed", "interrupted")), None)
-    at = f" at {_name(stopped)}" if stopped else ""
+    at = f" at {stage_name(stopped)}" if stopped else ""
     words = {"succeeded": "Succeeded", "failed": f"Failed{at}", "interrupted": f"Interrupted{at}"}
     began = datetime.fromisoformat(facts[f"{facts['report']}_start"])
     counted = ", ".join(f"{tally.count(s)} {status_word(s)}" for s in sorted(set(tally)))
@@ -95,7 +94,7 @@ def _stages(steps: dict[str, JsonObject]) -> list[JsonObject]:
     total = _seconds(steps) or 1.0
     return [
         {
-            "name": _name(key),
+            "name": stage_name(key),
             "status": status_word(step["status"]),
             "summary": step.get("summary", ""),
             "seconds": f"{step['seconds']:.1f}" if "seconds" in step else "–",
@@ -119,8 +118,3 @@ def _provenance(facts: JsonObject) -> list[JsonObject]:
         {"name": name, "rows": [(key, "" if v is None else str(v)) for key, v in rows.items()]}
         for name, rows in groups.items()
     ]
-
-
-def _name(key: str) -> str:
-    """Return a stage's key as words."""
-    return " ".join(_PROPER.get(word, word) for word in key.split("_"))

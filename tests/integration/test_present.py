@@ -15,9 +15,10 @@ import threading
 import pyte
 import pytest
 
-from tests.conftest import LIMIT_S, ROOT, SMALL
+from tests.conftest import ROOT, SMALL
 from tests.waiting import wait_until
 
+WAIT_S = 300  # for the next screen, on a busy machine
 NEXT, RIGHT, LEFT, UP, DELETE = b" ", b"\x1b[C", b"\x1b[D", b"\x1b[A", b"\x1b[3~"
 
 
@@ -61,7 +62,7 @@ class Terminal:
             assert self._reader.is_alive(), self.text
             return all(word in self.text for word in words) and self._takes_keys()
 
-        wait_until(asks, f"{words!r}", timeout_s=LIMIT_S)
+        wait_until(asks, f"{words!r}", timeout_s=WAIT_S)
 
     def _takes_keys(self):
         """Keys pressed before are thrown away in the moment in which the terminal changes."""
@@ -76,14 +77,24 @@ class Terminal:
         for _ in range(40):
             if words in self.text:
                 return
-            before = self.text
-            self.press(NEXT)
-            wait_until(lambda before=before: self.text != before and self._takes_keys(), "a turn",
-                       timeout_s=LIMIT_S)  # fmt: skip
+            self.turn()
         raise AssertionError(self.text)
 
+    def turn(self):
+        """Press the key that goes on, and wait for the next screen, or the end.
+
+        The foot is drawn last: where it stands, keys are taken.
+        """
+        before = self.text
+        self.press(NEXT)
+        wait_until(
+            lambda: self.process.poll() is not None
+            or ((now := self.text) != before and ("space next" in now or "space ends" in now)),
+            "a turn", timeout_s=WAIT_S,
+        )  # fmt: skip
+
     def end(self):
-        output, _ = self.process.communicate(timeout=LIMIT_S)
+        output, _ = self.process.communicate(timeout=WAIT_S)
         self._reader.join()
         return output.decode()
 
@@ -197,10 +208,7 @@ def test_the_cards_of_each_scene_fit_a_small_terminal(terminal, scene):
     shown = terminal(columns=60, lines=20, command=command)
     shown.see("1/", "space next")
     while shown.process.poll() is None:
-        before = len(shown.raw)
-        shown.press(NEXT)
-        wait_until(lambda before=before: len(shown.raw) > before or shown.process.poll() is not None,
-                   "a turn", timeout_s=LIMIT_S)  # fmt: skip
+        shown.turn()
     assert shown.process.returncode == 0
     for frame in frames(shown):
         assert len(frame) <= 18 and max(map(len, frame)) <= 60, frame

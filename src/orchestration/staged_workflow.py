@@ -72,7 +72,9 @@ class WorkflowOwner:
     def _new_presenter(self, color: bool) -> Presenter:
         from src.reporting.terminal.presenter import Presenter
 
-        return Presenter(self.report_facts, open_page=self._open_page, color=color)
+        return Presenter(
+            self.report_facts, open_page=self._open_page, records=self.rejected_records, color=color
+        )
 
     def _open_page(self) -> str:
         """Open this run's page, or the newest there is while it has none; says what was done."""
@@ -101,6 +103,10 @@ class WorkflowOwner:
     def report_facts(self) -> JsonObject:
         """Return what the report holds besides the stages, as far as it is known."""
         raise NotImplementedError
+
+    def rejected_records(self) -> list[JsonObject]:
+        """Return some rejected records, for an audience; a workflow that loads has some."""
+        return []
 
     def stages(self) -> list[Stage]:
         """Return the stages of a whole run, in order."""

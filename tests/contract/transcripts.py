@@ -81,7 +81,7 @@ def main():
         new = rewritten(text, [f.text for f in OUTPUTS if f.page == page], said)
         if new != text:
             path.write_text(new)
-            print(f"rewritten: {page}")  # noqa: T201
+            print(f"rewritten: {page}")
 
 
 if __name__ == "__main__":

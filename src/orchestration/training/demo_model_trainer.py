@@ -188,7 +188,7 @@ class DemoModelTrainer(TrainingResults):
     def train_ticket_sales_model(self, progress: StageProgress | None = None) -> StepOutcome:
         """Fit, calibrate and judge the sales model; `judge_models` fails on what failed here."""
         from src.services.model_evaluation_service import ModelEvaluationService
-        from src.services.modelling import pace_training, sales_training
+        from src.services.modelling import pace_training, sales_errors, sales_training
 
         split, s = needed(self.split, "prepare_ticket_sales_features"), self.settings
         self._check_unchanged()
@@ -201,6 +201,7 @@ class DemoModelTrainer(TrainingResults):
         facts["importance"] = sales_training.importance_table(
             self.sales_model, ModelEvaluationService(s.random_state)
         )
+        facts["errors"] = sales_errors.error_tables(self.sales_model, split)
         facts["pace"] = pace_training.learn_pace(self.sales_model, bookings, s.random_state)
         if self.with_challengers:
             facts["leaderboard"] = sales_training.challengers(self.sales_model, s.random_state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -23,22 +23,31 @@ _TONES = {"ok": "good", "passed": "good", "succeeded": "good", "failed": "bad", 
           "OK": "good", "ALARM": "bad", "INSUFFICIENT_DATA": "warn",
           "stopped": "warn", "interrupted": "warn", "unfinished": "warn"}  # fmt: skip
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "–", "muted": "·"}
-_SPECIAL = {
+_View = Callable[[JsonObject, JsonObject | None], JsonObject]
+_SPECIAL: dict[str, tuple[str, _View]] = {
     "pipeline": ("Concert demo", pipeline_view),
-    "training": ("Concert models", training_view),
-    "streaming": ("Concert demo live", streaming_view),
+    "training": ("Concert models", lambda facts, _: training_view(facts)),
+    "streaming": ("Concert demo live", lambda facts, _: streaming_view(facts)),
 }
 
 
-def render_page(report: JsonView, related: Sequence[Mapping[str, str]] = ()) -> str:
+def render_page(
+    report: JsonView,
+    related: Sequence[Mapping[str, str]] = (),
+    previous: JsonView | None = None,
+) -> str:
     """Return the page of a pipeline or training report, whatever its verdict.
 
-    `related` are links to other runs on the same data: `words`, `name`, `href`.
+    `related` are links to other runs: `words`, `name`, `href`. `previous` is the report of an
+    earlier run, with which the data is compared.
     Everything a report holds is escaped.
     """
     facts = plain(report)
     title, special = _SPECIAL[facts["report"]]
-    page = {"title": title, "related": list(related), **_common(facts), **special(facts)}
+    before = None if previous is None else plain(previous)
+    page = {
+        "title": title, "related": list(related), **_common(facts), **special(facts, before)
+    }  # fmt: skip
     return rendered(f"{facts['report']}.html.j2", page)
 
 

@@ -59,11 +59,11 @@ def read_sequence(descriptor: int) -> str:
 
 
 def _is_whole(found: bytes) -> bool:
-    return len(found) > 2 and 0x40 <= found[-1] <= 0x7E  # noqa: PLR2004 - the final byte
+    return len(found) > 2 and 0x40 <= found[-1] <= 0x7E
 
 
 def _rest_of_character(descriptor: int, first: int) -> bytes:
-    following = (first >= 0xC0) + (first >= 0xE0) + (first >= 0xF0)  # noqa: PLR2004 - UTF-8
+    following = (first >= 0xC0) + (first >= 0xE0) + (first >= 0xF0)
     return b"".join(_ready(descriptor, _REST_S) for _ in range(following))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import TextIO
 
 from src.json_object import JsonObject, JsonView
@@ -33,7 +33,8 @@ class Presenter:
     """Shows the slides of a run, and waits for keys where one can be pressed.
 
     `facts` returns what the report will hold besides the stages, as far as it is known;
-    `open_page` opens the newest page and returns what to tell about it.
+    `open_page` opens the newest page and returns what to tell about it; `records` returns some
+    rejected records.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Presenter:
         facts: Callable[[], JsonView],
         *,
         open_page: Callable[[], str] | None = None,
+        records: Callable[[], list[JsonObject]] | None = None,
         stream: TextIO | None = None,
         color: bool = True,
         keys: Keys | None = None,
     ) -> None:
         self._facts = facts
         self._open_page = open_page
+        self._records_of = records
         self._stream = sys.stderr if stream is None else stream
         self._painter = Painter(color=color and self._stream.isatty())
         is_interactive = sys.stdin is not None and sys.stdin.isatty() and self._stream.isatty()
@@ -158,11 +161,9 @@ class Presenter:
 
     def _show_record(self, next_key: Callable[[], str]) -> str:
         """Show one rejected record, another each time; returns what to tell where none is."""
-        records: list[JsonObject] = (plain(self._facts()).get("data") or {}).get(
-            "rejected_examples"
-        ) or []
+        records = self._records_of() if self._records_of else []
         if not records:
-            return "no rejected record is loaded yet: the warehouse keeps them"
+            return "no rejected record is loaded yet: the pipeline's load keeps them"
         index = self._records % len(records)
         self._records += 1
         place = f"{index + 1} of {len(records)}"

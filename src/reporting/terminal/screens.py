@@ -97,15 +97,13 @@ class Painter:
                 page[1] += f"  ({number} of {len(pages)})"
         return pages
 
-    def _table(
-        self, table: SummaryTable, rows: Sequence[tuple[str, ...]], width: int
-    ) -> Screen:
+    def _table(self, table: SummaryTable, rows: Sequence[tuple[str, ...]], width: int) -> Screen:
         from rich import box
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if width > 80 else 0, 0, 1))  # noqa: PLR2004
+        shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if width > 80 else 0, 0, 1))
         for index, name in enumerate(table.columns):
             side = "right" if index in table.numbers else "left"
             shown.add_column(Text(name), justify=side, overflow="fold")  # type: ignore[arg-type]

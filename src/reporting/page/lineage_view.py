@@ -57,7 +57,7 @@ def _picture(facts: JsonView, datasets: Sequence[Dataset]) -> Markup:
             if source in places and dataset.key in places:
                 lines.append(_line(places[source], places[dataset.key]))
     height = int(max(y for _, y in places.values())) + _HEIGHT + 8
-    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+    head = Markup('<svg viewBox="0 0 {} {}" role="group" aria-label="{}">').format(
         _WIDTH, height, "Data sets from raw file to prediction, and which is made of which"
     )
     return head + Markup("").join([*lines, *boxes]) + Markup("</svg>")

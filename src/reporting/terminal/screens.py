@@ -83,7 +83,8 @@ class Painter:
         return [[*top, *page] for page in joined] or [list(top)]
 
     def _table_pages(self, table: SummaryTable, size: Size) -> list[Screen]:
-        pages, rest = [], list(table.rows)
+        pages: list[Screen] = []
+        rest = list(table.rows)
         while rest or not pages:
             taken = len(rest)
             while (page := self._table(table, rest[:taken], size.width)) and (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql.building import call
@@ -18,7 +16,7 @@ _WITHOUT_FRAME = "Aggregate window functions with an ORDER BY clause require a f
 _SYSTEM_COLUMNS = frozenset(["xmin", "xmax", "cmin", "cmax", "ctid", "tableoid"])
 
 
-def check_clause(node: Any) -> None:
+def check_clause(node: exp.Expr) -> None:
     """Refuse a clause of a query or a change that Redshift does not have."""
     name = _clause(node)
     if name:
@@ -29,12 +27,12 @@ def check_clause(node: Any) -> None:
         raise Refusal("syntax error: a SELECT list cannot be empty", SYNTAX)
 
 
-def _check_frame(node: exp.Window) -> None:
+def _check_frame(node: exp.Expr) -> None:
     if node.args.get("order") is not None and node.args.get("spec") is None:
         raise Refusal(_WITHOUT_FRAME, SYNTAX)
 
 
-def _clause(node: Any) -> str:
+def _clause(node: exp.Expr) -> str:
     given = node.args
     if isinstance(node, exp.WindowSpec):
         return _frame(node)
@@ -68,7 +66,7 @@ def _truncation(node: exp.Expression) -> str:
     return next((f"TRUNCATE ... {word}" for word in options if word), "")
 
 
-def without_leader_functions(tree: Any) -> None:
+def without_leader_functions(tree: exp.Expression) -> None:
     """Refuse what the leader node alone runs, in a query of a user's tables.
 
     LN takes no decimals there: the server finds out which type its argument has.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from src.local_cloud.redshift.sql.relations import check_target
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
@@ -42,7 +41,7 @@ def is_checked_comment(statement: Statement) -> bool:
         ["DATABASE"], ["CONSTRAINT"])  # fmt: skip
 
 
-def check_comment(statement: Statement, cursor: Any) -> None:
+def check_comment(statement: Statement, cursor: Cursor) -> None:
     """COMMENT ON DATABASE name | CONSTRAINT name ON table: checked, and not kept."""
     words = TokenReader(statement.since(2))
     kind, name = words.next().upper(), words.identifier()
@@ -98,7 +97,7 @@ def is_schema(statement: Statement) -> bool:
     return statement.words(0, 2) == ["CREATE", "SCHEMA"]
 
 
-def create_schema(statement: Statement, cursor: Any) -> None:
+def create_schema(statement: Statement, cursor: Cursor) -> None:
     """CREATE SCHEMA [IF NOT EXISTS] name [AUTHORIZATION user] [QUOTA n [MB | GB | TB]].
 
     Nothing here measures a schema: a quota is kept and shown, and never reached.
@@ -131,7 +130,7 @@ def is_schema_change(statement: Statement) -> bool:
     return statement.words(0, 2) == ["ALTER", "SCHEMA"] and not is_of_owner(statement)
 
 
-def alter_schema(statement: Statement, cursor: Any) -> None:
+def alter_schema(statement: Statement, cursor: Cursor) -> None:
     """ALTER SCHEMA name RENAME TO name | QUOTA n [MB | GB | TB]."""
     words = TokenReader(statement)
     words.next()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, literal
 
 
@@ -42,7 +42,7 @@ class Procedure:
 
 
 @contextmanager
-def as_defined(found: Procedure, cursor: Any) -> Iterator[None]:
+def as_defined(found: Procedure, cursor: Cursor) -> Iterator[None]:
     """Run with the rights of a SECURITY DEFINER's owner, and the procedure's own settings.
 
     Both are of the transaction: an error takes them back with everything else.

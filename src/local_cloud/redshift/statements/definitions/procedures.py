@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from src.local_cloud.redshift.procedures.reading import read_body
 from src.local_cloud.redshift.procedures.running import Run
@@ -19,6 +18,7 @@ from src.local_cloud.redshift.statements.definitions.defined_procedure import (
 from src.local_cloud.redshift.statements.definitions.functions import postgres_type
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
 from src.local_cloud.redshift.statements.session_settings import set_setting, startup_setting
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, literal, postgres_literal, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import SYNTAX, Refusal
@@ -47,7 +47,7 @@ def is_of_procedures(statement: Statement) -> bool:
     return words[:1] == ["CALL"] or is_defined
 
 
-def run_procedures(statement: Statement, cursor: Any) -> None:
+def run_procedures(statement: Statement, cursor: Cursor) -> None:
     """Run CREATE [OR REPLACE], ALTER or DROP PROCEDURE, or CALL."""
     if statement.leading_word == "CALL":
         _call(statement, cursor)
@@ -85,7 +85,7 @@ def _name(words: TokenReader) -> list[str]:
     return parts
 
 
-def _create(statement: Statement, cursor: Any) -> None:
+def _create(statement: Statement, cursor: Cursor) -> None:
     words = TokenReader(statement)
     words.next()
     replaces = words.take("OR")
@@ -186,7 +186,7 @@ def _listed(arguments: Sequence[Argument], *, with_names: bool) -> str:
 # -- CALL ----------------------------------------------------------------------------------------
 
 
-def _call(statement: Statement, cursor: Any) -> None:
+def _call(statement: Statement, cursor: Cursor) -> None:
     """Run a procedure, and leave its output arguments as the cursor's one row."""
     connection = cursor.connection
     owns = not connection.is_in_transaction
@@ -197,9 +197,11 @@ def _call(statement: Statement, cursor: Any) -> None:
             for a, value in outputs
         )
         cursor.execute(f"SELECT {columns}")
+    else:  # the rows of what the procedure ran last are none of the client's
+        cursor.execute_postgres("DO 'BEGIN END'")
 
 
-def described(statement: Statement, cursor: Any) -> tuple[list[_Pair], list[_Pair]]:
+def described(statement: Statement, cursor: Cursor) -> tuple[list[_Pair], list[_Pair]]:
     """Return a CALL's output columns by name, and its values; each with its type."""
     parts, values = _call_parts(statement)
     arguments = _found(parts, len(values), cursor).arguments
@@ -208,7 +210,7 @@ def described(statement: Statement, cursor: Any) -> tuple[list[_Pair], list[_Pai
     return outputs, list(zip(values, kinds, strict=True))
 
 
-def _called(statement: Statement, cursor: Any, *, owns: bool) -> list[tuple[Argument, Value]]:
+def _called(statement: Statement, cursor: Cursor, *, owns: bool) -> list[tuple[Argument, Value]]:
     connection = cursor.connection
     parts, values = _call_parts(statement)
     found = _found(parts, len(values), cursor)
@@ -274,7 +276,7 @@ def _call_parts(statement: Statement) -> tuple[list[str], list[str]]:
     return parts[-2:], values
 
 
-def _found(parts: list[str], count: int, cursor: Any) -> Procedure:
+def _found(parts: list[str], count: int, cursor: Cursor) -> Procedure:
     schema = parts[0] if len(parts) > 1 else ""
     cursor.execute_postgres(_FIND, (parts[-1], count, schema, schema))
     row = cursor.fetchone()

@@ -19,7 +19,7 @@ _JDBC = (Path("/usr/share/java/postgresql.jar"), *sorted(
 # What needs identity providers, a second cluster or Redshift's own port.
 _DRIVER_SUITE = [f"test/integration/test_{name}.py" for name in (
     "query", "cursor", "paramstyle", "dbapi20", "pandas", "unsupported_datatypes",
-    "prepared_statements_cache")]  # fmt: skip
+    "prepared_statements_cache", "connection")]  # fmt: skip
 _DRIVER_SETTINGS = """[ci-cluster]
 database = dev
 host = 127.0.0.1

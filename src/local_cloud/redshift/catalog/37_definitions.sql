@@ -80,7 +80,7 @@ BEGIN
     END IF;
 END $$;
 
--- The encoding that Redshift gives a column of each type by itself.
+-- The encoding that Redshift gives a column of each type where none is declared.
 CREATE OR REPLACE FUNCTION redshift_local.compression(named regclass, names text[])
     RETURNS TABLE ("Table" text, "Column" text, "Encoding" text, "Est_reduction_pct" numeric(5, 2))
     LANGUAGE sql STABLE AS $$

@@ -1,4 +1,4 @@
-"""Logins with temporary passwords: the server behind knows its users by their own ones.
+"""Logins with temporary passwords: to the server behind a user has its own one.
 
 For the moment of connecting, the user's password there is another one; its own comes back at once,
 and after a crash with the next start.

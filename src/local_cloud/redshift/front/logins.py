@@ -1,4 +1,4 @@
-"""Logins with temporary passwords: to the server behind a user has its own one.
+"""Logins with temporary passwords, which the server behind has not.
 
 For the moment of connecting, the user's password there is another one; its own comes back at once,
 and after a crash with the next start.

@@ -233,7 +233,7 @@ def check(tree: exp.Expression) -> exp.Expression:
 
 def is_postgres_type(node: exp.DataType) -> bool:
     """Tell whether a type is one of PostgreSQL's that Redshift has not."""
-    name = node.this.name
+    name = node.this.name if hasattr(node.this, "name") else str(node.this)
     if name == "USERDEFINED":
         return str(node.args.get("kind") or "").lower() in POSTGRES_TYPES
     return name not in TYPES and name not in OTHER_TYPES

@@ -236,7 +236,7 @@ def is_postgres_type(node: exp.DataType) -> bool:
     name = node.this.name if hasattr(node.this, "name") else str(node.this)
     if name == "USERDEFINED":
         return str(node.args.get("kind") or "").lower() in POSTGRES_TYPES
-    return name not in TYPES and name not in OTHER_TYPES
+    return name not in TYPES | OTHER_TYPES and not isinstance(node.this, exp.Interval)
 
 
 def _check_type(node: exp.DataType, types: frozenset[str]) -> None:
@@ -246,7 +246,7 @@ def _check_type(node: exp.DataType, types: frozenset[str]) -> None:
         if kind.lower() in POSTGRES_TYPES:
             raise Refusal.fails_on_redshift(f"type {kind}")
         raise Refusal(f"type {shown(kind)} does not exist", "42704")
-    if name in OTHER_TYPES:
+    if name in OTHER_TYPES or isinstance(node.this, exp.Interval):
         raise Refusal.not_emulated(f"type {name}")
     if name not in types or (name.startswith("TIME") and node.expressions):
         raise Refusal.fails_on_redshift(f"type {node.sql('postgres')}")

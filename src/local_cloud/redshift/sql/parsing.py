@@ -247,7 +247,7 @@ def _check_type(node: exp.DataType, types: frozenset[str]) -> None:
             raise Refusal.fails_on_redshift(f"type {kind}")
         raise Refusal(f"type {shown(kind)} does not exist", "42704")
     if name in OTHER_TYPES or isinstance(node.this, exp.Interval):
-        raise Refusal.not_emulated(f"type {name}")
+        raise Refusal.not_emulated(f"type {name or node.sql('postgres')}")
     if name not in types or (name.startswith("TIME") and node.expressions):
         raise Refusal.fails_on_redshift(f"type {node.sql('postgres')}")
     given = [parameter.name for parameter in node.expressions]

@@ -73,9 +73,8 @@ class AwsInventory:
             self.not_looked_at.append(f"endpoint {self._settings.endpoint_name}: {error.cause}")
 
     def _endpoint(self) -> ModelEndpoint:
-        clients = [self._account.client(name) for name in ("sagemaker", "cloudwatch", "logs")]
-        return ModelEndpoint(clients[0], self._settings.endpoint_name, cloudwatch=clients[1],
-                             logs=clients[2])  # fmt: skip
+        sagemaker, account = self._account.client("sagemaker"), self._account
+        return ModelEndpoint(sagemaker, self._settings.endpoint_name, account=account)
 
     # -- buckets -------------------------------------------------------------------------
 

@@ -66,6 +66,8 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         if not (self.skip_generation or self._was_done("data_generation")):
             check_format(s.etl, s.raw_format)
             check_source(s)
+        present = " --present" if self._presenter is not None else ""
+        self.workflow.resume_hint = f"python run_demo_pipeline.py --resume{present}"
         header = f"Concert demo  run {self.workflow.run_id}  target {s.target}  seed {s.seed}"
         if self.resumed is not None:
             header += f"  resumes {self.resumed.run_id}"
@@ -77,11 +79,11 @@ class DemoPipelineOrchestrator(WorkflowOwner):
     def stages(self) -> list[Stage]:
         """Return the stages of a whole run, in order."""
         return [
-            Stage("s3_buckets", "S3 buckets", self.ensure_s3_buckets),
-            Stage("data_generation", self._generation_title(), self.generate_and_upload_data),
-            Stage("glue_etl", "Glue ETL", self.run_glue_etl_jobs),
-            Stage("redshift_load", "load warehouse", self.load_data_to_redshift),
-            Stage("data_verification", "verify quality", self.verify_data_quality),
+            Stage("s3_buckets", self.ensure_s3_buckets),
+            Stage("data_generation", self.generate_and_upload_data, self._generation_card()),
+            Stage("glue_etl", self.run_glue_etl_jobs),
+            Stage("redshift_load", self.load_data_to_redshift),
+            Stage("data_verification", self.verify_data_quality),
         ]
 
     def generate_summary_report(self) -> JsonObject:
@@ -120,6 +122,10 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             }
         rows = self._load.rows_side_by_side(manifest, self.etl_counts)
         return {"dataset": dataset, "rows": rows, "data": self._load.data_profile}
+
+    def rejected_records(self) -> list[JsonObject]:
+        """Return some of the records that this run's load rejected."""
+        return self._load.rejected_records(self.environment)
 
     # -- stages --------------------------------------------------------------------------
 
@@ -241,10 +247,10 @@ class DemoPipelineOrchestrator(WorkflowOwner):
 
     # -- pieces --------------------------------------------------------------------------
 
-    def _generation_title(self) -> str:
+    def _generation_card(self) -> str:
         if self.skip_generation:
-            return "find raw data"
-        return "read + upload" if self.settings.input_dir else "generate + upload"
+            return "data_generation:found"
+        return "data_generation:own" if self.settings.input_dir else "data_generation"
 
     def _export(self, datasets: Any, progress: StageProgress | None) -> DatasetManifest:
         s, run_id = self.settings, self.workflow.run_id

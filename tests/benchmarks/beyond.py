@@ -3,8 +3,8 @@
 It measures on this machine, in CPU time, what a task of the generation job costs (parts of the
 very world it plans for, as far as its concerts go), what the world of each Python process costs
 in time and memory, and what comes back to the driver. Then it simulates the job: each slot takes
-the next task, tasks last as long as one of those measured, some machines are slow. The plan beside it
-is rows times cost by slots. What is not measured here is in ASSUMED.
+the next task, tasks last as long as one of those measured, some machines are slow. The plan
+beside it is rows times cost by slots. What is not measured here is in ASSUMED.
 """
 
 import argparse

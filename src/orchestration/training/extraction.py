@@ -19,9 +19,7 @@ from src.orchestration.environment import DemoEnvironment
 from src.sql import files
 
 GENERATE = "python run_demo_pipeline.py"  # replaces all that is in the warehouse
-_NUMBERS = ("popularity", "base_price", "artist_prior_sell_through", "artist_prior_log_tickets",
-            "artist_prior_log_capacity", "artist_prior_sold_out", "venue_prior_sell_through",
-            "city_prior_sell_through")  # fmt: skip
+_NUMBERS = ("popularity", "base_price", "artist_prior_sell_through", "venue_prior_sell_through")
 
 
 def read_feature_sql(name: str, until: pd.Timestamp | None = None) -> str:

@@ -97,16 +97,29 @@ END $$;
 CREATE OR REPLACE FUNCTION redshift_local.json_parse(value varbyte) RETURNS super
     LANGUAGE sql IMMUTABLE STRICT AS
     'SELECT redshift_local.json_parse(coalesce(redshift_local.plain_text(value), value::text))';
+-- True where JSON_PARSE gives a value: escapes may stand for no character, and a text may be nested
+-- deeper than it is read; only the attempt tells.
+CREATE OR REPLACE FUNCTION redshift_local.could_json_parse(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    PERFORM redshift_local.json_parse(value);
+    RETURN true;
+EXCEPTION WHEN internal_error OR untranslatable_character OR invalid_text_representation
+            OR statement_too_complex OR program_limit_exceeded THEN
+    RETURN false;
+END $$;
 CREATE OR REPLACE FUNCTION redshift_local.can_json_parse(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS 'SELECT value IS JSON';
+    LANGUAGE sql IMMUTABLE STRICT AS $$
+    SELECT CASE WHEN octet_length(value) < 1000 AND strpos(value, '\u') = 0 THEN value IS JSON
+                ELSE redshift_local.could_json_parse(value) END $$;
 CREATE OR REPLACE FUNCTION redshift_local.can_json_parse(value varbyte) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE
     plain text := redshift_local.plain_text(value);
 BEGIN
-    IF plain IS NOT NULL THEN RETURN plain IS JSON; END IF;
+    IF plain IS NOT NULL THEN RETURN redshift_local.can_json_parse(plain); END IF;
     BEGIN
-        RETURN value::text IS JSON;
+        RETURN redshift_local.can_json_parse(value::text);
     EXCEPTION WHEN character_not_in_repertoire THEN
         RETURN false;
     END;

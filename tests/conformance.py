@@ -15,11 +15,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TABLE_HEAD = ["| behaviour | status | source | tests in |", "| --- | --- | --- | --- |"]
+_STREAMS = "local_cloud/test_kinesis.py"
 CELL = 220  # characters of a table's cell
 AREAS = (
     "COPY: what loads", "COPY: what fails", "COPY: sources and options", "UNLOAD", "System views",
     "Tables", "Queries and changes", "Functions", "SUPER and VARBYTE",
-    "Streaming ingestion", "Sessions and transactions", "Stored procedures", "Any client",
+    "Streaming ingestion", "Streams of Kinesis",
+    "Sessions and transactions", "Stored procedures", "Any client",
     "AWS's tutorials",
 )  # fmt: skip
 
@@ -42,8 +44,9 @@ def conforms(
 def marked_tests() -> list[tuple[str, Any, dict[str, Any]]]:
     """Return (file, function, mark) of every marked test, in the order of the files."""
     found = []
-    for path in sorted((ROOT / "tests/integration/redshift").glob("test_redshift_*.py")):
-        module = importlib.import_module(f"tests.integration.redshift.{path.stem}")
+    folder = ROOT / "tests/integration"
+    for path in (*sorted((folder / "redshift").glob("test_redshift_*.py")), folder / _STREAMS):
+        module = importlib.import_module(f"tests.integration.{path.parent.name}.{path.stem}")
         for name, value in vars(module).items():
             if name.startswith("test_"):
                 for mark in getattr(value, "pytestmark", []):
@@ -72,7 +75,8 @@ def conformance_list() -> str:
     parts = []
     for area in AREAS:
         rows = [
-            f"| {_behaviour(test, mark)} | {_status(mark)} | {mark['source']} | {file[14:-3]} |"
+            f"| {_behaviour(test, mark)} | {_status(mark)} | {mark['source']} "
+            f"| {file[:-3].removeprefix('test_').removeprefix('redshift_')} |"
             for file, test, mark in tests
             if mark["area"] == area
         ]

@@ -54,7 +54,7 @@ ALLOWED = {
     f"{REDSHIFT}.sql": {"sql"},
     f"{REDSHIFT}.copying": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.copying.binary",
                             f"{REDSHIFT}.copying.fast", f"{REDSHIFT}.copying.staged", "sql"},
-    f"{REDSHIFT}.copying.binary": {f"{REDSHIFT}.copying"},
+    f"{REDSHIFT}.copying.binary": {f"{REDSHIFT}.copying", "sql"},
     f"{REDSHIFT}.copying.fast": {f"{REDSHIFT}.copying", "sql"},
     f"{REDSHIFT}.copying.staged": {f"{REDSHIFT}.copying", "sql"},
     f"{REDSHIFT}.unloading": {REDSHIFT, f"{REDSHIFT}.sql", f"{REDSHIFT}.copying", "sql"},

@@ -61,6 +61,7 @@ from src.local_cloud.redshift.statements.views import create_late_view, is_late
 from src.local_cloud.redshift.unloading.unload_command import parse_unload
 from src.local_cloud.redshift.unloading.unload_runner import UnloadRunner
 from src.local_cloud.redshift.write_locks import writing, written_table
+from src.sql.cursors import Cursor
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
 
@@ -71,7 +72,7 @@ _OF_CURSORS = frozenset(
 )  # fmt: skip
 
 
-def run(statement: Statement, cursor: Any) -> None:
+def run(statement: Statement, cursor: Cursor) -> None:
     """Run one Redshift statement on a cursor; refuses by name what is not emulated."""
     runner = runner_of(statement)
     if runner is None:
@@ -150,23 +151,23 @@ def tag(statement: Statement) -> str:
 # -- statements of several steps -----------------------------------------------------------------
 
 
-def _copy(statement: Statement, cursor: Any) -> None:
+def _copy(statement: Statement, cursor: Cursor) -> None:
     command = parse_copy(statement)
     schema, _, _ = command.table.rpartition(".")
     check_target(schema.strip('"'), command.shown)
     CopyRunner(cursor, cursor.connection, command).run()
 
 
-def _unload(statement: Statement, cursor: Any) -> None:
+def _unload(statement: Statement, cursor: Cursor) -> None:
     UnloadRunner(cursor, cursor.connection, parse_unload(statement)).run()
 
 
-def _truncate(statement: Statement, cursor: Any) -> None:
+def _truncate(statement: Statement, cursor: Cursor) -> None:
     cursor.execute_postgres(parsing.translate(statement))
     cursor.connection.end_transaction()  # as Redshift does
 
 
-def _reset_all(_: Statement, cursor: Any) -> None:
+def _reset_all(_: Statement, cursor: Cursor) -> None:
     """Reset all settings to those of the session's start."""
     for text in ("RESET ALL", *cursor.connection.start_settings):
         cursor.execute_postgres(text)

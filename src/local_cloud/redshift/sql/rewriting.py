@@ -8,7 +8,7 @@ from typing import cast
 from sqlglot import exp
 from sqlglot.transforms import eliminate_join_marks
 
-from src.local_cloud.redshift.sql import attribute_rows, moments
+from src.local_cloud.redshift.sql import moments, super_values
 from src.local_cloud.redshift.sql.aggregates import AGGREGATES
 from src.local_cloud.redshift.sql.building import call
 from src.local_cloud.redshift.sql.decimals import rewrite_divisions
@@ -44,7 +44,7 @@ def rewrite(tree: exp.Expression) -> exp.Expression:
     for kind in list(tree.find_all(exp.DataType)):
         if kind is not _type(kind):
             kind.replace(_type(kind))
-    attribute_rows.gather(tree)
+    super_values.gather(tree)
     return tree
 
 
@@ -209,7 +209,7 @@ def _cast(node: exp.Expression) -> exp.Expression:
     The text of an attribute, the most frequent cast of all, is read in one step.
     """
     if node.this.name == "redshift_local.attribute" and node.args["to"].this.name in _TEXTS:
-        text = call(attribute_rows.TEXT, *node.this.expressions)
+        text = call(super_values.ATTRIBUTE_TEXT, *node.this.expressions)
         return exp.Cast(this=text, to=node.args["to"])
     length = node.args["to"].expressions
     if not length or _type(node.args["to"]) is node.args["to"]:

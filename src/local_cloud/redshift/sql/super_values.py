@@ -217,7 +217,7 @@ def _own(name: str, *arguments: exp.Expr) -> exp.Expression:
     return made
 
 
-# -- many attributes at once -------------------------------------------------------------------------
+# names no client uses
 
 
 def gather(tree: exp.Expression) -> None:
@@ -231,7 +231,9 @@ def gather(tree: exp.Expression) -> None:
     for number, select in enumerate(list(tree.find_all(exp.Select))):
         if _may_gather(select):
             for base, calls in _of_one_value(select):
-                _join(select, base, calls, f"{_ROWS}{number}_{len(select.args.get('joins') or [])}")
+                _join_row(
+                    select, base, calls, f"{_ROWS}{number}_{len(select.args.get('joins') or [])}"
+                )
 
 
 def _may_gather(select: exp.Select) -> bool:

@@ -217,7 +217,7 @@ def _own(name: str, *arguments: exp.Expr) -> exp.Expression:
     return made
 
 
-# names no client uses
+# -- many attributes at once
 
 
 def gather(tree: exp.Expression) -> None:

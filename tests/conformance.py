@@ -20,7 +20,8 @@ CELL, ROW = 220, 200  # characters of a table's cell, and of its row
 AREAS = (
     "COPY: what loads", "COPY: what fails", "COPY: sources and options", "UNLOAD", "System views",
     "Tables", "Queries and changes", "Functions", "SUPER and VARBYTE",
-    "Streaming ingestion", "Streams of Kinesis", "Sessions and transactions", "Stored procedures", "Any client",
+    "Streaming ingestion", "Streams of Kinesis", "Sessions and transactions",
+    "Stored procedures", "Any client",
     "AWS's tutorials",
 )  # fmt: skip
 

@@ -15,11 +15,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TABLE_HEAD = ["| behaviour | status | source | tests in |", "| --- | --- | --- | --- |"]
+_STREAMS = "local_cloud/test_kinesis.py"
 CELL, ROW = 220, 200  # characters of a table's cell, and of its row
 AREAS = (
     "COPY: what loads", "COPY: what fails", "COPY: sources and options", "UNLOAD", "System views",
     "Tables", "Queries and changes", "Functions", "SUPER and VARBYTE",
-    "Streaming ingestion", "Sessions and transactions", "Stored procedures", "Any client",
+    "Streaming ingestion", "Streams of Kinesis", "Sessions and transactions",
+    "Stored procedures", "Any client",
     "AWS's tutorials",
 )  # fmt: skip
 
@@ -42,8 +44,9 @@ def conforms(
 def marked_tests() -> list[tuple[str, Any, dict[str, Any]]]:
     """Return (file, function, mark) of every marked test, in the order of the files."""
     found = []
-    for path in sorted((ROOT / "tests/integration/redshift").glob("test_redshift_*.py")):
-        module = importlib.import_module(f"tests.integration.redshift.{path.stem}")
+    folder = ROOT / "tests/integration"
+    for path in (*sorted((folder / "redshift").glob("test_redshift_*.py")), folder / _STREAMS):
+        module = importlib.import_module(f"tests.integration.{path.parent.name}.{path.stem}")
         for name, value in vars(module).items():
             if name.startswith("test_"):
                 for mark in getattr(value, "pytestmark", []):
@@ -66,6 +69,10 @@ def cases_of(test: Any, parameter: str) -> list[str]:
     raise AssertionError(f"{test.__name__} has no parameter {parameter}")
 
 
+def _place(file: str) -> str:
+    return file.removesuffix(".py").removeprefix("test_").removeprefix("redshift_")
+
+
 def conformance_list() -> str:
     """Return the list as Markdown."""
     tests = marked_tests()
@@ -84,7 +91,7 @@ def _row(file: str, test: Any, mark: dict[str, Any]) -> tuple[str, list[str]]:
     notes: list[str] = []
 
     def row() -> str:
-        return f"| {behaviour} | {status} | {mark['source']} | {file[14:-3]} |"
+        return f"| {behaviour} | {status} | {mark['source']} | {_place(file)} |"
 
     if mark["cases"] and (len(row()) > ROW or len(behaviour) > CELL):
         behaviour = f"{about}: {len(cases_of(test, mark['cases']))} cases, below"

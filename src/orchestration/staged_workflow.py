@@ -80,7 +80,7 @@ class WorkflowOwner:
         )
 
     def _open_page(self) -> str:
-        """Open this run's page, or the newest there is while it has none; says what was done."""
+        """Open this run's page, or the newest there is while it has none; returns what was done."""
         from src.orchestration.open_command import newest_page, open_in_browser
 
         page = self.workflow.page_path or newest_page(self.workflow.folder.parent)

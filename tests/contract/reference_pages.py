@@ -181,7 +181,10 @@ def folders_table(_):
         kept = [f for f in _shortened(others) if f != f"`{name.replace('.', '/')}`"]
         shown = ", ".join(kept).replace("`local_cloud/", "`") or "nothing"
         lines.append(f"| `{name.replace('.', '/')}/` | {about(name)} | {shown} |")
-    lines.append("| `glue_jobs/` | The PySpark script of the Glue job. | no project code |")
+    lines.append(
+        "| `glue_jobs/` | The PySpark scripts of the Glue jobs. "
+        "| what is shipped with the generation job |"
+    )
     return "\n".join(lines)
 
 

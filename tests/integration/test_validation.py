@@ -1,6 +1,7 @@
 """validate_demo_pipeline.py: each check is broken here once, and must see it."""
 
 import json
+import os
 import re
 import shutil
 import stat
@@ -45,11 +46,41 @@ def whole(tmp_path_factory):
     return root
 
 
+def stamps(root):
+    """Return what tells a changed file of a tree from one as it was."""
+    found = {}
+    for folder, _, names in os.walk(root):
+        if Path(folder).name != "__pycache__":
+            for name in names:
+                path = Path(folder, name)
+                state = path.lstat()
+                found[path.relative_to(root)] = (state.st_mode, state.st_size, state.st_mtime_ns)
+    return found
+
+
+@pytest.fixture(scope="module")
+def second(whole, tmp_path_factory):
+    """A copy for the tests that break it, one after the other, and its state."""
+    root = tmp_path_factory.mktemp("second") / "checkout"
+    shutil.copytree(whole, root, symlinks=True)
+    return root, stamps(root)
+
+
 @pytest.fixture
-def checkout(whole, tmp_path):
-    """A copy of the checkout, to break."""
-    caches = shutil.ignore_patterns("__pycache__")
-    return shutil.copytree(whole, tmp_path / "checkout", ignore=caches)
+def checkout(whole, second):
+    """A copy of the checkout, to break; what a test changes is put back as it was."""
+    root, before = second
+    yield root
+    after = stamps(root)
+    for path in after.keys() | before.keys():
+        if after.get(path) == before.get(path):
+            continue
+        if path in after:
+            (root / path).unlink()
+        if path in before:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(whole / path, root / path, follow_symlinks=False)
+    assert stamps(root) == before
 
 
 @pytest.fixture
@@ -431,7 +462,11 @@ def as_operator(monkeypatch, policy):
         service = "iam"
 
         def simulate_principal_policy(self, **given):
-            return rights.simulate(**given)
+            answer = rights.simulate(**given)
+            lacking = [one["MissingContextValues"] for one in answer["EvaluationResults"]
+                       if one["EvalDecision"] != "allowed"]  # fmt: skip
+            assert not any(lacking), f"IAM cannot judge without {lacking}"
+            return answer
 
     playing("sts", "GetCallerIdentity", lambda **_: caller, monkeypatch)
     playing("iam", "SimulatePrincipalPolicy", Iam().simulate_principal_policy, monkeypatch)
@@ -463,6 +498,22 @@ WAYS = [
 def test_the_operators_own_policy_passes(validate, aws, monkeypatch, way):
     settings = {"target": "aws", "iam_role": ROLE, **way}
     as_operator(monkeypatch, policy_of(Settings(**settings)))
+    entry = validate("aws_permissions", **settings)
+    assert entry["verdict"] == "passed", entry
+
+
+def test_each_right_on_the_one_resource_that_aws_has_for_it_suffices(validate, aws, monkeypatch):
+    """By the Service Authorization Reference: a cluster is looked at, a database is entered."""
+    settings = {"target": "aws", "iam_role": ROLE, "redshift_cluster": "c"}
+    place = "arn:aws:redshift:us-east-1:123456789012:"
+    policy = policy_of(Settings(**settings))
+    others = [one for one in policy["Statement"] if not one["Sid"].startswith("Cluster")]
+    policy["Statement"] = [*others, *(
+        {"Effect": "Allow", "Action": [action], "Resource": [place + resource]}
+        for action, resource in (("redshift:DescribeClusters", "cluster:c"),
+                                 ("redshift:GetClusterCredentialsWithIAM", "dbname:c/dev"))
+    )]  # fmt: skip
+    as_operator(monkeypatch, policy)
     entry = validate("aws_permissions", **settings)
     assert entry["verdict"] == "passed", entry
 

@@ -20,7 +20,6 @@ from src.reporting.changed_values import in_words
 from src.reporting.terminal.console import Console, StageProgress, progress_callback
 from src.reporting.wording import human_bytes, plural
 from src.settings import Settings
-from src.settings.values import day_of
 
 _OF_A_STAGE = (
     "status", "summary", "seconds", "started_at", "error", "rows_per_s", "mb_per_s"
@@ -255,25 +254,17 @@ class DemoPipelineOrchestrator(WorkflowOwner):
 
     def _export(self, datasets: Any, progress: StageProgress | None) -> DatasetManifest:
         s, run_id = self.settings, self.workflow.run_id
-        sink = datasets.sink(run_id)
         if s.input_dir:
             _note(progress, f"reading {s.input_dir}")
             is_merge = s.load_mode == "merge"
-            return open_input(s).export(sink, s.raw_format, run_id, parents_may_be_loaded=is_merge)
-        from src.services.generation.concert_world import WorldSize
-        from src.services.generation.later_days import WorldClock
-        from src.services.generation.parts import cores
-        from src.services.synthetic_data_generator import SyntheticDataGenerator
+            return open_input(s).export(
+                datasets.sink(run_id), s.raw_format, run_id, parents_may_be_loaded=is_merge
+            )
+        from src.orchestration.pipeline.generation_stage import generated
 
-        size = WorldSize(s.artists, s.venues, s.concerts, s.sales)
-        clock = WorldClock(day_of(s.as_of), day_of(s.since))
-        generator = SyntheticDataGenerator(
-            size, seed=s.seed, defect_rate=s.defect_rate, clock=clock
-        )
         total = s.artists + s.venues + s.concerts + s.sales
         on_rows = progress_callback(progress, total) if progress else None
-        workers = s.workers or cores()
-        return generator.export(sink, s.raw_format, run_id, on_rows, workers=workers)
+        return generated(self.environment, s, run_id, on_rows, lambda text: _note(progress, text))
 
     def _need_buckets(self) -> None:
         if not self._has_buckets:

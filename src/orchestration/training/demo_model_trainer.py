@@ -107,9 +107,9 @@ class DemoModelTrainer(TrainingResults):
         self._forget("panel", "concerts", "bookings", "truth", "completed", "split", "venue_model",
                      "sales_model", "versions", "predictors")  # fmt: skip
         self.environment.redshift.create_tables()
-        self.load = extraction.newest_load(self.environment)
-        self.until = extraction.known_until(self.environment, self.load)
-        self.quarters = extraction.extract_venue_quarters(self.environment, self.workflow.run_id)
+        self.load, self.until, self.quarters = extraction.venue_data(
+            self.environment, self.workflow.run_id
+        )
         self._extracted_with = self.settings
         if self.quarters.empty:
             raise extraction.nothing_to_learn_from(self.environment)
@@ -139,11 +139,11 @@ class DemoModelTrainer(TrainingResults):
         needed(self.quarters, "extract_venue_training_data")
         self._check_unchanged()
         self._forget("completed", "split", "sales_model", "versions", "predictors")
-        environment = self.environment
-        self.concerts = extraction.extract_concerts(environment, self.workflow.run_id, self.until)
-        self.bookings = extraction.extract_bookings(environment, self.workflow.run_id)
+        environment, run_id = self.environment, self.workflow.run_id
+        self.concerts, self.bookings, left_out = extraction.sales_data(
+            environment, run_id, self.until, self._check_unchanged
+        )
         self.truth = extraction.ground_truth(environment, self.load)
-        left_out = extraction.concerts_of_unknown_capacity(environment)
         summary = f"{len(self.concerts):,} concerts, "
         summary += "with ground truth" if self.truth is not None else "no ground truth: no ceiling"
         if left_out:

@@ -40,7 +40,7 @@ QUERIES = [  # each is one expression or query that must not run
     "SELECT set_config('role', 'rdsdb', false)",
     "SELECT current_setting('data_directory')",
     "SELECT inet_server_port()",
-    "SELECT pg_terminate_backend(pg_backend_pid())",
+    "SELECT set_config('port', '1', false)",
     "SELECT pg_reload_conf()",
     "SELECT pg_sleep(60)",
     "SELECT setval('redshift_local.query_ids', 1)",
@@ -143,7 +143,7 @@ STATEMENTS = [
     "REVOKE ALL ON pg_catalog.pg_class FROM PUBLIC",
     "REASSIGN OWNED BY rdsdb TO demo",
     "SECURITY LABEL ON ROLE demo IS 'x'",
-    "COMMENT ON DATABASE dev IS 'x'",
+    "COMMENT ON DATABASE postgres IS 'x'",
     "VACUUM pg_catalog.pg_class",
     "ANALYZE redshift_local.load_errors",
     "LOCK TABLE pg_catalog.pg_class",
@@ -201,7 +201,8 @@ def superuser(cloud):
 def fingerprint(cursor):
     cursor.execute(
         "SELECT (SELECT json_agg(a ORDER BY oid)::text FROM pg_authid a), "
-        "(SELECT md5(string_agg(p::text, ',' ORDER BY oid)) FROM pg_proc p), "
+        # A row's xmin is the transaction that wrote it: another one after every change.
+        "(SELECT md5(string_agg(oid || ':' || xmin, ',' ORDER BY oid)) FROM pg_proc), "
         "(SELECT json_agg((datname, datdba, datacl) ORDER BY oid)::text FROM pg_database), "
         "(SELECT json_agg((relname, relowner, relacl) ORDER BY oid)::text FROM pg_class WHERE "
         " relnamespace IN ('redshift_local'::regnamespace, 'pg_catalog'::regnamespace) "

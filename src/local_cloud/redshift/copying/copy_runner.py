@@ -16,6 +16,7 @@ from src.local_cloud.redshift.copying.load_log import LoadLog
 from src.local_cloud.redshift.copying.source_objects import SourceFile, source_files
 from src.local_cloud.redshift.refusals import detail_block
 from src.local_cloud.redshift.write_locks import writing
+from src.sql.cursors import Cursor
 from src.sql.quoting import shown
 from src.sql.refusal import INTERNAL, SYNTAX, Refusal
 
@@ -33,7 +34,7 @@ SELECT a.attname, format_type(a.atttypid, NULL), a.attnotnull, a.atthasdef, a.at
 class CopyRunner:
     """One COPY on one cursor."""
 
-    def __init__(self, cursor: Any, connection: Any, command: CopyCommand) -> None:
+    def __init__(self, cursor: Cursor, connection: Any, command: CopyCommand) -> None:
         self._cursor = cursor
         self._connection = connection
         self._command = command
@@ -126,8 +127,7 @@ class CopyRunner:
         return [by_name[name] for name in command.columns]
 
     def _begin_load(self) -> LoadLog:
-        self._execute("SELECT nextval('redshift_local.query_ids')")
-        query = int(self._cursor.fetchone()[0])
+        query = self._connection.next_query_number()
         self._execute("SELECT to_regclass(%s)::oid::int8", (self._command.table,))
         log = LoadLog(self._connection, self._command, query, self._cursor.fetchone()[0])
         log.session(0)

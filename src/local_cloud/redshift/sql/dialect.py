@@ -9,6 +9,7 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.parsers.redshift import RedshiftParser
 from sqlglot.tokenizer_core import TokenType
 
+from src.json_object import JsonObject
 from src.local_cloud.redshift.sql import super_values
 from src.local_cloud.redshift.sql.portability import SAME_BY_NAME
 
@@ -21,16 +22,19 @@ _AS_THEY_STAND = frozenset(
         "ADD_MONTHS",
         "JSON_EXTRACT_PATH_TEXT",
         "TO_HEX",
+        "DATE_PART",
         *(name.upper() for name in SAME_BY_NAME | super_values.FUNCTIONS),
     ]
 )
 
 
-_PREFIXES: dict[str, Any] = {"@": exp.Abs, "|/": exp.Sqrt, "||/": exp.Cbrt}
+_PREFIXES: JsonObject = {"@": exp.Abs, "|/": exp.Sqrt, "||/": exp.Cbrt}
 
 
 class RedshiftDialect(Redshift):
     """Redshift as sqlglot reads it, less what it would change on the way."""
+
+    SUPPORTS_USER_DEFINED_TYPES = True  # a type that is unknown is refused by its name
 
     class Parser(RedshiftParser):
         """Leaves some functions as they stand."""

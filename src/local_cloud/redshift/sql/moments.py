@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql.building import call
@@ -25,50 +23,66 @@ PARTS = {
 }
 
 
-def _part(node: Any, otherwise: str = "day") -> str:
+def _part(node: exp.Expression | None, otherwise: str = "day") -> str:
     name = (node.name if node is not None else otherwise).upper()
     return PARTS.get(name, name.lower())
 
 
-def timestamp(node: Any) -> exp.Expression:
+def timestamp(node: exp.Expression) -> exp.Expression:
     """Return a moment as a TIMESTAMP."""
     return exp.cast(node, "timestamp")
 
 
-def _moment(node: Any) -> exp.Expression:
+def _moment(node: exp.Expression) -> exp.Expression:
     """Return a moment of any type as a timestamp; that of a TIME is of a day alike for all."""
     return timestamp(node) if node.is_string else call("redshift_local.moment", node)
 
 
-def datediff(node: Any) -> exp.Expression:
+def datediff(node: exp.Expression) -> exp.Expression:
     """Count the boundaries between two moments, as Redshift does; PostgreSQL's AGE does not."""
     unit = exp.Literal.string(_part(node.args.get("unit")))
     early, late = _moment(node.expression), _moment(node.this)
     return call("redshift_local.datediff", unit, early, late)
 
 
-def dateadd(node: Any) -> exp.Expression:
+def dateadd(node: exp.Expression) -> exp.Expression:
     """Add intervals in place: a function PostgreSQL cannot inline would cost joins dearly."""
     unit, step = _part(node.args.get("unit")), 1
     if unit == "quarter":
         unit, step = "month", 3
     one = exp.Interval(this=exp.Literal.string(str(step)), unit=exp.var(unit))
     amount = exp.Mul(this=exp.Paren(this=node.expression), expression=one)
-    return exp.Paren(this=exp.Add(this=exp.cast(node.this, "timestamp"), expression=amount))
+    moment = (
+        timestamp(node.this) if node.this.is_string else call("redshift_local.added_to", node.this)
+    )
+    return exp.Paren(this=exp.Add(this=moment, expression=amount))
 
 
-def now(node: Any) -> exp.Expression:
+def now(node: exp.Expression) -> exp.Expression:
     """Return the call of GETDATE or SYSDATE."""
     return call("pg_catalog.sysdate" if node.args.get("sysdate") else "pg_catalog.getdate")
 
 
-def extract(node: Any) -> exp.Expression:
-    """Return a part of a moment, whole as on Redshift."""
-    node.set("this", exp.var(_part(node.this)))
-    return exp.cast(node, "int") if _part(node.this) not in ("epoch", "second") else node
+def extract(node: exp.Expression) -> exp.Expression:
+    """EXTRACT is whole; of seconds and their fractions it has the three digits of its part."""
+    part = _part(node.this)
+    node.set("this", exp.var(part))
+    found: exp.Expression = call("TRUNC", node.copy())
+    if part in ("milliseconds", "microseconds"):
+        found = exp.Mod(this=found, expression=exp.Literal.number(1000))
+    return exp.cast(found, "bigint" if part == "epoch" else "int")
 
 
-def date_trunc(node: Any) -> exp.Expression:
+def date_part(given: list[exp.Expression]) -> exp.Expression:
+    """DATE_PART has the seconds with all their fractions."""
+    part = _part(given[0])
+    found = exp.Extract(this=exp.var(part), expression=given[1])
+    if part == "second":
+        return found
+    return exp.cast(found, "double" if part == "epoch" else "int")
+
+
+def date_trunc(node: exp.Expression) -> exp.Expression:
     """Cut a moment to a part, in any of its spellings."""
     unit, moment = exp.Literal.string(_part(node.args.get("unit"))), node.this
     if isinstance(moment, exp.Literal):
@@ -76,7 +90,7 @@ def date_trunc(node: Any) -> exp.Expression:
     return call("DATE_TRUNC", unit, moment)
 
 
-def months_between(node: Any) -> exp.Expression:
+def months_between(node: exp.Expression) -> exp.Expression:
     """Return the call that counts months with a fraction."""
     late, early = timestamp(node.this), timestamp(node.expression)
     return call("pg_catalog.months_between", late, early)

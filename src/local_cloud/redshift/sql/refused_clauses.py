@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql.building import call
@@ -12,19 +10,29 @@ from src.sql.refusal import NOT_EMULATED, SYNTAX, Refusal
 _LEADER_ONLY = (
     "Specified types or functions (one per INFO message) not supported on Redshift tables."
 )
+_OF_FRAMES = (exp.Sum, exp.Avg, exp.Count, exp.Max, exp.Min, exp.Stddev, exp.StddevPop,
+              exp.StddevSamp, exp.Variance, exp.VariancePop)  # fmt: skip
+_WITHOUT_FRAME = "Aggregate window functions with an ORDER BY clause require a frame clause"
 _SYSTEM_COLUMNS = frozenset(["xmin", "xmax", "cmin", "cmax", "ctid", "tableoid"])
 
 
-def check_clause(node: Any) -> None:
+def check_clause(node: exp.Expr) -> None:
     """Refuse a clause of a query or a change that Redshift does not have."""
     name = _clause(node)
     if name:
         raise Refusal.fails_on_redshift(name)
+    if isinstance(node, exp.Window) and isinstance(node.this, _OF_FRAMES):
+        _check_frame(node)
     if isinstance(node, exp.Select) and not node.expressions:
         raise Refusal("syntax error: a SELECT list cannot be empty", SYNTAX)
 
 
-def _clause(node: Any) -> str:
+def _check_frame(node: exp.Expr) -> None:
+    if node.args.get("order") is not None and node.args.get("spec") is None:
+        raise Refusal(_WITHOUT_FRAME, SYNTAX)
+
+
+def _clause(node: exp.Expr) -> str:
     given = node.args
     if isinstance(node, exp.WindowSpec):
         return _frame(node)
@@ -58,7 +66,7 @@ def _truncation(node: exp.Expression) -> str:
     return next((f"TRUNCATE ... {word}" for word in options if word), "")
 
 
-def without_leader_functions(tree: Any) -> None:
+def without_leader_functions(tree: exp.Expression) -> None:
     """Refuse what the leader node alone runs, in a query of a user's tables.
 
     LN takes no decimals there: the server finds out which type its argument has.

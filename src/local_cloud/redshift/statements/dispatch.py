@@ -7,7 +7,7 @@ from typing import Any
 
 from src.local_cloud.redshift.copying.copy_command import parse_copy
 from src.local_cloud.redshift.copying.copy_runner import CopyRunner
-from src.local_cloud.redshift.sql import parsing
+from src.local_cloud.redshift.sql import parsing, trusted_keys
 from src.local_cloud.redshift.sql.relations import check_target, deny_provisioned_views
 from src.local_cloud.redshift.statements import isolation
 from src.local_cloud.redshift.statements.definitions.functions import (
@@ -36,14 +36,23 @@ from src.local_cloud.redshift.statements.definitions.procedures import (
     is_of_procedures,
     run_procedures,
 )
-from src.local_cloud.redshift.statements.maintenance import analyze, vacuum
+from src.local_cloud.redshift.statements.maintenance import (
+    analyze,
+    analyze_compression,
+    is_compression,
+    vacuum,
+)
 from src.local_cloud.redshift.statements.merge import merge
 from src.local_cloud.redshift.statements.objects import (
+    alter_schema,
+    check_comment,
     comment,
     create_schema,
     give_owner,
+    is_checked_comment,
     is_of_owner,
     is_schema,
+    is_schema_change,
     lock,
 )
 from src.local_cloud.redshift.statements.session_settings import (
@@ -61,6 +70,7 @@ from src.local_cloud.redshift.statements.views import create_late_view, is_late
 from src.local_cloud.redshift.unloading.unload_command import parse_unload
 from src.local_cloud.redshift.unloading.unload_runner import UnloadRunner
 from src.local_cloud.redshift.write_locks import writing, written_table
+from src.sql.cursors import Cursor
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
 
@@ -71,7 +81,7 @@ _OF_CURSORS = frozenset(
 )  # fmt: skip
 
 
-def run(statement: Statement, cursor: Any) -> None:
+def run(statement: Statement, cursor: Cursor) -> None:
     """Run one Redshift statement on a cursor; refuses by name what is not emulated."""
     runner = runner_of(statement)
     if runner is None:
@@ -86,20 +96,9 @@ def run(statement: Statement, cursor: Any) -> None:
 def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
     """Return what runs a statement that is more than one of PostgreSQL's, or None."""
     word = statement.leading_word
-    if is_of_principals(statement):
-        return change_principals
-    if is_materialized(statement):
-        return create_materialized
-    if is_of_materialized(statement):
-        return change_materialized
-    if is_external_schema(statement):
-        return create_external_schema
-    if is_append(statement):
-        return append
-    if is_of_functions(statement):
-        return change_functions
-    if is_of_procedures(statement):
-        return run_procedures
+    for is_meant, found in _SPECIAL:
+        if is_meant(statement):
+            return found
     if word == "CREATE" and not parsing.creates_table(statement):
         return create_late_view if is_late(statement) else None
     if word == "ALTER" and (is_of_owner(statement) or is_of_default_privileges(statement)):
@@ -108,6 +107,8 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
         return isolation.alter_database
     if word == "RESET" and statement.words(1) == ["ALL"]:
         return _reset_all
+    if trusted_keys.is_setting(statement):
+        return _trust_keys
     return _RUNNERS.get(word)
 
 
@@ -138,8 +139,10 @@ def tag(statement: Statement) -> str:
         return f"{word} PROCEDURE"
     if is_materialized(statement) or is_of_materialized(statement) or word == "REFRESH":
         return f"{word} MATERIALIZED VIEW"
-    if is_external_schema(statement):
+    if is_external_schema(statement) or is_schema(statement):
         return "CREATE SCHEMA"
+    if is_schema_change(statement):
+        return "ALTER SCHEMA"
     if word == "CREATE":
         return "CREATE VIEW" if is_late(statement) else "CREATE TABLE"
     if isolation.is_of_database(statement):
@@ -150,28 +153,49 @@ def tag(statement: Statement) -> str:
 # -- statements of several steps -----------------------------------------------------------------
 
 
-def _copy(statement: Statement, cursor: Any) -> None:
+def _copy(statement: Statement, cursor: Cursor) -> None:
     command = parse_copy(statement)
     schema, _, _ = command.table.rpartition(".")
     check_target(schema.strip('"'), command.shown)
     CopyRunner(cursor, cursor.connection, command).run()
 
 
-def _unload(statement: Statement, cursor: Any) -> None:
+def _unload(statement: Statement, cursor: Cursor) -> None:
     UnloadRunner(cursor, cursor.connection, parse_unload(statement)).run()
 
 
-def _truncate(statement: Statement, cursor: Any) -> None:
+def _truncate(statement: Statement, cursor: Cursor) -> None:
     cursor.execute_postgres(parsing.translate(statement))
     cursor.connection.end_transaction()  # as Redshift does
 
 
-def _reset_all(_: Statement, cursor: Any) -> None:
+def _trust_keys(statement: Statement, cursor: Cursor) -> None:
+    cursor.connection.trusts_keys = trusted_keys.setting(statement)
+
+
+def _reset_all(_: Statement, cursor: Cursor) -> None:
     """Reset all settings to those of the session's start."""
+    cursor.connection.trusts_keys = False
     for text in ("RESET ALL", *cursor.connection.start_settings):
         cursor.execute_postgres(text)
 
 
+# What the first word alone does not tell, in the order in which it is asked.
+_SPECIAL: tuple[
+    tuple[Callable[[Statement], bool], Callable[[Statement, Any], None] | None], ...
+] = (
+    (is_of_principals, change_principals),
+    (is_materialized, create_materialized),
+    (is_of_materialized, change_materialized),
+    (is_external_schema, create_external_schema),
+    (is_append, append),
+    (is_of_functions, change_functions),
+    (is_of_procedures, run_procedures),
+    (is_schema, create_schema),
+    (is_schema_change, alter_schema),
+    (is_checked_comment, check_comment),
+    (is_compression, None),
+)
 _RUNNERS: dict[str, Callable[[Statement, Any], None]] = {
     "COPY": _copy,
     "UNLOAD": _unload,
@@ -184,14 +208,11 @@ _RUNNERS: dict[str, Callable[[Statement, Any], None]] = {
     "MERGE": merge,
     "VACUUM": vacuum,
     "ANALYZE": analyze,
+    "ANALYSE": analyze,
 }
 
 
 # -- statements with one of PostgreSQL's for each ------------------------------------------------
-
-
-def _create(statement: Statement) -> str:
-    return create_schema(statement) if is_schema(statement) else parsing.translate(statement)
 
 
 def _alter(statement: Statement) -> str:
@@ -283,8 +304,9 @@ _TRANSLATORS: dict[str, Callable[[Statement], str]] = {
     "SET": set_setting,
     "RESET": reset_setting,
     "SHOW": _show,
-    "CREATE": _create,
+    "CREATE": parsing.translate,
     "ALTER": _alter,
     "COMMENT": comment,
     "LOCK": lock,
+    **dict.fromkeys(("ANALYZE", "ANALYSE"), analyze_compression),
 }

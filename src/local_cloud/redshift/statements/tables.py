@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql import parsing
@@ -19,6 +17,7 @@ from src.local_cloud.redshift.statements.table_attributes import (
     take_attributes,
 )
 from src.local_cloud.redshift.statements.table_changes import alter_attribute
+from src.sql.cursors import Cursor
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
 
@@ -38,13 +37,15 @@ _KEPT_CONSTRAINTS = (
 )
 
 
-def create_table(statement: Statement, cursor: Any) -> None:
+def create_table(statement: Statement, cursor: Cursor) -> None:
     """Create a table as Redshift would; keys and attributes go to the side catalog."""
     words = [word for word in statement.words() if word != "("]
     if "AS" in words and words[words.index("AS") + 1 :][:1] == ["TABLE"]:
         raise Refusal.fails_on_redshift("CREATE TABLE AS TABLE")
     plain, recorded = take_attributes(_without_local(statement))
-    tree = parsing.check(parsing.parse(plain))
+    tree = parsing.parse(plain)
+    _check_types(tree, plain)
+    tree = parsing.check(tree)
     if not isinstance(tree, exp.Create):
         raise Refusal.not_emulated(statement.code[:60])
     _check_properties(tree)
@@ -64,6 +65,26 @@ def create_table(statement: Statement, cursor: Any) -> None:
     cursor.execute_postgres(parsing.render(tree))
     _record(target, recorded, cursor, is_new=True)
     declare(target.sql(dialect="postgres"), keys, cursor, is_new=True)
+
+
+def _check_types(tree: exp.Expression, statement: Statement) -> None:
+    """Refuse the types of columns that Redshift refuses, in its words."""
+    schema = tree.this
+    if not isinstance(tree, exp.Create) or not isinstance(schema, exp.Schema):
+        return
+    names = [column.name for column in schema.find_all(exp.ColumnDef)]
+    for before, token in zip(statement.tokens, statement.tokens[1:], strict=False):
+        if token.word == "BYTEA" and before.name in names:  # sqlglot takes it for VARBYTE
+            raise _unsupported(schema, before.name, "bytea")
+    for column in schema.expressions:
+        kind = column.kind if isinstance(column, exp.ColumnDef) else None
+        if isinstance(kind, exp.DataType) and parsing.is_postgres_type(kind):
+            raise _unsupported(schema, column.name, kind.sql("postgres"))
+
+
+def _unsupported(schema: exp.Expr, column: str, kind: str) -> Refusal:
+    place = f"{schema.this.name}.{column}".lower()
+    return Refusal(f'Column "{place}" has unsupported type "{kind.lower()}".', "0A000")
 
 
 def _without_local(statement: Statement) -> Statement:
@@ -94,7 +115,7 @@ def _column_types(schema: exp.Expression) -> dict[str, str]:
     }
 
 
-def alter_table(statement: Statement, cursor: Any) -> None:
+def alter_table(statement: Statement, cursor: Cursor) -> None:
     """Run ALTER ... ADD | DROP | RENAME; one column at a time, keys recorded, as on Redshift."""
     if alter_attribute(statement, cursor):
         return
@@ -162,6 +183,10 @@ def _take_column_keys(column: exp.ColumnDef, keys: list[DeclaredKey]) -> list[tu
             constraint.pop()
         elif isinstance(kind, exp.EncodeColumnConstraint):
             taken.append((type(kind).__name__.lower(), column.sql("redshift")))
+            constraint.pop()
+        elif isinstance(kind, exp.CollateColumnConstraint) and constraint.find(
+            exp.Column, exp.Var, exp.Identifier
+        ).name.lower() in ("case_sensitive", "cs"):  # as every column is
             constraint.pop()
         elif isinstance(kind, exp.CheckColumnConstraint):
             raise Refusal.fails_on_redshift("CHECK")
@@ -232,7 +257,7 @@ def _check(condition: str) -> exp.Expression:
 
 
 def _record(
-    target: exp.Expression, recorded: list[tuple[str, str]], cursor: Any, is_new: bool = False
+    target: exp.Expression, recorded: list[tuple[str, str]], cursor: Cursor, is_new: bool = False
 ) -> None:
     """Note what was declared; of IF NOT EXISTS that met a table it is known already."""
     if recorded:

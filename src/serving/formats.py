@@ -12,7 +12,7 @@ from typing import Any, Literal, NoReturn, TypeAlias
 from src.arguments import nearest
 from src.domain.text_values import ABSENT, SPACES
 from src.errors import UsageError
-from src.json_object import JsonObject, JsonView
+from src.json_object import JsonObject, JsonView, first_repeated
 
 Kind = Literal["json", "jsonl", "csv"]
 Shape = Literal["one", "list", "instances"]
@@ -213,8 +213,7 @@ def _no_json(error: Exception, number: int | None) -> UnusableInputError:
 def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
     found = dict(pairs)
     if len(found) != len(pairs):
-        twice = next(name for place, (name, _) in enumerate(pairs)
-                     if name in dict(pairs[:place]))  # fmt: skip
+        twice = first_repeated(name for name, _ in pairs)
         raise ValueError(f"{twice!r:.{_SHOWN}} is there twice")
     return found
 

@@ -52,6 +52,12 @@ class Settings:
         minimum=0,
         maximum=256,
     )
+    generate_on: Literal["workers", "glue"] = setting(
+        "DEMO_GENERATE_ON",
+        "workers",
+        "workers generates in processes of this machine; glue runs a Spark job for it.",
+        choices=("workers", "glue"),
+    )
     raw_format: Literal["json", "csv", "parquet"] = setting(
         "DEMO_RAW_FORMAT", "json", "Format of the raw files.", choices=("json", "csv", "parquet")
     )
@@ -311,7 +317,9 @@ def missing_for_aws(settings: Settings) -> list[str]:
     """Return the variables of settings that the aws target needs and that are not set."""
     s = settings
     missing = []
-    if not s.iam_role and not (s.redshift_role and (s.glue_role or s.etl == "direct")):
+    if not s.iam_role and not (
+        s.redshift_role and (s.glue_role or "glue" not in (s.etl, s.generate_on))
+    ):
         missing.append("DEMO_IAM_ROLE")
     if not (s.redshift_workgroup or s.redshift_cluster):
         if not s.redshift_host or s.redshift_via == "data-api":

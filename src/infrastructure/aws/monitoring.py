@@ -15,6 +15,7 @@ RUNBOOK = "docs/guides/OPERATIONS.md#alarms"
 _WIDTH, _HEIGHT, _COLUMNS = 8, 6, 24
 _MODELS = ("ticket_sales_prediction", "venue_popularity")
 _VALUES = {"Table": tuple(table.name for table in TABLES), "Model": _MODELS}
+_USER, _ROLE = "OperatorUserName", "OperatorRoleName"
 _SUMS = ("RunSucceeded", "RunFailed", "Promoted")
 
 
@@ -107,7 +108,12 @@ def _rights() -> JsonObject:
         "Action": list(ACTIONS),
         "Resource": [{"Fn::Sub": f"{place}:{GROUP}{end}"} for end in ("", ":log-stream:*")],
     }
+    attached = {
+        kind: {"Fn::If": [f"Names{who}", [{"Ref": who}], {"Ref": "AWS::NoValue"}]}
+        for kind, who in (("Users", _USER), ("Roles", _ROLE))
+    }
     return {
+        **attached,
         "Description": "For the operator of the demo, with DEMO_CLOUDWATCH=on",
         "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
     }
@@ -145,6 +151,20 @@ def template(alarms: Sequence[Alarm]) -> JsonObject:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Alarms and a dashboard over the runs of the Concert Data Platform demo; "
         "made by python -m src.operations dashboards --write",
+        # The stack detaches what it attached: a policy that is attached cannot be deleted.
+        "Parameters": {
+            who: {
+                "Type": "String",
+                "Default": "",
+                "Description": f"IAM {kind} that runs the "
+                "scripts; the stack attaches RunMetrics, and detaches it",
+            }
+            for who, kind in ((_USER, "user"), (_ROLE, "role"))
+        },
+        "Conditions": {
+            f"Names{who}": {"Fn::Not": [{"Fn::Equals": [{"Ref": who}, ""]}]}
+            for who in (_USER, _ROLE)
+        },
         "Resources": resources,
         "Outputs": {
             "AlertTopicArn": {"Value": topic},

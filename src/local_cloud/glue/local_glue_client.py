@@ -234,6 +234,7 @@ class LocalGlueClient:
                 log=output,
                 death_signal=signal.SIGKILL,
                 env=_clean_environment(),
+                cwd=self._folder,  # Python finds no module of ours there
                 stdin=subprocess.PIPE,
             )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -126,6 +127,26 @@ class RedshiftConnection(psycopg2.extensions.connection):
             with self.cursor() as cursor:
                 cursor.raise_conflict(error)
 
+    @contextmanager
+    def translating(self, before: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Translate as this session's settings have it; `before` makes the connection usable."""
+
+        def columns_of(query: str) -> list[str]:
+            before()
+            with self.cursor() as cursor:
+                names: list[str] = cursor.columns_of(query)
+                return names
+
+        def keys_of() -> trusted_keys.Keys:
+            before()
+            with self.cursor() as cursor:
+                cursor.execute_postgres(trusted_keys.KEYS)
+                return trusted_keys.keys_from(cursor.fetchall())
+
+        trusted = keys_of if self.trusts_keys else None
+        with looking_up(columns_of), trusted_keys.trusting(trusted):
+            yield
+
     def log(self, table: str, rows: list[Row]) -> None:
         """Write rows of a system table, in a transaction of their own."""
         if not rows:
@@ -234,16 +255,8 @@ class RedshiftCursor(psycopg2.extensions.cursor):
             self.execute_postgres("")
 
     def _run(self, statement: Statement) -> None:
-        if trusted_keys.is_setting(statement):
-            self.connection.trusts_keys = trusted_keys.setting(statement)
-            return
-        keys_of = self._declared_keys if self.connection.trusts_keys else None
-        with looking_up(self.columns_of), trusted_keys.trusting(keys_of):
+        with self.connection.translating():
             dispatch.run(statement, self)
-
-    def _declared_keys(self) -> trusted_keys.Keys:
-        self.execute_postgres(trusted_keys.KEYS)
-        return trusted_keys.keys_from(self.fetchall())
 
     def raise_conflict(self, error: psycopg2.Error) -> NoReturn:
         """Raise Redshift's error of a conflict in the place of PostgreSQL's; rolls back."""

@@ -226,6 +226,19 @@ def test_the_template_is_the_one_that_the_metrics_make():
     assert not cfnlint.api.lint_file(TEMPLATE)
 
 
+def test_the_stack_attaches_the_right_to_write_metrics_so_that_it_can_be_deleted():
+    made = json.loads(TEMPLATE.read_text())
+    policy = made["Resources"]["RunMetrics"]["Properties"]
+    for kind, name in (("Users", "OperatorUserName"), ("Roles", "OperatorRoleName")):
+        assert made["Parameters"][name]["Default"] == ""
+        assert made["Conditions"][f"Names{name}"] == {
+            "Fn::Not": [{"Fn::Equals": [{"Ref": name}, ""]}]
+        }
+        assert policy[kind] == {
+            "Fn::If": [f"Names{name}", [{"Ref": name}], {"Ref": "AWS::NoValue"}]
+        }
+
+
 def test_cloudwatch_takes_the_alarms_and_the_dashboard():
     every = alarms("aws")
     with mock_aws():

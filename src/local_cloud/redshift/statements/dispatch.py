@@ -7,7 +7,7 @@ from typing import Any
 
 from src.local_cloud.redshift.copying.copy_command import parse_copy
 from src.local_cloud.redshift.copying.copy_runner import CopyRunner
-from src.local_cloud.redshift.sql import parsing
+from src.local_cloud.redshift.sql import parsing, trusted_keys
 from src.local_cloud.redshift.sql.relations import check_target, deny_provisioned_views
 from src.local_cloud.redshift.statements import isolation
 from src.local_cloud.redshift.statements.definitions.functions import (
@@ -109,6 +109,8 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
         return isolation.alter_database
     if word == "RESET" and statement.words(1) == ["ALL"]:
         return _reset_all
+    if trusted_keys.is_setting(statement):
+        return _trust_keys
     return _RUNNERS.get(word)
 
 
@@ -167,8 +169,13 @@ def _truncate(statement: Statement, cursor: Cursor) -> None:
     cursor.connection.end_transaction()  # as Redshift does
 
 
+def _trust_keys(statement: Statement, cursor: Cursor) -> None:
+    cursor.connection.trusts_keys = trusted_keys.setting(statement)
+
+
 def _reset_all(_: Statement, cursor: Cursor) -> None:
     """Reset all settings to those of the session's start."""
+    cursor.connection.trusts_keys = False
     for text in ("RESET ALL", *cursor.connection.start_settings):
         cursor.execute_postgres(text)
 

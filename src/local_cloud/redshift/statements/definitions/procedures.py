@@ -170,6 +170,8 @@ def _call(statement: Statement, cursor: Cursor) -> None:
             for a, value in outputs
         )
         cursor.execute(f"SELECT {columns}")
+    else:  # the rows of what the procedure ran last are none of the client's
+        cursor.execute_postgres("DO 'BEGIN END'")
 
 
 def described(statement: Statement, cursor: Cursor) -> tuple[list[_Pair], list[_Pair]]:

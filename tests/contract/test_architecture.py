@@ -88,6 +88,7 @@ ALLOWED = {
     "serving.endpoint": {"domain", "infrastructure.aws", "infrastructure.storage", "orchestration",
                          "orchestration.training", "reporting", "serving", "settings"},
     "operations": {"orchestration", "orchestration.operations", "services.operations",
+                   "infrastructure.warehouse",
                    "infrastructure.aws", "domain", "reporting", "reporting.terminal",
                    "settings"},
 }  # fmt: skip

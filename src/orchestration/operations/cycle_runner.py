@@ -17,7 +17,8 @@ from types import FrameType
 from src.errors import CannotRunError
 from src.json_object import JsonObject
 from src.orchestration.environment import folder_lock
-from src.orchestration.operations.cycle import CycleResult, Execute, Step, run_cycle
+from src.domain.cycle import Step
+from src.orchestration.operations.cycle import CycleResult, Execute, run_cycle
 from src.reporting.run_report import plain
 from src.reporting.terminal.console import Console
 from src.settings import Settings

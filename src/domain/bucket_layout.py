@@ -34,7 +34,8 @@ MODEL_PACKAGE_NAME = "model.tar.gz"
 _RUN = r"\d{8}T\d{6}Z-[0-9a-f]{4}"
 _OWN_KEY = re.compile(
     rf"({RAW_PREFIX}|{PROCESSED_PREFIX}|{QUARANTINE_PREFIX}|{SUMMARY_PREFIX}|{MANIFEST_PREFIX})"
-    rf"/{_RUN}(?:/|_\$folder\$$)|{UNLOAD_PREFIX}/[a-z_]+-{_RUN}/|{SCRIPT_PREFIX}/concert_etl_job-[0-9a-f]{{12}}\.py$"
+    rf"/{_RUN}(?:/|_\$folder\$$)|{UNLOAD_PREFIX}/[a-z_]+-{_RUN}/|"
+    rf"{SCRIPT_PREFIX}/(concert_etl_job-[0-9a-f]{{12}}\.py|concert_demo-[0-9a-f]{{12}}\.zip)$"
     rf"|{MODEL_PREFIX}/(ticket_sales|venue_popularity)/"
 )
 
@@ -57,6 +58,11 @@ def copy_manifest(run_id: str, table: str) -> str:
 def job_script(stem: str, sha256: str) -> str:
     """Return the key of a Glue job's script; its digest keeps versions apart."""
     return f"{folder(SCRIPT_PREFIX)}{stem}-{sha256[:12]}.py"
+
+
+def program_archive(sha256: str) -> str:
+    """Return the key of the program as a cycle on AWS runs it."""
+    return f"{folder(SCRIPT_PREFIX)}concert_demo-{sha256[:12]}.zip"
 
 
 def model_version(name: str, version: int) -> str:

@@ -17,6 +17,7 @@ from src.infrastructure.aws.answers import (
     code_of,
     unless_missing,
 )
+from src.infrastructure.aws.cycle_schedule import CycleSchedule
 from src.infrastructure.aws.glue_job import log_groups
 from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint
 from src.json_object import JsonObject
@@ -53,12 +54,13 @@ class AwsInventory:
     def find(self) -> list[Found]:
         """Return everything there is, in the order of its removal: what costs by the hour first."""
         s = self._settings
+        scheduled = list(self._scheduled())
         served = list(self._served())
         found = [
             thing for name in (s.raw_bucket, s.processed_bucket) for thing in self._bucket(name)
         ]
         found += [*self._job(s.glue_job_name), *self._stream(s.stream)]
-        return [*served, *found, *self._log_groups()]
+        return [*scheduled, *served, *found, *self._log_groups()]
 
     def _served(self) -> Iterator[Found]:
         """Yield what an endpoint consists of; who only runs the scripts may not look at it."""
@@ -69,6 +71,14 @@ class AwsInventory:
             if code_of(error) not in DENIED:
                 raise
             self.not_looked_at.append(f"endpoint {self._settings.endpoint_name}: {error.cause}")
+
+    def _scheduled(self) -> Iterator[Found]:
+        """Yield the schedule and what it starts; who may not keep one may not look at it."""
+        try:
+            for part in list(CycleSchedule(self._account).parts()):
+                yield Found(part.name, "delete", part.remove)
+        except DemoError as error:
+            self.not_looked_at.append(f"schedule: {error.cause or error.message}")
 
     def _endpoint(self) -> ModelEndpoint:
         clients = [self._account.client(name) for name in ("sagemaker", "cloudwatch", "logs")]

@@ -7,6 +7,12 @@ from collections.abc import Sequence
 
 from src.domain.metrics import METRIC_BY_NAME, METRICS, NAMESPACE, Alarm
 from src.domain.tables import TABLES
+from src.infrastructure.aws.cycle_template import (
+    CONDITIONS,
+    OUTPUTS,
+    PARAMETERS,
+    cycle_resources,
+)
 from src.infrastructure.aws.run_logs import ACTIONS, GROUP, KEPT_DAYS
 from src.json_object import JsonObject
 
@@ -145,8 +151,11 @@ def template(alarms: Sequence[Alarm]) -> JsonObject:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Alarms and a dashboard over the runs of the Concert Data Platform demo; "
         "made by python -m src.operations dashboards --write",
-        "Resources": resources,
+        "Parameters": PARAMETERS,
+        "Conditions": CONDITIONS,
+        "Resources": resources | cycle_resources(),
         "Outputs": {
+            **OUTPUTS,
             "AlertTopicArn": {"Value": topic},
             "RunMetricsArn": {"Value": {"Ref": "RunMetrics"}},
         },

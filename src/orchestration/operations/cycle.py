@@ -90,6 +90,11 @@ def _succeeds(step: Step, execute: Execute, result: CycleResult) -> bool:
     return True
 
 
+def outcome_in(report: JsonView) -> str:
+    """Return the outcome after a step whose report this is: a training decides, others are done."""
+    return outcome_of(report)[0] if report.get("report") == "training" else "done"
+
+
 def outcome_of(report: JsonView) -> tuple[Outcome, str]:
     """Return what a training decided about the sales model, and why."""
     need = report["steps"].get("retraining_need", {})

@@ -20,6 +20,7 @@ _FORM = re.compile(r"(cron|rate|at)\((.*)\)")
 _RATE = re.compile(r"([1-9]\d{0,5}) (minute|hour|day)(s?)")
 _AT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
 _FIELDS, _YEARS = 6, re.compile(r"(?:\*|(\d{4}))(?:-(\d{4}))?/(\d{1,3})")
+_LAST_YEAR, _MONTHS_AHEAD = 2199, 5  # AWS's; fewer than the library looks ahead
 _SECOND = timedelta(seconds=1)
 EXAMPLES = '"cron(0 6 * * ? *)", "rate(1 day)" or "at(2026-12-01T06:00:00)"'
 
@@ -61,7 +62,7 @@ class Schedule:
         """Walk the clock on the wall; the library takes it as UTC."""
         wall: Any = moment.astimezone(self.zone).replace(tzinfo=UTC)
         cron = _cron(self.expression, fields)
-        while (wall := cron.occurrence(wall).next()) is not None:
+        while (wall := _next(cron, wall)) is not None:
             due = self._in_utc(wall.replace(tzinfo=None))
             if due is not None and due > moment:
                 return due
@@ -126,6 +127,16 @@ def _cron(expression: str, fields: str) -> Any:
         cause = str(error) if is_explained else "this form of a day is not supported locally"
         raise _refused(expression, cause, "cron(0 6 * * ? *)") from error
     return cron
+
+
+def _next(cron: Any, wall: datetime) -> datetime | None:
+    """Return the next time on the wall clock; the library alone looks some months ahead only."""
+    found: datetime | None = cron.occurrence(wall).next()
+    while found is None and wall.year <= _LAST_YEAR:
+        wall = (wall.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+                + timedelta(days=_MONTHS_AHEAD * 31)).replace(day=1)  # fmt: skip
+        found = cron.occurrence(wall).next()
+    return found
 
 
 def _spelled_out(fields: str) -> str:

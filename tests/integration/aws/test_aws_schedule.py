@@ -9,6 +9,7 @@ import zipfile
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import FakeBucket
@@ -25,6 +26,7 @@ from src.orchestration.operations.aws_schedule import archive_of_program, steps_
 from src.orchestration.operations.cycle import outcome_in, run_cycle
 from src.reporting.terminal.console import Console
 from src.settings import Settings
+from tests.aws.validating import valid
 from tests.conftest import ROOT
 from tests.waiting import wait_until
 
@@ -57,6 +59,19 @@ def client(service):
     return boto3.client(service, region_name=REGION)
 
 
+def with_update_project(call, updates):
+    """Return botocore's call with UpdateProject answered here, its parameters checked."""
+
+    def answered(self, operation, parameters):
+        if operation != "UpdateProject":
+            return call(self, operation, parameters)
+        valid(parameters, self.meta.service_model.operation_model(operation).input_shape)
+        updates.append(parameters)
+        return {}
+
+    return answered
+
+
 def test_it_makes_all_parts_and_a_second_time_brings_them_up_to_date(account, capsys, monkeypatch):
     assert operations("schedule", DAILY, "--timezone", "Europe/Berlin") == 0
     found = client("scheduler").get_schedule(Name=NAME)
@@ -73,7 +88,13 @@ def test_it_makes_all_parts_and_a_second_time_brings_them_up_to_date(account, ca
     assert "Deployment" not in json.loads(definition["definition"])["States"]  # without an image
 
     monkeypatch.setenv("DEMO_SERVING_IMAGE", "1.dkr.ecr.us-east-1.amazonaws.com/i:1")
+    updates = []  # moto has no UpdateProject
+    monkeypatch.setattr(
+        BaseClient, "_make_api_call", with_update_project(BaseClient._make_api_call, updates)
+    )
     assert operations("schedule", "rate(12 hours)") == 0
+    (update,) = updates
+    assert update["source"] == {**project["source"], "buildspec": update["source"]["buildspec"]}
     assert client("scheduler").get_schedule(Name=NAME)["ScheduleExpression"] == "rate(12 hours)"
     definition = client("stepfunctions").describe_state_machine(stateMachineArn=PLACES.machine)
     assert "Deployment" in json.loads(definition["definition"])["States"]
@@ -167,12 +188,12 @@ def played(definition, answers, others=0):
     """Return a definition whose builds look at an object instead: moto runs no builds.
 
     Its type is the outcome; an object that is not there is a build that fails. Executions are
-    the objects below a prefix.
+    the folders.
     """
     s3 = client("s3")
     s3.create_bucket(Bucket="builds")
     for number in range(others + 1):
-        s3.put_object(Bucket="builds", Key=f"executions/{number}", Body=b"")
+        s3.put_object(Bucket="builds", Key=f"running-{number}/x", Body=b"")
     for name, (report, *_) in answers.items():
         if report is not None:
             s3.put_object(Bucket="builds", Key=name, ContentType=outcome_in(report))
@@ -180,8 +201,8 @@ def played(definition, answers, others=0):
         if name == "Others":
             assert state["Parameters"]["StateMachineArn.$"] == "$$.StateMachine.Id"
             state |= {"Resource": f"{S3}:listObjectsV2",
-                      "Parameters": {"Bucket": "builds", "Prefix": "executions/"},
-                      "ResultSelector": {"Executions.$": "$.Contents"}}  # fmt: skip
+                      "Parameters": {"Bucket": "builds", "Delimiter": "/"},
+                      "ResultSelector": {"Executions.$": "$.CommonPrefixes"}}  # fmt: skip
         elif state["Type"] == "Task" and name != "Alert":
             state |= {"Resource": f"{S3}:headObject",
                       "Parameters": {"Bucket": "builds", "Key": name},

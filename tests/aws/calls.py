@@ -168,7 +168,34 @@ def _cloudwatch(operation, given, _):
     return [*found, Need("cloudwatch:TagResource", arns[0])] if given.get("Tags") else found
 
 
+def _scheduler(operation, given, _):
+    found = [Need(f"scheduler:{operation}",
+                  f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{given['Name']}")]  # fmt: skip
+    return found + _passed(given.get("Target", {}).get("RoleArn"), "scheduler")
+
+
+def _states(operation, given, _):
+    named = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{given.get('name')}"
+    arn = given.get("stateMachineArn") or given.get("resourceArn") or named
+    found = [Need(f"states:{operation}", arn)]
+    if given.get("tags"):
+        found.append(Need("states:TagResource", arn))
+    return found + _passed(given.get("roleArn"), "states")
+
+
+def _codebuild(operation, given, _):
+    found = [Need(f"codebuild:{operation}", f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/{name}")
+             for name in given.get("names", [given.get("name")])]  # fmt: skip
+    return found + _passed(given.get("serviceRole"), "codebuild")
+
+
+def _passed(role, service):
+    context = {"iam:PassedToService": f"{service}.amazonaws.com"}
+    return [Need("iam:PassRole", role, context)] if role else []
+
+
 _OTHERS = {
+    "scheduler": _scheduler, "stepfunctions": _states, "codebuild": _codebuild,
     "glue": _glue, "redshift-data": _data_api, "redshift-serverless": _serverless,
     "sagemaker": _sagemaker, "cloudwatch": _cloudwatch,
     "kinesis": _kinesis, "logs": _logs, "iam": _iam, "secretsmanager": _secrets,

@@ -133,8 +133,8 @@ def _next(cron: Any, wall: datetime) -> datetime | None:
     """Return the next time on the wall clock; the library alone looks some months ahead only."""
     found: datetime | None = cron.occurrence(wall).next()
     while found is None and wall.year <= _LAST_YEAR:
-        wall = (wall.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-                + timedelta(days=_MONTHS_AHEAD * 31)).replace(day=1)  # fmt: skip
+        month = (wall.replace(day=1) + timedelta(days=_MONTHS_AHEAD * 31)).replace(day=1)
+        wall = month.replace(hour=0, minute=0, second=0, microsecond=0) - _SECOND
         found = cron.occurrence(wall).next()
     return found
 

@@ -92,6 +92,24 @@ def test_the_next_time_of_a_rate_is_the_first_after_the_moment(count, seconds, u
 
 
 @pytest.mark.parametrize(
+    ("expression", "times"),
+    [
+        ("cron(0 6 ? * L *)", ["2026-01-03T06:00", "2026-01-10T06:00"]),  # a week ends on Saturday
+        ("cron(0 6 1 1 ? 2027/3)", ["2027-01-01T06:00", "2030-01-01T06:00"]),
+        ("cron(0 6 1 1 ? 2026-2031/4)", ["2026-01-01T06:00", "2030-01-01T06:00"]),
+        ("cron(0 0 ? 2 1#5 *)", ["2032-02-29T00:00", "2060-02-29T00:00"]),  # every 28 years
+        ("cron(0 0 1 3 ? 2199)", ["2199-03-01T00:00"]),
+        ("cron(0 6 31 2 ? *)", []),
+        ("rate(999999 days)", ["4763-11-28T00:00", "7501-10-24T00:00"]),
+    ],
+)
+def test_what_comes_rarely_comes(expression, times):
+    start = utc("2026-01-01T00:00")
+    found = read_schedule(expression, "UTC", start).times(start)
+    assert [f"{due:%Y-%m-%dT%H:%M}" for due in islice(found, 2)] == times
+
+
+@pytest.mark.parametrize(
     "expression",
     ["rate(1 days)", "rate(0 days)", "rate(2 day)", "rate(1.5 hours)", "rate(1 week)", "every day",
      "cron(0 6 * * * *)", "cron(0 6 ? * ? *)", "cron(61 6 * * ? *)", "cron(0 6 * * ?)",

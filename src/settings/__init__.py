@@ -173,6 +173,9 @@ class Settings:
     openlineage_api_key: str = setting(
         "OPENLINEAGE_API_KEY", "", "Key of that server.", text="arn", secret=True
     )
+    datazone_domain: str = setting(
+        "DEMO_DATAZONE_DOMAIN", "", "On aws: DataZone domain that gets each run's lineage: dzd_..."
+    )
     state_dir: str = setting(
         "DEMO_STATE_DIR", ".demo", "Folder of the local servers and their data.", text="path"
     )

@@ -76,6 +76,8 @@ def needs(service, operation, parameters, workgroup_arn):
 
 
 def _glue(operation, given, _):
+    if operation.endswith(("Database", "Table")):
+        return _catalog(operation, given)
     name = given.get("JobName") or given.get("Name") or given["ResourceArn"].rpartition("/")[2]
     arn = f"arn:aws:glue:{REGION}:{ACCOUNT}:job/{name}"
     found = [Need(f"glue:{operation}", arn)]
@@ -85,6 +87,34 @@ def _glue(operation, given, _):
     if given.get("Tags"):
         found.append(Need("glue:TagResource", arn))
     return found
+
+
+def _catalog(operation, given):
+    """Glue asks for a right on the catalog, the database, and what of it is named."""
+    head = f"arn:aws:glue:{REGION}:{ACCOUNT}"
+    table = given.get("TableInput", given).get("Name") if operation.endswith("Table") else ""
+    database = given.get("DatabaseName") or given.get("DatabaseInput", given).get("Name")
+    resources = [f"{head}:catalog", f"{head}:database/{database}"]
+    resources += [f"{head}:table/{database}/{table}"] if table else []
+    if operation == "DeleteDatabase":  # with all that is in it
+        resources += [f"{head}:{kind}/{database}/x" for kind in ("table", "userDefinedFunction")]
+    return [Need(f"glue:{operation}", arn) for arn in resources]
+
+
+def _lake(operation, given, _):
+    found = [Need(f"lakeformation:{operation}", "*")]
+    if given.get("UseServiceLinkedRole"):
+        role = (f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/lakeformation.amazonaws.com/"
+                "AWSServiceRoleForLakeFormationDataAccess")  # fmt: skip
+        known = {"iam:AWSServiceName": "lakeformation.amazonaws.com"}
+        found += [Need(f"iam:{action}", role, known)
+                  for action in ("GetRole", "PutRolePolicy", "CreateServiceLinkedRole")]  # fmt: skip
+    return found
+
+
+def _datazone(operation, given, _):
+    domain = f"arn:aws:datazone:{REGION}:{ACCOUNT}:domain/{given['domainIdentifier']}"
+    return [Need(f"datazone:{operation}", domain)]
 
 
 def _data_api(operation, given, workgroup_arn):
@@ -169,8 +199,8 @@ def _cloudwatch(operation, given, _):
 
 
 def _scheduler(operation, given, _):
-    found = [Need(f"scheduler:{operation}",
-                  f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{given['Name']}")]  # fmt: skip
+    arn = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{given['Name']}"
+    found = [Need(f"scheduler:{operation}", arn)]
     return found + _passed(given.get("Target", {}).get("RoleArn"), "scheduler")
 
 
@@ -195,6 +225,7 @@ def _passed(role, service):
 
 
 _OTHERS = {
+    "lakeformation": _lake, "datazone": _datazone,
     "scheduler": _scheduler, "stepfunctions": _states, "codebuild": _codebuild,
     "glue": _glue, "redshift-data": _data_api, "redshift-serverless": _serverless,
     "sagemaker": _sagemaker, "cloudwatch": _cloudwatch,

@@ -113,7 +113,9 @@ class CycleSchedule:
 
     def _project(self) -> JsonObject | None:
         found = self._do(self._builds.batch_get_projects, names=[NAME])["projects"]
-        return _own("build project", found[0], _is_tagged(found[0].get("tags", []))) if found else None
+        return (
+            _own("build project", found[0], _is_tagged(found[0].get("tags", []))) if found else None
+        )
 
     def _do(self, operation: Callable[..., Any], **arguments: Any) -> Any:
         """Return an operation's answer, None where what it names is not there."""

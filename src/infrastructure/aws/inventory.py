@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.domain.bucket_layout import is_own_key
-from src.errors import DemoError, StorageError
+from src.errors import CannotRunError, DemoError, StorageError
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, AwsAccount, partition
 from src.infrastructure.aws.answers import (
     DENIED,
@@ -18,6 +18,7 @@ from src.infrastructure.aws.answers import (
     unless_missing,
 )
 from src.infrastructure.aws.cycle_schedule import CycleSchedule
+from src.infrastructure.aws.data_lake import DataLake
 from src.infrastructure.aws.glue_job import log_groups
 from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint
 from src.json_object import JsonObject
@@ -73,12 +74,16 @@ class AwsInventory:
             self.not_looked_at.append(f"endpoint {self._settings.endpoint_name}: {error.cause}")
 
     def _scheduled(self) -> Iterator[Found]:
-        """Yield the schedule and what it starts; who may not keep one may not look at it."""
-        try:
-            for part in list(CycleSchedule(self._account).parts()):
-                yield Found(part.name, "delete", part.remove)
-        except DemoError as error:
-            self.not_looked_at.append(f"schedule: {error.cause or error.message}")
+        """Yield schedule and data lake; who may not make them may not look at them."""
+        for what, owner in (
+            ("schedule", CycleSchedule(self._account)),
+            ("data lake", DataLake(self._account, self._settings.processed_bucket)),
+        ):
+            try:
+                for part in list(owner.parts()):
+                    yield Found(part.name, "delete", part.remove)
+            except CannotRunError as error:
+                self.not_looked_at.append(f"{what}: {error.cause or error.message}")
 
     def _endpoint(self) -> ModelEndpoint:
         clients = [self._account.client(name) for name in ("sagemaker", "cloudwatch", "logs")]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from src.domain.metrics import METRIC_BY_NAME, METRICS, NAMESPACE, Alarm, endpoint_alarms
 from src.domain.tables import TABLES
-from src.infrastructure.aws.cycle_template import (
+from src.infrastructure.aws.operations_template import (
     CONDITIONS,
     OUTPUTS,
     PARAMETERS,
-    cycle_resources,
+    operations_resources,
 )
 from src.infrastructure.aws.run_logs import ACTIONS, GROUP, KEPT_DAYS
 from src.json_object import JsonObject
@@ -172,14 +172,16 @@ def template(alarms: Sequence[Alarm]) -> JsonObject:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Alarms and a dashboard over the runs of the Concert Data Platform demo; "
         "made by python -m src.operations dashboards --write",
-        "Parameters": PARAMETERS | {
+        "Parameters": PARAMETERS
+        | {
             "EndpointName": {
-                "Type": "String", "Default": "concert-demo",
+                "Type": "String",
+                "Default": "concert-demo",
                 "Description": "Name of the model's endpoint (DEMO_ENDPOINT)",
             },
         },
         "Conditions": CONDITIONS,
-        "Resources": resources | cycle_resources(),
+        "Resources": resources | operations_resources(),
         "Outputs": {
             **OUTPUTS,
             "AlertTopicArn": {"Value": topic},

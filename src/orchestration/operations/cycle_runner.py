@@ -14,10 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
+from src.domain.cycle import Step
 from src.errors import CannotRunError
 from src.json_object import JsonObject
 from src.orchestration.environment import folder_lock
-from src.domain.cycle import Step
 from src.orchestration.operations.aws_schedule import steps_of
 from src.orchestration.operations.cycle import CycleResult, Execute, run_cycle
 from src.reporting.run_report import plain

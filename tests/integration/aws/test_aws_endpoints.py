@@ -101,7 +101,7 @@ def account(gate, moto_url, cloud):
     policies = [
         read(iam.get_policy_version(PolicyArn=outputs[name], VersionId="v1")["PolicyVersion"][
             "Document"])
-        for name in ("OperatorPolicy", "SchedulePolicyArn", "ServingPolicy")
+        for name in ("OperatorPolicy", "SchedulePolicyArn", "ServingPolicy", "LakePolicyArn")
     ]  # fmt: skip
     own = dict(zip(("aws_access_key_id", "aws_secret_access_key"), operator, strict=True))
     caller = client("sts", **own).get_caller_identity()
@@ -128,7 +128,8 @@ def account(gate, moto_url, cloud):
 def stack_of_operations(stacks, outputs):
     """Create the stack of operations.json; returns its outputs."""
     given = {"OperatorPolicyArn": outputs["OperatorPolicy"],
-             "ServingPolicyArn": outputs["ServingPolicy"]}  # fmt: skip
+             "ServingPolicyArn": outputs["ServingPolicy"],
+             "MakesLakePolicy": "true"}  # fmt: skip
     stacks.create_stack(
         StackName="operations", TemplateBody=OPERATIONS.read_text(),
         Capabilities=["CAPABILITY_NAMED_IAM"],

@@ -22,7 +22,7 @@ from src.infrastructure.aws.cycle_definition import NAME, Places, buildspec, sta
 from src.infrastructure.aws.cycle_schedule import CycleSchedule
 from src.infrastructure.aws.inventory import AwsInventory
 from src.operations.__main__ import main
-from src.orchestration.operations.aws_schedule import archive_of_program, steps_of, variables_of
+from src.orchestration.operations.aws_schedule import archive_of_program, variables_of
 from src.orchestration.operations.cycle import outcome_in, run_cycle
 from src.reporting.terminal.console import Console
 from src.settings import Settings
@@ -123,8 +123,10 @@ def test_cleanup_finds_and_removes_it(account):
 
 def test_what_others_made_stays(account):
     client("codebuild").create_project(
-        name=NAME, source={"type": "S3", "location": "theirs/a.zip"}, artifacts={"type": "NO_ARTIFACTS"},
-        environment={"type": "LINUX_CONTAINER", "image": "i", "computeType": "BUILD_GENERAL1_SMALL"},
+        name=NAME, source={"type": "S3", "location": "theirs/a.zip"},
+        artifacts={"type": "NO_ARTIFACTS"},
+        environment={"type": "LINUX_CONTAINER", "image": "i",
+                     "computeType": "BUILD_GENERAL1_SMALL"},
         serviceRole="arn:aws:iam::123456789012:role/service-role/theirs",
     )  # fmt: skip
     with pytest.raises(CannotRunError, match="that the demo did not make"):
@@ -140,7 +142,9 @@ def test_neither_passwords_nor_folders_of_this_machine_go_to_aws():
         variables_of(Settings(target="aws", redshift_password="secret"))
     with pytest.raises(SettingsError, match="a folder of this machine"):
         variables_of(Settings(target="aws", input_dir="/data"))
-    settings = Settings(target="aws", alert_webhook="https://x/secret", openlineage_api_key="secret")
+    settings = Settings(
+        target="aws", alert_webhook="https://x/secret", openlineage_api_key="secret"
+    )
     assert "secret" not in json.dumps(variables_of(settings))
 
 
@@ -152,7 +156,7 @@ def test_the_archive_is_the_program_and_the_same_each_time(tmp_path):
         ROOT / "requirements.txt").read_text().splitlines()  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "src", "--version"], cwd=tmp_path, capture_output=True, text=True,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"]}, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
@@ -259,9 +263,7 @@ def alerts():
     topic = client("sns").create_topic(Name="concert-demo")["TopicArn"]
     queue = client("sqs").create_queue(QueueName="alerts")["QueueUrl"]
     arn = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-    client("sns").subscribe(
-        TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"]
-    )
+    client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
 
     def received():
         found = client("sqs").receive_message(QueueUrl=queue, VisibilityTimeout=0)
@@ -285,8 +287,8 @@ def test_every_state_leads_to_one_that_there_is_and_can_be_reached():
             name = left.pop()
             seen.add(name)
             state = states[name]
-            targets = [state.get("Next"), state.get("Default"),
-                       *(one["Next"] for one in state.get("Choices", []) + state.get("Catch", []))]  # fmt: skip
+            rules = state.get("Choices", []) + state.get("Catch", [])
+            targets = [state.get("Next"), state.get("Default"), *(one["Next"] for one in rules)]
             left += [target for target in targets if target and target not in seen]
         assert seen == set(states)
 
@@ -300,8 +302,8 @@ def test_a_build_runs_the_step_and_hands_on_its_outcome(tmp_path, report, outcom
     (tmp_path / "answer.json").write_text(json.dumps(report))
     stand_in = tmp_path / "python"
     stand_in.write_text(
-        f'#!/bin/sh\nif [ "$1" = -m ]; then echo "$@" > {tmp_path}/asked; cat {tmp_path}/answer.json\n'
-        f'else exec {sys.executable} "$@"; fi\n'
+        f'#!/bin/sh\nif [ "$1" != -m ]; then exec {sys.executable} "$@"; fi\n'
+        f'echo "$@" > {tmp_path}/asked; cat {tmp_path}/answer.json\n'
     )
     stand_in.chmod(0o755)
     commands = buildspec()["phases"]["build"]["commands"]

@@ -1,4 +1,4 @@
-"""What the schedule on AWS needs: its operator, and the roles that carry it out.
+"""What schedule, data lake and lineage on AWS need: their operator, and the schedule's roles.
 
 As in `permissions.py`: the template of operations grants just this.
 """
@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from src.infrastructure.aws.account import partition
 from src.infrastructure.aws.cycle_definition import LOG_GROUP, NAME, Places
+from src.infrastructure.aws.data_lake import DATABASE
 from src.infrastructure.aws.permissions import Permission
 from src.settings import Settings
+
+_LAKE_ROLE = "AWSServiceRoleForLakeFormationDataAccess"
 
 SCHEDULING = (
     Permission(
@@ -44,9 +47,68 @@ SCHEDULING = (
     ),
 )  # fmt: skip
 
-SCHEDULER = (
-    Permission("StartCycle", ("states:StartExecution",), ("{machine}",), "start a cycle"),
+LAKE = (
+    Permission(
+        "Catalog",
+        ("glue:CreateDatabase", "glue:GetDatabase", "glue:DeleteDatabase"),
+        ("{catalog}", "{catalog_database}"),
+        "keep the database of the processed files, and remove it",
+    ),
+    Permission(
+        "CatalogTables",
+        ("glue:CreateTable", "glue:GetTable", "glue:UpdateTable"),
+        ("{catalog}", "{catalog_database}", "{catalog_tables}"),
+        "keep its tables over the newest files",
+    ),
+    Permission(
+        "DropTables",
+        ("glue:DeleteDatabase",),
+        ("{catalog_tables}", "{catalog_functions}"),
+        "remove the database with all that is in it",
+    ),
+    Permission(
+        "LakeFormation",
+        (
+            "lakeformation:GetDataLakeSettings",
+            "lakeformation:RegisterResource",
+            "lakeformation:DeregisterResource",
+            "lakeformation:CreateLFTag",
+            "lakeformation:DeleteLFTag",
+            "lakeformation:AddLFTagsToResource",
+            "lakeformation:GrantPermissions",
+            "lakeformation:RevokePermissions",
+            "lakeformation:ListPermissions",
+        ),
+        ("*",),
+        "keep tag and grants, and remove them; Lake Formation has no resources to name, and "
+        "lets only its own grants and administrators change what they own",
+    ),
+    Permission(
+        "LakeFormationRole",
+        ("iam:GetRole", "iam:PutRolePolicy"),
+        ("{lake_role}",),
+        "let Lake Formation's own role read the registered files",
+    ),
+    Permission(
+        "CreateLakeFormationRole",
+        ("iam:CreateServiceLinkedRole",),
+        ("{lake_role}",),
+        "make that role where the account has none",
+        "always",
+        (("iam:AWSServiceName", "lakeformation.amazonaws.com"),),
+    ),
 )
+
+LINEAGE = (
+    Permission(
+        "PostLineage",
+        ("datazone:PostLineageEvent", "datazone:ListLineageEvents"),
+        ("{domain}",),
+        "send each run's lineage to DataZone, and hear what it could not take",
+    ),
+)
+
+SCHEDULER = (Permission("StartCycle", ("states:StartExecution",), ("{machine}",), "start a cycle"),)
 
 STATES = (
     Permission(
@@ -77,7 +139,7 @@ BUILD = (
 )
 
 
-def cycle_names(settings: Settings, account_id: str) -> dict[str, str]:
+def operations_names(settings: Settings, account_id: str) -> dict[str, str]:
     """Return the ARNs of the schedule's things in an account, by the names used above."""
     places = Places(settings.aws_region, account_id)
     head = f"arn:{partition(settings.aws_region)}:logs:{settings.aws_region}:{account_id}"
@@ -87,6 +149,14 @@ def cycle_names(settings: Settings, account_id: str) -> dict[str, str]:
         "project": places.arn("codebuild", f"project/{NAME}"),
         "topic": places.topic,
         "rule": places.arn("events", "rule/StepFunctionsGetEventForCodeBuildStartBuildRule"),
+        "catalog": places.arn("glue", "catalog"),
+        "catalog_database": places.arn("glue", f"database/{DATABASE}"),
+        "catalog_tables": places.arn("glue", f"table/{DATABASE}/*"),
+        "catalog_functions": places.arn("glue", f"userDefinedFunction/{DATABASE}/*"),
+        "lake_role": places.arn(
+            "iam", f"role/aws-service-role/lakeformation.amazonaws.com/{_LAKE_ROLE}", region=False
+        ),
+        "domain": places.arn("datazone", f"domain/{settings.datazone_domain}"),
         "build_logs": f"{head}:log-group:{LOG_GROUP}",
         **{f"{of}_role": places.role(of) for of in ("build", "states", "scheduler")},
     }

@@ -1,16 +1,18 @@
-"""The part of the operations' template that the schedule needs: its roles, policy and log."""
+"""The part of the operations' template with roles and policies: schedule, data lake, lineage."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from src.infrastructure.aws.cycle_definition import LOG_GROUP, NAME, ROLES
-from src.infrastructure.aws.cycle_permissions import (
+from src.infrastructure.aws.operations_permissions import (
     BUILD,
+    LAKE,
+    LINEAGE,
     SCHEDULER,
     SCHEDULING,
     STATES,
-    cycle_names,
+    operations_names,
 )
 from src.infrastructure.aws.permissions import Permission
 from src.infrastructure.aws.run_logs import KEPT_DAYS
@@ -18,6 +20,7 @@ from src.json_object import JsonObject
 from src.settings import Settings
 
 _REGION, _ACCOUNT = "us-east-1", "000000000000"
+_SETTINGS = Settings(aws_region=_REGION, datazone_domain="${DataZoneDomainId}")
 _SERVICES = {"build": "codebuild", "states": "states", "scheduler": "scheduler"}
 _GRANTS = {"build": BUILD, "states": STATES, "scheduler": SCHEDULER}
 _POLICIES = ("OperatorPolicyArn", "ServingPolicyArn")
@@ -31,17 +34,41 @@ PARAMETERS: JsonObject = {
     }
     for name in _POLICIES
 }
+PARAMETERS |= {
+    "DataZoneDomainId": {
+        "Type": "String",
+        "Default": "",
+        "Description": "Domain that gets each run's lineage (DEMO_DATAZONE_DOMAIN)",
+    },
+    "MakesLakePolicy": {
+        "Type": "String",
+        "Default": "false",
+        "AllowedValues": ["true", "false"],
+        "Description": "true makes LakePolicy, for who keeps tables and grants of Lake Formation",
+    },
+}
 CONDITIONS: JsonObject = {
     "HasCycle": {"Fn::Not": [{"Fn::Equals": [{"Ref": _POLICIES[0]}, ""]}]},
     "HasServing": {"Fn::Not": [{"Fn::Equals": [{"Ref": _POLICIES[1]}, ""]}]},
 }
+CONDITIONS |= {
+    "HasDomain": {"Fn::Not": [{"Fn::Equals": [{"Ref": "DataZoneDomainId"}, ""]}]},
+    "HasLake": {"Fn::Equals": [{"Ref": "MakesLakePolicy"}, "true"]},
+}
+# Policies for who runs what: the name, when there is one, for whom, and what it grants.
+_MANAGED = (
+    ("SchedulePolicy", "HasCycle", "For who keeps the schedule of the demo on AWS", SCHEDULING),
+    ("LakePolicy", "HasLake", "For who keeps the demo's tables and grants", LAKE),
+    ("LineagePolicy", "HasDomain", "For the operator of the demo, to send lineage", LINEAGE),
+)
 OUTPUTS: JsonObject = {
-    "SchedulePolicyArn": {"Condition": "HasCycle", "Value": {"Ref": "SchedulePolicy"}}
+    f"{name}Arn": {"Condition": condition, "Value": {"Ref": name}}
+    for name, condition, _, _ in _MANAGED
 }
 
 
-def cycle_resources() -> JsonObject:
-    """Return the roles that a cycle on AWS assumes, the policy of who schedules it, and its log."""
+def operations_resources() -> JsonObject:
+    """Return the roles that a cycle on AWS assumes, its log, and the policies of operators."""
     resources: JsonObject = {
         "CycleLogs": {
             "Type": "AWS::Logs::LogGroup",
@@ -50,20 +77,24 @@ def cycle_resources() -> JsonObject:
             "UpdateReplacePolicy": "Delete",
             "Properties": {"LogGroupName": LOG_GROUP, "RetentionInDays": KEPT_DAYS},
         },
-        "SchedulePolicy": {
-            "Type": "AWS::IAM::ManagedPolicy",
-            "Condition": "HasCycle",
-            "Properties": {
-                "Description": "For who keeps the schedule of the demo on AWS",
-                "PolicyDocument": _document(SCHEDULING),
-            },
-        },
     }
+    for name, condition, text, permissions in _MANAGED:
+        resources[name] = {
+            "Type": "AWS::IAM::ManagedPolicy",
+            "Condition": condition,
+            "Properties": {"Description": text, "PolicyDocument": _document(permissions)},
+        }
     for of in ROLES:
         resources[f"Cycle{of.title()}Role"] = _role(of)
     serving = {"Fn::If": ["HasServing", {"Ref": _POLICIES[1]}, {"Ref": "AWS::NoValue"}]}
     of_build = resources["CycleBuildRole"]["Properties"]
-    of_build["ManagedPolicyArns"] = [{"Ref": _POLICIES[0]}, serving, {"Ref": "RunMetrics"}]
+    lineage = {"Fn::If": ["HasDomain", {"Ref": "LineagePolicy"}, {"Ref": "AWS::NoValue"}]}
+    of_build["ManagedPolicyArns"] = [
+        {"Ref": _POLICIES[0]},
+        serving,
+        lineage,
+        {"Ref": "RunMetrics"},
+    ]
     return resources
 
 
@@ -91,7 +122,7 @@ def _document(permissions: Sequence[Permission]) -> JsonObject:
         name: arn.replace("arn:aws:", "arn:${AWS::Partition}:")
         .replace(_REGION, "${AWS::Region}")
         .replace(_ACCOUNT, "${AWS::AccountId}")
-        for name, arn in cycle_names(Settings(aws_region=_REGION), _ACCOUNT).items()
+        for name, arn in operations_names(_SETTINGS, _ACCOUNT).items()
     }
     statements: list[JsonObject] = []
     for permission in permissions:
@@ -99,8 +130,9 @@ def _document(permissions: Sequence[Permission]) -> JsonObject:
             "Sid": permission.name,
             "Effect": "Allow",
             "Action": list(permission.actions),
-            "Resource": [{"Fn::Sub": each.format(**names)} for each in permission.resources],
-        }
+            "Resource": [each if each == "*" else {"Fn::Sub": each.format(**names)}
+                         for each in permission.resources],
+        }  # fmt: skip
         if permission.condition:
             statement["Condition"] = {"StringEquals": dict(permission.condition)}
         statements.append(statement)

@@ -107,8 +107,8 @@ def _lake(operation, given, _):
         role = (f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/lakeformation.amazonaws.com/"
                 "AWSServiceRoleForLakeFormationDataAccess")  # fmt: skip
         known = {"iam:AWSServiceName": "lakeformation.amazonaws.com"}
-        found += [Need(f"iam:{action}", role, known)
-                  for action in ("GetRole", "PutRolePolicy", "CreateServiceLinkedRole")]  # fmt: skip
+        actions = ("GetRole", "PutRolePolicy", "CreateServiceLinkedRole")
+        found += [Need(f"iam:{action}", role, known) for action in actions]
     return found
 
 

@@ -100,7 +100,7 @@ class DataLake:
         """Return the grants on the demo's tag and place; the account has others too."""
         found, token = [], ""
         while True:
-            more = {"NextToken": token} if token else {}
+            more: JsonObject = {"NextToken": token} if token else {}
             answer = self._do(self._lake.list_permissions, **more) or {}
             found += [one for one in answer.get("PrincipalResourcePermissions", [])
                       if self._is_own(one["Resource"])]  # fmt: skip

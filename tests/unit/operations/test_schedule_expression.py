@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from src.errors import UsageError
 from src.services.operations.schedule_expression import Schedule, read_schedule
+from tests.unit.operations import cron_reading
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -75,6 +76,43 @@ def test_due_times_are_the_matching_times_of_the_wall_clock(fields, day, zone):
             break
         found.append(due)
     assert found == expected
+
+
+def field(low, high, names=()):
+    value = st.integers(low, high).map(str) | st.sampled_from([*names, str(low)])
+    pair = st.tuples(value, value)
+    step = st.tuples(st.integers(low, high), st.integers(1, high))
+    return st.one_of(
+        st.just("*"), value, st.lists(value, min_size=2, max_size=3).map(",".join),
+        pair.map("-".join), step.map(lambda p: f"{p[0]}/{p[1]}"),
+    )  # fmt: skip
+
+
+WEEKDAY = st.integers(1, 7).map(str) | st.sampled_from([*cron_reading.WEEKDAYS])
+OF_MONTH = st.one_of(
+    field(1, 31), st.just("L"), st.integers(1, 30).map(lambda n: f"L-{n}"),
+    st.integers(1, 31).map(lambda n: f"{n}W"),
+)  # fmt: skip
+OF_WEEK = st.one_of(
+    st.just("L"), WEEKDAY, WEEKDAY.map(lambda d: f"{d}L"),
+    st.tuples(WEEKDAY, WEEKDAY).map("-".join),
+    st.tuples(WEEKDAY, st.integers(1, 5)).map(lambda p: f"{p[0]}#{p[1]}"),
+)  # fmt: skip
+DAYS_OF_BOTH = st.one_of(OF_MONTH.map(lambda m: (m, "?")), OF_WEEK.map(lambda w: ("?", w)))
+YEARS = st.sampled_from(["*", "2026-2030", "2027", "2026/2", "*/3"])
+
+
+@given(field(0, 59), field(0, 23), DAYS_OF_BOTH, field(1, 12, cron_reading.MONTHS), YEARS,
+       st.sampled_from([*ZONES, "America/Santiago"]), st.integers(0, 730 * 1440))  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_expressions_are_due_as_a_second_reading_of_the_rules_has_them(
+    minutes, hours, days, months, years, zone, offset
+):
+    fields = f"{minutes} {hours} {days[0]} {months} {days[1]} {years}"
+    start = utc("2026-01-01T00:00") + timedelta(minutes=offset)
+    expected = cron_reading.times(fields, zone, start, 3)
+    found = read_schedule(f"cron({fields})", zone, start).times(start)
+    assert list(islice(found, len(expected))) == expected
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**7), st.sampled_from(["minute", "hour", "day"]))

@@ -24,6 +24,7 @@ COMMANDS = {
     "streaming": ("src.streaming.__main__", "sell tickets live, through a stream"),
     "status": ("src.orchestration.status_command", "show the servers and the newest runs"),
     "open": ("src.orchestration.open_command", "open the page of a run"),
+    "cards": ("src.orchestration.cards_command", "show the cards of the talk"),
     "completion": ("src.completion", "print a completion script for a shell"),
 }
 

@@ -28,14 +28,15 @@ EXPIRING += tuple(
 MANIFEST_NAME = "_manifest.json"
 LEDGER_NAME = "_ledger.jsonl.gz"
 TRUTH_NAME = "_truth.parquet"
+GENERATED_NAME = "_generated.json"  # the manifest as the generation job left it
 MODEL_MANIFEST_NAME = "manifest.json"
 MODEL_PACKAGE_NAME = "model.tar.gz"
 
 _RUN = r"\d{8}T\d{6}Z-[0-9a-f]{4}"
 _OWN_KEY = re.compile(
     rf"({RAW_PREFIX}|{PROCESSED_PREFIX}|{QUARANTINE_PREFIX}|{SUMMARY_PREFIX}|{MANIFEST_PREFIX})"
-    rf"/{_RUN}(?:/|_\$folder\$$)|{UNLOAD_PREFIX}/[a-z_]+-{_RUN}/|"
-    rf"{SCRIPT_PREFIX}/(concert_etl_job-[0-9a-f]{{12}}\.py|concert_demo-[0-9a-f]{{12}}\.zip)$"
+    rf"/{_RUN}(?:/|_\$folder\$$)|{UNLOAD_PREFIX}/[a-z_]+-{_RUN}/|{SCRIPT_PREFIX}/"
+    r"concert_(?:etl_job|generation_job|modules|demo)-[0-9a-f]{12}\.(?:py|zip)$"
     rf"|{MODEL_PREFIX}/(ticket_sales|venue_popularity)/"
 )
 
@@ -63,6 +64,11 @@ def job_script(stem: str, sha256: str) -> str:
 def program_archive(sha256: str) -> str:
     """Return the key of the program as a cycle on AWS runs it."""
     return f"{folder(SCRIPT_PREFIX)}concert_demo-{sha256[:12]}.zip"
+
+
+def job_library(sha256: str) -> str:
+    """Return the key of the modules that a Glue job imports."""
+    return f"{folder(SCRIPT_PREFIX)}concert_modules-{sha256[:12]}.zip"
 
 
 def model_version(name: str, version: int) -> str:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from src.domain.bucket_layout import job_script
+from src.domain.bucket_layout import job_library, job_script
 from src.errors import DemoError, EtlError, UnreachableError
 from src.infrastructure.aws.account import console_domain
 from src.infrastructure.aws.answers import (
@@ -76,12 +76,16 @@ class GlueJobManager:
         """
         if self._logs is not None:
             self._logs.ensure()
-        body = job.script.read_bytes()
-        key = job_script(job.script.stem, hashlib.sha256(body).hexdigest())
-        if not any(one.key == key for one in self._storage.list_objects(key)):
-            self._storage.put(key, body, content_type="text/x-python")
-        self._max_retries[job.name], self._scripts[job.name] = job.max_retries, key
-        wanted = definition(job, self._storage.uri(key))
+        script = job.script.read_bytes()
+        key = job_script(job.script.stem, hashlib.sha256(script).hexdigest())
+        self._ship(key, script, "text/x-python")
+        library = ""
+        if job.library:
+            library = job_library(hashlib.sha256(job.library).hexdigest())
+            self._ship(library, job.library, "application/zip")
+        self._max_retries[job.name], self._scripts[job.name] = job.max_retries, key + library
+        library_uri = self._storage.uri(library) if library else ""
+        wanted = definition(job, self._storage.uri(key), library_uri)
         found = self._call(job.name, unless_missing, self._client.get_job, JobName=job.name)
         if found is None:
             self._call(job.name, self._client.create_job, Name=job.name, Tags=job.tags, **wanted)
@@ -91,6 +95,11 @@ class GlueJobManager:
         # UpdateJob overwrites the whole definition: never send a changed copy of Glue's.
         self._call(job.name, self._client.update_job, JobName=job.name, JobUpdate=wanted)
         return "updated"
+
+    def _ship(self, key: str, body: bytes, content_type: str) -> None:
+        """Store what a job is made of, unless it is there: the key holds its digest."""
+        if not any(one.key == key for one in self._storage.list_objects(key)):
+            self._storage.put(key, body, content_type=content_type)
 
     def run(
         self,

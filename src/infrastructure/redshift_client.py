@@ -48,6 +48,8 @@ _HINTS_OF_REFUSALS = {
 }
 _NO_ROUTE = "check REDSHIFT_HOST, the security group and the network, or REDSHIFT_VIA=data-api"
 
+Arguments = Sequence[Any] | None  # of a statement, by position
+
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -55,9 +57,6 @@ def _first_line(error: Exception) -> str:
 
 def _hint_of_refusal(text: str) -> str:
     return next((hint for words, hint in _HINTS_OF_REFUSALS.items() if words in text), _NO_ROUTE)
-
-
-Arguments = Sequence[Any] | None  # of a statement, by position
 
 
 class RedshiftClient:
@@ -239,6 +238,10 @@ class RedshiftClient:
         # Within a transaction only all of it can be done again, which is its owner's to do.
         return once() if self._in_transaction or self._has_state else self.repeatedly(once)
 
+    def read_together(self, action: Callable[[], Read]) -> Read:
+        """Do reads that all see the warehouse at one moment, whatever is loaded meanwhile."""
+        return self.repeatedly(self.transaction()(action))
+
     def repeatedly(self, action: Callable[[], Read]) -> Read:
         """Do what may be done twice, again where the connection was lost in it."""
 
@@ -267,9 +270,12 @@ class RedshiftClient:
 
     def create_schema(self, name: str) -> None:
         """Create a schema unless it is there: IF NOT EXISTS needs the right to create any."""
-        found = "SELECT COUNT(*) FROM pg_namespace WHERE nspname = %s"
-        if not int(self.query_value(found, (name,))):
+        if not self.has_schema(name):
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}")
+
+    def has_schema(self, name: str) -> bool:
+        """Tell whether a schema is there, also an external one."""
+        return bool(self.query("SELECT 1 FROM pg_namespace WHERE nspname = %s", (name,)))
 
     def create_tables(self) -> None:
         """Create the schema and every table that is not there yet; upgrade the others."""

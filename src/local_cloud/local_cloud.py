@@ -15,6 +15,7 @@ from typing import Any, Literal, NoReturn
 
 from src.commands import started_command
 from src.errors import BusyError, CannotRunError, UnreachableError, UsageError
+from src.json_object import JsonObject
 from src.local_cloud.servers.folder_lock import FolderLock as FolderLock  # noqa: PLC0414 (exported)
 from src.local_cloud.servers.postgres_server import connect_arguments
 from src.local_cloud.servers.processes import without_libpq_variables
@@ -120,12 +121,12 @@ class LocalCloud:
         streams = cache(lambda: self.aws_client("kinesis"))
         return connect(s3=self.s3_client(), streams=streams, **self.redshift_address())
 
-    def redshift_address(self) -> dict[str, Any]:
+    def redshift_address(self) -> JsonObject:
         """Return psycopg2.connect's keyword arguments for the local warehouse."""
         address, secret = self._entered()
         return connect_arguments(address.redshift_port, secret.password)
 
-    def front_address(self) -> dict[str, Any]:
+    def front_address(self) -> JsonObject:
         """Return the arguments by which any PostgreSQL client reaches the local Redshift."""
         address, secret = self._entered()
         return connect_arguments(address.front_port, secret.password)

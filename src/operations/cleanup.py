@@ -5,23 +5,16 @@ from __future__ import annotations
 import argparse
 
 from src.commands import as_started
-from src.errors import WarehouseError
 from src.orchestration.environment import DemoEnvironment
 from src.reporting.terminal.console import Console
 from src.settings import load_settings
-
-_SCHEMA_OURS = (
-    "SELECT COUNT(*) FROM information_schema.tables "
-    "WHERE table_schema = 'concert_dw' AND table_name = 'load_history'"
-)
-_DROP = "DROP SCHEMA concert_dw CASCADE"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--yes", action="store_true", help="remove what is shown")
     parser.add_argument(
-        "--keep-warehouse", action="store_true", help="leave the schema concert_dw alone"
+        "--keep-warehouse", action="store_true", help="leave the warehouse's schemas alone"
     )
 
 
@@ -37,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 def clean_up(environment: DemoEnvironment, console: Console, *, yes: bool, warehouse: bool) -> int:
     """Show what the demo made, and remove it with `yes`."""
     from src.infrastructure.aws.inventory import AwsInventory
+    from src.infrastructure.warehouse.own_schemas import OwnSchemas
 
     inventory = AwsInventory(environment.account, environment.settings)
     found = inventory.find()
@@ -44,12 +38,15 @@ def clean_up(environment: DemoEnvironment, console: Console, *, yes: bool, wareh
     console.line(
         f"Resources created by the demo in account {account.account_id}, region {account.region}:"
     )
-    has_schema = warehouse and bool(environment.redshift.query_value(_SCHEMA_OURS))
-    if has_schema:
-        console.line(f"  {environment.warehouse.address:<44}  {_DROP}")
+    schemas = OwnSchemas(environment.redshift)
+    dropped = schemas.find() if warehouse else {}
+    for statement in dropped.values():
+        console.line(f"  {environment.warehouse.address:<44}  {statement}")
+    for view in schemas.readers() if dropped else ():
+        console.line(f"warning: the view {view} reads these tables; drop it first")
     for thing in found:
         console.line(f"  {thing.name:<44}  {thing.fate}")
-    if not found and not has_schema:
+    if not found and not dropped:
         console.line("  none")
     for note in inventory.not_looked_at:
         console.line(f"not looked at: {note}")
@@ -58,15 +55,11 @@ def clean_up(environment: DemoEnvironment, console: Console, *, yes: bool, wareh
             f"Stack {stack} removes the rest: aws cloudformation delete-stack --stack-name {stack}"
         )
     if not yes:
-        if found or has_schema:
+        if found or dropped:
             command = as_started("python -m src.operations cleanup --yes")
             console.line(f"Nothing was removed. To remove all of this: {command}")
         return 0
-    if has_schema:
-        with environment.redshift.transaction():
-            environment.redshift.execute(_DROP)
-        if environment.redshift.query_value(_SCHEMA_OURS):
-            raise WarehouseError("the schema concert_dw is still there", hint="run it again")
+    schemas.drop(dropped)
     for thing in found:
         thing.remove()
         console.line(f"removed  {thing.name}")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from src.domain.metrics import alarms, endpoint_alarms
-from src.infrastructure.aws.monitoring import alarm_parameters, dashboard_body, template
+from src.infrastructure.watching.monitoring import alarm_parameters, dashboard_body, template
 from src.orchestration.command_line import add_setting, print_answer, settings_from
 
 TEMPLATE = Path(__file__).parents[1] / "infrastructure" / "cloudformation" / "operations.json"

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise CannotRunError(
                 "no run has written processed files",
                 where=storage.uri(PROCESSED_PREFIX),
-                hint="python run_demo_pipeline.py --target aws",
+                hint="python run_demo_pipeline.py --target aws --dry-run",
             )
         newest = {
             table.name: storage.uri(folder(PROCESSED_PREFIX, runs[-1], table.name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from src.infrastructure.warehouse.access import WarehouseAccess
     from src.local_cloud.local_cloud import FolderLock, LocalCloud, Role
 
-ETL_SCRIPT = Path(__file__).parents[1] / "glue_jobs" / "concert_etl_job.py"
+_PACKAGE = Path(__file__).parents[1]
+ETL_SCRIPT = _PACKAGE / "glue_jobs" / "concert_etl_job.py"
+GENERATION_SCRIPT = _PACKAGE / "glue_jobs" / "concert_generation_job.py"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/concert-demo-local"
 CURSOR_ROWS = 100_000  # more go through UNLOAD
 # Pauses of 1, 2, 4 ... 32 s: a paused Serverless workgroup takes a minute to resume.
@@ -43,13 +46,14 @@ class DemoEnvironment:
     def __init__(self, settings: Settings, *, needs_glue: bool = True, role: Role = "run") -> None:
         self.settings, self._role = settings, role
         self._needs_glue = needs_glue and settings.etl == "glue"
+        self._may_generate = needs_glue and settings.generate_on == "glue"
         self.local_cloud: LocalCloud | None = None
         self.query_group = "concert-demo"
         self.is_entered = False
 
     def claim(self) -> None:
         """Keep other runs out; raises CannotRunError where one is going on, or none can."""
-        if self._needs_glue:
+        if self._needs_glue or self._may_generate:
             check_engine(self.settings)
         if self.settings.target == "local" and self.local_cloud is None:
             from src.local_cloud.local_cloud import LocalCloud
@@ -105,9 +109,12 @@ class DemoEnvironment:
 
     @cached_property
     def glue_client(self) -> Any:
-        """Return the boto3 Glue client."""
+        """Return the boto3 Glue client of the ETL."""
+        return self._glue_client(self.settings.etl_engine)
+
+    def _glue_client(self, engine: str) -> Any:
         if self.local_cloud is not None:
-            return self.local_cloud.glue_client(self.settings.etl_engine)
+            return self.local_cloud.glue_client(engine)
         return self.account.client("glue")
 
     def kinesis_client(self, *, attempts: int = 6) -> Any:
@@ -141,37 +148,63 @@ class DemoEnvironment:
 
     @cached_property
     def glue(self) -> GlueJobManager:
-        """Return the Glue job manager."""
+        """Return the manager of the ETL job."""
+        return self._glue_manager(self.glue_client, self.settings.glue_job_name)
+
+    @cached_property
+    def generation_glue(self) -> GlueJobManager:
+        """Return the manager of the generation job, which only Spark runs."""
+        from src.infrastructure.aws.glue_job import generation_job_of
+
+        name = generation_job_of(self.settings.glue_job_name)
+        return self._glue_manager(self._glue_client("spark"), name)
+
+    def _glue_manager(self, client: Any, job_name: str) -> GlueJobManager:
         from src.infrastructure.glue_job_manager import GlueJobManager
 
         is_local = self.local_cloud is not None
         return GlueJobManager(
-            self.glue_client,
+            client,
             self.processed_storage,
-            logs=self.glue_logs,
+            logs=self._glue_logs(job_name),
             poll_s=0.04 if is_local else 10.0,
         )
 
-    @property
-    def glue_logs(self) -> GlueLogs | None:
-        """Return the job's log groups on AWS; the local Glue writes its log to a file."""
+    def _glue_logs(self, job_name: str) -> GlueLogs | None:
+        """Return a job's log groups on AWS; the local Glue writes its log to a file."""
         if self.local_cloud is not None:
             return None
         from src.infrastructure.aws.glue_logs import GlueLogs
 
-        return GlueLogs(self.account, self.settings.glue_job_name)
+        return GlueLogs(self.account, job_name)
 
     @property
     def etl_job(self) -> GlueJob:
         """Return what the ETL job should be."""
+        return self._glue_job(self.settings.glue_job_name, ETL_SCRIPT)
+
+    @property
+    def generation_job(self) -> GlueJob:
+        """Return what the generation job should be."""
+        from src.infrastructure.aws.glue_job import generation_job_of
+        from src.infrastructure.aws.job_library import generator_library, generator_modules
+
+        name = generation_job_of(self.settings.glue_job_name)
+        return replace(
+            self._glue_job(name, GENERATION_SCRIPT),
+            library=generator_library(_PACKAGE),
+            modules=generator_modules(),
+        )
+
+    def _glue_job(self, name: str, script: Path) -> GlueJob:
         from src.infrastructure.aws.account import DEMO_TAG
         from src.infrastructure.aws.glue_job import GlueJob
 
         s = self.settings
         return GlueJob(
-            name=s.glue_job_name,
+            name=name,
             role=s.role_of("glue") or LOCAL_ROLE,
-            script=ETL_SCRIPT,
+            script=script,
             timeout_minutes=s.glue_timeout_minutes,
             workers=s.glue_workers,
             worker_type=s.glue_worker_type,

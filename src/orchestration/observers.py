@@ -18,10 +18,13 @@ class StageObserver:
         """Act on a stage that went well."""
 
     def ended(self, key: str, step: JsonView) -> None:
-        """Act on a stage that has ended, however it did; `step` is its part of the report."""
+        """Act on a stage that has ended, however it did; `step` is its part of the report.
 
-    def pause(self, following: str) -> None:
-        """Hold the run before the stage of this title; the time does not count as the run's."""
+        The time does not count as the run's.
+        """
+
+    def before(self, index: int, count: int, title: str, card: str) -> None:
+        """Act on a stage that is about to run; the time does not count as the run's."""
 
 
 class AfterStage(StageObserver):
@@ -36,15 +39,15 @@ class AfterStage(StageObserver):
 
 
 class PresentedStages(StageObserver):
-    """Shows an audience the tables of each stage, and waits for a key before the next."""
+    """Shows an audience a card before each stage and its tables after it, and waits for keys."""
 
     def __init__(self, presenter: Presenter) -> None:
         self._presenter = presenter
 
     def ended(self, key: str, step: JsonView) -> None:
-        """Print the stage's tables."""
+        """Show the stage's tables."""
         self._presenter.show(key, step)
 
-    def pause(self, following: str) -> None:
-        """Wait for a key."""
-        self._presenter.pause(f"Press any key to continue: {following}.")
+    def before(self, index: int, count: int, title: str, card: str) -> None:
+        """Show the stage's card."""
+        self._presenter.announce(index, count, title, card)

@@ -40,15 +40,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = console_from(arguments)
     page = _page(Path(settings.report_dir), arguments.run)
     print_answer(page.resolve().as_uri())
-    opener = None if arguments.json or arguments.quiet else _opener()
-    if opener is None:
+    if arguments.json or arguments.quiet:
         return 0
+    opener = open_in_browser(page)
+    if opener:
+        console.line(f"opened with {opener}")
+    return 0
+
+
+def open_in_browser(page: Path) -> str:
+    """Open a page where there is a desktop; returns the program's name, or nothing."""
+    opener = _opener()
+    if opener is None:
+        return ""
     # The program that opens pages may stay: it is neither waited for nor listened to.
     subprocess.Popen([opener, str(page.resolve())], start_new_session=True,
                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                      stderr=subprocess.DEVNULL)  # fmt: skip
-    console.line(f"opened with {Path(opener).name}")
-    return 0
+    return Path(opener).name
+
+
+def newest_page(reports: Path) -> Path | None:
+    """Return the page of the newest run that did something."""
+    runs = known_runs(reports) if reports.is_dir() else []
+    return next((reports / run["page"] for run in runs
+                 if run["did"] and run["page"].endswith(PAGE)), None)  # fmt: skip
 
 
 def _page(reports: Path, wanted: str | None) -> Path:

@@ -10,7 +10,9 @@ from src.json_object import JsonView
 from src.settings import Settings
 
 _SIZES = ("artists", "venues", "concerts", "sales", "seed", "as_of", "since", "defect_rate",
-          "workers")  # fmt: skip
+          "workers", "generate_on")  # fmt: skip
+
+_WHERE = ("workers", "generate_on")  # of them, those that change no byte
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,15 @@ class Exclusion:
 EXCLUSIONS = (
     Exclusion("skip_generation", (*_SIZES, "raw_format", "input_dir", "resume"),
               "it takes the data set that is in S3 as it is"),
-    Exclusion("resume", (*(n for n in _SIZES if n != "workers"), "raw_format", "input_dir", "etl",
+    Exclusion("resume", (*(n for n in _SIZES if n not in _WHERE), "raw_format", "input_dir", "etl",
                          "load_mode", "raw_bucket", "processed_bucket"),
               "a resumed run keeps its data and how it is loaded"),
-    Exclusion("next_day", (*(n for n in _SIZES if n != "workers"), "load_mode", "skip_generation",
+    Exclusion("next_day", (*(n for n in _SIZES if n not in _WHERE), "load_mode", "skip_generation",
                            "resume"),
               "it continues the world that is loaded"),
     Exclusion("input_dir", _SIZES, "the data is in the folder: none is generated"),
+    Exclusion("generate_on", ("workers",), "the Glue job has workers of its own: GLUE_WORKERS",
+              wanted="glue"),
     Exclusion("etl", ("etl_engine",), "no Glue job runs", wanted="direct"),
     Exclusion("target", ("etl_engine",), "AWS Glue runs the job on its own Spark", wanted="aws"),
     Exclusion("validate_only", ("with_challengers", "coverage", "promote", "if_needed"),

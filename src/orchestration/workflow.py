@@ -21,6 +21,7 @@ from src.reporting.run_report import (
     write_atomically,
 )
 from src.reporting.terminal.console import Console, StageProgress, log_formatter
+from src.reporting.wording import stage_name
 from src.settings import Settings
 from src.signals import uninterrupted
 
@@ -52,11 +53,19 @@ class StepOutcome:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its key in the report, its name on the console, what it does."""
+    """One stage: its key in the report, what it does, and its card in the talk if not the key's.
+
+    Its name is the same on the terminal and on the page: that of its key.
+    """
 
     key: str
-    title: str
     run: Callable[[StageProgress], StepOutcome]
+    card: str = ""
+
+    @property
+    def title(self) -> str:
+        """Return the stage's name for people."""
+        return stage_name(self.key)
 
 
 class Workflow:
@@ -84,6 +93,8 @@ class Workflow:
         self.error: DemoError | None = None
         self.exit_code = 0
         self.page_path: Path | None = None
+        self.resume_hint = ""  # what continues a run that was interrupted
+        self._at = ""  # where the run is, in words
         self._is_running = False
         self._errors: dict[str, DemoError] = {}  # of stages that were called one by one
 
@@ -106,28 +117,27 @@ class Workflow:
             self.steps.update({stage.key: {"status": "not_run"} for stage in stages})
             self.console.line(header)
             self._start_log()
-        clock, current = time.monotonic(), stages[0]
         try:
             for index, stage in enumerate(stages, 1):
-                current = stage
-                goes_on = self._run_stage(index, len(stages), stage)
+                self._at = f"before {stage.title}"
                 for observer in observers:
-                    if goes_on:
-                        observer.completed(stage.key)
-                    observer.ended(stage.key, self.steps[stage.key])
-                if not goes_on:
+                    observer.before(index, len(stages), stage.title, stage.card or stage.key)
+                self._at = f"during {stage.title}"
+                if not self._run_stage(index, len(stages), stage, observers):
                     break
-                paused = time.monotonic()
-                for observer in observers if index < len(stages) else ():
-                    observer.pause(stages[index].title)
-                clock += time.monotonic() - paused
-        except KeyboardInterrupt:  # between a stage's work and its last word
-            self._interrupt(current)
+        except KeyboardInterrupt:  # between a stage's work and its last word, or at a pause
+            if not self._has_all_done():
+                self._interrupt()
         finally:
             self._is_running = False
-        self._summarise(time.monotonic() - clock)
+        self._summarise(sum(step.get("seconds", 0.0) for step in self.steps.values()))
 
-    def _run_stage(self, index: int, count: int, stage: Stage) -> bool:
+    def _has_all_done(self) -> bool:
+        return all(step["status"] in ("success", "skipped") for step in self.steps.values())
+
+    def _run_stage(
+        self, index: int, count: int, stage: Stage, observers: Sequence[StageObserver]
+    ) -> bool:
         started_at, clock = self._now(), time.monotonic()
         step: JsonObject = {"started_at": started_at}
         self.steps[stage.key] = step
@@ -135,7 +145,7 @@ class Workflow:
             try:
                 outcome = stage.run(progress)
             except KeyboardInterrupt:
-                self._interrupt(stage)
+                self._interrupt()
                 outcome = StepOutcome("interrupted", "stopped by Ctrl-C")
             except DemoError as error:
                 _logger().debug("stage %s failed", stage.key, exc_info=error)
@@ -151,7 +161,14 @@ class Workflow:
                 outcome = StepOutcome("failed", self.error.message)
             self._finish(step, outcome, time.monotonic() - clock)
             progress.done(outcome.status, outcome.summary)
-        return outcome.status not in ("failed", "interrupted")
+        goes_on = outcome.status not in ("failed", "interrupted")
+        for observer in observers:
+            if goes_on:
+                observer.completed(stage.key)
+        self._at = f"after {stage.title}"
+        for observer in observers:
+            observer.ended(stage.key, step)
+        return goes_on
 
     def _finish(self, step: JsonObject, outcome: StepOutcome, seconds: float) -> None:
         step.update(outcome.facts)
@@ -192,13 +209,17 @@ class Workflow:
         self._finish(step, outcome, time.monotonic() - clock)
         return outcome
 
-    def _interrupt(self, stage: Stage) -> None:
+    def _interrupt(self) -> None:
         self.exit_code = EXIT_INTERRUPTED
+        is_begun = any(step["status"] == "success" for step in self.steps.values()
+                       if "status" in step)  # fmt: skip
+        hint = self.resume_hint if is_begun else ""
         self.error = DemoError(
-            f"interrupted during {stage.title}",
-            hint="run the same command again; no partial results are kept",
+            f"interrupted {self._at}",
+            hint=hint or "run the same command again; no partial results are kept",
         )
-        self.steps[stage.key].setdefault("status", "interrupted")
+        for step in self.steps.values():
+            step.setdefault("status", "interrupted")
 
     def _summarise(self, seconds: float) -> None:
         tally = [step["status"] for step in self.steps.values()]

@@ -6,12 +6,18 @@ import re
 
 from src.json_object import JsonObject
 
+_PROPER = {"s3": "S3", "etl": "ETL", "glue": "Glue", "redshift": "Redshift"}
 _WORDS = {"success": "ok", "interrupted": "stopped", "not_run": "not run"}
 
 
 def status_word(status: str) -> str:
     """Return how people see a stage's status on the console and the page."""
     return _WORDS.get(status, status)
+
+
+def stage_name(key: str) -> str:
+    """Return a stage's key in the report as people read it, on the terminal and the page."""
+    return " ".join(_PROPER.get(word, word) for word in key.split("_"))
 
 
 # What moves a terminal's cursor, colors, hides or turns text: control characters, marks without

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from src.domain.judgement import Verdict, passed_if
-from src.json_object import JsonView
+from src.json_object import JsonObject, JsonView
 from src.services.check_queries import combined
 from src.sql import files
 
@@ -105,7 +105,7 @@ class DataQualityService:
             for check in self._checks
             if all(parameters.get(name) is not None for name in check.parameters)
         }
-        numbers: dict[str, Any] = {}
+        numbers: JsonObject = {}
         for query in combined(known):
             numbers |= zip(query.names, self._row(query.sql, parameters), strict=True)
         return [self._judged(check, parameters, numbers) for check in self._checks]

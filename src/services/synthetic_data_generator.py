@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import pyarrow as pa
 
@@ -23,9 +23,11 @@ from src.services.encoding.sink import Sink
 from src.services.generation import raw_tables
 from src.services.generation.concert_world import World, WorldSize
 from src.services.generation.later_days import WorldClock, world_at
-from src.services.generation.parts import TRUTH, Part, PartMaker, Recipe, made_parts
+from src.services.generation.parts import TRUTH, MadePart, Part, PartMaker, made_parts
+from src.services.generation.recipe import Recipe
 
 OnRows = Callable[[str, int], None]
+Make = Callable[[PartMaker, Sequence[Part]], Generator[MadePart, None, None]]
 _FIRST_DAY = WorldClock()
 
 
@@ -77,12 +79,14 @@ class SyntheticDataGenerator:
         on_rows: OnRows | None = None,
         *,
         workers: int = 1,
+        make: Make | None = None,
     ) -> DatasetManifest:
         """Write every table, the ledger and the ground truth to `sink`; return the manifest.
 
         The manifest itself is the caller's to write, last. `on_rows(table, rows)` is notified of
-        each stored part. Whatever the number of worker processes, the bytes are the same.
-        Raises GenerationError where the data breaks its own rules.
+        each stored part. Whatever the number of worker processes, and whatever else is to `make`
+        the parts, the bytes are the same. Raises GenerationError where the data breaks its own
+        rules.
         """
         recipe = Recipe(self.size, self.seed, self.defect_rate, raw_format, self.clock)
         maker = PartMaker(recipe, self.world)
@@ -91,18 +95,18 @@ class SyntheticDataGenerator:
         files: dict[str, list[DataFile]] = {spec.name: [] for spec in TABLES}
         newest_sale, defects, untidy, ceilings = "", 0, 0, None
         parts = self._parts(maker)
-        with (
-            SideBySide(sink) as uploads,
-            closing(made_parts(maker, parts, workers)) as all_made,
-        ):
+        all_parts = (make or partial(made_parts, workers=workers))(maker, parts)
+        with SideBySide(sink) as uploads, closing(all_parts) as all_made:
             for part, made in zip([*parts, TRUTH], all_made, strict=True):
-                uploads.put(made.path, made.body)
+                if made.stored is None:
+                    uploads.put(made.path, made.body)
                 ledger_body += ledger.compress(made.ledger)
                 defects, untidy = defects + made.defects, untidy + made.untidy
                 newest_sale = max(newest_sale, made.newest_sale)
                 ceilings = ceilings or made.ceilings
                 if part != TRUTH:
-                    file = DataFile(made.path, len(made.body), made.rows, made.content_sha256)
+                    size = len(made.body) if made.stored is None else made.stored
+                    file = DataFile(made.path, size, made.rows, made.content_sha256)
                     files[part.table].append(file)
                     if on_rows:
                         on_rows(part.table, made.rows)

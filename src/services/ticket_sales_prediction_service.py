@@ -14,7 +14,7 @@ from src.services.arrays import Floats
 from src.services.demand.booking_curve import BookingCurve
 from src.services.demand.censored_demand import CensoredDemand, DemandColumns
 from src.services.demand.censoring import likeliest_sd, log_likelihood, log_sales
-from src.services.demand.sales_distribution import SalesDistribution
+from src.services.demand.sales_distribution import OddsLine, SalesDistribution
 from src.services.features.feature_catalog import SALES_FEATURES, refuse_late
 from src.services.features.prediction_notes import PredictionNotes, read_records
 from src.services.features.row_batch import RowBatch, Rows
@@ -55,13 +55,13 @@ class SalesPrediction:
 
 @dataclass(frozen=True)
 class SalesCalibration:
-    """What `calibrate` learns: how wide log demand spreads, and the curve of confidence."""
+    """What `calibrate` learns: how wide log demand spreads, and the line of confidence."""
 
     sd: float  # of the noise, where widths do not differ and the artist is well known
     width_power: float
     width_center: float  # the mean of the logs of the widths
-    scores: Floats  # sorted distances from the middle, in standard deviations
-    hit_knots: tuple[Floats, Floats]
+    scores: Floats  # sorted: how far an interval must reach, in standard deviations
+    hit_line: OddsLine = OddsLine()  # from the distribution's probability to the confidence
 
 
 @dataclass
@@ -133,8 +133,6 @@ class TicketSalesPredictionService:
 
     def calibrate(self, rows: pd.DataFrame | EncodedRows) -> TicketSalesPredictionService:
         """Learn from later rows how wide the intervals must be and what confidence means."""
-        from sklearn.isotonic import IsotonicRegression
-
         rows = self.encode(rows)
         self.trained_until_ = max(self.trained_until, rows.newest_show)
         columns, log_demand = self._log_demand(rows)
@@ -147,16 +145,12 @@ class TicketSalesPredictionService:
             widths = np.sqrt((sd * relative) ** 2 + columns.unknown)
             likelihood = log_likelihood(log_sold, is_cut, log_demand, widths)
             best = max(best, (likelihood, power, sd))
-        none = np.zeros(1)
-        self.calibration_ = SalesCalibration(best[2], best[1], center, none, (none, none))
+        self.calibration_ = SalesCalibration(best[2], best[1], center, np.zeros(1))
         law = self.distribution(rows)
-        score = np.abs(log_sold - log_demand) / law.sd
-        score[is_cut & (log_sold < log_demand)] = 0.0  # a full venue is no miss of a larger demand
         raw, point = law.share_within(HIT_TOLERANCE), law.expected
         hit = np.abs(rows.sold - point) <= HIT_TOLERANCE * point
-        isotonic = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(raw, hit)
-        knots = (isotonic.X_thresholds_, isotonic.y_thresholds_)
-        self.calibration_ = replace(self.calibration_, scores=np.sort(score), hit_knots=knots)
+        scores, line = np.sort(law.reached(log_sold, is_cut)), OddsLine.fit(raw, hit)
+        self.calibration_ = replace(self.calibration_, scores=scores, hit_line=line)
         return self
 
     def distribution(self, rows: Rows | EncodedRows) -> SalesDistribution:
@@ -188,12 +182,12 @@ class TicketSalesPredictionService:
         law, calibration = self.distribution(rows), self.calibration
         n, point = len(calibration.scores), law.expected
         rank = min(int(np.ceil((n + 1) * self.coverage)), n) - 1
-        reach = float(calibration.scores[rank])
+        low, high = law.interval(float(calibration.scores[rank]))
         return {
             "tickets": point,
-            "low": np.minimum(law.around(-reach), point),
-            "high": np.maximum(law.around(reach), point),
-            "confidence": np.interp(law.share_within(HIT_TOLERANCE), *calibration.hit_knots),
+            "low": np.minimum(low, point),
+            "high": np.maximum(high, point),
+            "confidence": calibration.hit_line.of(law.share_within(HIT_TOLERANCE)),
             "sell_out": law.sell_out,
             "demand": law.demand,
         }

@@ -12,7 +12,7 @@ from typing import Any, Literal, NoReturn, TypeAlias
 from src.arguments import nearest
 from src.domain.text_values import ABSENT, SPACES
 from src.errors import UsageError
-from src.json_object import JsonObject, JsonView
+from src.json_object import JsonObject, JsonView, first_repeated
 
 Kind = Literal["json", "jsonl", "csv"]
 Shape = Literal["one", "list", "instances"]
@@ -157,10 +157,7 @@ def _csv(text: str, fields: _Fields) -> Concerts:
     header, _ = next(rows)
     names = [name.strip(SPACES) for name in header]
     if not fields.known.intersection(names):
-        raise UnusableInputError(
-            "the first line is no header", number=1,
-            hint=f"begin with a line of names, such as: {','.join(fields.names)}",
-        )  # fmt: skip
+        raise _no_header(text, fields)
     for name in names:
         if name not in fields.known:
             fields.refuse(name, 1, "line")
@@ -175,7 +172,22 @@ def _csv(text: str, fields: _Fields) -> Concerts:
             )  # fmt: skip
         records.append(fields.record(dict(zip(names, row, strict=True)), line, "line"))
         numbers.append(line)
+    if not records:
+        raise UnusableInputError("there is no concert in it, only a header", number=1)
     return Concerts(records, numbers)
+
+
+def _no_header(text: str, fields: _Fields) -> UnusableInputError:
+    """Return the error of a first line that names no field: of another separator, or no header."""
+    first = text.partition("\n")[0]
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if any(part.strip(SPACES) in fields.known for part in first.split(separator)):
+            return UnusableInputError(f"the values are separated by {name}", number=1,
+                                      hint="write commas between the values")  # fmt: skip
+    return UnusableInputError(
+        "the first line is no header", number=1,
+        hint=f"begin with a line of names, such as: {','.join(fields.names)}",
+    )  # fmt: skip
 
 
 def _rows(text: str) -> Iterator[tuple[list[str], int]]:
@@ -201,8 +213,7 @@ def _no_json(error: Exception, number: int | None) -> UnusableInputError:
 def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
     found = dict(pairs)
     if len(found) != len(pairs):
-        twice = next(name for place, (name, _) in enumerate(pairs)
-                     if name in dict(pairs[:place]))  # fmt: skip
+        twice = first_repeated(name for name, _ in pairs)
         raise ValueError(f"{twice!r:.{_SHOWN}} is there twice")
     return found
 

@@ -18,6 +18,7 @@ import uvicorn
 from src.errors import CannotRunError
 from src.json_object import JsonObject
 from src.orchestration.command_line import console_from, print_answer
+from src.serving.bounded_http import BoundedHttp
 from src.settings import Settings
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class _Server(uvicorn.Server):
     def answer(cls, app: Starlette, listener: socket.socket) -> int:
         server = cls(
             uvicorn.Config(
-                app, loop="asyncio", http="httptools", ws="none", lifespan="off",
+                app, loop="asyncio", http=BoundedHttp, ws="none", lifespan="off",
                 proxy_headers=False,
                 log_config=None, access_log=False, server_header=False,
                 timeout_keep_alive=75, timeout_graceful_shutdown=DRAIN_S,

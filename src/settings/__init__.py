@@ -52,6 +52,12 @@ class Settings:
         minimum=0,
         maximum=256,
     )
+    generate_on: Literal["workers", "glue"] = setting(
+        "DEMO_GENERATE_ON",
+        "workers",
+        "workers generates in processes of this machine; glue runs a Spark job for it.",
+        choices=("workers", "glue"),
+    )
     raw_format: Literal["json", "csv", "parquet"] = setting(
         "DEMO_RAW_FORMAT", "json", "Format of the raw files.", choices=("json", "csv", "parquet")
     )
@@ -87,9 +93,7 @@ class Settings:
         "concert-demo-processed",
         "S3 bucket for Parquet, quarantine and scripts.",
     )
-    stream: str = setting(
-        "DEMO_STREAM", "concert-demo-sales", "Kinesis stream of the live ticket sales."
-    )
+    stream: str = setting("DEMO_STREAM", "concert-demo-sales", "Kinesis stream of live sales.")
     iam_role: str = setting(
         "DEMO_IAM_ROLE",
         "",
@@ -173,9 +177,7 @@ class Settings:
     openlineage_api_key: str = setting(
         "OPENLINEAGE_API_KEY", "", "Key of that server.", text="arn", secret=True
     )
-    datazone_domain: str = setting(
-        "DEMO_DATAZONE_DOMAIN", "", "On aws: DataZone domain that gets each run's lineage: dzd_..."
-    )
+    datazone_domain: str = setting("DEMO_DATAZONE_DOMAIN", "", "DataZone domain for lineage.")
     state_dir: str = setting(
         "DEMO_STATE_DIR", ".demo", "Folder of the local servers and their data.", text="path"
     )
@@ -314,7 +316,9 @@ def missing_for_aws(settings: Settings) -> list[str]:
     """Return the variables of settings that the aws target needs and that are not set."""
     s = settings
     missing = []
-    if not s.iam_role and not (s.redshift_role and (s.glue_role or s.etl == "direct")):
+    if not s.iam_role and not (
+        s.redshift_role and (s.glue_role or "glue" not in (s.etl, s.generate_on))
+    ):
         missing.append("DEMO_IAM_ROLE")
     if not (s.redshift_workgroup or s.redshift_cluster):
         if not s.redshift_host or s.redshift_via == "data-api":

@@ -55,10 +55,10 @@ class LiveRun:
         """Run the stages, write the report, and return it."""
         settings, a = self._settings, self._arguments
         stages = [
-            Stage("set_up", "stream and view", self._set_up),
-            Stage("live", "live", self._live),
-            Stage("drain", "drain", self._drain),
-            Stage("verify", "verify", self._verify),
+            Stage("set_up", self._set_up),
+            Stage("live", self._live),
+            Stage("drain", self._drain),
+            Stage("verify", self._verify),
         ]
         pace = f"speed {a.speed:g}" if a.speed else f"{a.rate:g} sales/s"
         header = f"Concert demo live  run {self.workflow.run_id}  target {settings.target}  {pace}"

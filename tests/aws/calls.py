@@ -15,13 +15,14 @@ _S3_OF_BUCKET = {
     ("PUT", "publicAccessBlock"): "PutPublicAccessBlock", ("POST", "delete"): "DeleteObjects",
     ("PUT", "encryption"): "PutBucketEncryption", ("PUT", "policy"): "PutBucketPolicy",
     ("PUT", "lifecycle"): "PutBucketLifecycleConfiguration",
-    ("GET", "location"): "GetBucketLocation",
+    ("GET", "location"): "GetBucketLocation", ("GET", "uploads"): "ListMultipartUploads",
 }  # fmt: skip
 _S3_OF_OBJECT = {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject",
                  "POST": "PutObject", "DELETE": "DeleteObject"}  # fmt: skip
 _ACTIONS = {
     "HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket", "HeadObject": "GetObject",
     "ListObjectVersions": "ListBucketVersions",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
     "PutBucketEncryption": "PutEncryptionConfiguration",
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
@@ -190,9 +191,11 @@ _KINDS = {"model": "Model", "endpoint-config": "EndpointConfig", "endpoint": "En
 
 
 def _cloudwatch(operation, given, _):
-    names = [given["AlarmName"]] if "AlarmName" in given else given["AlarmNames"]
     if operation == "DescribeAlarms":
         return [Need("cloudwatch:DescribeAlarms", "*")]
+    if "ResourceARN" in given:
+        return [Need(f"cloudwatch:{operation}", given["ResourceARN"])]
+    names = [given["AlarmName"]] if "AlarmName" in given else given["AlarmNames"]
     arns = [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}" for name in names]
     found = [Need(f"cloudwatch:{operation}", arn) for arn in arns]
     return [*found, Need("cloudwatch:TagResource", arns[0])] if given.get("Tags") else found

@@ -49,7 +49,7 @@ class ImpatientEnvironment(DemoEnvironment):
         return GlueJobManager(
             self.glue_client,
             self.processed_storage,
-            logs=self.glue_logs,
+            logs=self._glue_logs(self.settings.glue_job_name),
             poll_s=0.01,
             busy_wait_s=0.05,
         )

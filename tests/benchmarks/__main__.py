@@ -267,48 +267,36 @@ def median_time(function, repeats):
 
 
 def models():
-    """Fit and predict through the service against the bare estimators on the same matrix."""
-    import numpy as np
-    from threadpoolctl import threadpool_limits
+    """Fit and predict through the service against the bare trees on the same matrix.
 
-    from src.services.ticket_sales_prediction_service import (
-        TicketSalesPredictionService,
-        point_model,
-    )
+    Over many worlds: `python -m tests.benchmarks.worlds`.
+    """
+    from src.services.demand.censored_demand import tree_model
+    from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
     from tests.unit.modelling.sales_rows import sales_rows
 
     rows, batch = sales_rows(8_000), sales_rows(2_000, seed=1)
     service = TicketSalesPredictionService(1)
     fit_s, _ = timed(lambda: service.fit(rows[:6_000]).calibrate(rows[6_000:]))
-    encoded, learned = service.encode(rows[:6_000]), service.fitted
-    share = encoded.sold / encoded.capacity
-    bare_fit_s, _ = timed(lambda: point_model(1, 300).fit(encoded.matrix, share))
+    learned = service.fitted
+    columns = learned.columns(service.encode(rows[:6_000]))
+    target = rows["tickets_sold"][:6_000].to_numpy(float)
+    bare_fit_s, trees = timed(lambda: tree_model(1).fit(columns.matrix, target))
     record = batch.iloc[0].to_dict()
     record["starts_at"] = record["starts_at"].to_pydatetime()
-    one = service.encode([record]).matrix
-    seen = np.column_stack([one, [100.0], [0.5]])
-
-    def bare(x, wide):
-        with threadpool_limits(1, "openmp"):
-            learned.point.predict(x)
-            learned.difficulty.predict(wide)
-            learned.hit.predict_proba(wide)
-
-    many = service.encode(batch).matrix
-    many_seen = np.column_stack([many, np.full((2_000, 2), 0.5)])
+    many = learned.columns(service.encode(batch)).matrix
     row_s = median_time(lambda: service.predict([record]), 200)
-    bare_row_s = median_time(lambda: bare(one, seen), 200)
+    bare_row_s = median_time(lambda: trees.predict(many[:1]), 200)
     batch_s = median_time(lambda: service.predict_frame(batch), 20)
-    bare_batch_s = median_time(lambda: bare(many, many_seen), 20)
+    bare_batch_s = median_time(lambda: trees.predict(many), 20)
     return {
         "fit_s": fit_s,
-        "bare_point_fit_s": bare_fit_s,
-        "fit_ratio_to_bare_point": fit_s / bare_fit_s,
+        "bare_trees_fit_s": bare_fit_s,
+        "cost_ratio_fit_to_bare_trees": fit_s / bare_fit_s,
         "one_row_ms": row_s * 1000,
         "one_row_bare_ms": bare_row_s * 1000,
-        "one_row_overhead_ms": (row_s - bare_row_s) * 1000,
         "batch_2000_ms": batch_s * 1000,
-        "batch_ratio_to_bare": batch_s / bare_batch_s,
+        "cost_ratio_batch_to_bare_trees": batch_s / bare_batch_s,
     }
 
 

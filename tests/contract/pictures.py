@@ -69,7 +69,7 @@ def drawing() -> str:
             shown = textwrap.shorten(about(name).replace("`", ""), 150, placeholder=" ...")
             parts += _box(GAP + at * (width + GAP), top, width, LAYER, f"{name}/", shown)
         top += LAYER + GAP
-    job = "glue_jobs/: the PySpark script of the ETL, which imports no project code"
+    job = "glue_jobs/: PySpark scripts; that of the generation imports what is shipped with it"
     parts += _box(GAP, top, WIDTH - 2 * GAP, 34, "", job)
     size = f'viewBox="0 0 {WIDTH} {top + 34 + GAP}" width="{WIDTH}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'

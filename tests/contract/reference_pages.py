@@ -13,6 +13,8 @@ from dataclasses import fields
 
 from src.orchestration.option_rules import EXCLUSIONS, option_text
 from src.orchestration.validation.interface import REQUIRED_CLASSES, SCRIPTS, signatures
+from src.reporting.terminal.cards import scenes
+from src.reporting.wording import stage_name
 from src.settings import Settings
 from tests.clients.counts import matrix
 from tests.conformance import conformance_list
@@ -42,6 +44,7 @@ def _content(name):
         "class": class_block,
         "schema": schema_table,
         "exclusions": exclusions_table,
+        "cards": cards_list,
         "folders": folders_table,
         "conformance": lambda _: conformance_list(),
         "clients": matrix,
@@ -54,6 +57,24 @@ def options_table(script):
     lines = [f"{parser.description}", "", "```sh"]
     lines += [line.strip() for line in module.EXAMPLES.strip().splitlines()]
     return "\n".join([*lines, "```", "", *option_rows(parser)])
+
+
+def cards_list(scene):
+    """Return the cards of a part of the talk: what a presenter sees at the pauses, to read."""
+    lines = []
+    for number, card in enumerate(scenes()[scene].cards, 1):
+        name, _, variant = card.key.partition(":")
+        own = {"own": " (with `--input-dir`)", "found": " (with `--skip-generation`)"}
+        title = (stage_name(name) if "_" in name else name) + own.get(variant, "")
+        lines.append(textwrap.fill(
+            f"{number}. **{title}.** {card.what} *{card.service}.*", 130,
+            subsequent_indent="   ", break_on_hyphens=False, break_long_words=False,
+        ))  # fmt: skip
+        lines += ["", *(["   ```sh", *(f"   {c}" for c in card.type.splitlines()), "   ```", ""]
+                        if card.type else [])]  # fmt: skip
+        lines += [textwrap.fill(f"> {card.say}", 130, initial_indent="   ",
+                                subsequent_indent="   > ", break_on_hyphens=False), ""]  # fmt: skip
+    return "\n".join(lines).rstrip("\n")
 
 
 def commands_tables(module):
@@ -160,7 +181,9 @@ def folders_table(_):
         kept = [f for f in _shortened(others) if f != f"`{name.replace('.', '/')}`"]
         shown = ", ".join(kept).replace("`local_cloud/", "`") or "nothing"
         lines.append(f"| `{name.replace('.', '/')}/` | {about(name)} | {shown} |")
-    lines.append("| `glue_jobs/` | The PySpark script of the Glue job. | no project code |")
+    lines.append(
+        "| `glue_jobs/` | The PySpark scripts of the Glue jobs. | what is shipped with the generation job |"
+    )
     return "\n".join(lines)
 
 

@@ -16,7 +16,8 @@ from src.settings import Settings
 
 SIZES = {"--artists 40", "--venues 20", "--concerts 200", "--sales 1500", "--seed 3",
          "--as-of 2025-10-07", "--defect-rate 0.1"}  # fmt: skip
-GENERATION = {*SIZES, "--workers 1"}
+PLACES = {"--generate-on workers", "--generate-on glue"}
+GENERATION = {*SIZES, *PLACES, "--workers 1"}
 FORMATS = {"--raw-format json", "--raw-format csv", "--raw-format parquet"}
 ENGINES = {"--etl-engine duckdb", "--etl-engine spark"}
 BUCKETS = {"--raw-bucket one", "--processed-bucket two"}
@@ -30,6 +31,7 @@ REFUSED = {
     "--resume": {*SIZES, *FORMATS, *LOADING, "--input-dir DATA"},
     "--next-day": {*SIZES, "--load-mode merge", "--skip-generation", "--resume"},
     "--input-dir DATA": GENERATION,
+    "--generate-on glue": {"--workers 1"},
     "--etl direct": {*ENGINES, "--raw-format parquet"},
     "--target aws": ENGINES,
     "-q": {"-v", "--present"},

@@ -417,3 +417,53 @@ def test_printed_it_is_dark_on_white(opened):
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert [found for found in tab.evaluate(TEXT_CONTRASTS) if found[0] < CONTRAST] == []
     assert len(tab.pdf()) > 20_000
+
+
+@pytest.mark.parametrize("width", [1366, 768, 390])
+@pytest.mark.parametrize("look", ["light", "dark", "print"])
+def test_a_checker_of_accessibility_has_nothing_to_say(opened, width, look):
+    from axe_playwright_python.sync_playwright import Axe
+
+    scheme = "dark" if look == "dark" else "light"
+    tab = opened(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    if look == "print":
+        tab.emulate_media(media="print")
+    found = Axe().run(tab)
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found.response["violations"]] == []
+
+
+def test_a_page_is_small_enough_to_mail(page):
+    assert page[0].stat().st_size <= 600_000
+
+
+def test_each_column_of_the_warehouse_is_on_the_page_as_the_warehouse_holds_it(pages):
+    report = pages["pipeline"][1]
+    columns = report["data"]["columns"]
+    assert {row["table"] for row in columns} == set(report["rows"])
+    assert all(row["rows"] == report["rows"][row["table"]]["warehouse"] for row in columns)
+    keys = {row["table"]: row for row in reversed(columns)}  # a table's first column is its key
+    assert all(row["distinct"] == row["rows"] and row["empty"] == 0 for row in keys.values())
+    before = copy.deepcopy(report)
+    changed = next(row for row in before["data"]["columns"] if row["column"] == "base_price")
+    changed["smallest"] = "0.01"
+    shown = text_of(render_page(report, previous=before))
+    assert f"Compared with run {before['run_id']}" in shown
+    assert shown.count("smallest: 0.01 before") == 1
+
+
+def test_the_models_page_says_where_it_errs_and_why(pages):
+    report = pages["training"][1]
+    found = report["models"]["ticket_sales_prediction"]
+    rows = found["test_metrics"]["rows"]
+    assert {name: sum(row["rows"] for row in group) for name, group in
+            found["errors"]["by"].items()} == dict.fromkeys(found["errors"]["by"], rows)  # fmt: skip
+    sizes = [row for row in found["errors"]["by"]["venue size"] if "mae" in row]
+    if len(sizes) == len(found["errors"]["by"]["venue size"]):
+        mean = sum(row["mae"] * row["rows"] for row in sizes) / rows
+        assert mean == pytest.approx(found["test_metrics"]["mae"], rel=0.01)
+    for show in (*found["errors"]["best"], *found["errors"]["worst"]):
+        assert len(show["moved_by"]) == 3
+    shown = text_of(render_page(report))
+    for words in ("The worst predictions", "Moved most by", "better than the limit"):
+        assert words in shown

@@ -431,7 +431,11 @@ def as_operator(monkeypatch, policy):
         service = "iam"
 
         def simulate_principal_policy(self, **given):
-            return rights.simulate(**given)
+            answer = rights.simulate(**given)
+            lacking = [one["MissingContextValues"] for one in answer["EvaluationResults"]
+                       if one["EvalDecision"] != "allowed"]  # fmt: skip
+            assert not any(lacking), f"IAM cannot judge without {lacking}"
+            return answer
 
     playing("sts", "GetCallerIdentity", lambda **_: caller, monkeypatch)
     playing("iam", "SimulatePrincipalPolicy", Iam().simulate_principal_policy, monkeypatch)
@@ -463,6 +467,22 @@ WAYS = [
 def test_the_operators_own_policy_passes(validate, aws, monkeypatch, way):
     settings = {"target": "aws", "iam_role": ROLE, **way}
     as_operator(monkeypatch, policy_of(Settings(**settings)))
+    entry = validate("aws_permissions", **settings)
+    assert entry["verdict"] == "passed", entry
+
+
+def test_each_right_on_the_one_resource_that_aws_has_for_it_suffices(validate, aws, monkeypatch):
+    """By the Service Authorization Reference: a cluster is looked at, a database is entered."""
+    settings = {"target": "aws", "iam_role": ROLE, "redshift_cluster": "c"}
+    place = "arn:aws:redshift:us-east-1:123456789012:"
+    policy = policy_of(Settings(**settings))
+    others = [one for one in policy["Statement"] if not one["Sid"].startswith("Cluster")]
+    policy["Statement"] = [*others, *(
+        {"Effect": "Allow", "Action": [action], "Resource": [place + resource]}
+        for action, resource in (("redshift:DescribeClusters", "cluster:c"),
+                                 ("redshift:GetClusterCredentialsWithIAM", "dbname:c/dev"))
+    )]  # fmt: skip
+    as_operator(monkeypatch, policy)
     entry = validate("aws_permissions", **settings)
     assert entry["verdict"] == "passed", entry
 

@@ -19,6 +19,7 @@ TOPIC, LOG_GROUP = "concert-demo", "/concert-demo/cycle"
 ROLES = ("build", "states", "scheduler")  # who assumes each: CodeBuild, Step Functions, Scheduler
 _BUILD_MINUTES = 120
 _IMAGE, _SIZE = "aws/codebuild/amazonlinux-x86_64-standard:5.0", "BUILD_GENERAL1_MEDIUM"
+_PROGRAM = " ".join(("python", "-m", "src"))  # in a shell of AWS: never renamed
 _OUTCOME = "import json, sys; from src.orchestration.operations.cycle import outcome_in; " \
            "print(outcome_in(json.load(sys.stdin)))"  # fmt: skip
 
@@ -123,7 +124,7 @@ def buildspec() -> JsonObject:
             "build": {
                 "on-failure": "ABORT",
                 "commands": [
-                    "python -m src $STEP --target aws --json > report.json",
+                    f"{_PROGRAM} $STEP --target aws --json > report.json",
                     f'export OUTCOME="$(python -c "{_OUTCOME}" < report.json)"',
                 ],
             },

@@ -14,7 +14,10 @@ _DPU_OF = {"G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}
 
 @dataclass(frozen=True)
 class GlueJob:
-    """What the job should be; the definition sent to Glue is built from this alone."""
+    """What the job should be; the definition sent to Glue is built from this alone.
+
+    `library` is a zip file of modules that the script imports, `modules` what pip installs for it.
+    """
 
     name: str
     role: str
@@ -25,6 +28,8 @@ class GlueJob:
     glue_version: str = "5.0"
     max_retries: int = 0
     tags: dict[str, str] = field(default_factory=dict)
+    library: bytes = b""
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,11 @@ class GlueRun:
     was_found: bool = False  # started by an earlier command, which did not live to see its end
 
 
+def generation_job_of(job_name: str) -> str:
+    """Return the name of the job that generates, beside the ETL job of this name."""
+    return f"{job_name}-generation"
+
+
 def log_prefix(job_name: str) -> str:
     """Return how the names of a job's log groups begin: no two jobs share one."""
     return f"{_LOG_PREFIX}/{job_name}"
@@ -51,8 +61,12 @@ def log_groups(job_name: str) -> tuple[str, str]:
     return f"{log_prefix(job_name)}/error", f"{log_prefix(job_name)}/output"
 
 
-def definition(job: GlueJob, script_uri: str) -> JsonObject:
+def definition(job: GlueJob, script_uri: str, library_uri: str = "") -> JsonObject:
     """Return the whole definition of a job, as CreateJob and UpdateJob take it."""
+    more = {
+        "--extra-py-files": library_uri,
+        "--additional-python-modules": ",".join(job.modules),
+    }
     return {
         "Role": job.role,
         "Command": {"Name": "glueetl", "ScriptLocation": script_uri, "PythonVersion": "3"},
@@ -61,6 +75,7 @@ def definition(job: GlueJob, script_uri: str) -> JsonObject:
             # Each run gets its files by name: a bookmark would leave out files of earlier runs.
             "--job-bookmark-option": "job-bookmark-disable",
             "--custom-logGroup-prefix": log_prefix(job.name),
+            **{name: value for name, value in more.items() if value},
         },
         "GlueVersion": job.glue_version,
         "WorkerType": job.worker_type,

@@ -19,7 +19,7 @@ from src.infrastructure.aws.answers import (
 )
 from src.infrastructure.aws.cycle_schedule import CycleSchedule
 from src.infrastructure.aws.data_lake import DataLake
-from src.infrastructure.aws.glue_job import log_groups
+from src.infrastructure.aws.glue_job import generation_job_of, log_groups
 from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint
 from src.json_object import JsonObject
 from src.settings import Settings
@@ -60,7 +60,9 @@ class AwsInventory:
         found = [
             thing for name in (s.raw_bucket, s.processed_bucket) for thing in self._bucket(name)
         ]
-        found += [*self._job(s.glue_job_name), *self._stream(s.stream)]
+        jobs = (s.glue_job_name, generation_job_of(s.glue_job_name))
+        found += [job for name in jobs for job in self._job(name)]
+        found += self._stream(s.stream)
         return [*scheduled, *served, *found, *self._log_groups()]
 
     def _served(self) -> Iterator[Found]:
@@ -86,9 +88,8 @@ class AwsInventory:
                 self.not_looked_at.append(f"{what}: {error.cause or error.message}")
 
     def _endpoint(self) -> ModelEndpoint:
-        clients = [self._account.client(name) for name in ("sagemaker", "cloudwatch", "logs")]
-        return ModelEndpoint(clients[0], self._settings.endpoint_name, cloudwatch=clients[1],
-                             logs=clients[2])  # fmt: skip
+        sagemaker, account = self._account.client("sagemaker"), self._account
+        return ModelEndpoint(sagemaker, self._settings.endpoint_name, account=account)
 
     # -- buckets -------------------------------------------------------------------------
 
@@ -183,7 +184,8 @@ class AwsInventory:
 
     def _log_groups(self) -> Iterator[Found]:
         """Yield the log groups with the demo's tag; a caller may lack the right to look."""
-        for name in log_groups(self._settings.glue_job_name):
+        job = self._settings.glue_job_name
+        for name in (*log_groups(job), *log_groups(generation_job_of(job))):
             tags = self._if_allowed(f"log group {name}", self._tags_of_log_group, name)
             if tags.get(DEMO_TAG[0]) != DEMO_TAG[1]:
                 continue

@@ -18,7 +18,7 @@ from src.domain.bucket_layout import (
     UNLOAD_PREFIX,
 )
 from src.infrastructure.aws.account import partition
-from src.infrastructure.aws.glue_job import log_prefix
+from src.infrastructure.aws.glue_job import generation_job_of, log_prefix
 from src.settings import Settings
 
 
@@ -65,8 +65,8 @@ OPERATOR = (
         "GlueJob",
         ("glue:GetJob", "glue:CreateJob", "glue:UpdateJob", "glue:TagResource",
          "glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"),
-        ("{job}",),
-        "keep the job as the code defines it, run it, watch it, stop it on Ctrl-C",
+        ("{job}", "{generation_job}"),
+        "keep the jobs as the code defines them, run them, watch them, stop them on Ctrl-C",
         "glue",
     ),
     Permission(
@@ -77,7 +77,7 @@ OPERATOR = (
         "JobLogs",
         ("logs:CreateLogGroup", "logs:TagResource", "logs:PutRetentionPolicy",
          "logs:GetLogEvents"),
-        ("{logs}",),
+        ("{logs}", "{generation_logs}"),
         "create the job's log groups with an end, and show the log of a failed run",
         "glue",
     ),
@@ -179,8 +179,8 @@ OPERATOR = (
     Permission(
         "CleanJob",
         ("glue:GetTags", "glue:DeleteJob"),
-        ("{job}",),
-        "remove the job that a run created",
+        ("{job}", "{generation_job}"),
+        "remove the jobs that a run created",
         "cleanup",
     ),
     Permission(
@@ -193,7 +193,7 @@ OPERATOR = (
     Permission(
         "CleanLogs",
         ("logs:ListTagsForResource", "logs:DeleteLogGroup"),
-        ("{logs}",),
+        ("{logs}", "{generation_logs}"),
         "remove the log groups that a run created",
         "cleanup",
     ),
@@ -213,6 +213,12 @@ GLUE = (
         "find files below a prefix, and the uploads of a task that failed",
     ),
     Permission(
+        "WriteRaw",
+        ("s3:PutObject",),
+        (_RAW,),
+        "store the files of a data set where they are generated, with --generate-on glue",
+    ),
+    Permission(
         "WriteProcessed",
         ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"),
         _processed(PROCESSED_PREFIX, QUARANTINE_PREFIX, SUMMARY_PREFIX, end="*"),
@@ -221,7 +227,7 @@ GLUE = (
     Permission(
         "WriteLogs",
         ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
-        ("{logs}",),
+        ("{logs}", "{generation_logs}"),
         "write the job's log",
     ),
 )
@@ -270,10 +276,12 @@ def names_of(settings: Settings, account_id: str, workgroup_arn: str = "") -> di
     head = f"arn:{partition(s.aws_region)}"
     place = f"{s.aws_region}:{account_id}"
     redshift = f"{head}:redshift:{place}"
+    generation_job = generation_job_of(s.glue_job_name)
     names = {
         "raw": f"{head}:s3:::{s.raw_bucket}",
         "processed": f"{head}:s3:::{s.processed_bucket}",
         "job": f"{head}:glue:{place}:job/{s.glue_job_name}",
+        "generation_job": f"{head}:glue:{place}:job/{generation_job}",
         "glue_role": s.role_of("glue"),
         "redshift_role": s.role_of("redshift"),
         "workgroup": workgroup_arn or f"{head}:redshift-serverless:{place}:workgroup/*",
@@ -283,6 +291,7 @@ def names_of(settings: Settings, account_id: str, workgroup_arn: str = "") -> di
         "secret": _secret_arn(s.redshift_secret, f"{head}:secretsmanager:{place}:secret:"),
         "stream": f"{head}:kinesis:{place}:stream/{s.stream}",
         "logs": f"{head}:logs:{place}:log-group:{log_prefix(s.glue_job_name)}/*",
+        "generation_logs": f"{head}:logs:{place}:log-group:{log_prefix(generation_job)}/*",
     }
     return {**names, "warehouse": names["workgroup" if s.redshift_workgroup else "cluster"]}
 
@@ -298,7 +307,7 @@ def needed_by(settings: Settings) -> list[Permission]:
     is_temporary = not s.redshift_secret and not s.redshift_password
     takes_user = s.redshift_via == "data-api" and bool(s.redshift_user) and not s.redshift_secret
     needed = {"always"}
-    needed |= {"glue"} if s.etl == "glue" else set()
+    needed |= {"glue"} if "glue" in (s.etl, s.generate_on) else set()
     needed |= {"secret"} if s.redshift_secret else set()
     needed |= {"data-api"} if s.redshift_via == "data-api" else set()
     needed |= {"workgroup"} if s.redshift_workgroup else set()

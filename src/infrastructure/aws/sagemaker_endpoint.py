@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from src.errors import ServingError
-from src.infrastructure.aws.account import DEMO_TAG
-from src.infrastructure.aws.answers import MISSING, AwsRefusal, asking, refusal_of
+from src.infrastructure.aws.account import DEMO_TAG, AwsAccount
+from src.infrastructure.aws.answers import AwsRefusal, asking, refusal_of
+from src.infrastructure.aws.endpoint_watching import RIGHTS_HINT, EndpointWatching, Resource
 from src.json_object import JsonObject
 from src.waiting import every, poll_until
 
@@ -20,8 +21,6 @@ MEMORY_MB, CONCURRENCY = 1024, 5  # of a serverless endpoint
 BAKING_S = 120  # for which alarms watch a new version while the old one is kept
 TIMEOUT_S = 1800.0
 _WORKING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
-# What of AWS/SageMaker is watched: the metric, its statistic, and the value that is too much.
-_WATCHED = (("Invocation5XXErrors", "Sum", 1.0), ("ModelLatency", "Average", 1_000_000.0))
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,6 @@ class Version:
         return {**variant, "ServerlessConfig": serverless}
 
 
-@dataclass(frozen=True)
-class Resource:
-    """One thing of the endpoint's in the account, and its removal."""
-
-    name: str
-    remove: Callable[[], None]
-
-
 class ModelEndpoint:
     """Deploys versions to one endpoint, and finds what belongs to it by name and tag.
 
@@ -66,11 +57,10 @@ class ModelEndpoint:
     """
 
     def __init__(
-        self, sagemaker: Any, name: str, *, cloudwatch: Any = None, logs: Any = None,
-        poll_s: float = 10.0,
-    ) -> None:  # fmt: skip
-        self._sagemaker, self._cloudwatch, self._logs = sagemaker, cloudwatch, logs
-        self._poll_s = poll_s
+        self, sagemaker: Any, name: str, *, account: AwsAccount | None = None, poll_s: float = 10.0
+    ) -> None:
+        self._sagemaker, self._poll_s = sagemaker, poll_s
+        self._watching = EndpointWatching(name, VARIANT, account)
         self.name = name
 
     def describe(self) -> JsonObject | None:
@@ -103,6 +93,7 @@ class ModelEndpoint:
         if found is not None and found["EndpointConfigName"] == name:
             self._prune(name)
             return False
+        self._watching.ensure_log()
         if found is None:
             self._do("create_endpoint", EndpointName=self.name, **config, **_TAGS)
         else:
@@ -123,26 +114,12 @@ class ModelEndpoint:
         return name
 
     def resources(self) -> Iterator[Resource]:
-        """Yield all that belongs to the endpoint, in the order of its removal.
-
-        Alarms and logs are known by the endpoint's name: they are the demo's where the endpoint
-        is, or where its definitions, which go last, are left.
-        """
-        found, definitions = self.describe(), list(self._definitions())
-        is_own = found is not None and self._is_own(found["EndpointArn"])
-        if is_own:
+        """Yield all that belongs to the endpoint, in the order of its removal: what has our tag."""
+        found = self.describe()
+        if found is not None and self._is_own(found["EndpointArn"]):
             yield Resource(f"endpoint {self.name}", self._delete_endpoint)
-        if is_own or (found is None and definitions):
-            group = log_group(self.name)
-            if self._logs is not None and self._call(
-                self._logs.describe_log_streams, logGroupName=group, limit=1
-            ):
-                delete = partial(self._call, self._logs.delete_log_group, logGroupName=group)
-                yield Resource(f"log group {group}", delete)
-            for alarm in self._alarms():
-                delete = partial(self._call, self._cloudwatch.delete_alarms, AlarmNames=[alarm])
-                yield Resource(f"alarm {alarm}", delete)
-        yield from definitions
+        yield from self._watching.resources()
+        yield from self._definitions()
 
     # -- pieces --------------------------------------------------------------------------
 
@@ -196,35 +173,14 @@ class ModelEndpoint:
 
     def _deployment_config(self) -> JsonObject:
         """Return how an update goes: all traffic at once, the old version kept while it bakes."""
-        is_watched = self._cloudwatch is not None
+        alarms = [{"AlarmName": name} for name in self._watching.ensure_alarms()]
         policy = {
             "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0},
-            "TerminationWaitInSeconds": BAKING_S if is_watched else 0,
+            "TerminationWaitInSeconds": BAKING_S if alarms else 0,
         }
-        if not is_watched:
+        if not alarms:
             return {"BlueGreenUpdatePolicy": policy}
-        names = []
-        for metric, statistic, limit in _WATCHED:
-            names.append(f"{self.name}-{metric}")
-            self._call(
-                self._cloudwatch.put_metric_alarm, AlarmName=names[-1],
-                AlarmDescription="Rolls back a deployment of the concert demo.",
-                Namespace="AWS/SageMaker", MetricName=metric, Statistic=statistic, Period=60,
-                EvaluationPeriods=1, Threshold=limit,
-                ComparisonOperator="GreaterThanOrEqualToThreshold",
-                TreatMissingData="notBreaching",
-                Dimensions=[{"Name": "EndpointName", "Value": self.name},
-                            {"Name": "VariantName", "Value": VARIANT}], **_TAGS,
-            )  # fmt: skip
-        alarms = [{"AlarmName": name} for name in names]
         return {"BlueGreenUpdatePolicy": policy, "AutoRollbackConfiguration": {"Alarms": alarms}}
-
-    def _alarms(self) -> list[str]:
-        if self._cloudwatch is None:
-            return []
-        names = [f"{self.name}-{metric}" for metric, _, _ in _WATCHED]
-        found = self._call(self._cloudwatch.describe_alarms, AlarmNames=names)
-        return [alarm["AlarmName"] for alarm in found["MetricAlarms"]]
 
     def _is_own(self, arn: str) -> bool:
         tags = (self._ask("list_tags", ResourceArn=arn) or {}).get("Tags", [])
@@ -241,17 +197,8 @@ class ModelEndpoint:
             raise
 
     def _do(self, operation: str, **arguments: Any) -> Any:
-        return self._call(getattr(self._sagemaker, operation), **arguments)
-
-    def _call(self, function: Callable[..., Any], **arguments: Any) -> Any:
         with asking("SageMaker", where=f"endpoint {self.name}", refused=self._refused):
-            try:
-                return function(**arguments)
-            except Exception as error:
-                refusal = refusal_of(error)
-                if refusal and refusal.code in MISSING:
-                    return None
-                raise
+            return getattr(self._sagemaker, operation)(**arguments)
 
     def _refused(self, refusal: AwsRefusal) -> ServingError:
         is_conversion = "erverless" in refusal.message and "convert" in refusal.message.lower()
@@ -261,13 +208,8 @@ class ModelEndpoint:
             cause=refusal.text,
             hint="python -m src.serving undeploy, then deploy again"
             if is_conversion
-            else "attach OperatorPolicy of src/infrastructure/cloudformation/concert-demo.yaml",
+            else RIGHTS_HINT,
         )
 
 
 _TAGS = {"Tags": [{"Key": DEMO_TAG[0], "Value": DEMO_TAG[1]}]}
-
-
-def log_group(endpoint: str) -> str:
-    """Return the log group that SageMaker writes an endpoint's logs to."""
-    return f"/aws/sagemaker/Endpoints/{endpoint}"

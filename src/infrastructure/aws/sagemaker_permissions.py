@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from src.domain.bucket_layout import MODEL_PREFIX, UNLOAD_PREFIX
 from src.infrastructure.aws.account import partition
+from src.infrastructure.aws.endpoint_watching import log_group
 from src.infrastructure.aws.permissions import Permission
-from src.infrastructure.aws.sagemaker_endpoint import log_group
 from src.settings import Settings
 
 _DEFINITIONS = ("{models}", "{configs}")
@@ -62,16 +62,18 @@ SERVING = (
     ),
     Permission(
         "Alarms",
-        ("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource"),
+        ("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource",
+         "cloudwatch:ListTagsForResource"),
         ("{alarms}",),
         "take a new version back where it answers with errors",
         "serving",
     ),
     Permission(
         "EndpointLogs",
-        ("logs:DescribeLogStreams", "logs:DeleteLogGroup"),
+        ("logs:CreateLogGroup", "logs:TagResource", "logs:PutRetentionPolicy",
+         "logs:ListTagsForResource", "logs:DeleteLogGroup"),
         ("{endpoint_logs}", "{endpoint_logs}:*"),
-        "remove the endpoint's log with it",
+        "create the endpoint's log group with an end, and remove it with the endpoint",
         "serving",
     ),
 )  # fmt: skip
@@ -106,8 +108,14 @@ SAGEMAKER = (
         "WriteEndpointLogs",
         ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents",
          "logs:DescribeLogStreams"),
-        ("{sagemaker_logs}",),
+        ("{endpoint_logs}", "{endpoint_logs}:*", "{job_logs}", "{job_logs}:*"),
         "write the logs of the endpoint and of transform jobs",
+    ),
+    Permission(
+        "WatchAlarms",
+        ("cloudwatch:DescribeAlarms",),
+        ("{alarms}",),
+        "let an update see whether an alarm asks for its rollback",
     ),
 )  # fmt: skip
 
@@ -126,7 +134,7 @@ def serving_names(settings: Settings, account_id: str) -> dict[str, str]:
         "sagemaker_role": settings.role_of("sagemaker"),
         "alarms": f"{head}:cloudwatch:{place}:alarm:{name}-*",
         "endpoint_logs": f"{logs}{log_group(name)}",
-        "sagemaker_logs": f"{logs}/aws/sagemaker/*",
+        "job_logs": f"{logs}/aws/sagemaker/TransformJobs",
         "repository": f"{head}:ecr:{place}:repository/{name}",
     }
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from src.errors import ServingError
 from src.infrastructure.aws.answers import AwsRefusal, asking
+from src.infrastructure.aws.endpoint_watching import RIGHTS_HINT
 from src.json_object import JsonObject
 from src.waiting import every, poll_until
 
@@ -151,7 +152,7 @@ class TransformJob:
                 f"SageMaker refused {refusal.operation}",
                 where=f"transform job {arguments['TransformJobName']}",
                 cause=refusal.text,
-                hint="attach OperatorPolicy of src/infrastructure/cloudformation/concert-demo.yaml",
+                hint=RIGHTS_HINT,
             )
 
         with asking("SageMaker", where="transform job", refused=refused):

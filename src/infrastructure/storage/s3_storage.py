@@ -22,13 +22,15 @@ from src.infrastructure.aws.answers import (
 )
 from src.infrastructure.aws.bucket_setup import BucketSetup
 from src.json_object import JsonObject
-from src.waiting import attempts
+from src.waiting import Sleep, attempts, real_sleep
 
 T = TypeVar("T")
 MULTIPART_BYTES = 16 << 20  # larger bodies go up in parts of this size, several at once
 _PARTS_AT_ONCE = 8
 READ_ATTEMPTS = 3
 _NO_BUCKET = ("404", "NoSuchBucket")
+_BEING_DELETED = "OperationAborted"  # of a name whose bucket was deleted a while ago
+DELETED_PAUSES_S = (5.0, 10.0, 20.0, 40.0, 60.0)
 ABSENT = ""  # the tag of no object
 CHANGED = frozenset(["PreconditionFailed", "412", "ConditionalRequestConflict", "409"])
 
@@ -48,15 +50,18 @@ class S3Storage:
     Every failure becomes a StorageError (or UnreachableError) naming the s3:// address.
     """
 
-    def __init__(self, client: Any, bucket: str, *, setup: BucketSetup | None = None) -> None:
+    def __init__(
+        self, client: Any, bucket: str, *, setup: BucketSetup | None = None,
+        sleep: Sleep = real_sleep,
+    ) -> None:  # fmt: skip
         self._client = client
-        self._setup = setup
+        self._setup, self._sleep = setup, sleep
         self._owned = {"ExpectedBucketOwner": setup.owner} if setup else {}
         self.bucket = bucket
 
     def of(self, bucket: str) -> S3Storage:
         """Return another bucket of the same account."""
-        return S3Storage(self._client, bucket, setup=self._setup)
+        return S3Storage(self._client, bucket, setup=self._setup, sleep=self._sleep)
 
     def uri(self, key: str = "") -> str:
         """Return the s3:// address of a key."""
@@ -85,9 +90,21 @@ class S3Storage:
         if self._setup is not None:
             arguments["CreateBucketConfiguration"] = self._setup.creation()
         try:
-            self._call("", self._client.create_bucket, **arguments)
+            attempts(
+                lambda: self._call("", self._client.create_bucket, **arguments),
+                may_repeat=lambda error: code_of(error) == _BEING_DELETED,
+                pauses_s=DELETED_PAUSES_S, sleep=self._sleep,
+            )  # fmt: skip
         except StorageError as error:
             code = code_of(error)
+            if code == _BEING_DELETED:
+                raise StorageError(
+                    f"S3 is still deleting an earlier bucket {self.bucket}",
+                    where=self.uri(),
+                    cause=error.cause,
+                    hint="run the same command again in an hour, or choose another name with "
+                    "--raw-bucket or --processed-bucket",
+                ) from error
             if code == "BucketAlreadyOwnedByYou":
                 return False
             if code == "BucketAlreadyExists":

@@ -22,6 +22,7 @@ from src.sql.quoting import identifier, literal
 from src.waiting import attempts
 
 LIVE = "concert_live"
+EXTERNAL = "concert_stream"  # the streams of Kinesis; src/sql/streaming/setup names it
 VIEW = f"{LIVE}.sales_stream"
 MOST_HELD = 200_000
 PAUSES_S = (0.05, 0.2, 1.0, 2.0, 5.0)  # between attempts of a step that another transaction stopped
@@ -82,9 +83,10 @@ class StreamedSales:
         }  # fmt: skip
         client = self._client
         files = {file.name: file for file in read_all("streaming/setup")}
-        client.execute(bind(files.pop("10_external_schema").statement, fragments.__getitem__))
-        with client.transaction():
-            client.execute(f"CREATE SCHEMA IF NOT EXISTS {LIVE}")
+        external = files.pop("10_external_schema")
+        if not client.has_schema(EXTERNAL):  # IF NOT EXISTS needs the right to create any
+            client.execute(bind(external.statement, fragments.__getitem__))
+        client.create_schema(LIVE)
         view = files.pop("20_sales_stream")
         if not self._has_view():
             client.execute(bind(view.statement, fragments.__getitem__))

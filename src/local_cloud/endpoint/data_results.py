@@ -10,6 +10,8 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import new_type, register_type
 
+from src.json_object import JsonObject
+
 PAGE_BYTES = 1_000_000
 MAX_ROW, MAX_RESULT = 64 * 1024, 500 * 1024 * 1024  # bytes
 # What is no number, truth value or binary keeps the text that the server sent.
@@ -19,7 +21,7 @@ _UNSIGNED = frozenset(["bool", "varchar", "bpchar", "text", "date", "timestamp",
                        "time", "timetz", "name", "char", "super", "bytea"])  # fmt: skip
 _LIKE_TEXT = frozenset(["varchar", "bpchar", "text", "name", "char"])
 
-Field = dict[str, Any]
+Field = JsonObject
 
 
 class ResultTooLargeError(Exception):
@@ -30,7 +32,7 @@ class ResultTooLargeError(Exception):
 class Result:
     """What one statement returned."""
 
-    columns: list[dict[str, Any]] = field(default_factory=list)
+    columns: list[JsonObject] = field(default_factory=list)
     records: list[list[Field]] = field(default_factory=list)
     size: int = 0  # bytes
 
@@ -63,7 +65,7 @@ def result_of(cursor: Any, names: dict[int, str]) -> Result:
     return result
 
 
-def csv_records(columns: list[dict[str, Any]], records: list[list[Field]], start: int) -> str:
+def csv_records(columns: list[JsonObject], records: list[list[Field]], start: int) -> str:
     """Return a page as CSV; the first has the columns' names."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
@@ -81,7 +83,7 @@ def _csv_text(field: Field) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _column(column: Any, names: dict[int, str]) -> dict[str, Any]:
+def _column(column: Any, names: dict[int, str]) -> JsonObject:
     kind = names.get(column.type_code, "varchar")
     length = column.internal_size if column.internal_size and column.internal_size > 0 else 0
     is_text = kind in _LIKE_TEXT

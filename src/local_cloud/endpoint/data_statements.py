@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg2
 
+from src.json_object import JsonObject
 from src.local_cloud.endpoint.data_results import Result, ResultTooLargeError, read_texts, result_of
 from src.local_cloud.endpoint.errors import AwsError
 
@@ -40,7 +41,7 @@ class Part:
         """Take the next state."""
         self.status, self.updated = status, datetime.now(UTC)
 
-    def as_answer(self) -> dict[str, Any]:
+    def as_answer(self) -> JsonObject:
         """Return what DescribeStatement shows of it."""
         answer = {
             "Id": self.id, "Status": self.status, "CreatedAt": self.created,

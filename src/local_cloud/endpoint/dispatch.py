@@ -19,6 +19,7 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
+from src.json_object import JsonObject
 from src.local_cloud.endpoint.constraints import violations
 from src.local_cloud.endpoint.errors import AwsError, status_of
 from src.local_cloud.endpoint.rest import answer_parts, read_rest
@@ -90,7 +91,7 @@ class Dispatcher:
             failure = AwsError("InternalFailure", text, status=500)
             return _failed(failure, request_id, is_query=is_query)
 
-    def _read(self, request: Request) -> tuple[OperationModel, dict[str, Any], Any]:
+    def _read(self, request: Request) -> tuple[OperationModel, JsonObject, Any]:
         scope = self._check.scope(request)
         self._check.check(request)
         if scope.service in _OF_PATHS and "x-amz-target" not in request.headers:
@@ -127,7 +128,7 @@ def _operation(model: ServiceModel, name: str) -> OperationModel:
     return model.operation_model(name)
 
 
-def _json_parameters(body: bytes, operation: OperationModel) -> dict[str, Any]:
+def _json_parameters(body: bytes, operation: OperationModel) -> JsonObject:
     try:
         given = json.loads(body or b"{}")
     except (ValueError, RecursionError):
@@ -136,11 +137,11 @@ def _json_parameters(body: bytes, operation: OperationModel) -> dict[str, Any]:
         raise AwsError("SerializationException", "the request's body is no JSON object")
     if operation.input_shape is None:
         return given
-    parameters: dict[str, Any] = from_json(given, operation.input_shape)
+    parameters: JsonObject = from_json(given, operation.input_shape)
     return parameters
 
 
-def _call(service: Any, operation: OperationModel, parameters: dict[str, Any]) -> Any:
+def _call(service: Any, operation: OperationModel, parameters: JsonObject) -> Any:
     name = operation.service_model.service_name
     invalid = _INVALID.get(name, "ValidationException")
     if operation.input_shape is not None:

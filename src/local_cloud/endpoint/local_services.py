@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import Loader
 
+from src.json_object import JsonObject
 from src.local_cloud.endpoint.dispatch import Dispatcher
 from src.local_cloud.endpoint.redshift_data import LocalRedshiftData
 from src.local_cloud.endpoint.server import EndpointServer
@@ -41,13 +42,13 @@ class LocalServices:
     """
 
     def __init__(
-        self, key: tuple[str, str], front: dict[str, Any], users: TemporaryUsers,
+        self, key: tuple[str, str], front: JsonObject, users: TemporaryUsers,
         make_s3: Callable[[], Any], folder: Path, *, cancel: Callable[[int], None],
         region: str, loader: Loader,
     ) -> None:  # fmt: skip
         self._front, self._users, self._make_s3 = front, users, make_s3
         self._folder, self._region, self._cancel = folder, region, cancel
-        self._built: dict[str, Any] = {}
+        self._built: JsonObject = {}
         self._lock = threading.Lock()
         makers = {
             "glue": lambda: self.glue("duckdb"),

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from src.json_object import JsonObject
 from src.local_cloud.endpoint import data_catalog
 from src.local_cloud.endpoint.data_results import csv_records
 from src.local_cloud.endpoint.data_statements import ENDED, Connect, Part, Runner, Statement
@@ -41,17 +42,17 @@ class LocalRedshiftData:
 
     # -- running -------------------------------------------------------------------------
 
-    def execute_statement(self, *, Sql: str, **options: Any) -> dict[str, Any]:
+    def execute_statement(self, *, Sql: str, **options: Any) -> JsonObject:
         """Start one SQL statement."""
         return self._start([Sql], options, is_batch=False)
 
-    def batch_execute_statement(self, *, Sqls: list[str], **options: Any) -> dict[str, Any]:
+    def batch_execute_statement(self, *, Sqls: list[str], **options: Any) -> JsonObject:
         """Start several SQL statements, by default in one transaction."""
         if len(Sqls) > MAX_BATCH:
             raise _invalid(f"a batch has at most {MAX_BATCH} statements")
         return self._start(Sqls, options, is_batch=True)
 
-    def _start(self, sqls: list[str], options: dict[str, Any], *, is_batch: bool) -> dict[str, Any]:
+    def _start(self, sqls: list[str], options: JsonObject, *, is_batch: bool) -> JsonObject:
         if sum(len(sql.encode()) for sql in sqls) > MAX_SQL:
             raise _invalid("Query size cannot exceed 100 KB.")
         parameters = options.get("Parameters")
@@ -71,7 +72,7 @@ class LocalRedshiftData:
         return answer
 
     def _new(
-        self, sqls: list[str], codes: list[str], options: dict[str, Any], *, is_batch: bool
+        self, sqls: list[str], codes: list[str], options: JsonObject, *, is_batch: bool
     ) -> Statement:
         if self._runner.active >= MAX_ACTIVE:
             text = "The number of active statements exceeds the limit."
@@ -103,7 +104,7 @@ class LocalRedshiftData:
             format=options.get("ResultFormat", "JSON"),
         )  # fmt: skip
 
-    def _session(self, options: dict[str, Any]) -> Any:
+    def _session(self, options: JsonObject) -> Any:
         if any(name in options for name in _TARGET):
             raise _invalid("SessionId is given alone, without a warehouse, user or database")
         session = self._runner.sessions.get(options["SessionId"])
@@ -122,7 +123,7 @@ class LocalRedshiftData:
 
     # -- looking -------------------------------------------------------------------------
 
-    def describe_statement(self, *, Id: str, WaitTimeSeconds: int = 0) -> dict[str, Any]:
+    def describe_statement(self, *, Id: str, WaitTimeSeconds: int = 0) -> JsonObject:
         """Return a statement's state; WaitTimeSeconds waits for its end."""
         statement, part = self._find(Id)
         statement.done.wait(WaitTimeSeconds)
@@ -138,7 +139,7 @@ class LocalRedshiftData:
             answer["HasResultSet"] = any(each.result for each in statement.parts)
         return answer
 
-    def cancel_statement(self, *, Id: str) -> dict[str, Any]:
+    def cancel_statement(self, *, Id: str) -> JsonObject:
         """Stop a statement; ValidationException where it has ended."""
         statement, _ = self._find(Id)
         if statement.status in ENDED:
@@ -149,17 +150,17 @@ class LocalRedshiftData:
 
     def get_statement_result(
         self, *, Id: str, NextToken: str = "0", WaitTimeSeconds: int = 0
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return a page of a result, as typed fields."""
         return self._page(Id, NextToken, WaitTimeSeconds, "JSON")
 
     def get_statement_result_v2(
         self, *, Id: str, NextToken: str = "0", WaitTimeSeconds: int = 0
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return a page of a result, as CSV."""
         return self._page(Id, NextToken, WaitTimeSeconds, "CSV")
 
-    def _page(self, number: str, token: str, wait_s: int, form: str) -> dict[str, Any]:
+    def _page(self, number: str, token: str, wait_s: int, form: str) -> JsonObject:
         statement, part = self._find(number)
         statement.done.wait(wait_s)
         part = part or statement.parts[0]
@@ -175,7 +176,7 @@ class LocalRedshiftData:
             raise _invalid("NextToken is not valid")
         start = int(token)
         records, following = part.result.page(start)
-        answer: dict[str, Any] = {
+        answer: JsonObject = {
             "ColumnMetadata": part.result.columns, "TotalNumRows": len(part.result.records),
             "Records": records,
         }  # fmt: skip
@@ -200,7 +201,7 @@ class LocalRedshiftData:
     def list_statements(
         self, *, Status: str = "ALL", StatementName: str = "", NextToken: str = "0",
         MaxResults: int = 100, RoleLevel: bool = True, **where: str,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> JsonObject:  # fmt: skip
         """Return the statements, newest first; StatementName is the start of a name."""
         with self._lock:
             held = list(reversed(self._statements.values()))
@@ -211,15 +212,15 @@ class LocalRedshiftData:
         ]  # fmt: skip
         return _paged("Statements", [_summary(s) for s in found], NextToken, MaxResults)
 
-    def list_databases(self, **options: Any) -> dict[str, Any]:
+    def list_databases(self, **options: Any) -> JsonObject:
         """Return the names of the databases."""
         return self._listed("Databases", data_catalog.databases, options)
 
-    def list_schemas(self, **options: Any) -> dict[str, Any]:
+    def list_schemas(self, **options: Any) -> JsonObject:
         """Return the names of a database's schemas."""
         return self._listed("Schemas", data_catalog.schemas, options)
 
-    def list_tables(self, **options: Any) -> dict[str, Any]:
+    def list_tables(self, **options: Any) -> JsonObject:
         """Return a database's tables and views."""
         return self._listed("Tables", data_catalog.tables, options)
 
@@ -229,9 +230,7 @@ class LocalRedshiftData:
         answer = self._listed("ColumnList", data_catalog.columns, {**options, **names})
         return {**answer, "TableName": Table}
 
-    def _listed(
-        self, member: str, query: data_catalog.Query, options: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _listed(self, member: str, query: data_catalog.Query, options: JsonObject) -> JsonObject:
         where = _target(options)
         database = options.get("ConnectedDatabase") or where["Database"]
         found = data_catalog.read(self._connect, database, query, options)
@@ -239,7 +238,7 @@ class LocalRedshiftData:
         return _paged(member, found, *page)
 
 
-def _summary(statement: Statement) -> dict[str, Any]:
+def _summary(statement: Statement) -> JsonObject:
     sqls = [part.sql for part in statement.parts]
     answer = {
         "Id": statement.id, "Status": statement.status, "CreatedAt": statement.whole.created,
@@ -250,17 +249,17 @@ def _summary(statement: Statement) -> dict[str, Any]:
     return {**answer, "QueryStrings": sqls} if statement.is_batch else answer
 
 
-def _paged(member: str, found: list[Any], token: str, most: int) -> dict[str, Any]:
+def _paged(member: str, found: list[Any], token: str, most: int) -> JsonObject:
     if not (token.isascii() and token.isdigit()):
         raise _invalid("NextToken is not valid")
     start, most = int(token), most or 1000
-    answer: dict[str, Any] = {member: found[start : start + most]}
+    answer: JsonObject = {member: found[start : start + most]}
     if start + most < len(found):
         answer["NextToken"] = str(start + most)
     return answer
 
 
-def _target(options: dict[str, Any]) -> dict[str, str]:
+def _target(options: JsonObject) -> dict[str, str]:
     """Return whom a call is for; ValidationException where no warehouse is named so."""
     where = {name: options[name] for name in _TARGET if name in options}
     names = [where[name] for name in _TARGET[:2] if name in where]

@@ -9,11 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from botocore.model import OperationModel, ServiceModel
 
+from src.json_object import JsonObject
 from src.local_cloud.endpoint.errors import AwsError
 from src.local_cloud.endpoint.signature import Request
 
 
-def read_rest(request: Request, model: ServiceModel) -> tuple[OperationModel, dict[str, Any]]:
+def read_rest(request: Request, model: ServiceModel) -> tuple[OperationModel, JsonObject]:
     """Return the operation of a path, and its parameters of path, headers and body."""
     path = urlsplit(request.path).path
     for name in model.operation_names:
@@ -27,9 +28,9 @@ def read_rest(request: Request, model: ServiceModel) -> tuple[OperationModel, di
 
 def _parameters(
     request: Request, operation: OperationModel, labels: Mapping[str, str]
-) -> dict[str, Any]:
+) -> JsonObject:
     shape = operation.input_shape
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     if shape is None:
         return found
     for name, member in shape.members.items():

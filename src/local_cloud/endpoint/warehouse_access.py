@@ -7,8 +7,8 @@ import secrets
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
+from src.json_object import JsonObject
 from src.local_cloud.endpoint.errors import AwsError
 
 ACCOUNT = "000000000000"
@@ -21,7 +21,7 @@ _NAMESPACE = "00000000-0000-4000-8000-000000000000"
 class LocalIdentity:
     """STS: who the state folder's key pair is."""
 
-    def get_caller_identity(self) -> dict[str, Any]:
+    def get_caller_identity(self) -> JsonObject:
         """Return the local account."""
         arn = f"arn:aws:iam::{ACCOUNT}:user/{_CALLER}"
         return {"UserId": "AIDALOCALCONCERTDEMO", "Account": ACCOUNT, "Arn": arn}
@@ -64,7 +64,7 @@ class LocalRedshift:
         self._users, self._port, self._database = users, port, database
         self._region = region
 
-    def describe_clusters(self, *, ClusterIdentifier: str = NAME) -> dict[str, Any]:
+    def describe_clusters(self, *, ClusterIdentifier: str = NAME) -> JsonObject:
         """Return the one cluster; ClusterNotFound for another name."""
         _check_cluster(ClusterIdentifier)
         cluster = {
@@ -86,7 +86,7 @@ class LocalRedshift:
     def get_cluster_credentials(
         self, *, DbUser: str, ClusterIdentifier: str, DbName: str = "",
         DurationSeconds: int = 900, AutoCreate: bool = False, DbGroups: object = (),
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> JsonObject:  # fmt: skip
         """Return a temporary password of a database user."""
         if AutoCreate or DbGroups:
             text = "not emulated by the local cloud: AutoCreate and DbGroups"
@@ -95,12 +95,12 @@ class LocalRedshift:
 
     def get_cluster_credentials_with_iam(
         self, *, ClusterIdentifier: str, DbName: str = "", DurationSeconds: int = 900
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return a temporary password of the caller's own user."""
         answer = self._issue(ClusterIdentifier, f"IAM:{_CALLER}", DurationSeconds)
         return {**answer, "NextRefreshTime": answer["Expiration"]}
 
-    def _issue(self, cluster: str, user: str, seconds: int) -> dict[str, Any]:
+    def _issue(self, cluster: str, user: str, seconds: int) -> JsonObject:
         _check_cluster(cluster)
         _check_duration(seconds, "InvalidParameterValue")
         password, until = self._users.create(user, seconds)
@@ -114,18 +114,18 @@ class LocalServerless:
         self._users, self._port = users, port
         self._region = region
 
-    def get_workgroup(self, *, workgroupName: str) -> dict[str, Any]:
+    def get_workgroup(self, *, workgroupName: str) -> JsonObject:
         """Return the workgroup; ResourceNotFoundException for another name."""
         _check_workgroup(workgroupName)
         return {"workgroup": self._workgroup()}
 
-    def list_workgroups(self) -> dict[str, Any]:
+    def list_workgroups(self) -> JsonObject:
         """Return the one workgroup."""
         return {"workgroups": [self._workgroup()]}
 
     def get_credentials(
         self, *, workgroupName: str = NAME, dbName: str = "", durationSeconds: int = 900
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return a temporary password of the caller's own user."""
         _check_workgroup(workgroupName)
         _check_duration(durationSeconds, "ValidationException")
@@ -134,7 +134,7 @@ class LocalServerless:
         return {"dbUser": user, "dbPassword": password, "expiration": until,
                 "nextRefreshTime": until}  # fmt: skip
 
-    def _workgroup(self) -> dict[str, Any]:
+    def _workgroup(self) -> JsonObject:
         return {
             "workgroupName": NAME,
             "workgroupId": _NAMESPACE,

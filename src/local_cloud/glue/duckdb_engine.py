@@ -16,13 +16,15 @@ from typing import Any
 
 import duckdb
 
+from src.json_object import JsonObject
+
 # What DuckDB does anyway, by Spark's names.
 _DUCKDB_BEHAVIOUR = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
 }
-_MEMORY: dict[str, Any] = {
+_MEMORY: JsonObject = {
     "memory_limit": "2GB"
 }  # what does not fit goes to the folder named at the start
 _translate: list[Any] = []  # the translator, once the engine is active
@@ -67,7 +69,7 @@ class DataFrame:
         """Return the frame, to be written as about so many files."""
         return DataFrame(self._session, self._query, partitions)
 
-    def collect(self) -> list[dict[str, Any]]:
+    def collect(self) -> list[JsonObject]:
         """Return the rows."""
         result = self._session.run("", self._query)
         names = [column[0] for column in result.description]
@@ -80,7 +82,7 @@ class DataFrameReader:
     def __init__(self, session: SparkSession) -> None:
         self._session = session
         self._schema: list[tuple[str, str]] = []
-        self._options: dict[str, Any] = {}
+        self._options: JsonObject = {}
 
     def schema(self, schema: str) -> DataFrameReader:
         """Say the columns as DDL text: "a string, b string"."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from botocore.exceptions import ClientError
+
+from src.json_object import JsonObject
 
 _JOB_FIELDS = frozenset(
     [
@@ -34,14 +35,14 @@ class JobDefinitions:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def create(self, job: dict[str, Any]) -> None:
+    def create(self, job: JsonObject) -> None:
         """Add a definition; AlreadyExistsException where there is one of that name."""
         _check_fields(job, "CreateJob")
         if self._file(job["Name"]).exists():
             raise glue_error("AlreadyExistsException", f"Job {job['Name']} exists", "CreateJob")
         self._save(job)
 
-    def overwrite(self, name: str, job: dict[str, Any]) -> None:
+    def overwrite(self, name: str, job: JsonObject) -> None:
         """Replace a whole definition, as UpdateJob does: what is not given is gone."""
         before = self.load(name, "UpdateJob")
         if "Role" not in job or "Command" not in job:
@@ -50,16 +51,16 @@ class JobDefinitions:
         kept = {"Tags": before["Tags"]} if "Tags" in before else {}  # which JobUpdate has not
         self._save({**job, **kept, "Name": name})
 
-    def load(self, name: str, operation: str) -> dict[str, Any]:
+    def load(self, name: str, operation: str) -> JsonObject:
         """Return a definition; EntityNotFoundException where there is none."""
         try:
-            job: dict[str, Any] = json.loads(self._file(name).read_text())
+            job: JsonObject = json.loads(self._file(name).read_text())
         except FileNotFoundError:
             text = f"Job {name} is not found"
             raise glue_error("EntityNotFoundException", text, operation) from None
         return job
 
-    def all(self) -> list[dict[str, Any]]:
+    def all(self) -> list[JsonObject]:
         """Return every definition, in the order of their names."""
         found = [json.loads(file.read_text()) for file in self._folder.glob("*.json")]
         return sorted(found, key=lambda job: str(job["Name"]))
@@ -71,7 +72,7 @@ class JobDefinitions:
     def _file(self, name: str) -> Path:
         return self._folder / f"{quote(name, safe=' ')}.json"  # a name is no path
 
-    def _save(self, job: dict[str, Any]) -> None:
+    def _save(self, job: JsonObject) -> None:
         file = self._file(job["Name"])
         file.parent.mkdir(parents=True, exist_ok=True)
         aside = file.with_suffix(".new")
@@ -79,7 +80,7 @@ class JobDefinitions:
         aside.replace(file)
 
 
-def _check_fields(job: dict[str, Any], operation: str) -> None:
+def _check_fields(job: JsonObject, operation: str) -> None:
     unknown = set(job) - _JOB_FIELDS
     if unknown:
         text = f"not emulated by the local Glue: {', '.join(sorted(unknown))}"

@@ -11,13 +11,19 @@ import sys
 from collections.abc import Callable
 
 
-def serve(prepare: Callable[[], None]) -> None:
-    """Get ready, then run the script that a JSON list on stdin names, as `__main__`."""
+def serve(
+    prepare: Callable[[], None], before: Callable[[list[str]], None] = lambda _: None
+) -> None:
+    """Get ready, then run the script that a JSON list on stdin names, as `__main__`.
+
+    `before` is called with the script's arguments.
+    """
     try:
         prepare()
         line = sys.stdin.readline()
         if line:  # else the parent process has ended
             sys.argv = json.loads(line)
+            before(sys.argv)
             runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit:
         raise

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from src.json_object import JsonObject
 from src.local_cloud.glue.job_definitions import JobDefinitions, glue_error
 from src.local_cloud.glue.location_copies import Staging
 from src.local_cloud.servers import processes
@@ -38,7 +39,7 @@ class _Run:
     """One job run and its state as GetJobRun shows it."""
 
     id: str
-    job: dict[str, Any]
+    job: JsonObject
     arguments: dict[str, str]
     folder: Path
     attempt: int = 0
@@ -51,9 +52,9 @@ class _Run:
     thread: threading.Thread | None = None
     stop_asked: bool = False
 
-    def as_answer(self) -> dict[str, Any]:
+    def as_answer(self) -> JsonObject:
         end = self.completed or datetime.now(UTC)
-        answer: dict[str, Any] = {
+        answer: JsonObject = {
             "Id": self.id,
             "Attempt": self.attempt,
             "JobName": self.job["Name"],
@@ -86,34 +87,34 @@ class LocalGlueClient:
 
     # -- jobs ----------------------------------------------------------------------------
 
-    def create_job(self, **job: Any) -> dict[str, Any]:
+    def create_job(self, **job: Any) -> JsonObject:
         """Define a job; AlreadyExistsException where there is one of that name."""
         self._jobs.create(job)
         return {"Name": job["Name"]}
 
-    def get_job(self, *, JobName: str) -> dict[str, Any]:
+    def get_job(self, *, JobName: str) -> JsonObject:
         """Return a job's definition."""
         return {"Job": self._jobs.load(JobName, "GetJob")}
 
-    def get_jobs(self, *, MaxResults: int = 1_000) -> dict[str, Any]:
+    def get_jobs(self, *, MaxResults: int = 1_000) -> JsonObject:
         """Return the definitions of all jobs."""
         return {"Jobs": self._jobs.all()[:MaxResults]}
 
-    def list_jobs(self, *, MaxResults: int = 1_000) -> dict[str, Any]:
+    def list_jobs(self, *, MaxResults: int = 1_000) -> JsonObject:
         """Return the names of all jobs."""
         return {"JobNames": [job["Name"] for job in self._jobs.all()[:MaxResults]]}
 
-    def update_job(self, *, JobName: str, JobUpdate: dict[str, Any]) -> dict[str, Any]:
+    def update_job(self, *, JobName: str, JobUpdate: JsonObject) -> JsonObject:
         """Overwrite a job's whole definition, as Glue does."""
         self._jobs.overwrite(JobName, JobUpdate)
         return {"JobName": JobName}
 
-    def get_tags(self, *, ResourceArn: str) -> dict[str, Any]:
+    def get_tags(self, *, ResourceArn: str) -> JsonObject:
         """Return a job's tags."""
         name = ResourceArn.rpartition(":job/")[2]
         return {"Tags": self._jobs.load(name, "GetTags").get("Tags", {})}
 
-    def delete_job(self, *, JobName: str) -> dict[str, Any]:
+    def delete_job(self, *, JobName: str) -> JsonObject:
         """Forget a job; one that is not there is no error."""
         self._jobs.delete(JobName)
         return {"JobName": JobName}
@@ -125,7 +126,7 @@ class LocalGlueClient:
         *,
         JobName: str,
         Arguments: dict[str, str] | None = None,
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Start a run; ConcurrentRunsExceededException above the job's MaxConcurrentRuns."""
         job = self._jobs.load(JobName, "StartJobRun")
         limit = job.get("ExecutionProperty", {}).get("MaxConcurrentRuns", 1)
@@ -155,17 +156,17 @@ class LocalGlueClient:
         folder = self._folder / "runs" / run_id
         self._begin(_Run(run_id, run.job, run.arguments, folder, attempt, run.id))
 
-    def get_job_run(self, *, JobName: str, RunId: str) -> dict[str, Any]:
+    def get_job_run(self, *, JobName: str, RunId: str) -> JsonObject:
         """Return a run's state."""
         return {"JobRun": self._run(JobName, RunId, "GetJobRun").as_answer()}
 
-    def get_job_runs(self, *, JobName: str, MaxResults: int = 200) -> dict[str, Any]:
+    def get_job_runs(self, *, JobName: str, MaxResults: int = 200) -> JsonObject:
         """Return the job's runs of this process, newest first."""
         runs = [r for r in self._runs.values() if r.job["Name"] == JobName]
         runs.sort(key=lambda r: r.started, reverse=True)
         return {"JobRuns": [r.as_answer() for r in runs[:MaxResults]]}
 
-    def batch_stop_job_run(self, *, JobName: str, JobRunIds: list[str]) -> dict[str, Any]:
+    def batch_stop_job_run(self, *, JobName: str, JobRunIds: list[str]) -> JsonObject:
         """Stop runs: the script's whole process group ends."""
         stopped = []
         for run_id in JobRunIds:
@@ -233,6 +234,7 @@ class LocalGlueClient:
                 log=output,
                 death_signal=signal.SIGKILL,
                 env=_clean_environment(),
+                cwd=self._folder,  # Python finds no module of ours there
                 stdin=subprocess.PIPE,
             )
 

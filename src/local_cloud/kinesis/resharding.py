@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from src.json_object import JsonObject
 from src.local_cloud.endpoint.errors import AwsError
 from src.local_cloud.kinesis.log import Stream, Transaction
 from src.local_cloud.kinesis.shards import Shard, even_ranges
@@ -49,7 +48,7 @@ class Resharding(StreamControl):
 
     def update_shard_count(
         self, *, TargetShardCount: int, ScalingType: str, **names: str
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Cut the hash keys evenly anew, by splits and merges as AWS does it.
 
         That leaves short-lived shards without records; each child has the parents it came from.

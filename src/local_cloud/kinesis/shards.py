@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+
+from src.json_object import JsonObject
 
 HASH_KEYS = 1 << 128
 # A sequence number has 56 digits: the stream's number, the shard's, and the record's in its shard.
@@ -46,7 +47,7 @@ class Shard:
         n = int(sequence) - self._before
         return n if 0 <= n <= self.last + 1 else None
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> JsonObject:
         """Return what ListShards shows of the shard."""
         numbers = {"StartingSequenceNumber": self.sequence(0)}
         if self.closed_ms is not None:
@@ -63,7 +64,7 @@ class Shard:
         """Return the shard's hash keys as answers show them."""
         return {"StartingHashKey": str(self.first_key), "EndingHashKey": str(self.last_key)}
 
-    def as_child(self) -> dict[str, Any]:
+    def as_child(self) -> JsonObject:
         """Return what GetRecords shows of a shard that follows one read to its end."""
         parents = [shard_id(n) for n in (self.parent, self.adjacent) if n is not None]
         return {"ShardId": self.id, "ParentShards": parents, "HashKeyRange": self.key_range()}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from src.json_object import JsonObject
 from src.local_cloud.endpoint.errors import AwsError
 from src.local_cloud.kinesis.iterators import LIFE_MS, decoded, encoded
 from src.local_cloud.kinesis.limits import RETENTION_HOURS, SHARDS_PER_ACCOUNT
@@ -18,7 +19,7 @@ CHANGE_MS = 100  # a stream is CREATING or UPDATING for as long
 ON_DEMAND_SHARDS = 4
 _HOUR_MS = 3_600_000
 _MAX_TAGS = 50
-Answer = dict[str, Any]
+Answer = JsonObject
 
 
 def invalid(text: str) -> NoReturn:
@@ -107,7 +108,7 @@ class StreamControl:
 
     def list_shards(
         self, *, NextToken: str = "", ExclusiveStartShardId: str = "", MaxResults: int = 1_000,
-        ShardFilter: dict[str, Any] | None = None, **names: str,
+        ShardFilter: JsonObject | None = None, **names: str,
     ) -> Answer:  # fmt: skip
         """Return the shards, a page at a time; a filter goes with the first page."""
         wanted, after = ShardFilter or {}, ExclusiveStartShardId
@@ -272,7 +273,7 @@ def _ms(moment: Any) -> int:
     return int(moment.timestamp() * 1000) if isinstance(moment, datetime) else moment or 0
 
 
-def _filtered(shards: list[Shard], wanted: dict[str, Any], horizon_ms: int) -> list[Shard]:
+def _filtered(shards: list[Shard], wanted: JsonObject, horizon_ms: int) -> list[Shard]:
     """Return the shards of a ShardFilter."""
     kind, at_ms = wanted.get("Type"), _ms(wanted.get("Timestamp"))
     if (kind == "AFTER_SHARD_ID" and not wanted.get("ShardId")) or (

@@ -13,6 +13,7 @@ import psycopg2
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.statements.streaming.refreshing import refresh_stream
 from src.local_cloud.redshift.statements.streaming.stream_views import stream_view_of
+from src.sql.cursors import Cursor
 
 EVERY_S = 1.0  # Redshift promises no time
 LONGEST_PAUSE = 60  # rounds that a view which cannot be refreshed is left out at most
@@ -69,7 +70,7 @@ class BackgroundRefresh:
                 else:
                     self._failures[oid] = (failures + 1, min(2**failures, LONGEST_PAUSE))
 
-    def _refresh(self, oid: int, cursor: Any) -> bool:
+    def _refresh(self, oid: int, cursor: Cursor) -> bool:
         """Refresh one view; tells whether it could be. The history has a row in either case."""
         try:
             with raised_by_server(cursor.execute_postgres):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import psycopg2
 import psycopg2.extensions
 
+from src.json_object import JsonObject
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.sql import trusted_keys
 from src.local_cloud.redshift.sql.expanding import looking_up
 from src.local_cloud.redshift.statements import dispatch
 from src.local_cloud.redshift.write_locks import conflict
 from src.sql import scanning
+from src.sql.cursors import Cursor, Row
 from src.sql.files import read_all
 from src.sql.quoting import postgres_literal
 from src.sql.scanning import Statement
@@ -57,7 +60,7 @@ def connect(
     return connection
 
 
-def prepare(address: dict[str, Any], owner: str) -> None:
+def prepare(address: JsonObject, owner: str) -> None:
     """Create or renew the system views and functions of the server; `address` is a superuser's.
 
     What clients made belongs to `owner`, also where an earlier version gave it to the superuser.
@@ -108,7 +111,7 @@ class RedshiftConnection(psycopg2.extensions.connection):
     last_written: str | None = None  # the table, for the error of a conflict
     call_depth = 0  # of stored procedures, one inside of the other
     was_cancelled = False  # the client's cancel message came while a procedure ran
-    address: dict[str, Any]
+    address: JsonObject
     _log_connection: Any = None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -124,7 +127,27 @@ class RedshiftConnection(psycopg2.extensions.connection):
             with self.cursor() as cursor:
                 cursor.raise_conflict(error)
 
-    def log(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+    @contextmanager
+    def translating(self, before: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Translate as this session's settings have it; `before` makes the connection usable."""
+
+        def columns_of(query: str) -> list[str]:
+            before()
+            with self.cursor() as cursor:
+                names: list[str] = cursor.columns_of(query)
+                return names
+
+        def keys_of() -> trusted_keys.Keys:
+            before()
+            with self.cursor() as cursor:
+                cursor.execute_postgres(trusted_keys.KEYS)
+                return trusted_keys.keys_from(cursor.fetchall())
+
+        trusted = keys_of if self.trusts_keys else None
+        with looking_up(columns_of), trusted_keys.trusting(trusted):
+            yield
+
+    def log(self, table: str, rows: list[Row]) -> None:
         """Write rows of a system table, in a transaction of their own."""
         if not rows:
             return
@@ -140,11 +163,11 @@ class RedshiftConnection(psycopg2.extensions.connection):
                 for row in rows:
                     own.execute_postgres(f"SELECT redshift_local.record_own{entry}", row)
 
-    def look_up(self, query: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    def look_up(self, query: str, arguments: Row) -> Row:
         """Return a row of a query beside the client's transaction."""
         with self._beside().cursor() as cursor:
             cursor.execute(query, arguments)
-            row: tuple[Any, ...] = cursor.fetchone()
+            row: Row = cursor.fetchone()
         return row
 
     def _beside(self) -> Any:
@@ -183,7 +206,7 @@ class RedshiftConnection(psycopg2.extensions.connection):
             self.close_transaction(word)
         self.open_transaction()
 
-    def check_cancelled(self, cursor: Any) -> None:
+    def check_cancelled(self, cursor: Cursor) -> None:
         """Raise the error of a cancelled statement, also between two of a procedure's."""
         if self.was_cancelled:
             self.was_cancelled = False
@@ -232,16 +255,8 @@ class RedshiftCursor(psycopg2.extensions.cursor):
             self.execute_postgres("")
 
     def _run(self, statement: Statement) -> None:
-        if trusted_keys.is_setting(statement):
-            self.connection.trusts_keys = trusted_keys.setting(statement)
-            return
-        keys_of = self._declared_keys if self.connection.trusts_keys else None
-        with looking_up(self.columns_of), trusted_keys.trusting(keys_of):
+        with self.connection.translating():
             dispatch.run(statement, self)
-
-    def _declared_keys(self) -> trusted_keys.Keys:
-        self.execute_postgres(trusted_keys.KEYS)
-        return trusted_keys.keys_from(self.fetchall())
 
     def raise_conflict(self, error: psycopg2.Error) -> NoReturn:
         """Raise Redshift's error of a conflict in the place of PostgreSQL's; rolls back."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg2
 
+from src.sql.cursors import Cursor
 from src.sql.quoting import qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import INTERNAL, Refusal
@@ -79,7 +80,7 @@ def begin(connection: Any, table: str) -> bool:
     return opens
 
 
-def _abort(cursor: Any) -> None:
+def _abort(cursor: Cursor) -> None:
     """Let a transaction fail as a whole: the locks that it had before the savepoint go as well."""
     cursor.execute_postgres("ROLLBACK; BEGIN")
     with suppress(psycopg2.Error):

@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from src.json_object import JsonObject
+
 _RIGHTS = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
 _HELPER = "rdsdb_renaming"
 
@@ -27,7 +29,7 @@ def superuser_password(folder: Path) -> str:
     return file.read_text()
 
 
-def ensure(client: dict[str, Any], superuser: dict[str, Any]) -> None:
+def ensure(client: JsonObject, superuser: JsonObject) -> None:
     """Make the clients' role and database where they are missing; both are reachable then.
 
     Raises psycopg2.OperationalError where the server refuses the client's password.
@@ -49,7 +51,7 @@ def ensure(client: dict[str, Any], superuser: dict[str, Any]) -> None:
     psycopg2.connect(**client).close()
 
 
-def _ensure_role(cursor: Any, client: dict[str, Any]) -> None:
+def _ensure_role(cursor: Any, client: JsonObject) -> None:
     role, database = client["user"], client["dbname"]
     cursor.execute(f"DROP ROLE IF EXISTS {_HELPER}")
     cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
@@ -67,7 +69,7 @@ def _ensure_role(cursor: Any, client: dict[str, Any]) -> None:
     )
 
 
-def _rename_superuser(client: dict[str, Any], superuser: dict[str, Any]) -> None:
+def _rename_superuser(client: JsonObject, superuser: JsonObject) -> None:
     """Give the superuser of an earlier version, which had the client's name, its own.
 
     The first superuser of a server cannot become a plain role, and not rename itself.

@@ -19,10 +19,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 from src.commands import install_command
 from src.errors import CannotRunError, UnreachableError
+from src.json_object import JsonObject
 from src.local_cloud.servers import postgres_roles as roles
 from src.local_cloud.servers import processes
 from src.local_cloud.servers.processes import Account
@@ -71,11 +71,11 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
-    def address(self) -> dict[str, Any]:
+    def address(self) -> JsonObject:
         """Return psycopg2.connect's keyword arguments for a client."""
         return connect_arguments(self.port, self._password)
 
-    def superuser_address(self) -> dict[str, Any]:
+    def superuser_address(self) -> JsonObject:
         """Return psycopg2.connect's keyword arguments for the superuser."""
         password = roles.superuser_password(self._folder)
         return {**self.address(), "user": SUPERUSER, "password": password}
@@ -231,7 +231,7 @@ def may_pass(error: Exception) -> bool:
     return is_lost or _PASSING.search(str(error)) is not None
 
 
-def connect_arguments(port: int, password: str) -> dict[str, Any]:
+def connect_arguments(port: int, password: str) -> JsonObject:
     """Return psycopg2.connect's keyword arguments for a server of this project."""
     return {
         "host": "127.0.0.1",

@@ -56,7 +56,7 @@ def put_schedule(settings: Settings, expression: str, timezone: str) -> list[str
 def variables_of(settings: Settings) -> dict[str, str]:
     """Return the variables that give a step these settings; raises SettingsError.
 
-    A secret is never one of them: whoever may read the project could read it.
+    A secret is never one of them: who may read the project could read it.
     """
     if settings.redshift_password:
         raise SettingsError(

@@ -42,7 +42,7 @@ def _post_to_datazone(
     events: Sequence[JsonView], settings: Settings, warn: Callable[[str], None]
 ) -> None:
     from src.infrastructure.aws.account import AwsAccount
-    from src.infrastructure.aws.datazone_lineage import DataZoneLineage
+    from src.infrastructure.watching.datazone_lineage import DataZoneLineage
 
     account = AwsAccount(settings.aws_region, retry_mode=settings.retry_mode)
     failed = DataZoneLineage(account, settings.datazone_domain).post(events)

@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     data = parser.add_argument_group("data")
     for name in (
         "artists", "venues", "concerts", "sales", "seed", "as_of", "since", "defect_rate",
-        "workers", "raw_format",
+        "workers", "generate_on", "raw_format",
     ):  # fmt: skip
         add_setting(data, name)
     data.add_argument(

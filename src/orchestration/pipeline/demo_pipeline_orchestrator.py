@@ -20,7 +20,6 @@ from src.reporting.changed_values import in_words
 from src.reporting.terminal.console import Console, StageProgress, progress_callback
 from src.reporting.wording import human_bytes, plural
 from src.settings import Settings
-from src.settings.values import day_of
 
 _OF_A_STAGE = (
     "status", "summary", "seconds", "started_at", "error", "rows_per_s", "mb_per_s"
@@ -67,6 +66,8 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         if not (self.skip_generation or self._was_done("data_generation")):
             check_format(s.etl, s.raw_format)
             check_source(s)
+        present = " --present" if self._presenter is not None else ""
+        self.workflow.resume_hint = f"python run_demo_pipeline.py --resume{present}"
         header = f"Concert demo  run {self.workflow.run_id}  target {s.target}  seed {s.seed}"
         if self.resumed is not None:
             header += f"  resumes {self.resumed.run_id}"
@@ -78,11 +79,11 @@ class DemoPipelineOrchestrator(WorkflowOwner):
     def stages(self) -> list[Stage]:
         """Return the stages of a whole run, in order."""
         return [
-            Stage("s3_buckets", "S3 buckets", self.ensure_s3_buckets),
-            Stage("data_generation", self._generation_title(), self.generate_and_upload_data),
-            Stage("glue_etl", "Glue ETL", self.run_glue_etl_jobs),
-            Stage("redshift_load", "load warehouse", self.load_data_to_redshift),
-            Stage("data_verification", "verify quality", self.verify_data_quality),
+            Stage("s3_buckets", self.ensure_s3_buckets),
+            Stage("data_generation", self.generate_and_upload_data, self._generation_card()),
+            Stage("glue_etl", self.run_glue_etl_jobs),
+            Stage("redshift_load", self.load_data_to_redshift),
+            Stage("data_verification", self.verify_data_quality),
         ]
 
     def generate_summary_report(self) -> JsonObject:
@@ -121,6 +122,10 @@ class DemoPipelineOrchestrator(WorkflowOwner):
             }
         rows = self._load.rows_side_by_side(manifest, self.etl_counts)
         return {"dataset": dataset, "rows": rows, "data": self._load.data_profile}
+
+    def rejected_records(self) -> list[JsonObject]:
+        """Return some of the records that this run's load rejected."""
+        return self._load.rejected_records(self.environment)
 
     # -- stages --------------------------------------------------------------------------
 
@@ -242,32 +247,24 @@ class DemoPipelineOrchestrator(WorkflowOwner):
 
     # -- pieces --------------------------------------------------------------------------
 
-    def _generation_title(self) -> str:
+    def _generation_card(self) -> str:
         if self.skip_generation:
-            return "find raw data"
-        return "read + upload" if self.settings.input_dir else "generate + upload"
+            return "data_generation:found"
+        return "data_generation:own" if self.settings.input_dir else "data_generation"
 
     def _export(self, datasets: Any, progress: StageProgress | None) -> DatasetManifest:
         s, run_id = self.settings, self.workflow.run_id
-        sink = datasets.sink(run_id)
         if s.input_dir:
             _note(progress, f"reading {s.input_dir}")
             is_merge = s.load_mode == "merge"
-            return open_input(s).export(sink, s.raw_format, run_id, parents_may_be_loaded=is_merge)
-        from src.services.generation.concert_world import WorldSize
-        from src.services.generation.later_days import WorldClock
-        from src.services.generation.parts import cores
-        from src.services.synthetic_data_generator import SyntheticDataGenerator
+            return open_input(s).export(
+                datasets.sink(run_id), s.raw_format, run_id, parents_may_be_loaded=is_merge
+            )
+        from src.orchestration.pipeline.generation_stage import generated
 
-        size = WorldSize(s.artists, s.venues, s.concerts, s.sales)
-        clock = WorldClock(day_of(s.as_of), day_of(s.since))
-        generator = SyntheticDataGenerator(
-            size, seed=s.seed, defect_rate=s.defect_rate, clock=clock
-        )
         total = s.artists + s.venues + s.concerts + s.sales
         on_rows = progress_callback(progress, total) if progress else None
-        workers = s.workers or cores()
-        return generator.export(sink, s.raw_format, run_id, on_rows, workers=workers)
+        return generated(self.environment, s, run_id, on_rows, lambda text: _note(progress, text))
 
     def _need_buckets(self) -> None:
         if not self._has_buckets:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from src.domain.bucket_layout import RAW_PREFIX, folder, job_script
+from src.domain.bucket_layout import RAW_PREFIX, folder, job_library, job_script
 from src.domain.tables import SCHEMA, TABLES
 from src.orchestration.pipeline.own_files import describe_input
 from src.orchestration.pipeline.resuming import UnfinishedRun
@@ -17,6 +18,9 @@ from src.orchestration.size_limits import check_engine, check_sizes
 from src.orchestration.workflow import Stage
 from src.settings import Settings
 from src.sql.files import read_all
+
+if TYPE_CHECKING:
+    from src.infrastructure.aws.glue_job import GlueJob
 
 
 def describe(
@@ -55,7 +59,27 @@ def _raw_data(
 ) -> list[str]:
     source = _source(settings, skip_generation, resumed)
     is_read = bool(settings.input_dir) and not skip_generation and not _has_data(resumed)
-    return [source, *(describe_input(settings) if is_read else [])]
+    is_made = not (settings.input_dir or skip_generation or _has_data(resumed))
+    return [
+        source,
+        *(describe_input(settings) if is_read else []),
+        *(_generation(settings) if is_made and settings.generate_on == "glue" else []),
+    ]
+
+
+def _generation(settings: Settings) -> list[str]:
+    from src.infrastructure.aws.glue_job import generation_job_of
+
+    name = generation_job_of(settings.glue_job_name)
+    if settings.target == "local":
+        return [f"by job {name} on Spark, here"]
+    from src.orchestration.environment import DemoEnvironment
+    from src.orchestration.pipeline.generation_stage import recipe_of
+
+    return [
+        f"by job {name} on AWS Glue, with --recipe {recipe_of(settings).as_text()}",
+        *_glue_calls(settings, DemoEnvironment(settings).generation_job),
+    ]
 
 
 def _etl(settings: Settings, resumed: UnfinishedRun | None) -> list[str]:
@@ -64,7 +88,10 @@ def _etl(settings: Settings, resumed: UnfinishedRun | None) -> list[str]:
     if resumed is not None and resumed.has("glue_etl"):
         return [f"done by {resumed.run_id}"]
     if settings.target == "aws":
-        return [f"would run job {settings.glue_job_name} on AWS Glue", *_glue_calls(settings)]
+        from src.orchestration.environment import DemoEnvironment
+
+        calls = _glue_calls(settings, DemoEnvironment(settings).etl_job)
+        return [f"would run job {settings.glue_job_name} on AWS Glue", *calls]
     engine = {"duckdb": "DuckDB", "spark": "Spark"}[settings.etl_engine]
     return [f"would run job {settings.glue_job_name} on {engine}, here"]
 
@@ -103,17 +130,16 @@ def _bucket_calls(settings: Settings) -> list[str]:
     return lines
 
 
-def _glue_calls(settings: Settings) -> list[str]:
+def _glue_calls(settings: Settings, job: GlueJob) -> list[str]:
     from src.infrastructure.aws.glue_job import LOG_DAYS, definition, log_groups
-    from src.orchestration.environment import DemoEnvironment
 
-    job = DemoEnvironment(settings).etl_job
     groups = " and ".join(log_groups(job.name))
     script = f"s3://{settings.processed_bucket}/{job_script(job.script.stem, 'DIGEST')}"
+    library = f"s3://{settings.processed_bucket}/{job_library('DIGEST')}" if job.library else ""
     return [
         f"CreateLogGroup {groups} for {LOG_DAYS} days, unless they exist",
-        f"PutObject {script}",
-        f"CreateJob or UpdateJob {job.name} {json.dumps(definition(job, script))}",
+        *(f"PutObject {uri}" for uri in (script, library) if uri),
+        f"CreateJob or UpdateJob {job.name} {json.dumps(definition(job, script, library))}",
         "GetJobRuns, StartJobRun unless a run with these inputs is running, GetJobRun to its end"
         f", at most {settings.glue_workers} {settings.glue_worker_type} workers "
         f"for {settings.glue_timeout_minutes} minutes",

@@ -90,6 +90,7 @@ class LoadStage:
         """
         from src.infrastructure.warehouse.load_ledger import LoadLedger
         from src.orchestration.pipeline.analysis_queries import profile
+        from src.orchestration.pipeline.column_profile import column_profile
         from src.orchestration.pipeline.verification import quality_error
 
         if LoadLedger(environment.redshift).state() != self._recorded:
@@ -99,7 +100,9 @@ class LoadStage:
                 cause=f"there are loads of other runs after that of {self.run_id}",
                 hint="call load_data_to_redshift() again, or run the same command again",
             )
-        self.data_profile = profile(environment.redshift)
+        self.data_profile = {
+            **profile(environment.redshift), "columns": column_profile(environment.redshift)
+        }  # fmt: skip
         verifier = self._verifier(environment, manifest, self._loads)
         if self._audited is None:  # an earlier run's load
             found = verifier.audit("after_commit")
@@ -113,6 +116,14 @@ class LoadStage:
         if tally["skipped"]:
             summary += f", {tally['skipped']} not applicable"
         return StepOutcome("success", summary, facts)
+
+    def rejected_records(self, environment: DemoEnvironment) -> list[JsonObject]:
+        """Return some rejected records of the load; none before it."""
+        if self._loaded is not None and not self.data_profile:
+            from src.orchestration.pipeline.analysis_queries import profile
+
+            self.data_profile = profile(environment.redshift, "*reject*")
+        return self.data_profile.get("rejected_examples", [])
 
     def rows_side_by_side(
         self, manifest: DatasetManifest | None, etl_counts: Mapping[str, Mapping[str, int]]

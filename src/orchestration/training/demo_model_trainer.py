@@ -63,20 +63,20 @@ class DemoModelTrainer(TrainingResults):
     def stages(self) -> list[Stage]:
         """Return the stages of a whole run, in order."""
         extraction = [
-            Stage("venue_data", "venue data", self.extract_venue_training_data),
-            Stage("venue_features", "venue features", self.prepare_venue_features),
-            Stage("sales_data", "sales data", self.extract_ticket_sales_training_data),
-            Stage("sales_features", "sales features", self.prepare_ticket_sales_features),
+            Stage("venue_data", self.extract_venue_training_data),
+            Stage("venue_features", self.prepare_venue_features),
+            Stage("sales_data", self.extract_ticket_sales_training_data),
+            Stage("sales_features", self.prepare_ticket_sales_features),
         ]
         if self.validate_only:
-            return [*extraction, Stage("saved_models", "saved models", self.validate_saved_models)]
+            return [*extraction, Stage("saved_models", self.validate_saved_models)]
         return [
             *extraction,
-            Stage("venue_model", "venue model", self.train_venue_popularity_model),
-            Stage("sales_model", "sales model", self.train_ticket_sales_model),
-            Stage("save_models", "save models", self.save_models),
-            Stage("predictions", "predictions", self.generate_sample_predictions),
-            Stage("verdict", "verdict", self.judge_models),
+            Stage("venue_model", self.train_venue_popularity_model),
+            Stage("sales_model", self.train_ticket_sales_model),
+            Stage("save_models", self.save_models),
+            Stage("predictions", self.generate_sample_predictions),
+            Stage("verdict", self.judge_models),
         ]
 
     def generate_training_report(self) -> JsonObject:
@@ -107,9 +107,9 @@ class DemoModelTrainer(TrainingResults):
         self._forget("panel", "concerts", "bookings", "truth", "completed", "split", "venue_model",
                      "sales_model", "versions", "predictors")  # fmt: skip
         self.environment.redshift.create_tables()
-        self.load = extraction.newest_load(self.environment)
-        self.until = extraction.known_until(self.environment, self.load)
-        self.quarters = extraction.extract_venue_quarters(self.environment, self.workflow.run_id)
+        self.load, self.until, self.quarters = extraction.venue_data(
+            self.environment, self.workflow.run_id
+        )
         self._extracted_with = self.settings
         if self.quarters.empty:
             raise extraction.nothing_to_learn_from(self.environment)
@@ -139,11 +139,11 @@ class DemoModelTrainer(TrainingResults):
         needed(self.quarters, "extract_venue_training_data")
         self._check_unchanged()
         self._forget("completed", "split", "sales_model", "versions", "predictors")
-        environment = self.environment
-        self.concerts = extraction.extract_concerts(environment, self.workflow.run_id, self.until)
-        self.bookings = extraction.extract_bookings(environment, self.workflow.run_id)
+        environment, run_id = self.environment, self.workflow.run_id
+        self.concerts, self.bookings, left_out = extraction.sales_data(
+            environment, run_id, self.until, self._check_unchanged
+        )
         self.truth = extraction.ground_truth(environment, self.load)
-        left_out = extraction.concerts_of_unknown_capacity(environment)
         summary = f"{len(self.concerts):,} concerts, "
         summary += "with ground truth" if self.truth is not None else "no ground truth: no ceiling"
         if left_out:
@@ -188,7 +188,7 @@ class DemoModelTrainer(TrainingResults):
     def train_ticket_sales_model(self, progress: StageProgress | None = None) -> StepOutcome:
         """Fit, calibrate and judge the sales model; `judge_models` fails on what failed here."""
         from src.services.model_evaluation_service import ModelEvaluationService
-        from src.services.modelling import pace_training, sales_training
+        from src.services.modelling import pace_training, sales_errors, sales_training
 
         split, s = needed(self.split, "prepare_ticket_sales_features"), self.settings
         self._check_unchanged()
@@ -201,6 +201,7 @@ class DemoModelTrainer(TrainingResults):
         facts["importance"] = sales_training.importance_table(
             self.sales_model, ModelEvaluationService(s.random_state)
         )
+        facts["errors"] = sales_errors.error_tables(self.sales_model, split)
         facts["pace"] = pace_training.learn_pace(self.sales_model, bookings, s.random_state)
         if self.with_challengers:
             facts["leaderboard"] = sales_training.challengers(self.sales_model, s.random_state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,7 @@ from src.orchestration.environment import DemoEnvironment
 from src.sql import files
 
 GENERATE = "python run_demo_pipeline.py"  # replaces all that is in the warehouse
-_NUMBERS = ("popularity", "base_price", "artist_prior_sell_through", "artist_prior_log_tickets",
-            "artist_prior_log_capacity", "artist_prior_sold_out", "venue_prior_sell_through",
-            "city_prior_sell_through")  # fmt: skip
+_NUMBERS = ("popularity", "base_price", "artist_prior_sell_through", "venue_prior_sell_through")
 
 
 def read_feature_sql(name: str, until: pd.Timestamp | None = None) -> str:
@@ -38,6 +37,37 @@ def known_until(environment: DemoEnvironment, load: LoadFacts | None) -> pd.Time
         "SELECT MAX(purchased_at) FROM concert_dw.ticket_sales"
     )
     return None if newest is None else pd.Timestamp(newest)
+
+
+def venue_data(
+    environment: DemoEnvironment, run_id: str
+) -> tuple[LoadFacts | None, pd.Timestamp | None, pd.DataFrame]:
+    """Return the newest load, until when it reaches, and its venue-quarters, of one moment."""
+
+    def read() -> tuple[LoadFacts | None, pd.Timestamp | None, pd.DataFrame]:
+        load = newest_load(environment)
+        until = known_until(environment, load)
+        return load, until, extract_venue_quarters(environment, run_id)
+
+    return environment.redshift.read_together(read)
+
+
+def sales_data(
+    environment: DemoEnvironment, run_id: str, until: pd.Timestamp | None,
+    check: Callable[[], None],
+) -> tuple[pd.DataFrame, pd.DataFrame, int]:  # fmt: skip
+    """Return concerts, bookings, and how many concerts are left out, of one moment.
+
+    `check` raises where that moment is not the one of what was read before.
+    """
+
+    def read() -> tuple[pd.DataFrame, pd.DataFrame, int]:
+        check()
+        concerts = extract_concerts(environment, run_id, until)
+        bookings = extract_bookings(environment, run_id)
+        return concerts, bookings, concerts_of_unknown_capacity(environment)
+
+    return environment.redshift.read_together(read)
 
 
 def extract_concerts(

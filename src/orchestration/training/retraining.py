@@ -30,7 +30,7 @@ class RetrainingTrainer(DemoModelTrainer):
         every = super().stages()
         data = [one for one in every if one.key in _DATA]
         rest = [replace(one, run=self._if_needed(one.run)) for one in every if one not in data]
-        look = Stage("retraining_need", "need", self.assess_retraining_need)
+        look = Stage("retraining_need", self.assess_retraining_need)
         return [*data, look, *rest]
 
     @stage("retraining_need")

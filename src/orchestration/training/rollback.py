@@ -62,7 +62,7 @@ class ModelRollback(WorkflowOwner):
 
     def stages(self) -> list[Stage]:
         """Return the only stage."""
-        return [Stage("rollback", "rollback", self.roll_back_models)]
+        return [Stage("rollback", self.roll_back_models)]
 
     def report_facts(self) -> JsonObject:
         """Return what a report of the training script has, and that nothing was trained."""

@@ -54,6 +54,7 @@ REQUIRED_FILES = (
     "src/infrastructure/redshift_data_loader.py",
     "src/infrastructure/glue_job_manager.py",
     "src/glue_jobs/concert_etl_job.py",
+    "src/glue_jobs/concert_generation_job.py",
     "src/local_cloud/README.md",
     "src/local_cloud/local_cloud.py",
     "src/orchestration/pipeline/demo_pipeline_orchestrator.py",

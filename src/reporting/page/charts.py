@@ -177,8 +177,10 @@ def _figure(
     words = [_text(0, 13, y_label, "start", "axis-title")]
     if x_label:
         words.append(_text(frame.width - RIGHT, frame.height - 6, x_label, "end", "axis-title"))
-    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        frame.width, frame.height, title, Markup("").join([*marks, *words])
+    drawn = Markup("").join([*marks, *words])
+    role = "group" if "<a " in drawn else "img"  # a picture with links is read link by link
+    return Markup('<svg viewBox="0 0 {} {}" role="{}" aria-label="{}">{}</svg>').format(
+        frame.width, frame.height, role, title, drawn
     )
 
 

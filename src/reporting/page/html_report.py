@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -16,30 +16,38 @@ from src.reporting.page.pipeline_view import pipeline_view
 from src.reporting.page.streaming_view import streaming_view
 from src.reporting.page.training_view import training_view
 from src.reporting.run_report import plain
-from src.reporting.wording import status_word
+from src.reporting.wording import stage_name, status_word
 
 TEMPLATES = Path(__file__).parent / "templates"
 _TONES = {"ok": "good", "passed": "good", "succeeded": "good", "failed": "bad", "skipped": "warn",
           "OK": "good", "ALARM": "bad", "INSUFFICIENT_DATA": "warn",
           "stopped": "warn", "interrupted": "warn", "unfinished": "warn"}  # fmt: skip
 _SIGNS = {"good": "✓", "bad": "✗", "warn": "–", "muted": "·"}
-_PROPER = {"s3": "S3", "etl": "ETL", "glue": "Glue", "redshift": "Redshift"}
-_SPECIAL = {
+_View = Callable[[JsonObject, JsonObject | None], JsonObject]
+_SPECIAL: dict[str, tuple[str, _View]] = {
     "pipeline": ("Concert demo", pipeline_view),
-    "training": ("Concert models", training_view),
-    "streaming": ("Concert demo live", streaming_view),
+    "training": ("Concert models", lambda facts, _: training_view(facts)),
+    "streaming": ("Concert demo live", lambda facts, _: streaming_view(facts)),
 }
 
 
-def render_page(report: JsonView, related: Sequence[Mapping[str, str]] = ()) -> str:
+def render_page(
+    report: JsonView,
+    related: Sequence[Mapping[str, str]] = (),
+    previous: JsonView | None = None,
+) -> str:
     """Return the page of a pipeline or training report, whatever its verdict.
 
-    `related` are links to other runs on the same data: `words`, `name`, `href`.
+    `related` are links to other runs: `words`, `name`, `href`. `previous` is the report of an
+    earlier run, with which the data is compared.
     Everything a report holds is escaped.
     """
     facts = plain(report)
     title, special = _SPECIAL[facts["report"]]
-    page = {"title": title, "related": list(related), **_common(facts), **special(facts)}
+    before = None if previous is None else plain(previous)
+    page = {
+        "title": title, "related": list(related), **_common(facts), **special(facts, before)
+    }  # fmt: skip
     return rendered(f"{facts['report']}.html.j2", page)
 
 
@@ -67,7 +75,7 @@ def _common(facts: JsonObject) -> JsonObject:
     verdict, steps = facts["verdict"], facts["steps"]
     tally = [step["status"] for step in steps.values()]
     stopped = next((k for k, s in steps.items() if s["status"] in ("failed", "interrupted")), None)
-    at = f" at {_name(stopped)}" if stopped else ""
+    at = f" at {stage_name(stopped)}" if stopped else ""
     words = {"succeeded": "Succeeded", "failed": f"Failed{at}", "interrupted": f"Interrupted{at}"}
     began = datetime.fromisoformat(facts[f"{facts['report']}_start"])
     counted = ", ".join(f"{tally.count(s)} {status_word(s)}" for s in sorted(set(tally)))
@@ -95,7 +103,7 @@ def _stages(steps: dict[str, JsonObject]) -> list[JsonObject]:
     total = _seconds(steps) or 1.0
     return [
         {
-            "name": _name(key),
+            "name": stage_name(key),
             "status": status_word(step["status"]),
             "summary": step.get("summary", ""),
             "seconds": f"{step['seconds']:.1f}" if "seconds" in step else "–",
@@ -119,8 +127,3 @@ def _provenance(facts: JsonObject) -> list[JsonObject]:
         {"name": name, "rows": [(key, "" if v is None else str(v)) for key, v in rows.items()]}
         for name, rows in groups.items()
     ]
-
-
-def _name(key: str) -> str:
-    """Return a stage's key as words."""
-    return " ".join(_PROPER.get(word, word) for word in key.split("_"))

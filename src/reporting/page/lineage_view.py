@@ -10,9 +10,10 @@ from markupsafe import Markup
 from src.domain.lineage import Dataset, kept_lineage
 from src.json_object import JsonObject, JsonView
 from src.reporting.figures import count
-from src.reporting.wording import plural
+from src.reporting.wording import human_bytes, plural, status_word
 
-_WIDTH, _BOX, _HEIGHT, _STEP, _TOP = 900, 146, 30, 42, 34
+_WIDTH, _BOX, _HEIGHT, _STEP, _TOP = 900, 160, 30, 42, 72
+_SIGNS = {"success": "✓", "failed": "✗", "interrupted": "–", "skipped": "–"}
 _LAYERS = (
     ("raw", "S3: raw files", "data_generation", "raw_records"),
     ("processed", "S3: clean rows", "glue_etl", "etl_accepted"),
@@ -38,8 +39,11 @@ def _picture(facts: JsonView, datasets: Sequence[Dataset]) -> Markup:
     boxes, lines = [], []
     for number, (layer, title, stage, rows) in enumerate(_LAYERS):
         x = number * gap
+        step = facts["steps"].get(stage) or {}
         boxes.append(_text(x + _BOX / 2, 16, title))
-        tone = _TONES.get((facts["steps"].get(stage) or {}).get("status", ""), "")
+        for line, words in enumerate(_stage_words(step, layer, facts)):
+            boxes.append(_text(x + _BOX / 2, 36 + 18 * line, words))
+        tone = _TONES.get(step.get("status", ""), "")
         for place, dataset in enumerate(d for d in datasets if d.layer == layer):
             y = float(_TOP + place * _STEP)
             places[dataset.key] = (x, y)
@@ -53,10 +57,27 @@ def _picture(facts: JsonView, datasets: Sequence[Dataset]) -> Markup:
             if source in places and dataset.key in places:
                 lines.append(_line(places[source], places[dataset.key]))
     height = int(max(y for _, y in places.values())) + _HEIGHT + 8
-    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+    head = Markup('<svg viewBox="0 0 {} {}" role="group" aria-label="{}">').format(
         _WIDTH, height, "Data sets from raw file to prediction, and which is made of which"
     )
     return head + Markup("").join([*lines, *boxes]) + Markup("</svg>")
+
+
+def _stage_words(step: JsonView, layer: str, facts: JsonView) -> list[str]:
+    """Return a layer's state and seconds, and what went through it: bytes, rejected rows."""
+    if not step:
+        return []
+    status = str(step["status"])
+    state = f"{_SIGNS.get(status, '·')} {status_word(status)}"
+    if "seconds" in step:
+        state += f", {step['seconds']:.1f} s"
+    amount = {
+        "raw": human_bytes(step["bytes"]) if step.get("bytes") is not None else "",
+        "processed": f"{count(step['rejected_rows'])} rejected" if "rejected_rows" in step else "",
+        "warehouse": human_bytes(sum(t.get("bytes") or 0 for t in step["tables"].values()))
+        + " of Parquet" if step.get("tables") and facts["arguments"].get("etl") == "glue" else "",
+    }.get(layer, "")  # fmt: skip
+    return [state, *([amount] if amount else [])]
 
 
 def _box(key: str, x: float, y: float, words: str, tone: str) -> Markup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from src.json_object import JsonObject, JsonView
@@ -17,27 +17,45 @@ _WORDS = {"pipeline": "The data", "training": "The models"}
 
 
 def write_pages(report: JsonView, folder: Path) -> Path:
-    """Write the page of the run in `folder`; relatives that have a page get the link back.
+    """Write the page of the run in `folder`; the runs it links to get the link back.
 
-    Relatives are the newest runs beside it whose report names the same data set. Raises
-    CannotRunError where a page cannot be written.
+    These are the newest runs beside it whose report names the same data set, and the run before.
+    Raises CannotRunError where a page cannot be written.
     """
-    family = {folder: plain(report), **dict(_relatives(report, folder))}
-    for member, facts in family.items():
-        if member == folder or (member / PAGE).exists():
-            links = [_link(other, found) for other, found in family.items() if other != member]
-            write_atomically(member / PAGE, render_page(facts, links))
-    return folder / PAGE
-
-
-def _relatives(report: JsonView, folder: Path) -> Iterator[tuple[Path, JsonObject]]:
-    dataset, left = _dataset_id(report), dict.fromkeys(_WORDS, _LINKED)
-    if dataset is None:
-        return
+    known = {folder: plain(report)}
     others = [path for path in run_folders(folder.parent) if path != folder]
     for other in others[: -_LOOKED_AT - 1 : -1]:
         facts = _report_of(other)
-        if facts is not None and _dataset_id(facts) == dataset and left[facts["report"]]:
+        if facts is not None:
+            known[other] = facts
+    shown = sorted(path for path in known if path == folder or (path / PAGE).exists())
+    family = [path for path, _ in _relatives(known, folder) if path in shown]
+    at = shown.index(folder)
+    for member in {folder, *family, *shown[max(at - 1, 0) : at + 2]}:
+        links = [_link(_WORDS[facts["report"]], other, facts)
+                 for other, facts in _relatives(known, member)]  # fmt: skip
+        place = shown.index(member)
+        for words, near in (("The run before", place - 1), ("The run after", place + 1)):
+            if 0 <= near < len(shown):
+                links.append(_link(words, shown[near], known[shown[near]]))
+        earlier = [known[path] for path in shown[:place] if _has_profile(known[path])]
+        page = render_page(known[member], links, earlier[-1] if earlier else None)
+        write_atomically(member / PAGE, page)
+    return folder / PAGE
+
+
+def _has_profile(facts: JsonObject) -> bool:
+    return bool((facts.get("data") or {}).get("columns"))
+
+
+def _relatives(known: Mapping[Path, JsonObject], folder: Path) -> Iterator[tuple[Path, JsonObject]]:
+    dataset, left = _dataset_id(known[folder]), dict.fromkeys(_WORDS, _LINKED)
+    if dataset is None:
+        return
+    for other in sorted(known, reverse=True):
+        facts = known[other]
+        is_kin = other != folder and _dataset_id(facts) == dataset
+        if is_kin and left[facts["report"]]:
             left[facts["report"]] -= 1
             yield other, facts
 
@@ -61,9 +79,9 @@ def _dataset_id(report: JsonView) -> str | None:
     return found
 
 
-def _link(folder: Path, facts: JsonView) -> dict[str, str]:
+def _link(words: str, folder: Path, facts: JsonView) -> dict[str, str]:
     return {
-        "words": _WORDS[facts["report"]],
+        "words": words,
         "name": f"run {facts['run_id']}, {facts['verdict']}",
         "href": f"../{folder.name}/{PAGE}",
     }

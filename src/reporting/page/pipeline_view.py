@@ -7,6 +7,7 @@ from src.json_object import JsonObject
 from src.reporting.changed_values import changed_values
 from src.reporting.figures import count, percent, tile
 from src.reporting.page import charts
+from src.reporting.page.profile_view import profile_view
 from src.reporting.rejection_rules import fields_of, meaning
 
 _STOPS = ("raw_records", "etl_read", "etl_accepted", "rejected", "loaded", "warehouse")
@@ -16,7 +17,7 @@ _CHANGES = {
 }
 
 
-def pipeline_view(facts: JsonObject) -> JsonObject:
+def pipeline_view(facts: JsonObject, previous: JsonObject | None = None) -> JsonObject:
     """Return the page's values; what a run did not reach is empty."""
     verification = facts["steps"].get("data_verification", {})
     checks = verification.get("checks", [])
@@ -35,6 +36,7 @@ def pipeline_view(facts: JsonObject) -> JsonObject:
         "changes": _changes(facts["steps"]),
         "unusual_sales": _unusual(data.get("unusual_sales", [])),
         **_pictures(data),
+        "profile": profile_view(data.get("columns", []), previous),
         "checks": checks,
         "checks_words": f"{counts['passed']} of {len(checks)} checks passed",
         "failed_checks": [check for check in checks if check["verdict"] == "failed"],

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from src.json_object import JsonObject
 from src.reporting.figures import count, decimal, interval, percent, tile
 from src.reporting.page import charts
+from src.reporting.page.errors_view import errors_view
 from src.reporting.wording import LIMITS, candidate_words
 
 _NAMES = {
@@ -75,6 +76,7 @@ def _model(key: str, model: JsonObject, coverage: float) -> JsonObject:
         "On the dashed line the prediction was exact.",
         **_confidence(model.get("confidence")),
         "importance": _importance(model.get("importance", [])),
+        "errors": errors_view(model.get("errors")),
         "checks": checks,
         "checks_title": _checks_title(checks),
     }
@@ -123,6 +125,16 @@ def _notes(model: JsonObject) -> list[str]:
             f"shows. The R² of an oracle that sees the hidden effects too is "
             f"{oracle['r2']:.3f}, and varies by {oracle['r2_sd']:.3f} from one draw of the same "
             "shows to another. Above the oracle is target leakage, and the run fails."
+        )
+    if "columns" in headline:
+        columns = headline["columns"]
+        is_above = test["r2"] > columns["r2"]
+        notes.append(
+            f"Why {'is' if is_above else 'may'} the model {'' if is_above else 'be '}better than "
+            f"the limit “columns” (R² {columns['r2']:.3f})? That limit uses one show's "
+            "columns only: artist, venue, date, price. The model also remembers how the artist's "
+            "and the venue's earlier shows sold, which says more than the popularity column. It "
+            "stays below “knowable”, which uses both."
         )
     booked = model.get("booked_venues")
     if booked and "mae" in booked:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 
 HEARTBEAT_S = 15.0
 _REDRAW_S = 0.1
+_SUMMARY = 46  # columns of a stage's summary
+_UNLIMITED = 10_000
+_HANG = 2
 _COLORS = {
     "success": "32", "passed": "32", "failed": "31", "skipped": "33", "error": "31", "dim": "2"
 }  # fmt: skip
@@ -32,6 +38,23 @@ def log_formatter(form: str) -> logging.Formatter:
             return printable(super().format(record))
 
     return Printable(form)
+
+
+def fitted(line: str, width: int, hang: int = _HANG) -> str:
+    """Return a line that is broken between words, each part at most `width` long.
+
+    A command continues with a backslash, so that what is copied is still one command. A word
+    that is longer than the terminal, such as a path, stays whole.
+    """
+    if len(line) < width:
+        return line
+    start = len(line) - len(line.lstrip())
+    is_command = re.match(r"\s*(try:\s+|next:\s+)?([A-Z_]+=\S+ )*python3? ", line)
+    parts = textwrap.wrap(
+        line.lstrip(), width - 3, initial_indent=line[:start], break_long_words=False,
+        subsequent_indent=" " * (start + hang if hang == _HANG else hang), break_on_hyphens=False,
+    )  # fmt: skip
+    return (" \\\n" if is_command else "\n").join(parts)
 
 
 class Console:
@@ -60,7 +83,7 @@ class Console:
     def line(self, text: str = "") -> None:
         """Write one line, unless quiet."""
         if not self._quiet:
-            self._write(printable(text) + "\n")
+            self._write(fitted(printable(text), self._width()) + "\n")
 
     @contextmanager
     def stage(self, index: int, count: int, name: str) -> Iterator[StageProgress]:
@@ -81,11 +104,12 @@ class Console:
 
     def error(self, error: DemoError) -> None:
         """Write the error block; shown also when quiet."""
-        message = printable(error.message, line=True)
-        self._write(f"{self._paint('error', 'error:')} {message}\n")
+        message = fitted(f"error: {printable(error.message, line=True)}", self._width())
+        self._write(f"{self._paint('error', 'error:')}{message.removeprefix('error:')}\n")
         for label, text in (("where:", error.where), ("cause:", error.cause), ("try:", error.hint)):
             if text:
-                self._write(f"  {label:<6} {printable(text, line=True)}\n")
+                line = f"  {label:<6} {printable(text, line=True)}"
+                self._write(fitted(line, self._width(), hang=9) + "\n")
 
     def _paint(self, style: str, text: str) -> str:
         code = _COLORS.get(style)
@@ -103,7 +127,8 @@ class Console:
     def show(self, prefix: str, text: str) -> None:
         """Rewrite the running stage's line in place (terminals only)."""
         if self._is_terminal and not self._quiet:
-            self._write(f"\r\x1b[2K{prefix} {printable(text, line=True)}")
+            line = f"{prefix} {printable(text, line=True)}"
+            self._write(f"\r\x1b[2K{line[: self._width() - 1]}")  # a wrapped rest would stay
 
     def close_stage(self, prefix: str, status: str, text: str, seconds: float) -> None:
         """Write a stage's final line."""
@@ -111,8 +136,23 @@ class Console:
             return
         start = "\r\x1b[2K" if self._is_terminal else ""
         word = self._paint(status, f"{status_word(status):<8}")
-        text = printable(text, line=True)
-        self._write(f"{start}{prefix} {word} {text:<46} {seconds:>5.1f}s\n")
+        text, indent = printable(text, line=True), len(prefix) + 10
+        room = max(min(_SUMMARY, self._width() - indent - 8), 16) if self._is_terminal else _SUMMARY
+        if len(text) > room and self._width() > indent + len(text) + 8:
+            room = len(text)  # wide terminals have room for it
+        first, *more = (textwrap.wrap(text, room) or [""]) if self._is_terminal else [text]
+        self._write(f"{start}{prefix} {word} {first:<{room}} {seconds:>5.1f}s\n")
+        for line in more:
+            self._write(f"{' ' * indent}{line}\n")
+
+    def _width(self) -> int:
+        """Return how many columns a line may have."""
+        if not self._is_terminal:
+            return _UNLIMITED
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or _UNLIMITED
+        except (OSError, ValueError):
+            return _UNLIMITED
 
     @property
     def is_colored(self) -> bool:

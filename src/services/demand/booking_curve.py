@@ -17,7 +17,6 @@ HORIZONS = (42, 28, 14, 7, 3, 1)  # days before the show at which finished shows
 MIN_EXAMPLES = 200
 COLUMNS = 7
 _LEAST_ELAPSED = 0.02  # of the time on sale; before, what is sold tells nothing
-_FOLDS = 2
 _MEDIAN = 0.6745  # of the absolute value of a standard normal number
 _LEAST_GAP = -4.0  # log tickets behind the expected demand; further behind tells nothing more
 
@@ -66,7 +65,7 @@ class BookingCurve:
 
     trees: FlatTrees
     sds: Floats  # of log demand after the correction, at each of HORIZONS
-    scores: Floats  # sorted distances from the middle, in standard deviations
+    scores: Floats  # sorted: how far an interval must reach, in standard deviations
     estimator: Any = None  # scikit-learn's own, None once loaded
 
     @classmethod
@@ -93,21 +92,21 @@ class BookingCurve:
         log_final, is_cut = log_sales(final[show], capacity)
         target = uncut(log_final, is_cut, expected, float(sd.mean())) - expected
         days = np.repeat(list(states), [int(look.sum()) for look in looks.values()])
-        moved = np.empty(len(show))
-        for fold in range(_FOLDS):  # by show: its horizons stay together
-            is_test = show % _FOLDS == fold
-            fitted = curve_model(random_state).fit(matrix[~is_test], target[~is_test])
-            moved[is_test] = fitted.predict(matrix[is_test])
-        sds, scores = np.ones(len(HORIZONS)), np.zeros(len(show))
+        # Every second show, with all its horizons: what it misses tells the width.
+        held_out = np.unique(show, return_inverse=True)[1] % 2 == 1
+        trial = curve_model(random_state).fit(matrix[~held_out], target[~held_out])
+        middle = expected + trial.predict(matrix)
+        sds, scores = np.ones(len(HORIZONS)), []
         for index, horizon in enumerate(HORIZONS):
-            at = days == horizon
+            at = held_out & (days == horizon)
             if at.any():
-                missed = np.abs(log_final - expected - moved)[at]
+                missed = np.abs(log_final - middle)[at]
                 sds[index] = max(float(np.median(missed)) / _MEDIAN, 0.02)
-                scores[at] = missed / sds[index]
-                scores[at] *= ~(is_cut & (log_final < expected + moved))[at]
+                law = SalesDistribution(middle[at], sds[[index]], capacity[at])
+                scores.append(law.reached(log_final[at], is_cut[at]))
         estimator = curve_model(random_state).fit(matrix, target)
-        return cls(FlatTrees.of_boosting(estimator), sds, np.sort(scores), estimator)
+        return cls(FlatTrees.of_boosting(estimator), sds, np.sort(np.concatenate(scores)),
+                   estimator)  # fmt: skip
 
     def forecast(self, state: BookingState, coverage: float) -> tuple[Floats, Floats, Floats]:
         """Return expected final tickets with their interval, never below what is sold."""
@@ -119,11 +118,12 @@ class BookingCurve:
         moved = SalesDistribution(law.log_demand + moves, sd, law.capacity)
         n = len(self.scores)
         reach = float(self.scores[min(int(np.ceil((n + 1) * coverage)), n) - 1])
+        low, high = moved.interval(reach)
         point = np.clip(moved.expected, state.sold, law.capacity)
         return (
             point,
-            np.clip(moved.around(-reach), state.sold, point),
-            np.clip(moved.around(reach), point, law.capacity),
+            np.clip(low, state.sold, point),
+            np.clip(high, point, law.capacity),
         )
 
 

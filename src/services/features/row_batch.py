@@ -153,7 +153,7 @@ class RowBatch:
         return np.full(self.rows, None, dtype=object) if found is None else found
 
     @staticmethod
-    def _read(read: Callable[[Any], Any], name: str, value: Any, absent: Any) -> Any:
+    def _read(read: Callable[[Any], Any], name: str, value: object, absent: Any) -> Any:
         if _is_absent(value):
             return absent
         try:
@@ -170,7 +170,7 @@ class RowBatch:
 Rows: TypeAlias = "RowBatch | pd.DataFrame | Sequence[JsonView]"
 
 
-def _is_absent(value: Any) -> bool:
+def _is_absent(value: object) -> bool:
     """Tell whether a value is None, NaN, NaT or NA: what is absent does not equal itself."""
     if value is None:
         return True
@@ -182,7 +182,7 @@ def _is_absent(value: Any) -> bool:
         return False
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     try:
         return f"{value!r:.60}"
     except ValueError:  # Python writes no number of more than some thousand digits
@@ -202,11 +202,11 @@ def _number(value: Any, grammar: str = DECIMAL) -> float:
     return float(value)
 
 
-def _integer(value: Any) -> float:
+def _integer(value: object) -> float:
     return _number(value, INTEGER)
 
 
-def _moment(value: Any) -> np.datetime64:
+def _moment(value: object) -> np.datetime64:
     """Return a moment; text is ISO 8601, a date is its midnight, a zone is converted to UTC."""
     if isinstance(value, np.datetime64):
         converted: np.datetime64 = value.astype("datetime64[us]")

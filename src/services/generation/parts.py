@@ -22,16 +22,15 @@ from src.services.encoding.arrow_columns import latest, values_of
 from src.services.encoding.record_encoding import (
     EXTENSION,
     Bytes,
-    RawFormat,
     encode_json_lines,
     part_writer,
 )
 from src.services.encoding.sink import ROWS_PER_PART
-from src.services.generation.concert_world import World, WorldSize
+from src.services.generation.concert_world import World
 from src.services.generation.defect_injector import DefectInjector
 from src.services.generation.demand_model import r2_ceiling
 from src.services.generation.generation_checks import GenerationChecks
-from src.services.generation.later_days import WorldClock, world_at
+from src.services.generation.later_days import world_at
 from src.services.generation.raw_tables import (
     Block,
     block_table,
@@ -39,6 +38,7 @@ from src.services.generation.raw_tables import (
     raw_schema,
     truth_table,
 )
+from src.services.generation.recipe import Recipe
 from src.signals import die_with, keep_freed_memory
 
 _AHEAD = 2  # parts in progress or waiting to be stored, for each worker
@@ -56,7 +56,10 @@ class Part:
 
 @dataclass(frozen=True)
 class MadePart:
-    """One file made: its body, what is in it, and the defects it was given."""
+    """One file made: its body, what is in it, and the defects it was given.
+
+    One that its maker has `stored`, so many bytes, comes without its body.
+    """
 
     path: str
     body: bytes
@@ -67,17 +70,7 @@ class MadePart:
     untidy: int = 0
     newest_sale: str = ""
     ceilings: dict[str, float] | None = None  # of the ground truth
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what a part holds."""
-
-    size: WorldSize
-    seed: int
-    defect_rate: float
-    raw_format: RawFormat
-    clock: WorldClock = WorldClock()
+    stored: int | None = None
 
 
 def cores() -> int:
@@ -168,7 +161,7 @@ class PartMaker:
 
 
 def made_parts(
-    maker: PartMaker, parts: Sequence[Part], workers: int
+    maker: PartMaker, parts: Sequence[Part], *, workers: int
 ) -> Generator[MadePart, None, None]:
     """Yield the parts in order, made by `workers` processes, or by this one if that is faster.
 

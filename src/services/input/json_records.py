@@ -15,7 +15,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from src.errors import InputDataError
-from src.json_object import JsonObject
+from src.json_object import JsonObject, first_repeated
 from src.services.input.input_columns import Block, positions, twice
 from src.services.input.input_errors import broken_line, refused, shown, shown_all
 from src.services.input.text_records import MAX_LINE_BYTES, open_text
@@ -87,8 +87,7 @@ class _TwiceError(ValueError):
 def _object(pairs: list[tuple[str, Any]]) -> Record:
     record = dict(pairs)
     if len(record) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
+        raise _TwiceError(first_repeated(key for key, _ in pairs))
     return record
 
 

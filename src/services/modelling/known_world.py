@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -52,7 +53,7 @@ class PosteriorSales:
         deviations = [np.interp(probability, row, _DEVIATIONS) for row in self._shares]
         return np.minimum(np.exp(self.log_demand + np.array(deviations)), self.capacity)
 
-    @property
+    @cached_property
     def _shares(self) -> Floats:
         """Return by row the probability of each of _DEVIATIONS."""
         from scipy.special import ndtr

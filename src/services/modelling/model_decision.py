@@ -99,7 +99,7 @@ def decide(checks: list[ModelCheck], compared: JsonObject | None) -> Decision:
         reason = f"{first.name}: expected {first.expected}, found {first.found}{more}"
         return Decision(False, reason, wrong)
     if compared is None:
-        return Decision(True, "it is the first")
+        return Decision(True, "there was no champion to compare it with")
     verdict, version = compared["verdict"], compared["version"]
     if verdict == "worse":
         rows = compared["rows"]

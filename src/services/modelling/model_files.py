@@ -13,11 +13,12 @@ import numpy as np
 
 from src.errors import SavedModelError
 from src.json_object import JsonObject
-from src.services.arrays import Array, Floats
+from src.services.arrays import Array
 from src.services.demand.booking_curve import COLUMNS, HORIZONS, BookingCurve
 from src.services.demand.censored_demand import CensoredDemand
 from src.services.demand.flat_trees import FlatTrees
 from src.services.demand.linear_demand import LinearDemand
+from src.services.demand.sales_distribution import OddsLine
 from src.services.features.sales_encoder import OWNERS, WORDS, SalesEncoder
 from src.services.fitted import fitted
 from src.services.modelling import saved_histories, saved_values
@@ -28,7 +29,7 @@ from src.services.ticket_sales_prediction_service import (
 )
 from src.services.venue_popularity_service import LAGS, ScoreScale, VenuePopularityService
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 RETRAIN = "python train_demo_models.py"
 
 
@@ -57,7 +58,7 @@ def sales_files(service: TicketSalesPredictionService) -> dict[str, bytes]:
             "center": calibration.width_center,
         },
         "scores": calibration.scores.tolist(),
-        "hit_knots": [knots.tolist() for knots in calibration.hit_knots],
+        "hit_line": {"shift": calibration.hit_line.shift, "slope": calibration.hit_line.slope},
         "trained_until": service.trained_until,
     }
     arrays = {**model.trees.arrays("trees"), **model.widths.arrays("widths")}
@@ -102,10 +103,10 @@ def sales_service(files: dict[str, bytes]) -> TicketSalesPredictionService:
         )
         if not (sd > 0 and 0 <= power <= 1):
             raise ValueError(f"widths: an sd of {sd}, a power of {power}")
-        scores, knots = saved_values.rising(state["scores"], "scores"), _knots(state["hit_knots"])
+        scores, line = saved_values.rising(state["scores"], "scores"), _line(state["hit_line"])
         service = TicketSalesPredictionService(
             saved_values.seed(state), saved_values.share(state, "coverage"), model,
-            SalesCalibration(sd, power, center, scores, knots),
+            SalesCalibration(sd, power, center, scores, line),
             saved_values.moment(state, "trained_until"), _pace(state.get("pace"), arrays),
         )  # fmt: skip
         (show,) = service.predict([{"capacity": 100, "starts_at": encoder.first_show}])
@@ -284,11 +285,11 @@ def _check_features(model: str, state: JsonObject, names: tuple[str, ...]) -> No
         )
 
 
-def _knots(state: Any) -> tuple[Floats, Floats]:
-    raw, share = (saved_values.rising(values, "hit_knots") for values in state)
-    if len(raw) != len(share) or share[0] < 0 or share[-1] > 1:
-        raise ValueError("hit_knots are no curve of probabilities")
-    return raw, share
+def _line(state: JsonObject) -> OddsLine:
+    line = OddsLine(saved_values.number(state["shift"]), saved_values.number(state["slope"]))
+    if line.slope < 0:
+        raise ValueError("hit_line falls: a more probable hit is no less sure")
+    return line
 
 
 def _check_answer(low: float, point: float, high: float, confidence: float) -> None:

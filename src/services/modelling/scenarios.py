@@ -113,11 +113,11 @@ def _scenario(
         "confidence": round(float(found["confidence"]), 4),
         "sell_out": round(float(found["sell_out"]), 4),
         "demand": round(float(found["demand"]), 1),
-        "moved_by": _factors(service, frame, typical),
+        "moved_by": moving_factors(service, frame, typical),
     }
 
 
-def _factors(
+def moving_factors(
     service: TicketSalesPredictionService, frame: pd.DataFrame, typical: pd.DataFrame
 ) -> list[JsonObject]:
     """Return the three factors that move the prediction most.

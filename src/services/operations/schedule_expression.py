@@ -140,7 +140,7 @@ def _next(cron: Any, wall: datetime) -> datetime | None:
 
 
 def _spelled_out(fields: str) -> str:
-    """Return fields in the library's words: it knows neither a week's L nor a step of years."""
+    """Return fields in the library's words: it has neither a week's L nor a step of years."""
     parts = fields.split(" ")
     if len(parts) != _FIELDS:
         return fields

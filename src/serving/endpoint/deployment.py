@@ -34,8 +34,7 @@ def endpoint_of(environment: DemoEnvironment) -> ModelEndpoint:
     return ModelEndpoint(
         environment.client("sagemaker"),
         name,
-        cloudwatch=None if is_local else environment.client("cloudwatch"),
-        logs=None if is_local else environment.client("logs"),
+        account=None if is_local else environment.account,
         poll_s=poll_s(environment),
     )
 

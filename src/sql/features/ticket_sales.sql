@@ -3,12 +3,12 @@
 -- sale: a concert without a status is over if it had started by then.
 -- History counts only shows that are over and had started before this concert's own on-sale time.
 --
--- Each history is a stream of events in time order: a show that is over adds itself (kind 2), and a
+-- Each history is a stream of events in time order: a show that is over adds itself (kind 1), and a
 -- concert reads at its on-sale time what exists so far (kind 0). At the same moment the questions
--- come first. The city's last year is what there is less what there was a year before (kind 1). The
--- sums are decimals: exact, and so the same in any order of addition. Competition is counted the same
--- way by day: a show adds itself to the six days around it; only shows seven days away are compared
--- by their hour.
+-- come first. The sums are decimals: exact, and so the same in any order of addition. Competition
+-- is counted the same way by day: a show adds itself to the six days around it; only shows seven
+-- days away are compared by their hour. The model itself remembers earlier shows by artist and venue
+-- (src/services/demand/earlier_shows.py); what is read here is for the baselines.
 WITH sold AS (
     SELECT concert_id, SUM(quantity) AS tickets
     FROM concert_dw.ticket_sales
@@ -28,45 +28,27 @@ shows AS (
 ),
 roles AS (
     SELECT 'artist' AS history, 0 AS kind
-    UNION ALL SELECT 'artist', 2
+    UNION ALL SELECT 'artist', 1
     UNION ALL SELECT 'venue', 0
-    UNION ALL SELECT 'venue', 2
-    UNION ALL SELECT 'city', 0
-    UNION ALL SELECT 'city', 1
-    UNION ALL SELECT 'city', 2
+    UNION ALL SELECT 'venue', 1
 ),
 events AS (
     SELECT r.history, r.kind, s.concert_id,
-           CASE r.history WHEN 'artist' THEN s.artist_id WHEN 'venue' THEN s.venue_id
-                          ELSE s.city END AS owner,
-           CASE r.kind WHEN 0 THEN s.on_sale_at WHEN 1 THEN DATEADD(day, -365, s.on_sale_at)
-                       ELSE s.starts_at END AS happens_at,
-           CASE WHEN r.kind = 2 THEN 1 ELSE 0 END AS shows,
-           CASE WHEN r.kind = 2 THEN CAST(s.tickets_sold / CAST(s.capacity AS DOUBLE PRECISION)
-                                          AS DECIMAL(38,18)) END AS sell_through,
-           CASE WHEN r.kind = 2 AND r.history = 'artist'
-                THEN CAST(LN(CAST(s.tickets_sold + 1 AS DOUBLE PRECISION))
-                                          AS DECIMAL(38,18)) END AS log_tickets,
-           CASE WHEN r.kind = 2 AND r.history = 'artist'
-                THEN CAST(LN(CAST(s.capacity AS DOUBLE PRECISION))
-                                          AS DECIMAL(38,18)) END AS log_capacity,
-           CASE WHEN r.kind = 2 AND s.tickets_sold >= s.capacity THEN 1 ELSE 0 END AS sold_out
+           CASE r.history WHEN 'artist' THEN s.artist_id ELSE s.venue_id END AS owner,
+           CASE r.kind WHEN 0 THEN s.on_sale_at ELSE s.starts_at END AS happens_at,
+           r.kind AS shows,
+           CASE WHEN r.kind = 1 THEN CAST(s.tickets_sold / CAST(s.capacity AS DOUBLE PRECISION)
+                                          AS DECIMAL(38,18)) END AS sell_through
     FROM shows s
     CROSS JOIN roles r
-    WHERE s.capacity IS NOT NULL AND (r.kind < 2 OR s.status = 'completed')
+    WHERE s.capacity IS NOT NULL AND (r.kind = 0 OR s.status = 'completed')
 ),
 so_far AS (
     SELECT history, kind, concert_id,
            SUM(shows) OVER (PARTITION BY history, owner ORDER BY happens_at, kind
                             ROWS UNBOUNDED PRECEDING) AS shows,
            SUM(sell_through) OVER (PARTITION BY history, owner ORDER BY happens_at, kind
-                                   ROWS UNBOUNDED PRECEDING) AS sell_through,
-           SUM(log_tickets) OVER (PARTITION BY history, owner ORDER BY happens_at, kind
-                                  ROWS UNBOUNDED PRECEDING) AS log_tickets,
-           SUM(log_capacity) OVER (PARTITION BY history, owner ORDER BY happens_at, kind
-                                   ROWS UNBOUNDED PRECEDING) AS log_capacity,
-           SUM(sold_out) OVER (PARTITION BY history, owner ORDER BY happens_at, kind
-                               ROWS UNBOUNDED PRECEDING) AS sold_out
+                                   ROWS UNBOUNDED PRECEDING) AS sell_through
     FROM events
 ),
 days AS (
@@ -106,38 +88,20 @@ competition AS (
 ),
 totals AS (
     SELECT concert_id,
-           SUM(CASE WHEN history = 'artist' THEN shows ELSE 0 END) AS artist_shows,
-           SUM(CASE WHEN history = 'artist' THEN sell_through END) AS artist_sell_through,
-           SUM(CASE WHEN history = 'artist' THEN log_tickets END) AS artist_log_tickets,
-           SUM(CASE WHEN history = 'artist' THEN log_capacity END) AS artist_log_capacity,
-           SUM(CASE WHEN history = 'artist' THEN sold_out ELSE 0 END) AS artist_sold_out,
-           SUM(CASE WHEN history = 'venue' THEN shows ELSE 0 END) AS venue_shows,
-           SUM(CASE WHEN history = 'venue' THEN sell_through END) AS venue_sell_through,
-           SUM(CASE WHEN history = 'city' AND kind = 0 THEN shows
-                    WHEN history = 'city' THEN -shows ELSE 0 END) AS city_shows,
-           SUM(CASE WHEN history = 'city' AND kind = 0 THEN sell_through
-                    WHEN history = 'city' THEN -sell_through END) AS city_sell_through
+           MAX(CASE WHEN history = 'artist'
+                    THEN CAST(sell_through AS DOUBLE PRECISION) / NULLIF(shows, 0) END)
+               AS artist_prior_sell_through,
+           MAX(CASE WHEN history = 'venue'
+                    THEN CAST(sell_through AS DOUBLE PRECISION) / NULLIF(shows, 0) END)
+               AS venue_prior_sell_through
     FROM so_far
-    WHERE kind < 2
+    WHERE kind = 0
     GROUP BY concert_id
 )
 SELECT s.concert_id, s.artist_id, s.venue_id, s.starts_at, s.on_sale_at, s.status,
        s.tickets_sold, s.capacity, a.popularity, s.base_price, a.genre, s.venue_type, s.city,
        DATEDIFF(day, s.on_sale_at, s.starts_at) AS lead_days,
-       CAST(t.artist_shows AS INTEGER) AS artist_prior_shows,
-       CAST(t.artist_sell_through AS DOUBLE PRECISION) / NULLIF(t.artist_shows, 0)
-           AS artist_prior_sell_through,
-       CAST(t.artist_log_tickets AS DOUBLE PRECISION) / NULLIF(t.artist_shows, 0)
-           AS artist_prior_log_tickets,
-       CAST(t.artist_log_capacity AS DOUBLE PRECISION) / NULLIF(t.artist_shows, 0)
-           AS artist_prior_log_capacity,
-       CAST(t.artist_sold_out AS DOUBLE PRECISION) / NULLIF(t.artist_shows, 0)
-           AS artist_prior_sold_out,
-       CAST(t.venue_shows AS INTEGER) AS venue_prior_shows,
-       CAST(t.venue_sell_through AS DOUBLE PRECISION) / NULLIF(t.venue_shows, 0)
-           AS venue_prior_sell_through,
-       CAST(t.city_sell_through AS DOUBLE PRECISION) / NULLIF(t.city_shows, 0)
-           AS city_prior_sell_through,
+       t.artist_prior_sell_through, t.venue_prior_sell_through,
        CAST(k.shows AS INTEGER) AS city_competition
 FROM shows s
 JOIN concert_dw.artists a ON a.artist_id = s.artist_id

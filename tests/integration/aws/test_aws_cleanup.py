@@ -6,14 +6,18 @@ from contextlib import closing
 import boto3
 import pytest
 
-from src.errors import StorageError
+from src.errors import StorageError, WarehouseError
 from src.infrastructure.aws.account import DEMO_TAG, AwsAccount
+from src.infrastructure.aws.endpoint_watching import log_group
 from src.infrastructure.aws.glue_job import log_groups
 from src.infrastructure.aws.inventory import AwsInventory
-from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint, Version, log_group
+from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint, Version
+from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.streaming.stream_setup import ensure_stream
+from src.infrastructure.warehouse.streamed_sales import StreamedSales
 from src.operations.cleanup import clean_up
 from src.reporting.terminal.console import Console
+from src.sql.files import read_all
 from tests.aws.scenario import ACCOUNT, Scenario
 
 RAW, PROCESSED = "concert-demo-raw", "concert-demo-processed"
@@ -134,6 +138,56 @@ def test_of_two_streams_only_the_one_with_the_demos_tag_goes(scenario, capsys):
     assert kinesis.list_streams()["StreamNames"] == [settings.stream]
 
 
+def test_the_live_layer_goes_and_a_schema_of_that_name_that_others_made_stays(
+    scenario, capsys, cloud
+):
+    with closing(cloud.connect_redshift()) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        live = live_layer(connection)
+        cursor.execute("CREATE EXTERNAL SCHEMA concert_stream FROM KINESIS IAM_ROLE default")
+        cursor.execute("CREATE SCHEMA concert_live")
+        for file in read_all("streaming/setup"):
+            if "CREATE TABLE" in file.statement:
+                cursor.execute(file.statement)
+        assert live.exists()
+        text = clean(scenario, capsys, yes=True)
+        for name in ("concert_live", "concert_stream", "concert_dw"):
+            assert f'DROP SCHEMA "{name}"' in text
+        assert schemas(cursor) == set()
+        cursor.execute("CREATE SCHEMA concert_live")
+        cursor.execute("CREATE TABLE concert_live.positions (n INTEGER)")
+        assert "concert_live" not in clean(scenario, capsys, yes=True)
+        assert schemas(cursor) == {"concert_live"}
+        cursor.execute("DROP SCHEMA concert_live CASCADE")
+
+
+def test_a_view_of_others_over_the_tables_is_not_dropped_with_them(scenario, capsys, cloud):
+    with closing(cloud.connect_redshift()) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        live_layer(connection)
+        cursor.execute("CREATE VIEW public.mine AS SELECT name FROM concert_dw.artists")
+        try:
+            assert "the view public.mine reads these tables" in clean(scenario, capsys)
+            with pytest.raises(WarehouseError, match="views of others") as caught:
+                clean(scenario, capsys, yes=True)
+            assert caught.value.where == "public.mine"
+            cursor.execute("SELECT * FROM public.mine")
+        finally:
+            cursor.execute("DROP VIEW public.mine")
+
+
+def live_layer(connection):
+    """The live layer of a warehouse with the demo's tables."""
+    client = RedshiftClient(lambda: connection)
+    client.create_tables()
+    return StreamedSales(client)
+
+
+def schemas(cursor):
+    cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'concert%'")
+    return {name for (name,) in cursor.fetchall()}
+
+
 def test_every_version_goes(scenario, capsys):
     scenario.run()
     scenario.s3.put_bucket_versioning(
@@ -214,11 +268,10 @@ def test_an_endpoint_goes_with_all_it_has_and_another_ones_stays(scenario, capsy
     sagemaker, cloudwatch, logs = (
         boto3.client(name, region_name="us-east-1") for name in ("sagemaker", "cloudwatch", "logs")
     )
-    logs.create_log_group(logGroupName=log_group("concert-demo"))
     version = Version(1, "s3://b/model.tar.gz", "0", "1.dkr.ecr.us-east-1.amazonaws.com/i:1",
                       f"arn:aws:iam::{ACCOUNT}:role/r")  # fmt: skip
     endpoints = {
-        name: ModelEndpoint(sagemaker, name, cloudwatch=cloudwatch, logs=logs, poll_s=0)
+        name: ModelEndpoint(sagemaker, name, account=AwsAccount("us-east-1"), poll_s=0)
         for name in ("concert-demo", "other")
     }
     for endpoint in endpoints.values():
@@ -228,10 +281,11 @@ def test_an_endpoint_goes_with_all_it_has_and_another_ones_stays(scenario, capsy
     assert "endpoint concert-demo" in text and "endpoint other" not in text
     assert endpoints["concert-demo"].describe() is not None
     clean(scenario, capsys, yes=True)
-    assert list(endpoints["concert-demo"].resources()) == []
+    assert endpoints["concert-demo"].describe() is None  # moto keeps a deleted log's tags
     names = [one["EndpointName"] for one in sagemaker.list_endpoints()["Endpoints"]]
     models = [one["ModelName"] for one in sagemaker.list_models()["Models"]]
     alarms = [one["AlarmName"] for one in cloudwatch.describe_alarms()["MetricAlarms"]]
     assert names == ["other"] and len(models) == 1 and models[0].startswith("other-v1-")
     assert alarms and all(name.startswith("other-") for name in alarms)
-    assert logs.describe_log_groups()["logGroups"] == []
+    groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+    assert groups == [log_group("other")]

@@ -12,9 +12,9 @@ from src.domain.tables import TABLES
 from src.errors import CannotRunError, UsageError
 from src.infrastructure.aws.account import AwsAccount
 from src.infrastructure.aws.data_lake import DATABASE, TAG, DataLake
-from src.infrastructure.aws.datazone_lineage import MAX_BYTES, DataZoneLineage
 from src.infrastructure.aws.inventory import AwsInventory
-from src.infrastructure.aws.operations_permissions import LAKE, LINEAGE, operations_names
+from src.infrastructure.watching.datazone_lineage import MAX_BYTES, DataZoneLineage
+from src.infrastructure.watching.operations_permissions import LAKE, LINEAGE, operations_names
 from src.operations.__main__ import main
 from src.settings import Settings
 from tests.aws.calls import ACCOUNT, REGION, needs

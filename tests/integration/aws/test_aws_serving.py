@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from src.errors import ServingError
+from src.infrastructure.aws.account import DEMO_TAG
 from src.infrastructure.aws.permissions import names_of
 from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint, Version
 from src.infrastructure.aws.sagemaker_permissions import SAGEMAKER, SERVING, serving_names
@@ -64,6 +65,10 @@ class SageMaker:
         return SimpleNamespace(paginate=lambda **given: [getattr(self, method)(**given)])
 
 
+GROUP = "/aws/sagemaker/Endpoints/shows"
+TAG = dict([DEMO_TAG])
+
+
 class CloudWatch(Played):
     service = "cloudwatch"
 
@@ -72,11 +77,18 @@ class CloudWatch(Played):
         self.alarms = {}
 
     def put_metric_alarm(self, **alarm):
-        self.alarms[alarm["AlarmName"]] = alarm
+        found = self.alarms.setdefault(alarm["AlarmName"], alarm)  # its tags are set once
+        self.alarms[alarm["AlarmName"]] = {**alarm, "Tags": found["Tags"]}
         return {}
 
     def describe_alarms(self, *, AlarmNames):
-        return {"MetricAlarms": [{"AlarmName": n} for n in AlarmNames if n in self.alarms]}
+        head = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:"
+        found = [{"AlarmName": n, "AlarmArn": head + n} for n in AlarmNames if n in self.alarms]
+        return {"MetricAlarms": found}
+
+    def list_tags_for_resource(self, *, ResourceARN):
+        name = ResourceARN.split(":")[-1]
+        return {"Tags": self.alarms[name]["Tags"]}
 
     def delete_alarms(self, *, AlarmNames):
         for name in AlarmNames:
@@ -86,15 +98,30 @@ class CloudWatch(Played):
 
 class Logs(Played):
     service = "logs"
-    groups = frozenset(["/aws/sagemaker/Endpoints/shows"])
 
-    def describe_log_streams(self, *, logGroupName, limit):
-        if logGroupName not in self.groups:
+    def __init__(self):
+        super().__init__()
+        self.groups = {}  # name -> tags
+        self.days = {}
+
+    def create_log_group(self, *, logGroupName, tags):
+        if logGroupName in self.groups:
+            raise refusal("ResourceAlreadyExistsException")
+        self.groups[logGroupName] = tags
+        return {}
+
+    def put_retention_policy(self, *, logGroupName, retentionInDays):
+        self.days[logGroupName] = retentionInDays
+        return {}
+
+    def list_tags_for_resource(self, *, resourceArn):
+        name = resourceArn.removeprefix(f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:")
+        if name not in self.groups:
             raise refusal("ResourceNotFoundException")
-        return {"logStreams": []}
+        return {"tags": self.groups[name]}
 
     def delete_log_group(self, *, logGroupName):
-        self.groups -= {logGroupName}
+        del self.groups[logGroupName]
         return {}
 
 
@@ -106,9 +133,9 @@ class Account:
         self.local = LocalSageMaker(s3, folder, region="us-east-1", program=PROGRAM)
         self.sagemaker = SageMaker(self.local, self.noted)
         self.cloudwatch, self.logs = CloudWatch(), Logs()
-        self.endpoint = ModelEndpoint(
-            self.sagemaker, "shows", cloudwatch=self.cloudwatch, logs=self.logs, poll_s=0.02
-        )
+        clients = {"cloudwatch": self.cloudwatch, "logs": self.logs}
+        aws = SimpleNamespace(client=clients.get, region="us-east-1", account_id=ACCOUNT)
+        self.endpoint = ModelEndpoint(self.sagemaker, "shows", account=aws, poll_s=0.02)
 
     def version(self, number, **behaviour):
         key = f"models/ticket_sales/versions/{number}/model.tar.gz"
@@ -251,15 +278,39 @@ def test_an_endpoint_of_that_name_that_others_made_is_left_alone(account):
         account.endpoint.deploy(account.version(2))
     assert "DEMO_ENDPOINT" in caught.value.hint
     assert account.answering() == 1
-    account.endpoint._deployment_config()  # alarms of their name
+    account.logs.groups = {GROUP: {}}
     for resource in account.endpoint.resources():
         resource.remove()
-    assert account.answering() == 1 and account.cloudwatch.alarms and account.logs.groups
+    assert account.answering() == 1 and account.logs.groups
+
+
+def test_the_log_and_the_alarms_that_others_left_under_the_name_stay(account):
+    """Theirs have no tag of ours, also where the demo has definitions and no endpoint."""
+    theirs = {"AlarmName": "shows-ModelLatency", "Tags": []}
+    account.logs.groups, account.cloudwatch.alarms = {GROUP: {}}, {"shows-ModelLatency": theirs}
+    account.endpoint.define(account.version(1))  # as a transform job does
+    account.endpoint.deploy(account.version(1))
+    assert account.logs.days == {}  # how long they keep their log is theirs to say
+    with pytest.raises(ServingError, match="alarm shows-ModelLatency was not created by the demo"):
+        account.endpoint.deploy(account.version(2))
+    assert account.answering() == 1 and account.cloudwatch.alarms["shows-ModelLatency"] is theirs
+    for resource in account.endpoint.resources():
+        resource.remove()
+    assert list(account.cloudwatch.alarms) == ["shows-ModelLatency"]
+    assert account.logs.groups == {GROUP: {}}
+
+
+def test_the_endpoints_log_has_an_end_before_sagemaker_writes_to_it(account):
+    def look(operation):
+        if operation == "CreateEndpoint":
+            assert account.logs.groups == {GROUP: TAG} and account.logs.days[GROUP] > 0
+
+    account.sagemaker.before = look
+    account.endpoint.deploy(account.version(1))
 
 
 def test_a_removal_that_was_stopped_at_any_call_is_continued_by_the_next(account):
     for operation in ("DeleteEndpoint", "DescribeEndpoint", "DeleteEndpointConfig", "DeleteModel"):
-        account.logs.groups = frozenset(["/aws/sagemaker/Endpoints/shows"])
         account.endpoint.deploy(account.version(1))
         account.endpoint._deployment_config()
         account.sagemaker.before = interrupt_once(operation)
@@ -299,3 +350,16 @@ def test_the_models_role_reads_models_and_writes_predictions_only():
     written = [p for p in SAGEMAKER if "s3:PutObject" in p.actions]
     assert [p.resources for p in written] == [("{processed}/unload/*",)]
     assert not any("Delete" in action for action in actions)
+
+
+def test_the_models_role_sees_the_alarms_and_writes_no_log_of_others():
+    """SageMaker looks at the alarms of an update as this role."""
+    names = names_of(SETTINGS, ACCOUNT) | serving_names(SETTINGS, ACCOUNT)
+    granted = {(action, resource.format(**names)) for permission in SAGEMAKER
+               for action in permission.actions for resource in permission.resources}  # fmt: skip
+    alarms = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:shows-*"
+    assert ("cloudwatch:DescribeAlarms", alarms) in granted
+    logs = {resource.split("log-group:")[1] for action, resource in granted
+            if action.startswith("logs:")}  # fmt: skip
+    jobs = "/aws/sagemaker/TransformJobs"
+    assert logs == {GROUP, f"{GROUP}:*", jobs, f"{jobs}:*"}

@@ -128,14 +128,18 @@ def test_a_session_that_a_statement_still_holds_gets_its_rollback(api, client):
         client.execute("LOCK concert_dw.artists")
 
 
-def test_a_read_leaves_no_transaction_open(cloud, client):
-    pid = client.query_value("SELECT pg_backend_pid()")
-    client.query("SELECT * FROM concert_dw.artists")
-    client.row_count("concert_dw", "venues")
-    assert client.connection.status == psycopg2.extensions.STATUS_READY
-    with superuser_of(cloud) as superuser, superuser.cursor() as cursor:
-        cursor.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", (pid,))
-        assert cursor.fetchall() == [("idle",)]
+@pytest.mark.parametrize("way", ["driver", "data-api"])
+def test_a_read_leaves_no_transaction_open(cloud, api, client, way):
+    """Also the first of a connection."""
+    connect = cloud.connect_redshift if way == "driver" else lambda: DataApiConnection(api, TARGET)
+    with closing(RedshiftClient(connect)) as fresh:
+        pid = fresh.query_value("SELECT pg_backend_pid()")
+        fresh.query("SELECT * FROM concert_dw.artists")
+        fresh.row_count("concert_dw", "venues")
+        assert fresh.connection.status == psycopg2.extensions.STATUS_READY
+        with superuser_of(cloud) as superuser, superuser.cursor() as cursor:
+            cursor.execute("SELECT state FROM pg_stat_activity WHERE pid = %s", (pid,))
+            assert cursor.fetchall() == [("idle",)]
 
 
 @pytest.mark.parametrize("pause_s", [1000.0, 30.0])

@@ -1,6 +1,7 @@
 """Stages called one by one from Python: another load, other settings, and what to call then."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 
 import jsonschema
@@ -9,6 +10,7 @@ import pytest
 from src.errors import UsageError
 from src.orchestration.environment import DemoEnvironment
 from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
+from src.orchestration.training import extraction
 from src.orchestration.training.demo_model_trainer import DemoModelTrainer
 from src.settings import Settings
 from tests.conftest import ROOT
@@ -68,6 +70,27 @@ def test_no_stage_goes_on_with_another_loads_data(settings, environment):
         "JOIN concert_dw.concerts c ON c.concert_id = p.concert_id AND c.starts_at = p.starts_at"
     )
     assert known == len(predictions(environment)) > 0
+
+
+def test_what_a_stage_reads_is_of_one_moment(settings, environment, monkeypatch):
+    """Sales that go between two of its reads are in both, as those of a stream would be."""
+    loaded(settings, environment, seed=14)
+    trainer = DemoModelTrainer(settings, environment=environment)
+    bookings = extraction.extract_bookings
+
+    def meanwhile(*arguments):
+        with closing(environment.local_cloud.connect_redshift()) as other:
+            with other.cursor() as cursor:
+                cursor.execute("DELETE FROM concert_dw.ticket_sales")
+            other.commit()
+        return bookings(*arguments)
+
+    monkeypatch.setattr(extraction, "extract_bookings", meanwhile)
+    trainer.extract_venue_training_data()
+    trainer.prepare_venue_features()
+    trainer.extract_ticket_sales_training_data()
+    assert environment.redshift.row_count("concert_dw", "ticket_sales") == 0
+    assert len(trainer.bookings) > 0
 
 
 def test_the_report_of_stages_called_one_by_one(settings, environment):

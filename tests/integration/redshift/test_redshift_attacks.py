@@ -201,7 +201,8 @@ def superuser(cloud):
 def fingerprint(cursor):
     cursor.execute(
         "SELECT (SELECT json_agg(a ORDER BY oid)::text FROM pg_authid a), "
-        "(SELECT md5(string_agg(p::text, ',' ORDER BY oid)) FROM pg_proc p), "
+        # A row's xmin is the transaction that wrote it: another one after every change.
+        "(SELECT md5(string_agg(oid || ':' || xmin, ',' ORDER BY oid)) FROM pg_proc), "
         "(SELECT json_agg((datname, datdba, datacl) ORDER BY oid)::text FROM pg_database), "
         "(SELECT json_agg((relname, relowner, relacl) ORDER BY oid)::text FROM pg_class WHERE "
         " relnamespace IN ('redshift_local'::regnamespace, 'pg_catalog'::regnamespace) "

@@ -61,6 +61,25 @@ def test_a_planner_that_trusts_keys_does_not_see_a_doubled_row(client):
         client.execute("SET trust_declared_keys TO on")
 
 
+def test_the_setting_holds_for_any_client_of_the_front(client, cloud):
+    client.execute(f"INSERT INTO concert_dw.artists VALUES {ROWS['artists']}")
+    blind = "SELECT COUNT(*) - COUNT(DISTINCT artist_id) FROM concert_dw.artists"
+    with (
+        closing(psycopg2.connect(**cloud.front_address())) as connection,
+        connection.cursor() as cursor,
+    ):
+        found = []
+        for statement in ("SET trust_declared_keys TO on", "SET trust_declared_keys = off",
+                          "SET trust_declared_keys TO on", "RESET ALL"):  # fmt: skip
+            cursor.execute(statement)
+            found.append(cursor.statusmessage)
+            cursor.execute(blind)
+            found.append(cursor.fetchone()[0])
+        assert found == ["SET", 0, "SET", 1, "SET", 0, "RESET", 1]
+        with pytest.raises(psycopg2.Error, match="trust_declared_keys"):
+            cursor.execute("SET trust_declared_keys TO maybe")
+
+
 def test_a_planner_that_trusts_references_does_not_see_an_orphan(client):
     client.execute("DELETE FROM concert_dw.artists")
     blind = ("SELECT COUNT(*) FROM concert_dw.concerts c LEFT JOIN concert_dw.artists a "

@@ -267,3 +267,17 @@ def test_clients_over_the_wire(session, cloud):
         session.create("BEGIN n := n + 1; END;", "n INOUT INT, w INOUT VARCHAR(20)")
         cursor.execute("CALL procs.sp(%s, %s)", (41, "x"))
         assert [tuple(row) for row in cursor.fetchall()] == [(42, "x")]
+
+
+@pytest.mark.parametrize(
+    "body", ["NULL;", "IF true THEN NULL; END IF;", "EXECUTE 'SELECT 7';",
+             "PERFORM 7;", "x := 1;"],
+)  # fmt: skip
+def test_a_call_without_output_arguments_answers_no_rows(session, cloud, body):
+    """What the procedure read last is not the client's, and is not run once more for it."""
+    session.create(f"DECLARE x INT; BEGIN {body} END;")
+    assert session("CALL sp()") is None
+    with psycopg.connect(**cloud.front_address(), autocommit=True) as connection:
+        assert connection.execute("CALL procs.sp()").description is None
+        simple = psycopg.ClientCursor(connection).execute("CALL procs.sp()")
+        assert simple.description is None and simple.statusmessage == "CALL"

@@ -71,6 +71,19 @@ def test_the_server_answers_with_numpy_alone_and_ends_after_its_requests(start, 
     assert "2026-05-01" not in process.stderr.read()
 
 
+@pytest.mark.parametrize("line", [b"GET /ping HTTP/1.1\r\nX: ", b"GET /?a="])
+def test_a_head_without_an_end_is_refused(start, line):
+    """It took as much of the memory as a client sent."""
+    _, url = start()
+    host, port = re.fullmatch(r"http://([\d.]+):(\d+)", url).groups()
+    with socket.create_connection((host, int(port))) as endless:
+        endless.sendall(line)
+        with pytest.raises(OSError):  # the server closes; it takes what is on its way, no more
+            for _ in range(500):
+                endless.sendall(b"a" * 100_000)
+    assert httpx.get(f"{url}/ping").status_code == 200
+
+
 def refuses(host, port):
     try:
         socket.create_connection((host, port)).close()

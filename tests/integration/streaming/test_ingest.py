@@ -258,3 +258,10 @@ def test_usual_events_are_plain(live):
         live.sales._find_shards()
         live.sales._step(is_rebuilt=False)
         assert live.rows("SELECT is_plain FROM streamed_taken") == [(True,)]
+
+
+def test_what_is_set_up_already_needs_no_right_to_create_schemas(live, monkeypatch):
+    sent, execute = [], live.client.execute
+    monkeypatch.setattr(live.client, "execute", lambda s, *a: sent.append(s) or execute(s, *a))
+    live.sales.set_up("sales", "")
+    assert sent and not [s for s in sent if "SCHEMA" in s]

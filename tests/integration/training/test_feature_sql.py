@@ -125,24 +125,14 @@ def by_hand(show, shows):
     ]  # fmt: skip
     artist = [p for p in past if p["artist"] == show["artist"]]
     venue = [p for p in past if p["venue"] == show["venue"]]
-    city = [
-        p for p in past
-        if p["city"] == show["city"] and p["starts_at"] >= show["on_sale"] - 365 * DAY
-    ]  # fmt: skip
     rivals = [
         p for p in shows
         if p is not show and p["city"] == show["city"] and p["on_sale"] < show["on_sale"]
         and abs(p["starts_at"] - show["starts_at"]) <= 7 * DAY
     ]  # fmt: skip
     return {
-        "artist_prior_shows": len(artist),
         "artist_prior_sell_through": mean(p["sold"] / p["capacity"] for p in artist),
-        "artist_prior_log_tickets": mean(math.log(p["sold"] + 1) for p in artist),
-        "artist_prior_log_capacity": mean(math.log(p["capacity"]) for p in artist),
-        "artist_prior_sold_out": mean(float(p["sold"] >= p["capacity"]) for p in artist),
-        "venue_prior_shows": len(venue),
         "venue_prior_sell_through": mean(p["sold"] / p["capacity"] for p in venue),
-        "city_prior_sell_through": mean(p["sold"] / p["capacity"] for p in city),
         "city_competition": len(rivals),
     }
 

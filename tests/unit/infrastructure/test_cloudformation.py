@@ -4,10 +4,12 @@ import ast
 import json
 import re
 import warnings
+from urllib.parse import urlsplit
 
 import boto3
 import cfnlint.api
 import pytest
+from botocore.config import Config
 from cfnlint.decode import cfn_yaml
 from moto import mock_aws
 
@@ -269,6 +271,40 @@ def test_the_template_holds_no_account_and_no_secret():
     assert not re.search(
         r"\b\d{12}\b|AKIA|^\s*\w*password:(?! true)", text, re.IGNORECASE | re.MULTILINE
     )
+
+
+def test_glues_role_may_make_the_calls_of_its_connectors_to_s3(account):
+    """Those of EMRFS and S3A, in which a task that failed ends its uploads; of outputs only."""
+    from tests.aws.calls import s3_call, s3_needs
+    from tests.aws.rights import Rights
+
+    names = names_of(Settings(raw_bucket="raw", processed_bucket="done"), ACCOUNT)
+    granted = [{"Effect": "Allow", "Action": [*p.actions],
+                "Resource": [r.format(**names) for r in p.resources]} for p in GLUE]  # fmt: skip
+    rights = Rights("glue", {"Statement": granted})
+    s3 = account.client("s3", region_name="us-east-1",
+                        config=Config(s3={"addressing_style": "path"}))  # fmt: skip
+    denied = []
+
+    def note(request, **_):
+        url = urlsplit(request.url)
+        call = s3_call(request.method, f"{url.path}?{url.query}", request.body)
+        denied.extend(need for need in s3_needs(*call) if not rights.allows(need))
+
+    s3.create_bucket(Bucket="done")
+    s3.meta.events.register_first("before-send.s3.*", note)
+    for key in ("processed/run/part-0", "processed_$folder$", "models/m"):
+        place = {"Bucket": "done", "Key": key}
+        s3.put_object(**place, Body=b"x")
+        upload = s3.create_multipart_upload(**place)["UploadId"]
+        s3.upload_part(**place, UploadId=upload, PartNumber=1, Body=b"x")
+        s3.list_multipart_uploads(Bucket="done", Prefix=key)
+        s3.abort_multipart_upload(**place, UploadId=upload)
+        s3.head_object(**place)
+        s3.delete_objects(Bucket="done", Delete={"Objects": [{"Key": key}]})
+        s3.list_objects_v2(Bucket="done")
+        s3.get_bucket_location(Bucket="done")
+    assert {need.resource for need in denied} == {"arn:aws:s3:::done/models/m"}
 
 
 def test_the_streams_grants_are_what_its_calls_need(account):

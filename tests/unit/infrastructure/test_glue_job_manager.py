@@ -329,3 +329,21 @@ def test_a_failed_job_shows_its_log(job):
     assert error.cause.startswith("boom; the log ends: ") and "ValueError: bad row" in error.cause
     assert "/aws-glue/concert-demo/etl/error" in error.where
     assert error.facts["job_log"][-1] == "ValueError: bad row"
+
+
+def test_a_jobs_library_and_modules_are_in_its_definition(tmp_path):
+    script = tmp_path / "job.py"
+    script.write_text("1")
+    glue, storage = Glue(["SUCCEEDED"]), Storage()
+    jobs = GlueJobManager(glue, storage)
+
+    def arguments_with(library):
+        jobs.ensure_job(GlueJob("j", "r", script, library=library, modules=("a==1", "b==2")))
+        return glue.job["DefaultArguments"]
+
+    first = arguments_with(b"one")
+    key = first["--extra-py-files"].removeprefix("s3://bucket/")
+    assert storage.objects[key] == b"one"
+    assert first["--additional-python-modules"] == "a==1,b==2"
+    assert arguments_with(b"two")["--extra-py-files"] != first["--extra-py-files"]
+    assert glue.calls == ["create", "update"]

@@ -52,6 +52,28 @@ def test_a_bucket_is_created_once(client):
     assert storage.ensure_bucket() is False
 
 
+@pytest.mark.parametrize("refusals", [2, 99])
+def test_a_name_whose_bucket_is_being_deleted_is_waited_for(client, refusals):
+    """For a while: S3 may take an hour, then it is said what to do."""
+    slept, create, left = [], client.create_bucket, [refusals]
+
+    def busy(**arguments):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise ClientError({"Error": {"Code": "OperationAborted", "Message": "again"}},
+                              "CreateBucket")  # fmt: skip
+        return create(**arguments)
+
+    client.create_bucket = busy
+    storage = S3Storage(client, "deleted-before", setup=setup_of(), sleep=slept.append)
+    if refusals == 2:
+        assert storage.ensure_bucket() is True and len(slept) == 2
+        return
+    with pytest.raises(StorageError, match="still deleting an earlier bucket") as caught:
+        storage.ensure_bucket()
+    assert "--raw-bucket" in caught.value.hint and 60 < sum(slept) < 300
+
+
 def setup_of(region="us-east-1", owner=ACCOUNT, days=30):
     return BucketSetup(region, owner, days)
 

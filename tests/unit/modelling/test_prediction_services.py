@@ -119,7 +119,7 @@ def test_a_truncated_model_is_refused(sales, damage):
 def test_another_schema_version_is_refused(sales):
     files = model_files.sales_files(sales)
     files["state.json"] = files["state.json"].replace(
-        b'"schema_version": 3', b'"schema_version": 9'
+        b'"schema_version": 4', b'"schema_version": 9'
     )
     with pytest.raises(SavedModelError, match="schema version 9"):
         model_files.sales_service(files)

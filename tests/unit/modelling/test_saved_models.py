@@ -272,7 +272,7 @@ def arrays_with(name, value):
 WRONG_STATES = [
     state_with([name], value)
     for name in ("schema_version", "random_state", "coverage", "encoder", "linear", "earlier",
-                 "features", "widths", "scores", "hit_knots", "trained_until")
+                 "features", "widths", "scores", "hit_line", "trained_until")
     for value in (KeyError, None, [], {}, "x", -1e308)
 ] + [
     state_with(["encoder", "medians", "popularity"], KeyError),
@@ -289,8 +289,8 @@ WRONG_STATES = [
     state_with(["encoder", "first_show"], "yesterday"),
     state_with(["encoder", "first_show"], None),
     state_with(["scores"], [3.0, 1.0]),
-    state_with(["hit_knots"], [[0.0, 1.0], [0.0]]),
-    state_with(["hit_knots"], [[0.0, 1.0], [0.0, 7.0]]),
+    state_with(["hit_line", "slope"], -0.5),
+    state_with(["hit_line", "shift"], "much"),
     lambda files: {**files, "state.json": b"[]"},
     lambda files: {**files, "state.json": b"\xff"},
     lambda files: {name: body for name, body in files.items() if name != "state.json"},
@@ -360,7 +360,7 @@ def test_a_model_of_the_earlier_format_is_refused_with_what_to_type(sales_files)
     files = sales_files
     state = json.loads(files["state.json"])
     state["schema_version"] = 2
-    with pytest.raises(SavedModelError, match="schema version 2; this program reads 3") as caught:
+    with pytest.raises(SavedModelError, match="schema version 2; this program reads 4") as caught:
         model_files.sales_service({**files, "state.json": json.dumps(state).encode()})
     assert "earlier version" in caught.value.cause
     assert caught.value.hint == "python train_demo_models.py"

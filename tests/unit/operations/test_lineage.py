@@ -63,10 +63,8 @@ ON_SALE = {"warehouse.concerts.on_sale_at", "warehouse.concerts.starts_at"}
         ("features.ticket_sales.status",
          {"warehouse.concerts.status", "warehouse.concerts.starts_at"}),
         ("features.ticket_sales.artist_prior_sell_through", FULL),
-        ("features.ticket_sales.artist_prior_log_tickets", SOLD),
-        ("features.ticket_sales.artist_prior_log_capacity", {"warehouse.venues.capacity"}),
-        ("features.ticket_sales.city_prior_sell_through", FULL),
-        ("features.ticket_sales.artist_prior_shows", set()),  # a count: only joins decide it
+        ("features.ticket_sales.venue_prior_sell_through", FULL),
+        ("features.ticket_sales.city_competition", set()),  # a count: only joins decide it
         ("features.venue_quarters.revenue", {"warehouse.ticket_sales.total_amount"}),
         ("features.venue_quarters.booked_price", {"warehouse.concerts.base_price", *ON_SALE}),
         ("predictions.venue_rankings.venue_id", {"features.venue_quarters.venue_id"}),

@@ -14,8 +14,8 @@ from moto import mock_aws
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from src.domain.metrics import METRIC_BY_NAME, METRICS, Alarm, alarms, endpoint_alarms
-from src.infrastructure.aws.monitoring import alarm_parameters, dashboard_body, template
-from src.infrastructure.aws.run_logs import GROUP
+from src.infrastructure.watching.monitoring import alarm_parameters, dashboard_body, template
+from src.infrastructure.watching.run_logs import GROUP
 from src.operations.dashboards import TEMPLATE, template_text
 from src.orchestration.operations.monitoring import record_metrics, update_alarms
 from src.reporting.run_metrics import (
@@ -233,6 +233,19 @@ def test_the_alarm_on_missing_runs_is_there_with_a_schedule_only():
     _, with_schedule, without = resources["AnyAlarm"]["Properties"]["AlarmRule"]["Fn::If"]
     assert "NoSuccessAlarm" in str(with_schedule) and "NoSuccessAlarm" not in str(without)
     assert "EndpointErrorsAlarm" in str(without)
+
+
+def test_the_stack_attaches_the_right_to_write_metrics_so_that_it_can_be_deleted():
+    made = json.loads(TEMPLATE.read_text())
+    policy = made["Resources"]["RunMetrics"]["Properties"]
+    for kind, name in (("Users", "OperatorUserName"), ("Roles", "OperatorRoleName")):
+        assert made["Parameters"][name]["Default"] == ""
+        assert made["Conditions"][f"Names{name}"] == {
+            "Fn::Not": [{"Fn::Equals": [{"Ref": name}, ""]}]
+        }
+        assert policy[kind] == {
+            "Fn::If": [f"Names{name}", [{"Ref": name}], {"Ref": "AWS::NoValue"}]
+        }
 
 
 def test_cloudwatch_takes_the_alarms_and_the_dashboard():

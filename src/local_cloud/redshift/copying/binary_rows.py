@@ -8,13 +8,18 @@ all numbers most significant byte first.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from src.local_cloud.redshift.copying.field_rules import TargetColumn
+
+Bytes = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.int64]
+Writer = Callable[[pa.Array], Bytes]
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TAIL = b"\xff\xff"
@@ -50,18 +55,18 @@ def as_binary(batch: pa.RecordBatch, columns: list[TargetColumn]) -> bytes:
 class _Fixed:
     """Bytes (rows x width) of one or several fields, sizes included; `absent` marks NULLs."""
 
-    def __init__(self, content: Any, absent: Any) -> None:
+    def __init__(self, content: Bytes, absent: npt.NDArray[np.bool_] | None) -> None:
         self.content = content
         self.absent = absent
 
     @property
-    def sizes(self) -> Any:
+    def sizes(self) -> Numbers:
         """Return the bytes of each row."""
         width = self.content.shape[1]
         full = np.full(len(self.content), width, np.int64)
         return full if self.absent is None else np.where(self.absent, 4, full)
 
-    def write(self, out: Any, position: Any) -> None:
+    def write(self, out: Bytes, position: Numbers) -> None:
         """Put each row's bytes at its position."""
         content = self.content
         if self.absent is not None:
@@ -73,7 +78,7 @@ class _Fixed:
 class _Text:
     """One field of text."""
 
-    def __init__(self, values: Any) -> None:
+    def __init__(self, values: pa.Array) -> None:
         values = values.cast(pa.large_string())
         _, offsets, content = values.buffers()
         self._offsets = np.frombuffer(offsets, np.int64)[values.offset :][: len(values) + 1]
@@ -84,11 +89,11 @@ class _Text:
             self._lengths = np.where(self._absent, 0, self._lengths)
 
     @property
-    def sizes(self) -> Any:
+    def sizes(self) -> Numbers:
         """Return the bytes of each row."""
         return self._lengths + 4
 
-    def write(self, out: Any, position: Any) -> None:
+    def write(self, out: Bytes, position: Numbers) -> None:
         """Put each row's bytes at its position."""
         sizes = self._lengths
         if self._absent is not None:
@@ -102,7 +107,7 @@ class _Text:
         out[np.repeat(position + 4, self._lengths) + within] = self._content[source]
 
 
-def _field(values: Any, column: TargetColumn) -> _Fixed | _Text:
+def _field(values: pa.Array, column: TargetColumn) -> _Fixed | _Text:
     if column.is_text or column.type in _SENT_AS_TEXT:
         return _Text(values)
     absent = _absent(values)
@@ -111,46 +116,46 @@ def _field(values: Any, column: TargetColumn) -> _Fixed | _Text:
     return _Fixed(np.concatenate([_big(np.full(count, width), 4), payload], axis=1), absent)
 
 
-def _absent(values: Any) -> Any:
+def _absent(values: pa.Array) -> npt.NDArray[np.bool_] | None:
     return np.from_dlpack(values.is_null().cast("uint8")).view(bool) if values.null_count else None
 
 
-def _big(numbers: Any, width: int) -> Any:
+def _big(numbers: Numbers, width: int) -> Bytes:
     """Return whole numbers as bytes (rows x width), most significant first."""
     found = np.ascontiguousarray(numbers, f">i{width}")
     return found.view(np.uint8).reshape(len(found), width)
 
 
-def _numbers(values: Any, kind: Any) -> Any:
+def _numbers(values: pa.Array, kind: pa.DataType | str) -> Numbers:
     """Return the values as numpy's, with zeros where they are NULL."""
     typed = values.cast(kind)
     if typed.null_count:
         typed = pc.fill_null(typed, pa.scalar(0, kind))
-    return np.from_dlpack(typed)  # where np.asarray would import pandas
+    return cast(Numbers, np.from_dlpack(typed))  # where np.asarray would import pandas
 
 
-def _integer(width: int) -> Callable[[Any], Any]:
+def _integer(width: int) -> Writer:
     return lambda values: _big(_numbers(values, f"int{8 * width}"), width)
 
 
-def _real(width: int) -> Callable[[Any], Any]:
-    def write(values: Any) -> Any:
+def _real(width: int) -> Writer:
+    def write(values: pa.Array) -> Bytes:
         numbers = _numbers(values, pa.float32() if width == 4 else pa.float64())
         return np.ascontiguousarray(numbers, f">f{width}").view(np.uint8).reshape(-1, width)
 
     return write
 
 
-def _truth(values: Any) -> Any:
-    return _numbers(values, pa.uint8()).reshape(-1, 1)
+def _truth(values: pa.Array) -> Bytes:
+    return cast(Bytes, _numbers(values, pa.uint8())).reshape(-1, 1)
 
 
-def _date(values: Any) -> Any:
+def _date(values: pa.Array) -> Bytes:
     days = _numbers(values.cast(pa.date32()).cast(pa.int32()), pa.int64())
     return _big(days - _EPOCH_DAYS, 4)
 
 
-def _moment(values: Any) -> Any:
+def _moment(values: pa.Array) -> Bytes:
     unit = values.type.unit
     numbers = _numbers(values.cast(pa.int64()), pa.int64())
     if unit == "ns":  # to the nearest microsecond, as PostgreSQL reads nine digits
@@ -160,7 +165,7 @@ def _moment(values: Any) -> Any:
     return _big(numbers - _EPOCH_US, 8)
 
 
-def _decimal(values: Any) -> Any:
+def _decimal(values: pa.Array) -> Bytes:
     """Write digits to the base 10,000; the server drops those that are 0 at either end."""
     scale, precision = values.type.scale, values.type.precision
     behind = -(-scale // 4)
@@ -179,7 +184,7 @@ def _decimal(values: Any) -> Any:
 
 
 _SENT_AS_TEXT = ("super", "varbyte")
-_WRITERS: dict[str, Callable[[Any], Any]] = {
+_WRITERS: dict[str, Writer] = {
     "smallint": _integer(2),
     "integer": _integer(4),
     "bigint": _integer(8),

@@ -16,6 +16,7 @@ from src.local_cloud.redshift.copying.load_log import LoadLog
 from src.local_cloud.redshift.copying.source_objects import SourceFile, source_files
 from src.local_cloud.redshift.refusals import detail_block
 from src.local_cloud.redshift.write_locks import writing
+from src.sql.cursors import Cursor
 from src.sql.quoting import shown
 from src.sql.refusal import INTERNAL, SYNTAX, Refusal
 
@@ -33,7 +34,7 @@ SELECT a.attname, format_type(a.atttypid, NULL), a.attnotnull, a.atthasdef, a.at
 class CopyRunner:
     """One COPY on one cursor."""
 
-    def __init__(self, cursor: Any, connection: Any, command: CopyCommand) -> None:
+    def __init__(self, cursor: Cursor, connection: Any, command: CopyCommand) -> None:
         self._cursor = cursor
         self._connection = connection
         self._command = command

@@ -8,6 +8,7 @@ from typing import Any
 from src.local_cloud.redshift.copying.copy_command import CopyCommand
 from src.local_cloud.redshift.copying.field_rules import BadRow
 from src.local_cloud.redshift.copying.source_objects import SourceFile
+from src.sql.cursors import Row
 
 _MAX_DETAILED = 20  # rows of stl_loaderror_detail
 _MAX_REPLACED = 100  # rows of stl_replacements
@@ -83,7 +84,7 @@ class LoadLog:
               command.source, command.format.upper(), rows, size, len(self.files), size, errors)],
         )  # fmt: skip
 
-    def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+    def _insert(self, table: str, rows: list[Row]) -> None:
         if rows:
             self._connection.log(table, rows)
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from src.local_cloud.redshift.copying.binary_rows import HEAD, TAIL, as_binary, can_be_binary
 from src.local_cloud.redshift.copying.field_rules import TargetColumn
+from src.sql.cursors import Cursor
 from src.sql.refusal import Refusal
 
 _MAKERS = 2
@@ -21,7 +22,7 @@ _Block = TypeVar("_Block")
 
 
 def copy_typed(
-    cursor: Any, table: str, columns: list[TargetColumn], types: list[pa.DataType],
+    cursor: Cursor, table: str, columns: list[TargetColumn], types: list[pa.DataType],
     blocks: Iterator[_Block], typed: Callable[[_Block], pa.RecordBatch],
 ) -> int:  # fmt: skip
     """Load what `typed` makes of each block, rows of Arrow's `types`; otherwise as `copy_made`."""
@@ -44,7 +45,7 @@ def copy_typed(
 
 
 def copy_made(
-    cursor: Any, statement: str, blocks: Iterator[_Block], make: Callable[[_Block], bytes],
+    cursor: Cursor, statement: str, blocks: Iterator[_Block], make: Callable[[_Block], bytes],
     head: bytes = b"", tail: bytes = b"",
 ) -> int:  # fmt: skip
     """Run a COPY ... FROM STDIN over what is made of each block, and return the rows.

@@ -41,6 +41,7 @@ from src.local_cloud.redshift.copying.staged.records import (
     read_records,
 )
 from src.local_cloud.redshift.copying.staged.stage_tables import STAGE, parts
+from src.sql.cursors import Cursor
 from src.sql.quoting import coded_literal
 
 _MAX_REPORTED = 1_000
@@ -48,7 +49,11 @@ _POSITION = re.compile(r", Pos (\d+), Type")
 
 
 def load(
-    cursor: Any, command: CopyCommand, columns: list[TargetColumn], files: list[SourceFile], s3: Any
+    cursor: Cursor,
+    command: CopyCommand,
+    columns: list[TargetColumn],
+    files: list[SourceFile],
+    s3: Any,
 ) -> CopyResult:
     """Load the files; ends early where it has failed and enough of its errors are known."""
     result = CopyResult(errors_allowed=command.errors_allowed)
@@ -58,7 +63,7 @@ def load(
 
 
 def _load(
-    cursor: Any, command: CopyCommand, columns: list[TargetColumn], files: list[SourceFile],
+    cursor: Cursor, command: CopyCommand, columns: list[TargetColumn], files: list[SourceFile],
     s3: Any, result: CopyResult,
 ) -> None:  # fmt: skip
     stage: JsonStage | _TextStage | None = None
@@ -85,7 +90,7 @@ def _load(
 
 
 def _load_directly(
-    cursor: Any, command: CopyCommand, columns: list[TargetColumn], opened: Any
+    cursor: Cursor, command: CopyCommand, columns: list[TargetColumn], opened: Any
 ) -> int | None:
     """Load a file past the staging table; returns the rows, or None where that cannot be done."""
     if not may_be_plain(command, columns):
@@ -101,7 +106,7 @@ def _load_directly(
 
 
 def _new_stage(
-    cursor: Any, command: CopyCommand, columns: list[TargetColumn], s3: Any, result: CopyResult
+    cursor: Cursor, command: CopyCommand, columns: list[TargetColumn], s3: Any, result: CopyResult
 ) -> JsonStage | _TextStage:
     fields = ", ".join(f"{c.quoted} text" for c in columns)
     cursor.execute_postgres(
@@ -114,7 +119,7 @@ def _new_stage(
 
 
 def _insert(
-    cursor: Any,
+    cursor: Cursor,
     command: CopyCommand,
     columns: list[TargetColumn],
     raw_line: str,
@@ -180,7 +185,7 @@ class _TextStage:
     raw_line = '"RAW"'  # where it is NULL, the line is put together from the fields
 
     def __init__(
-        self, cursor: Any, command: CopyCommand, columns: list[TargetColumn], result: CopyResult
+        self, cursor: Cursor, command: CopyCommand, columns: list[TargetColumn], result: CopyResult
     ) -> None:
         self._cursor = cursor
         self._command = command

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 from src.local_cloud.redshift.front import messages
 from src.local_cloud.redshift.front.messages import Channel, Message
 from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.statements.definitions.procedures import described
 from src.sql import scanning
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, redshift_literal
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
@@ -17,7 +17,7 @@ from src.sql.scanning import Statement
 _TEXT = struct.pack("!H", 0)  # all columns in PostgreSQL's text format
 
 
-def outline(statement: Statement, cursor: Any) -> str:
+def outline(statement: Statement, cursor: Cursor) -> str:
     """Return a query with the columns and parameters of a CALL; nothing where it has neither."""
     outputs, inputs = described(statement, cursor)
     if not outputs and not any(token.kind == "parameter" for token in statement.tokens):
@@ -31,7 +31,7 @@ def outline(statement: Statement, cursor: Any) -> str:
 
 
 def with_values(
-    statement: Statement, given: tuple[bytes, bytes], cursor: Any, server: Channel
+    statement: Statement, given: tuple[bytes, bytes], cursor: Cursor, server: Channel
 ) -> Statement:
     """Return a CALL with the client's values; the server reads them in whatever format they are.
 

@@ -23,7 +23,6 @@ from src.local_cloud.redshift.front.front_connection import FrontConnection
 from src.local_cloud.redshift.front.messages import Channel, Message, texts_of
 from src.local_cloud.redshift.front.writing import Writes
 from src.local_cloud.redshift.refusals import raised_by_server
-from src.local_cloud.redshift.sql.expanding import looking_up
 from src.local_cloud.redshift.statements import dispatch
 from src.local_cloud.redshift.write_locks import written_table
 from src.sql import scanning
@@ -169,14 +168,8 @@ class Session:
         return is_good
 
     def _translated(self, statement: Statement) -> str:
-        with looking_up(self._columns_of):
+        with self._connection.translating(self._drain):
             return dispatch.postgres_text(statement, self._connection.is_serverless)
-
-    def _columns_of(self, query: str) -> list[str]:
-        self._drain()
-        with self._connection.cursor() as cursor:
-            names: list[str] = cursor.columns_of(query)
-            return names
 
     def _relay_to_ready(self) -> bool:
         is_good = True
@@ -307,7 +300,7 @@ class Session:
                 if prepared.bind is not None and calls.is_call(statement):
                     given = (prepared.types, prepared.bind)
                     statement = calls.with_values(statement, given, cursor, self._server)
-                with looking_up(cursor.columns_of):
+                with self._connection.translating():
                     prepared.run(statement, cursor)
                 rows = cursor.rowcount
                 if calls.is_call(statement) and cursor.description:

@@ -11,6 +11,7 @@ from src.local_cloud.redshift.procedures import nodes
 from src.local_cloud.redshift.procedures.nodes import Node, Tokens
 from src.local_cloud.redshift.procedures.variables import RECORD, Scope, Value, Variable, record_of
 from src.sql import scanning
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
@@ -36,7 +37,7 @@ class Run:
     """
 
     def __init__(
-        self, cursor: Any, scope: Scope, *, is_atomic: bool, owns: bool,
+        self, cursor: Cursor, scope: Scope, *, is_atomic: bool, owns: bool,
         call: Callable[[Statement, Statement], Sequence[tuple[str, Value]]],
     ) -> None:  # fmt: skip
         self._cursor = cursor
@@ -292,8 +293,7 @@ class Run:
         self._cursor.execute(f"DECLARE {identifier(variable.value)} CURSOR FOR {text}")
 
     def _fetch(self, node: nodes.FetchCursor) -> None:
-        name = self._scope.need(node.name).value
-        if name is None:
+        if (name := self._scope.need(node.name).value) is None:
             raise Refusal(f'cursor variable "{node.name}" is NULL', "22004")
         if not node.into:
             self._cursor.execute(f"CLOSE {identifier(name)}")

@@ -13,7 +13,7 @@ from src.sql.refusal import Refusal
 _COPYING, _MAX_COPYING = ("RATIO_TO_REPORT", "REDSHIFT_LOCAL.AVG"), 3
 
 
-def _listagg(node: Any) -> Any:
+def _listagg(node: exp.Expression) -> exp.Expression:
     """LISTAGG, alone or WITHIN GROUP; NULL and '' are passed over, the separator may be none."""
     order = None
     if isinstance(node, exp.WithinGroup):
@@ -31,11 +31,13 @@ def _listagg(node: Any) -> Any:
     return call("redshift_local.limited_list", call("STRING_AGG", what, separator))
 
 
-def _listed(what: Any) -> exp.Expression:
+def _listed(what: exp.Expression) -> exp.Expression:
     return exp.Nullif(this=exp.cast(what, "text"), expression=exp.Literal.string(""))
 
 
-def _distinct_list(parts: list[Any], separator: Any, order: Any) -> exp.Expression:
+def _distinct_list(
+    parts: list[exp.Expression], separator: exp.Expression | None, order: exp.Expression | None
+) -> exp.Expression:
     """LISTAGG(DISTINCT x) is ordered by x as the type that it has, so it is no STRING_AGG."""
     separator = separator or (parts[1] if len(parts) > 1 else exp.Literal.string(""))
     value = exp.cast(parts[0], "text") if parts[0].is_string else parts[0]
@@ -47,7 +49,7 @@ def _distinct_list(parts: list[Any], separator: Any, order: Any) -> exp.Expressi
     return call("redshift_local.limited_list", call("ARRAY_TO_STRING", values, separator))
 
 
-def _window(node: Any) -> Any:
+def _window(node: exp.Expression) -> exp.Expression:
     """RATIO_TO_REPORT(x) OVER w is x / SUM(x) OVER w; AVG and ordered aggregates OVER w."""
     called = node.this
     if isinstance(called, exp.RespectNulls):
@@ -56,7 +58,8 @@ def _window(node: Any) -> Any:
         found = _present_values(node, called.this)
         is_column = isinstance(node.parent, exp.Select) and node.arg_key == "expressions"
         name = called.this.sql_name().lower()
-        return exp.alias_(found, name, quoted=True) if is_column else found
+        label = exp.to_identifier(name, quoted=True)
+        return exp.Alias(this=found, alias=label) if is_column else found
     order = called.expression if isinstance(called, exp.WithinGroup) else None
     aggregate = called.this if isinstance(called, exp.WithinGroup) else called
     if isinstance(aggregate, exp.GroupConcat):
@@ -80,7 +83,7 @@ def _window(node: Any) -> Any:
     return exp.Div(this=exp.cast(value, "double"), expression=divisor)
 
 
-def _present_values(node: Any, called: Any) -> exp.Expression:
+def _present_values(node: exp.Expression, called: exp.Expression) -> exp.Expression:
     """What a window function finds when it passes over NULLs: they leave the array of its frame."""
     value, count = called.this, called.args.get("offset") or exp.Literal.number(1)
     frame: exp.Expression | None = None
@@ -101,14 +104,18 @@ def _present_values(node: Any, called: Any) -> exp.Expression:
     return call("redshift_local.nth", values, exp.cast(count, "int"))
 
 
-def _listagg_window(node: Any, aggregate: Any, order: Any) -> exp.Expression:
+def _listagg_window(
+    node: exp.Expression, aggregate: Any, order: exp.Expression | None
+) -> exp.Expression:
     if isinstance(aggregate.this, exp.Distinct):
         raise Refusal.not_emulated("LISTAGG(DISTINCT ...) as a window function")
     separator = aggregate.args.get("separator") or exp.Literal.string("")
     return _whole_partition(node, call("STRING_AGG", _listed(aggregate.this), separator), order)
 
 
-def _percentile_window(node: Any, fraction: Any, order: Any, is_cont: bool) -> exp.Expression:
+def _percentile_window(
+    node: exp.Expression, fraction: exp.Expression, order: exp.Expression, is_cont: bool
+) -> exp.Expression:
     """PostgreSQL has no window of ordered aggregates: the sorted partition is an array."""
     name = "redshift_local.percentile_cont" if is_cont else "redshift_local.percentile_disc"
     value = order.expressions[0].this.copy()
@@ -116,7 +123,9 @@ def _percentile_window(node: Any, fraction: Any, order: Any, is_cont: bool) -> e
     return call(name, fraction, _whole_partition(node, values, order))
 
 
-def _whole_partition(node: Any, called: exp.Expression, order: Any) -> exp.Expression:
+def _whole_partition(
+    node: exp.Expression, called: exp.Expression, order: exp.Expression | None
+) -> exp.Expression:
     """Return a window that is ordered, but sees all of its partition from each row."""
     found = _with_this(node, called)
     if order is not None:
@@ -126,26 +135,28 @@ def _whole_partition(node: Any, called: exp.Expression, order: Any) -> exp.Expre
     return found
 
 
-def _approximate_percentile(node: Any) -> exp.Expression:
+def _approximate_percentile(node: exp.Expression) -> exp.Expression:
     """APPROXIMATE PERCENTILE_DISC, exactly."""
     disc = exp.PercentileDisc(this=node.args["quantile"])
     order = exp.Order(expressions=[exp.Ordered(this=node.this)])
     return exp.WithinGroup(this=disc, expression=order)
 
 
-def _with_this(window: Any, called: exp.Expression) -> exp.Expression:
+def _with_this(window: exp.Expression, called: exp.Expression) -> exp.Expression:
     found: exp.Expression = window.copy()
     found.set("this", called)
     return found
 
 
-def _avg(node: Any) -> Any:
+def _avg(node: exp.Expression) -> exp.Expression:
     if isinstance(node.parent, exp.Window) and node.arg_key == "this":
         return node  # its parent's turn comes
     return _average(node, lambda aggregate: aggregate)
 
 
-def _average(node: Any, placed: Callable[[Any], Any]) -> exp.Expression:
+def _average(
+    node: exp.Expression, placed: Callable[[exp.Expression], exp.Expression]
+) -> exp.Expression:
     """AVG has its argument's type (integers: BIGINT), which MAX shows PostgreSQL, and its scale."""
     argument = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
     _limit_copies(argument)
@@ -162,7 +173,7 @@ def _limit_copies(argument: exp.Expression) -> None:
         raise Refusal.not_emulated("AVG or RATIO_TO_REPORT nested three deep")
 
 
-AGGREGATES: dict[type, Callable[[Any], Any]] = {
+AGGREGATES: dict[type, Callable[[exp.Expression], exp.Expression]] = {
     exp.WithinGroup: _listagg,
     exp.GroupConcat: _listagg,
     exp.Avg: _avg,

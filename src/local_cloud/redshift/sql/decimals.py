@@ -6,8 +6,6 @@ read from the tree, or by the server from the column's declaration.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql.building import call
@@ -29,7 +27,7 @@ def rewrite_divisions(tree: exp.Expression) -> None:
         node.replace(exp.alias_(divided, "?column?", quoted=True) if is_column else divided)
 
 
-def _digits(node: Any) -> exp.Expression | None:
+def _digits(node: exp.Expression) -> exp.Expression | None:
     """Return an expression for the precision of a value, or None where it is not known."""
     kind = _kind(node)
     if kind is not None:
@@ -46,7 +44,7 @@ def _digits(node: Any) -> exp.Expression | None:
     return call("redshift_local.digits", *names)
 
 
-def _kind(node: Any) -> Kind | None:
+def _kind(node: exp.Expression) -> Kind | None:
     """Return the type of a number that the tree alone tells."""
     if isinstance(node, (exp.Paren, exp.Neg, exp.Nullif, exp.Abs)):
         return _kind(node.this)

@@ -9,6 +9,7 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.parsers.redshift import RedshiftParser
 from sqlglot.tokenizer_core import TokenType
 
+from src.json_object import JsonObject
 from src.local_cloud.redshift.sql import super_values
 from src.local_cloud.redshift.sql.portability import SAME_BY_NAME
 
@@ -26,7 +27,7 @@ _AS_THEY_STAND = frozenset(
 )
 
 
-_PREFIXES: dict[str, Any] = {"@": exp.Abs, "|/": exp.Sqrt, "||/": exp.Cbrt}
+_PREFIXES: JsonObject = {"@": exp.Abs, "|/": exp.Sqrt, "||/": exp.Cbrt}
 
 
 class RedshiftDialect(Redshift):

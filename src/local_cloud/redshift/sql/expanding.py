@@ -35,7 +35,7 @@ def depends_on_columns(statement: Statement) -> bool:
     return any(token.word in WORDS for token in statement.tokens)
 
 
-def expand(tree: Any, translated: Callable[[exp.Expression], str]) -> Any:
+def expand(tree: exp.Expression, translated: Callable[[exp.Expression], str]) -> exp.Expression:
     """Return a tree without EXCLUDE, PIVOT and UNPIVOT, the innermost first."""
     for node in reversed(list(tree.bfs())):
         changed = None
@@ -50,7 +50,9 @@ def expand(tree: Any, translated: Callable[[exp.Expression], str]) -> Any:
     return tree
 
 
-def _names(query: exp.Select, place: Any, translated: Callable[[exp.Expression], str]) -> list[str]:
+def _names(
+    query: exp.Select, place: exp.Expression, translated: Callable[[exp.Expression], str]
+) -> list[str]:
     """Return the names of a query's columns, read where it stands among common tables."""
     columns_of = _columns_of.get()
     if columns_of is None:
@@ -66,9 +68,9 @@ def _names(query: exp.Select, place: Any, translated: Callable[[exp.Expression],
     return columns_of(translated(query))
 
 
-def _common_tables(place: Any) -> list[Any]:
+def _common_tables(place: exp.Expression) -> list[exp.Expression]:
     """Return the common table expressions in sight of a place, the outermost first."""
-    found: list[Any] = []
+    found: list[exp.Expression] = []
     inside: Any = place
     around: Any = place.parent
     while around is not None:
@@ -119,7 +121,7 @@ def _without_excluded(
 # -- PIVOT and UNPIVOT -----------------------------------------------------------------------------
 
 
-def _pivoted(source: Any, translated: Callable[[exp.Expression], str]) -> exp.Expression:
+def _pivoted(source: exp.Expression, translated: Callable[[exp.Expression], str]) -> exp.Expression:
     pivots = source.args["pivots"]
     if len(pivots) != 1 or len(pivots[0].args["fields"]) != 1:
         raise Refusal.not_emulated("PIVOT more than once")
@@ -139,7 +141,7 @@ def _column(name: str) -> exp.Expression:
     return exp.column(exp.to_identifier(name.lower(), quoted=True))
 
 
-def _pivot(pivot: Any, source: exp.Expression, names: list[str]) -> exp.Select:
+def _pivot(pivot: exp.Expression, source: exp.Expression, names: list[str]) -> exp.Select:
     """Group by the columns that PIVOT does not name; an aggregate of each value is a column."""
     field = pivot.args["fields"][0]
     named = (field.this, *pivot.expressions)
@@ -159,7 +161,7 @@ def _pivot(pivot: Any, source: exp.Expression, names: list[str]) -> exp.Select:
     return found.group_by(*map(_column, kept)) if kept else found
 
 
-def _unpivot(pivot: Any, source: exp.Expression, names: list[str]) -> exp.Select:
+def _unpivot(pivot: exp.Expression, source: exp.Expression, names: list[str]) -> exp.Select:
     """Make a row of each of the named columns; NULLs are left out unless INCLUDE NULLS."""
     field, value_name = pivot.args["fields"][0], pivot.expressions[0].name.lower()
     pairs = [
@@ -172,7 +174,7 @@ def _unpivot(pivot: Any, source: exp.Expression, names: list[str]) -> exp.Select
     numbered = [
         exp.select(exp.alias_(exp.Literal.number(n), "redshift_place")) for n in range(len(pairs))
     ]
-    union: Any = numbered[0]
+    union: exp.Query = numbered[0]
     for part in numbered[1:]:
         union = union.union(part, distinct=False)
 

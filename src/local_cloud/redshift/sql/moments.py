@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql.building import call
@@ -25,29 +23,29 @@ PARTS = {
 }
 
 
-def _part(node: Any, otherwise: str = "day") -> str:
+def _part(node: exp.Expression | None, otherwise: str = "day") -> str:
     name = (node.name if node is not None else otherwise).upper()
     return PARTS.get(name, name.lower())
 
 
-def timestamp(node: Any) -> exp.Expression:
+def timestamp(node: exp.Expression) -> exp.Expression:
     """Return a moment as a TIMESTAMP."""
     return exp.cast(node, "timestamp")
 
 
-def _moment(node: Any) -> exp.Expression:
+def _moment(node: exp.Expression) -> exp.Expression:
     """Return a moment of any type as a timestamp; that of a TIME is of a day alike for all."""
     return timestamp(node) if node.is_string else call("redshift_local.moment", node)
 
 
-def datediff(node: Any) -> exp.Expression:
+def datediff(node: exp.Expression) -> exp.Expression:
     """Count the boundaries between two moments, as Redshift does; PostgreSQL's AGE does not."""
     unit = exp.Literal.string(_part(node.args.get("unit")))
     early, late = _moment(node.expression), _moment(node.this)
     return call("redshift_local.datediff", unit, early, late)
 
 
-def dateadd(node: Any) -> exp.Expression:
+def dateadd(node: exp.Expression) -> exp.Expression:
     """Add intervals in place: a function PostgreSQL cannot inline would cost joins dearly."""
     unit, step = _part(node.args.get("unit")), 1
     if unit == "quarter":
@@ -57,18 +55,18 @@ def dateadd(node: Any) -> exp.Expression:
     return exp.Paren(this=exp.Add(this=exp.cast(node.this, "timestamp"), expression=amount))
 
 
-def now(node: Any) -> exp.Expression:
+def now(node: exp.Expression) -> exp.Expression:
     """Return the call of GETDATE or SYSDATE."""
     return call("pg_catalog.sysdate" if node.args.get("sysdate") else "pg_catalog.getdate")
 
 
-def extract(node: Any) -> exp.Expression:
+def extract(node: exp.Expression) -> exp.Expression:
     """Return a part of a moment, whole as on Redshift."""
     node.set("this", exp.var(_part(node.this)))
     return exp.cast(node, "int") if _part(node.this) not in ("epoch", "second") else node
 
 
-def date_trunc(node: Any) -> exp.Expression:
+def date_trunc(node: exp.Expression) -> exp.Expression:
     """Cut a moment to a part, in any of its spellings."""
     unit, moment = exp.Literal.string(_part(node.args.get("unit"))), node.this
     if isinstance(moment, exp.Literal):
@@ -76,7 +74,7 @@ def date_trunc(node: Any) -> exp.Expression:
     return call("DATE_TRUNC", unit, moment)
 
 
-def months_between(node: Any) -> exp.Expression:
+def months_between(node: exp.Expression) -> exp.Expression:
     """Return the call that counts months with a fraction."""
     late, early = timestamp(node.this), timestamp(node.expression)
     return call("pg_catalog.months_between", late, early)

@@ -190,7 +190,7 @@ def _catalog_query(statement: Statement) -> str | None:
     return substitutes.in_words(statement, tree)
 
 
-def _is_catalog(tree: Any) -> bool:
+def _is_catalog(tree: exp.Expression) -> bool:
     return isinstance(tree, exp.Query) and reads_system_only(tree)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql.building import call
@@ -15,7 +13,7 @@ _LEADER_ONLY = (
 _SYSTEM_COLUMNS = frozenset(["xmin", "xmax", "cmin", "cmax", "ctid", "tableoid"])
 
 
-def check_clause(node: Any) -> None:
+def check_clause(node: exp.Expr) -> None:
     """Refuse a clause of a query or a change that Redshift does not have."""
     name = _clause(node)
     if name:
@@ -24,7 +22,7 @@ def check_clause(node: Any) -> None:
         raise Refusal("syntax error: a SELECT list cannot be empty", SYNTAX)
 
 
-def _clause(node: Any) -> str:
+def _clause(node: exp.Expr) -> str:
     given = node.args
     if isinstance(node, exp.WindowSpec):
         return _frame(node)
@@ -58,7 +56,7 @@ def _truncation(node: exp.Expression) -> str:
     return next((f"TRUNCATE ... {word}" for word in options if word), "")
 
 
-def without_leader_functions(tree: Any) -> None:
+def without_leader_functions(tree: exp.Expression) -> None:
     """Refuse what the leader node alone runs, in a query of a user's tables.
 
     LN takes no decimals there: the server finds out which type its argument has.

@@ -56,7 +56,7 @@ def check_attributes(tree: exp.Expression, allowed: frozenset[str] = frozenset()
             raise Refusal.not_emulated(f"attribute .{name} of a value")
 
 
-def reads_system_only(tree: Any) -> bool:
+def reads_system_only(tree: exp.Expression) -> bool:
     """Tell whether a query reads no relation of a user's."""
     return all(_is_system(table) or is_common(table) for table in relations(tree))
 
@@ -82,7 +82,7 @@ def is_common(table: exp.Table) -> bool:
     return False
 
 
-def _as_read(name: Any) -> str:
+def _as_read(name: exp.Expression) -> str:
     """Return an identifier as PostgreSQL reads it."""
     return str(name.this) if name.args.get("quoted") else str(name.this).lower()
 
@@ -110,7 +110,7 @@ def _is_system(table: exp.Table) -> bool:
 
 def _targets(tree: exp.Expression) -> Iterator[exp.Table]:
     for node in tree.find_all(*_CHANGES, exp.Drop, exp.TruncateTable):
-        held: list[Any] = [node.this] if isinstance(node, _CHANGES) else []
+        held: list[exp.Expression] = [node.this] if isinstance(node, _CHANGES) else []
         if not held:
             held = [node.this, *node.expressions, *(node.args.get("tables") or [])]
         for target in held:

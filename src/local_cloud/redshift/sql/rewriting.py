@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from sqlglot import exp
 from sqlglot.transforms import eliminate_join_marks
@@ -31,7 +31,7 @@ def rewrite(tree: exp.Expression) -> exp.Expression:
         if change is None:
             continue
         parent, key, index = node.parent, node.arg_key, node.index
-        changed = change(node)
+        changed = change(cast(exp.Expression, node))
         if changed is node:
             continue
         if parent is None or key is None:
@@ -44,19 +44,19 @@ def rewrite(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
-def _concat(node: Any) -> exp.Expression:
+def _concat(node: exp.Expression) -> exp.Expression:
     """CONCAT of two texts is NULL where one is."""
     if len(node.expressions) != 2:
         raise Refusal.fails_on_redshift("CONCAT of other than two values")
     return _limited(call("redshift_local.concat", *(exp.cast(e, "text") for e in node.expressions)))
 
 
-def _limited(node: Any) -> exp.Expression:
+def _limited(node: exp.Expression) -> exp.Expression:
     """Hold a text that may have grown to the 65,535 bytes of a VARCHAR."""
     return call("redshift_local.limited", node)
 
 
-def _regexp_replace(node: Any) -> exp.Expression:
+def _regexp_replace(node: exp.Expression) -> exp.Expression:
     """REGEXP_REPLACE(text, pattern [, replacement [, position [, flags]]]), every match."""
     flags = node.args.get("modifiers")
     if flags is not None and (not flags.is_string or not set(flags.name) <= set("ice")):
@@ -72,7 +72,7 @@ def _regexp_replace(node: Any) -> exp.Expression:
     )
 
 
-def _anonymous(node: Any) -> Any:
+def _anonymous(node: exp.Expression) -> exp.Expression:
     given = node.expressions
     if is_function(node):
         return call(f"redshift_local.{node.this.lower()}", *given)
@@ -95,19 +95,19 @@ def _anonymous(node: Any) -> Any:
     return node
 
 
-def _regexp_instr(given: list[Any]) -> exp.Expression:
+def _regexp_instr(given: list[exp.Expression]) -> exp.Expression:
     """REGEXP_INSTR(text, pattern [, position [, occurrence [, option [, parameters]]]])."""
     flags = given[5] if len(given) > 5 else exp.Literal.string("")
     if not flags.is_string or not set(flags.name) <= set("ice"):
         raise Refusal.not_emulated("REGEXP_INSTR with other parameters than i, c and e")
-    numbers: list[Any] = [exp.cast(value, "int") for value in given[2:5]]
+    numbers: list[exp.Expression] = [exp.cast(value, "int") for value in given[2:5]]
     numbers += [exp.Literal.number(n) for n in (1, 1, 0)[len(numbers) :]]
     plain = exp.Literal.string(flags.name.replace("e", ""))
     group = exp.Literal.number(int("e" in flags.name))
     return call("REGEXP_INSTR", *given[:2], *numbers, plain, group)
 
 
-def _json_text(given: list[Any]) -> exp.Expression:
+def _json_text(given: list[exp.Expression]) -> exp.Expression:
     """JSON_EXTRACT_PATH_TEXT(json, key, ... [, null_if_invalid])."""
     value, *keys = given
     is_lenient = isinstance(keys[-1], exp.Boolean) and keys.pop().this
@@ -115,16 +115,16 @@ def _json_text(given: list[Any]) -> exp.Expression:
     return call(name, value, *(exp.cast(key, "text") for key in keys))
 
 
-def _coalesce(node: Any) -> exp.Expression:
+def _coalesce(node: exp.Expression) -> exp.Expression:
     """One COALESCE inside another is one: PostgreSQL gives each a type of its own."""
-    found: list[Any] = []
+    found: list[exp.Expression] = []
     for argument in (node.this, *node.expressions):
         is_same = isinstance(argument, exp.Coalesce)
         found += [argument.this, *argument.expressions] if is_same else [argument]
     return exp.Coalesce(this=found[0], expressions=found[1:])
 
 
-def _regexp_substr(node: Any) -> exp.Expression:
+def _regexp_substr(node: exp.Expression) -> exp.Expression:
     """REGEXP_SUBSTR(text, pattern [, position [, occurrence [, parameters]]]); '' for no match."""
     flags = node.args.get("parameters")
     if flags is not None and (not flags.is_string or not set(flags.name) <= set("ice")):
@@ -141,19 +141,21 @@ def _regexp_substr(node: Any) -> exp.Expression:
     )
 
 
-def _whole(change: Callable[[Any], Any], *names: str) -> Callable[[Any], Any]:
+def _whole(
+    change: Callable[[exp.Expression], exp.Expression], *names: str
+) -> Callable[[exp.Expression], exp.Expression]:
     """Let a change see a node only if it has no other argument than those the change reads."""
 
-    def checked(node: Any) -> Any:
+    def checked(node: exp.Expression) -> exp.Expression:
         for name, value in node.args.items():
             if value not in (None, False, []) and name not in names:
-                raise Refusal.not_emulated(f"the {name} of {node.sql_name()}()")
+                raise Refusal.not_emulated(f"the {name} of {cast(exp.Func, node).sql_name()}()")
         return change(node)
 
     return checked
 
 
-def _comparison(node: Any) -> Any:
+def _comparison(node: exp.Expression) -> exp.Expression:
     """Two literals are compared as VARCHAR, whose trailing blanks do not count."""
     others = [*node.expressions, *(node.args.get(name) for name in ("expression", "low", "high"))]
     if node.this.is_string and all(o.is_string for o in others if o is not None):
@@ -161,7 +163,7 @@ def _comparison(node: Any) -> Any:
     return node
 
 
-def _added(node: Any) -> Any:
+def _added(node: exp.Expression) -> exp.Expression:
     """What follows INTERVAL ... + is no interval if it is cast to a moment, as sqlglot has it."""
     right = node.expression
     if isinstance(right, exp.Interval) and right.args.get("unit") is None and node.parent:
@@ -171,16 +173,16 @@ def _added(node: Any) -> Any:
     return node
 
 
-def _temporary(node: Any) -> Any:
+def _temporary(node: exp.Expression) -> exp.Expression:
     if node.this.startswith("#"):
         node.set("quoted", True)
     return node
 
 
-def _counted(*names: str) -> Callable[[Any], Any]:
+def _counted(*names: str) -> Callable[[exp.Expression], exp.Expression]:
     """Take a BIGINT for a position or a length: PostgreSQL's functions want an INTEGER."""
 
-    def change(node: Any) -> Any:
+    def change(node: exp.Expression) -> exp.Expression:
         for name in names:
             value = node.args.get(name)
             if value is not None and not isinstance(value, exp.Literal):
@@ -190,16 +192,16 @@ def _counted(*names: str) -> Callable[[Any], Any]:
     return change
 
 
-def _cast(node: Any) -> Any:
+def _cast(node: exp.Expression) -> exp.Expression:
     """VARBYTE is a type of this layer's own; of a length, the value is cut to it.
 
     The text of an attribute, the most frequent cast of all, is read in one step.
     """
-    if node.this.name == "redshift_local.attribute" and node.to.this.name in _TEXTS:
+    if node.this.name == "redshift_local.attribute" and node.args["to"].this.name in _TEXTS:
         text = call("redshift_local.attribute_text", *node.this.expressions)
-        return exp.Cast(this=text, to=node.to)
-    length = node.to.expressions
-    if not length or _type(node.to) is node.to:
+        return exp.Cast(this=text, to=node.args["to"])
+    length = node.args["to"].expressions
+    if not length or _type(node.args["to"]) is node.args["to"]:
         return node
     to = exp.DataType.build("VARBINARY")
     return call("redshift_local.cut", exp.Cast(this=node.this, to=_type(to)), length[0].this)
@@ -208,26 +210,26 @@ def _cast(node: Any) -> Any:
 _TEXTS = ("VARCHAR", "TEXT")
 
 
-def _try_cast(node: Any) -> Any:
+def _try_cast(node: exp.Expression) -> exp.Expression:
     """TRY_CAST is NULL where the text is no value of the type."""
     text = exp.cast(node.this, "text")
-    sample = exp.Cast(this=exp.null(), to=node.to.copy())
-    return exp.Cast(this=call("redshift_local.try_cast", text, sample), to=node.to)
+    sample = exp.Cast(this=exp.null(), to=node.args["to"].copy())
+    return exp.Cast(this=call("redshift_local.try_cast", text, sample), to=node.args["to"])
 
 
-def _collation(node: Any) -> Any:
+def _collation(node: exp.Expression) -> exp.Expression:
     if isinstance(node.expression, exp.Literal):
         raise Refusal.not_emulated("function collate()")
     return node
 
 
-def _type(node: Any) -> Any:
+def _type(node: exp.Expression) -> exp.Expression:
     if node.this != exp.DataType.Type.VARBINARY:
         return node
     return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind="varbyte")
 
 
-_CHANGES: dict[type, Callable[[Any], Any]] = {
+_CHANGES: dict[type, Callable[[exp.Expression], exp.Expression]] = {
     **AGGREGATES,
     exp.TsOrDsDiff: _whole(moments.datediff, "this", "expression", "unit"),
     exp.DateDiff: _whole(moments.datediff, "this", "expression", "unit"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from sqlglot import exp
 
+from src.json_object import JsonObject
 from src.sql.refusal import Refusal
 
 _RENAMED: dict[type, str] = {
@@ -36,7 +36,7 @@ def rewrite_selects(tree: exp.Expression) -> None:
                 projection.replace(exp.alias_(projection.copy(), name, quoted=True))
 
 
-def _column_name(node: Any) -> str:
+def _column_name(node: exp.Expression) -> str:
     """Return the name of a function's column where the call becomes another one's."""
     while isinstance(node, (exp.Window, exp.WithinGroup)):
         node = node.this
@@ -80,7 +80,7 @@ def _resolve_aliases(select: exp.Select) -> None:
             _replace(select.args[clause], aliases, scope)
 
 
-def _replace(part: exp.Expression, aliases: dict[str, Any], scope: list[str] | None) -> None:
+def _replace(part: exp.Expression, aliases: JsonObject, scope: list[str] | None) -> None:
     for column in list(_own_columns(part)):
         meant = aliases.get(column.name.lower())
         if meant is not None and not column.table:
@@ -99,14 +99,14 @@ def _meaning(name: str, meant: exp.Expression, scope: list[str] | None) -> exp.E
     return found.subquery()
 
 
-def _own_columns(part: Any) -> Iterator[exp.Column]:
+def _own_columns(part: exp.Expression) -> Iterator[exp.Column]:
     """Yield the columns of an expression, not those of queries inside."""
     for node in part.walk(prune=lambda n: isinstance(n, exp.Query)):
         if isinstance(node, exp.Column):
             yield node
 
 
-def _has_aggregate(part: Any) -> bool:
+def _has_aggregate(part: exp.Expression) -> bool:
     for node in part.walk(prune=lambda n: isinstance(n, (exp.Query, exp.Window))):
         is_named = isinstance(node, exp.Anonymous) and str(node.this).upper() in _AGGREGATES
         if is_named or (isinstance(node, exp.AggFunc) and not isinstance(node.parent, exp.Window)):

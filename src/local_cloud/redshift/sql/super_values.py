@@ -7,7 +7,8 @@ the attributes of an object.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import cast
 
 from sqlglot import exp
 
@@ -28,12 +29,12 @@ FUNCTIONS = frozenset(
 _IS_OWN = "is_own"  # marks what this module made: no client wrote it
 
 
-def is_own(node: Any) -> bool:
+def is_own(node: exp.Expr) -> bool:
     """Tell whether a node was made here."""
     return bool(node.meta.get(_IS_OWN))
 
 
-def is_function(node: Any) -> bool:
+def is_function(node: exp.Expr) -> bool:
     """Tell whether a call is one of a function for these values."""
     is_plain = isinstance(node, exp.Anonymous) and not isinstance(node.parent, exp.Dot)
     return is_plain and str(node.this).lower() in FUNCTIONS
@@ -48,7 +49,7 @@ def resolve(tree: exp.Expression) -> exp.Expression:
         if changed is node:
             continue
         if node is tree:
-            tree = changed
+            tree = cast(exp.Expression, changed)
         else:
             node.replace(changed)
     for select in tree.find_all(exp.Select):
@@ -59,7 +60,7 @@ def resolve(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
-def _name(node: Any) -> str:
+def _name(node: exp.Expression) -> str:
     """Return the name that a path gives to its column: the one of its last part."""
     if not is_own(node):
         return str(node.name) if isinstance(node, exp.Column) and node.meta.get("path") else ""
@@ -84,7 +85,7 @@ def _read_items(select: exp.Select) -> None:
         outer = {**outer, **_named(holder.this)}
 
 
-def _unnested(item: Any, names: dict[str, bool]) -> exp.Expression | None:
+def _unnested(item: exp.Expression, names: dict[str, bool]) -> exp.Expression | None:
     """Return the call that a path in FROM stands for, or None for another relation."""
     is_object = isinstance(item, exp.Pivot) and item.args.get("unpivot")
     path, place = (item.this if is_object else item), None
@@ -110,7 +111,7 @@ def _unnested(item: Any, names: dict[str, bool]) -> exp.Expression | None:
     return exp.Table(this=made, alias=named)
 
 
-def _path(parts: list[Any]) -> exp.Expression:
+def _path(parts: Sequence[exp.Expr]) -> exp.Expression:
     found: exp.Expression = exp.Column(this=parts[0].copy())
     if len(parts) > 1:
         found = exp.Column(this=parts[1].copy(), table=parts[0].copy())
@@ -119,7 +120,7 @@ def _path(parts: list[Any]) -> exp.Expression:
     return found
 
 
-def _named(item: Any) -> dict[str, bool]:
+def _named(item: exp.Expression) -> dict[str, bool]:
     """Return the names that an item of FROM brings, and whether each is a SUPER value's."""
     if isinstance(item, exp.Table):
         is_value = isinstance(item.this, exp.Anonymous) and is_own(item.this)
@@ -131,7 +132,7 @@ def _named(item: Any) -> dict[str, bool]:
     return {}
 
 
-def _visible(node: Any) -> dict[str, bool]:
+def _visible(node: exp.Expr | None) -> dict[str, bool]:
     """Return the names of the relations in sight of a place, the nearest first."""
     found: dict[str, bool] = {}
     while node is not None:
@@ -152,7 +153,7 @@ def _visible(node: Any) -> dict[str, bool]:
 # -- expressions -----------------------------------------------------------------------------------
 
 
-def _navigated(node: Any) -> Any:
+def _navigated(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Column) and node.table and not isinstance(node.this, exp.Star):
         return _column(node)
     if isinstance(node, exp.Dot):
@@ -181,13 +182,13 @@ def _column(node: exp.Column) -> exp.Expression:
     return _attributes(exp.Column(this=parts[0].copy()), parts[1:])
 
 
-def _attributes(base: exp.Expression, names: list[Any]) -> exp.Expression:
+def _attributes(base: exp.Expression, names: Sequence[exp.Expr]) -> exp.Expression:
     for name in names:
         base = _attribute(base, name)
     return base
 
 
-def _attribute(value: exp.Expression, name: Any) -> exp.Expression:
+def _attribute(value: exp.Expr, name: exp.Expr) -> exp.Expression:
     if name.args.get("quoted"):
         function, text = "redshift_local.quoted_attribute", name.name
     else:
@@ -203,7 +204,7 @@ def _element(node: exp.Bracket) -> exp.Expression:
     return _own("redshift_local.element", node.this, places[0])
 
 
-def _own(name: str, *arguments: Any) -> exp.Expression:
+def _own(name: str, *arguments: exp.Expr) -> exp.Expression:
     made = call(name, *(argument.copy() for argument in arguments))
     made.meta[_IS_OWN] = True
     return made

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 
 from sqlglot import exp
 
+from src.sql.cursors import Row
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
 
@@ -48,7 +48,7 @@ def is_trusting() -> bool:
     return _keys_of.get() is not None
 
 
-def keys_from(rows: list[tuple[Any, ...]]) -> Keys:
+def keys_from(rows: list[Row]) -> Keys:
     """Return the keys of what KEYS finds."""
     unique = {((row[0], row[1]), row[3]) for row in rows if row[2] in ("p", "u")}
     foreign = {
@@ -70,7 +70,7 @@ def setting(statement: Statement) -> bool:
     return words[3] == "ON"
 
 
-def answered(tree: Any) -> Any:
+def answered(tree: exp.Expression) -> exp.Expression:
     """Return a query's tree as a planner that trusts the keys answers it."""
     keys_of = _keys_of.get()
     if keys_of is None:
@@ -81,7 +81,7 @@ def answered(tree: Any) -> Any:
     return tree
 
 
-def _trust(select: Any, keys: Keys) -> None:
+def _trust(select: exp.Expression, keys: Keys) -> None:
     source, joins = select.args.get("from_"), select.args.get("joins") or []
     if source is None or not isinstance(source.this, exp.Table):
         return
@@ -100,7 +100,7 @@ def _trust(select: Any, keys: Keys) -> None:
             _find_every_parent(select, join, tables, keys)
 
 
-def _count_all(count: Any, table: Table, keys: Keys) -> None:
+def _count_all(count: exp.Expression, table: Table, keys: Keys) -> None:
     """COUNT(DISTINCT key) is COUNT(key)."""
     inside = count.this
     if not isinstance(inside, exp.Distinct) or len(inside.expressions) != 1:
@@ -110,7 +110,9 @@ def _count_all(count: Any, table: Table, keys: Keys) -> None:
         count.set("this", column)
 
 
-def _find_every_parent(select: Any, join: Any, tables: dict[str, Table], keys: Keys) -> None:
+def _find_every_parent(
+    select: exp.Expression, join: exp.Expression, tables: dict[str, Table], keys: Keys
+) -> None:
     """A reference finds its row: what is the parent's key is the child's column."""
     for equal in join.args["on"].find_all(exp.EQ) if join.args.get("on") else ():
         pair = (equal.this, equal.expression)

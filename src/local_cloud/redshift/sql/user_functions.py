@@ -5,12 +5,12 @@ No name of PostgreSQL's own gets in (catalog/64), so that a call never means one
 
 from __future__ import annotations
 
-from typing import Any
+from src.sql.cursors import Cursor
 
 KNOWN: set[str] = set()
 
 
-def learn(cursor: Any) -> None:
+def learn(cursor: Cursor) -> None:
     """Add the names of the functions that the server has."""
     cursor.execute_postgres("SELECT redshift_local.user_functions()")
     (names,) = cursor.fetchone()

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlglot import exp
 
+from src.sql.cursors import Cursor
+
 _TYPES: dict[type, str] = {
     exp.PrimaryKey: "p",
     exp.PrimaryKeyColumnConstraint: "p",
@@ -55,7 +57,7 @@ def _referenced(reference: Any) -> tuple[str | None, tuple[str, ...]]:
     return target.this.sql("postgres"), tuple(n.name.lower() for n in target.expressions)
 
 
-def declare(target: str, keys: list[DeclaredKey], cursor: Any, is_new: bool) -> None:
+def declare(target: str, keys: list[DeclaredKey], cursor: Cursor, is_new: bool) -> None:
     """Note the keys of a table; of IF NOT EXISTS that met a table they are known already."""
     if keys:
         found = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from src.local_cloud.redshift.copying.copy_command import parse_copy
 from src.local_cloud.redshift.copying.copy_runner import CopyRunner
-from src.local_cloud.redshift.sql import parsing
+from src.local_cloud.redshift.sql import parsing, trusted_keys
 from src.local_cloud.redshift.sql.relations import check_target, deny_provisioned_views
 from src.local_cloud.redshift.statements import isolation
 from src.local_cloud.redshift.statements.definitions.functions import (
@@ -61,6 +61,7 @@ from src.local_cloud.redshift.statements.views import create_late_view, is_late
 from src.local_cloud.redshift.unloading.unload_command import parse_unload
 from src.local_cloud.redshift.unloading.unload_runner import UnloadRunner
 from src.local_cloud.redshift.write_locks import writing, written_table
+from src.sql.cursors import Cursor
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
 
@@ -71,7 +72,7 @@ _OF_CURSORS = frozenset(
 )  # fmt: skip
 
 
-def run(statement: Statement, cursor: Any) -> None:
+def run(statement: Statement, cursor: Cursor) -> None:
     """Run one Redshift statement on a cursor; refuses by name what is not emulated."""
     runner = runner_of(statement)
     if runner is None:
@@ -108,6 +109,8 @@ def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
         return isolation.alter_database
     if word == "RESET" and statement.words(1) == ["ALL"]:
         return _reset_all
+    if trusted_keys.is_setting(statement):
+        return _trust_keys
     return _RUNNERS.get(word)
 
 
@@ -150,24 +153,29 @@ def tag(statement: Statement) -> str:
 # -- statements of several steps -----------------------------------------------------------------
 
 
-def _copy(statement: Statement, cursor: Any) -> None:
+def _copy(statement: Statement, cursor: Cursor) -> None:
     command = parse_copy(statement)
     schema, _, _ = command.table.rpartition(".")
     check_target(schema.strip('"'), command.shown)
     CopyRunner(cursor, cursor.connection, command).run()
 
 
-def _unload(statement: Statement, cursor: Any) -> None:
+def _unload(statement: Statement, cursor: Cursor) -> None:
     UnloadRunner(cursor, cursor.connection, parse_unload(statement)).run()
 
 
-def _truncate(statement: Statement, cursor: Any) -> None:
+def _truncate(statement: Statement, cursor: Cursor) -> None:
     cursor.execute_postgres(parsing.translate(statement))
     cursor.connection.end_transaction()  # as Redshift does
 
 
-def _reset_all(_: Statement, cursor: Any) -> None:
+def _trust_keys(statement: Statement, cursor: Cursor) -> None:
+    cursor.connection.trusts_keys = trusted_keys.setting(statement)
+
+
+def _reset_all(_: Statement, cursor: Cursor) -> None:
     """Reset all settings to those of the session's start."""
+    cursor.connection.trusts_keys = False
     for text in ("RESET ALL", *cursor.connection.start_settings):
         cursor.execute_postgres(text)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from src.sql.cursors import Cursor
 from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
@@ -34,7 +33,7 @@ def set_level(statement: Statement) -> str:
     return " ".join([*statement.words()[:start], *words])
 
 
-def alter_database(statement: Statement, cursor: Any) -> None:
+def alter_database(statement: Statement, cursor: Cursor) -> None:
     """Run ALTER DATABASE name ISOLATION LEVEL level: that of later sessions."""
     words = TokenReader(statement)
     for word in ("ALTER", "DATABASE"):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from src.local_cloud.redshift.sql.relations import check_target
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
@@ -17,7 +16,7 @@ _OWN_TABLES = (
 )
 
 
-def vacuum(statement: Statement, cursor: Any) -> None:
+def vacuum(statement: Statement, cursor: Cursor) -> None:
     """VACUUM, with whatever options: PostgreSQL's own does all of it."""
     words = TokenReader(statement)
     words.next()
@@ -32,7 +31,7 @@ def vacuum(statement: Statement, cursor: Any) -> None:
     _run("VACUUM", table, cursor)
 
 
-def analyze(statement: Statement, cursor: Any) -> None:
+def analyze(statement: Statement, cursor: Cursor) -> None:
     """ANALYZE; all columns are looked at in any case."""
     words = TokenReader(statement)
     words.next()
@@ -67,7 +66,7 @@ def _at_end(words: TokenReader) -> None:
         words.syntax(words.next())
 
 
-def _run(what: str, table: str, cursor: Any) -> None:
+def _run(what: str, table: str, cursor: Cursor) -> None:
     if not table:
         cursor.execute_postgres(_OWN_TABLES)
         table = ", ".join(name for (name,) in cursor.fetchall())

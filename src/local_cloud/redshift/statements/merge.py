@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.write_locks import writing, written_table
+from src.sql.cursors import Cursor
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
 
@@ -18,13 +19,13 @@ _COLUMNS = (
 )
 
 
-def merge(statement: Statement, cursor: Any) -> None:
+def merge(statement: Statement, cursor: Cursor) -> None:
     """Run a MERGE statement."""
     with writing(cursor.connection, written_table(statement, {})):
         _merge(statement, cursor)
 
 
-def _merge(statement: Statement, cursor: Any) -> None:
+def _merge(statement: Statement, cursor: Cursor) -> None:
     if statement.words(len(statement.tokens) - 2) == ["REMOVE", "DUPLICATES"]:
         _replace(statement.since(0, -2), cursor)
         return
@@ -40,7 +41,7 @@ def _merge(statement: Statement, cursor: Any) -> None:
     _run(parsing.render(tree), cursor)
 
 
-def _run(statement: str, cursor: Any) -> None:
+def _run(statement: str, cursor: Cursor) -> None:
     """Run PostgreSQL's MERGE; of two source rows for one target it complains in other words."""
     in_transaction = cursor.connection.is_in_transaction
     if in_transaction:
@@ -53,7 +54,7 @@ def _run(statement: str, cursor: Any) -> None:
         raise Refusal("Found multiple matches to update the same tuple.") from None
 
 
-def _name_columns(then: Any, target: exp.Expression, cursor: Any) -> None:
+def _name_columns(then: Any, target: exp.Expression, cursor: Cursor) -> None:
     """INSERT VALUES without columns means all of the target's, in order."""
     if not isinstance(then, exp.Insert) or then.expression:
         return
@@ -68,7 +69,7 @@ def _name_columns(then: Any, target: exp.Expression, cursor: Any) -> None:
     then.set("this", exp.Tuple(expressions=names))
 
 
-def _replace(statement: Statement, cursor: Any) -> None:
+def _replace(statement: Statement, cursor: Cursor) -> None:
     """Delete what matches, insert every source row once; table aliases are the source's only."""
     words = statement.words()
     if words[:2] != ["MERGE", "INTO"] or "USING" not in words or "ON" not in words:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.sql.relations import check_target
 from src.local_cloud.redshift.statements.table_attributes import check_columns, check_encoding
+from src.sql.cursors import Cursor
 from src.sql.quoting import qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import SYNTAX, Refusal
@@ -24,7 +23,7 @@ SELECT a.atttypid = 'varchar'::regtype, a.atttypmod - 4, c.conname
 """
 
 
-def alter_attribute(statement: Statement, cursor: Any) -> bool:
+def alter_attribute(statement: Statement, cursor: Cursor) -> bool:
     """Run ALTER TABLE t ALTER SORTKEY | DISTKEY | DISTSTYLE | ENCODE | COLUMN c TYPE.
 
     Returns False for what is none of them.
@@ -51,7 +50,7 @@ def alter_attribute(statement: Statement, cursor: Any) -> bool:
     return True
 
 
-def _alter_encodings(words: TokenReader, cursor: Any) -> None:
+def _alter_encodings(words: TokenReader, cursor: Cursor) -> None:
     """Check and note ALTER TABLE t ALTER ENCODE AUTO | ALTER COLUMN c ENCODE e, ...; all is raw."""
     words.next()
     words.expect("TABLE")
@@ -95,7 +94,7 @@ def _distribution(action: exp.Expression) -> list[tuple[str, str]]:
 
 
 def _alter_keys(
-    table: exp.Table, recorded: list[tuple[str, str]], kinds: list[str], cursor: Any
+    table: exp.Table, recorded: list[tuple[str, str]], kinds: list[str], cursor: Cursor
 ) -> None:
     check_target(table.db, table.name)
     name = table.sql(dialect="postgres")
@@ -110,7 +109,7 @@ def _alter_keys(
         )
 
 
-def _alter_length(table: exp.Table, action: exp.Expression, cursor: Any) -> None:
+def _alter_length(table: exp.Table, action: exp.Expression, cursor: Cursor) -> None:
     """Give a VARCHAR column another length; a value that is longer is PostgreSQL's error."""
     name, column = table.sql(dialect="postgres"), action.name
     kind = action.args["dtype"]

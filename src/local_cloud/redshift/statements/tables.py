@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from src.local_cloud.redshift.sql import parsing
@@ -19,6 +17,7 @@ from src.local_cloud.redshift.statements.table_attributes import (
     take_attributes,
 )
 from src.local_cloud.redshift.statements.table_changes import alter_attribute
+from src.sql.cursors import Cursor
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
 
@@ -38,7 +37,7 @@ _KEPT_CONSTRAINTS = (
 )
 
 
-def create_table(statement: Statement, cursor: Any) -> None:
+def create_table(statement: Statement, cursor: Cursor) -> None:
     """Create a table as Redshift would; keys and attributes go to the side catalog."""
     words = [word for word in statement.words() if word != "("]
     if "AS" in words and words[words.index("AS") + 1 :][:1] == ["TABLE"]:
@@ -94,7 +93,7 @@ def _column_types(schema: exp.Expression) -> dict[str, str]:
     }
 
 
-def alter_table(statement: Statement, cursor: Any) -> None:
+def alter_table(statement: Statement, cursor: Cursor) -> None:
     """Run ALTER ... ADD | DROP | RENAME; one column at a time, keys recorded, as on Redshift."""
     if alter_attribute(statement, cursor):
         return
@@ -232,7 +231,7 @@ def _check(condition: str) -> exp.Expression:
 
 
 def _record(
-    target: exp.Expression, recorded: list[tuple[str, str]], cursor: Any, is_new: bool = False
+    target: exp.Expression, recorded: list[tuple[str, str]], cursor: Cursor, is_new: bool = False
 ) -> None:
     """Note what was declared; of IF NOT EXISTS that met a table it is known already."""
     if recorded:

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.sql.relations import is_common, relations
+from src.sql.cursors import Cursor
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
 
@@ -19,7 +20,7 @@ def is_late(statement: Statement) -> bool:
     return statement.words()[-4:] == _CLAUSE
 
 
-def create_late_view(statement: Statement, cursor: Any) -> None:
+def create_late_view(statement: Statement, cursor: Cursor) -> None:
     """Create a late-binding view, also of relations that are not there yet."""
     tree: Any = parsing.parse(statement.since(0, -4))
     if not isinstance(tree, exp.Create) or tree.expression is None:

@@ -20,6 +20,7 @@ from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.unloading.partitions import PartitionLayout
 from src.local_cloud.redshift.unloading.unload_command import UnloadCommand
 from src.local_cloud.redshift.unloading.unload_files import Sink, open_sink, text_rows, with_scales
+from src.sql.cursors import Cursor
 from src.sql.refusal import INTERNAL, Refusal
 
 SLICES = 2
@@ -29,7 +30,7 @@ _SUFFIX = {"gzip": ".gz", "bzip2": ".bz2", "zstd": ".zst", None: ""}
 class UnloadRunner:
     """One UNLOAD on one cursor."""
 
-    def __init__(self, cursor: Any, connection: Any, command: UnloadCommand) -> None:
+    def __init__(self, cursor: Cursor, connection: Any, command: UnloadCommand) -> None:
         self._cursor = cursor
         self._connection = connection
         self.command = command

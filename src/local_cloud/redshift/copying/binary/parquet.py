@@ -20,6 +20,7 @@ from src.local_cloud.redshift.copying.field_rules import CopyResult, TargetColum
 from src.local_cloud.redshift.copying.lines import LONGEST
 from src.local_cloud.redshift.copying.row_stream import copy_typed
 from src.local_cloud.redshift.copying.source_objects import SourceFile, open_seekable
+from src.sql.cursors import Cursor
 
 _Test = Callable[[pa.DataType], bool]
 _COMPATIBLE: dict[str, _Test] = {
@@ -50,7 +51,11 @@ _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_00
 
 
 def load(
-    cursor: Any, command: CopyCommand, columns: list[TargetColumn], files: list[SourceFile], s3: Any
+    cursor: Cursor,
+    command: CopyCommand,
+    columns: list[TargetColumn],
+    files: list[SourceFile],
+    s3: Any,
 ) -> CopyResult:
     """Load the files. Raises ScanError: MAXERROR is not for columnar files."""
     scanned = []
@@ -61,7 +66,7 @@ def load(
 
 
 def _load_file(
-    cursor: Any, command: CopyCommand, columns: list[TargetColumn], file: SourceFile,
+    cursor: Cursor, command: CopyCommand, columns: list[TargetColumn], file: SourceFile,
     content: IO[bytes],
 ) -> int:  # fmt: skip
     try:

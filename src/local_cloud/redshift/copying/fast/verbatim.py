@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -28,7 +29,11 @@ from src.local_cloud.redshift.copying.lines import (
     skip_lines,
 )
 from src.local_cloud.redshift.copying.row_stream import copy_made, copy_typed
+from src.sql.cursors import Cursor
 from src.sql.quoting import coded_literal
+
+_Numbers = npt.NDArray[np.int32]
+_Bytes = npt.NDArray[np.uint8]
 
 _DIGITS = b"0123456789"
 _CHARACTERS = {
@@ -58,7 +63,7 @@ def _truths() -> pa.Array:
 
 
 def load_plain(
-    cursor: Any, command: CopyCommand, columns: list[TargetColumn], stream: IO[bytes]
+    cursor: Cursor, command: CopyCommand, columns: list[TargetColumn], stream: IO[bytes]
 ) -> int:
     """Load a file past the staging table, and return its rows.
 
@@ -170,7 +175,7 @@ def _quotes_whole_fields(body: bytes, quote: bytes, delimiter: bytes) -> bool:
     return bool(may_precede.all() and may_follow.all())
 
 
-def _check_field(values: Any, column: TargetColumn, command: CopyCommand) -> None:
+def _check_field(values: pa.Array, column: TargetColumn, command: CopyCommand) -> None:
     lengths, content = _lengths_and_content(values)
     if column.is_text:
         if column.max_bytes is not None:
@@ -186,7 +191,9 @@ def _check_field(values: Any, column: TargetColumn, command: CopyCommand) -> Non
     _check_value(values, lengths[lengths > 0], content, column)
 
 
-def _check_value(values: Any, lengths: Any, content: Any, column: TargetColumn) -> None:
+def _check_value(
+    values: pa.Array, lengths: _Numbers, content: _Bytes, column: TargetColumn
+) -> None:
     """Require that texts are values of a type, in the form that leaves nothing to interpret."""
     if column.type == "boolean":
         require(pc.all(pc.is_in(values, _truths())).as_py())
@@ -204,13 +211,13 @@ def _check_value(values: Any, lengths: Any, content: Any, column: TargetColumn) 
         _check_floats(typed, column)
 
 
-def _check_floats(typed: Any, column: TargetColumn) -> None:
+def _check_floats(typed: pa.Array, column: TargetColumn) -> None:
     sizes = np.abs(typed.to_numpy(zero_copy_only=False))
     require(np.isfinite(sizes).all())
     require(((sizes == 0) | (sizes >= _SMALLEST_FLOAT[column.type])).all())
 
 
-def _lengths_and_content(values: Any) -> tuple[Any, Any]:
+def _lengths_and_content(values: pa.Array) -> tuple[_Numbers, _Bytes]:
     """Return the byte lengths of a string array, and its bytes."""
     _, offsets_buffer, content_buffer = values.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int32)[values.offset :][: len(values) + 1]
@@ -219,7 +226,7 @@ def _lengths_and_content(values: Any) -> tuple[Any, Any]:
 
 
 @cache
-def _allowed(kind: str) -> Any:
+def _allowed(kind: str) -> npt.NDArray[np.bool_]:
     table = np.zeros(256, bool)
     table[np.frombuffer(_CHARACTERS[kind], np.uint8)] = True
     return table
@@ -263,14 +270,14 @@ def _json_type(column: TargetColumn) -> pa.DataType:
     return _ARROW[column.type]
 
 
-def _read_type(column: TargetColumn, sample: Any) -> pa.DataType:
+def _read_type(column: TargetColumn, sample: object) -> pa.DataType:
     """Return how a column is read; a text that begins with a whole number may be all of them."""
     if column.is_text and type(sample) is int:
         return pa.int64()
     return pa.string() if column.is_moment else _json_type(column)
 
 
-def _checked_json(values: Any, column: TargetColumn, command: CopyCommand) -> Any:
+def _checked_json(values: pa.Array, column: TargetColumn, command: CopyCommand) -> pa.Array:
     """Return a column's values, all of them plain; whole numbers in a text become text."""
     if column.is_text and pa.types.is_integer(values.type):
         require(not pc.any(pc.equal(values, 0)).as_py())  # it may have been written -0

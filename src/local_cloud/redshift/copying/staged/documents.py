@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
+from src.json_object import JsonObject
 from src.local_cloud.redshift.copying.lines import LONGEST
 
 _CHUNK = 1 << 20
@@ -22,7 +23,7 @@ class Document:
     """An object or array, or None where there is none that can be loaded; `line` is its last."""
 
     line: int
-    content: dict[str, Any] | list[Any] | None
+    content: JsonObject | list[Any] | None
     raw: str
 
 

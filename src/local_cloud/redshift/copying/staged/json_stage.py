@@ -16,6 +16,7 @@ from src.local_cloud.redshift.copying.staged.documents import lower_keys, read_d
 from src.local_cloud.redshift.copying.staged.jsonpaths import NO_ARRAY, read_paths
 from src.local_cloud.redshift.copying.staged.records import RAW_BYTES, as_copy_lines
 from src.local_cloud.redshift.copying.staged.stage_tables import LINES, STAGE, parts
+from src.sql.cursors import Cursor
 
 NO_OBJECT = "Invalid input line."
 
@@ -29,7 +30,7 @@ class JsonStage:
     raw_line = f'(SELECT l.doc FROM {LINES} l WHERE l.doc_no = redshift_copy_stage."DOC_NO")'
 
     def __init__(
-        self, cursor: Any, command: CopyCommand, columns: list[TargetColumn], s3: Any,
+        self, cursor: Cursor, command: CopyCommand, columns: list[TargetColumn], s3: Any,
         result: CopyResult,
     ) -> None:  # fmt: skip
         self._cursor = cursor

@@ -13,6 +13,7 @@ from src.local_cloud.redshift.sql.relations import check_target, relations
 from src.local_cloud.redshift.statements.definitions.grants import routine_types
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
 from src.sql import scanning
+from src.sql.cursors import Cursor
 from src.sql.quoting import postgres_literal, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import SYNTAX, Refusal
@@ -29,7 +30,7 @@ def is_of_functions(statement: Statement) -> bool:
     return words[:2] in (["CREATE", "FUNCTION"], ["DROP", "FUNCTION"])
 
 
-def change_functions(statement: Statement, cursor: Any) -> None:
+def change_functions(statement: Statement, cursor: Cursor) -> None:
     """Run CREATE [OR REPLACE] FUNCTION ... LANGUAGE sql, or DROP FUNCTION name(types)."""
     words = TokenReader(statement)
     is_new = words.next().upper() == "CREATE"

@@ -5,10 +5,9 @@ So PostgreSQL decides who may grant what, and holds everyone to it.
 
 from __future__ import annotations
 
-from typing import Any
-
 from src.local_cloud.redshift.sql.relations import check_target
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
@@ -26,7 +25,7 @@ _ROUTINES = ("FUNCTION", "PROCEDURE")
 _SPACES = ("TABLES", "FUNCTIONS", "PROCEDURES")
 
 
-def change_grants(statement: Statement, cursor: Any) -> None:
+def change_grants(statement: Statement, cursor: Cursor) -> None:
     """Run GRANT or REVOKE, of privileges or of roles."""
     words = TokenReader(statement)
     is_grant = words.next().upper() == "GRANT"
@@ -67,7 +66,7 @@ def _option_for(words: TokenReader) -> bool:
     return True
 
 
-def _roles(words: TokenReader, is_grant: bool, has_option: bool, cursor: Any) -> None:
+def _roles(words: TokenReader, is_grant: bool, has_option: bool, cursor: Cursor) -> None:
     """GRANT ROLE r, ... TO user | ROLE r, ... [WITH ADMIN OPTION]; REVOKE ROLE ... FROM ..."""
     names = _names(words)
     words.expect("TO" if is_grant else "FROM")

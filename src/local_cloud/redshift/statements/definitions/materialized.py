@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.sql.relations import check_target, relations
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
 from src.local_cloud.redshift.statements.streaming import stream_views
 from src.local_cloud.redshift.statements.streaming.refreshing import refresh_stream
 from src.local_cloud.redshift.statements.table_attributes import take_attributes
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import NOT_EMULATED, SYNTAX, Refusal
@@ -21,7 +20,7 @@ def is_materialized(statement: Statement) -> bool:
     return statement.words(0, 3) == ["CREATE", "MATERIALIZED", "VIEW"]
 
 
-def create_materialized(statement: Statement, cursor: Any) -> None:
+def create_materialized(statement: Statement, cursor: Cursor) -> None:
     """CREATE MATERIALIZED VIEW name [BACKUP] [DIST, SORT] [AUTO REFRESH YES | NO] AS query."""
     shorter, is_automatic = _without_auto_refresh(statement)
     plain, recorded = take_attributes(shorter)
@@ -61,7 +60,7 @@ def create_materialized(statement: Statement, cursor: Any) -> None:
     )
 
 
-def _check_sources(query: Statement, cursor: Any) -> None:
+def _check_sources(query: Statement, cursor: Cursor) -> None:
     """A view over a materialized view is refreshed by REFRESH alone."""
     for table in relations(parsing.parse(query)):
         name = qualified(*filter(None, (table.db.lower(), table.name.lower())))
@@ -85,7 +84,7 @@ def _without_auto_refresh(statement: Statement) -> tuple[Statement, bool]:
     return statement, False
 
 
-def refresh(statement: Statement, cursor: Any) -> None:
+def refresh(statement: Statement, cursor: Cursor) -> None:
     """REFRESH MATERIALIZED VIEW name [RESTRICT | CASCADE]."""
     words = TokenReader(statement)
     for word in ("REFRESH", "MATERIALIZED", "VIEW"):
@@ -117,7 +116,7 @@ def is_of_materialized(statement: Statement) -> bool:
     return is_changed and statement.words(1, 2) == ["MATERIALIZED", "VIEW"]
 
 
-def change_materialized(statement: Statement, cursor: Any) -> None:
+def change_materialized(statement: Statement, cursor: Cursor) -> None:
     """ALTER MATERIALIZED VIEW name AUTO REFRESH YES | NO; DROP MATERIALIZED VIEW [IF EXISTS]."""
     words = TokenReader(statement.since(3))
     if statement.leading_word == "DROP":
@@ -139,7 +138,7 @@ def change_materialized(statement: Statement, cursor: Any) -> None:
     cursor.execute_postgres("SELECT redshift_local.set_auto_refresh(%s, %s)", (oid, is_on))
 
 
-def _drop(words: TokenReader, cursor: Any) -> None:
+def _drop(words: TokenReader, cursor: Cursor) -> None:
     condition = ""
     if words.take("IF"):
         words.expect("EXISTS")
@@ -162,7 +161,7 @@ def is_append(statement: Statement) -> bool:
     return words[:2] == ["ALTER", "TABLE"] and "APPEND" in words[3:6]
 
 
-def append(statement: Statement, cursor: Any) -> None:
+def append(statement: Statement, cursor: Cursor) -> None:
     """ALTER TABLE target APPEND FROM source [IGNOREEXTRA | FILLTARGET]: the rows change tables."""
     words = TokenReader(statement)
     words.expect("ALTER")
@@ -199,7 +198,7 @@ def append(statement: Statement, cursor: Any) -> None:
     )
 
 
-def _columns(table: str, cursor: Any) -> dict[str, tuple[int, int | None]]:
+def _columns(table: str, cursor: Cursor) -> dict[str, tuple[int, int | None]]:
     cursor.execute_postgres(f"SELECT * FROM {table} LIMIT 0")
     return {column.name: (column.type_code, column.internal_size) for column in cursor.description}
 

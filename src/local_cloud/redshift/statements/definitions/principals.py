@@ -6,11 +6,10 @@ functions (catalog/62) decide who may do what, and none of them gives a superuse
 
 from __future__ import annotations
 
-from typing import Any
-
 from psycopg2.extensions import encrypt_password
 
 from src.local_cloud.redshift.statements.objects import at_end
+from src.sql.cursors import Cursor
 from src.sql.reading import TokenReader
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
@@ -25,7 +24,7 @@ def is_of_principals(statement: Statement) -> bool:
     return head[:1] in (["CREATE"], ["ALTER"], ["DROP"]) and head[1:] != [] and head[1] in _KINDS
 
 
-def change_principals(statement: Statement, cursor: Any) -> None:
+def change_principals(statement: Statement, cursor: Cursor) -> None:
     """Run CREATE | ALTER | DROP USER | GROUP | ROLE."""
     words = TokenReader(statement)
     verb, kind = words.next().upper(), words.next().upper()
@@ -53,11 +52,11 @@ def change_principals(statement: Statement, cursor: Any) -> None:
         raise Refusal.not_emulated(f"ALTER ROLE ... {' '.join(statement.words(3, 2))}".strip())
 
 
-def _create(kind: str, name: str, cursor: Any) -> None:
+def _create(kind: str, name: str, cursor: Cursor) -> None:
     cursor.execute_postgres("SELECT redshift_local.create_principal(%s, %s)", (kind, name))
 
 
-def _drop(kind: str, words: TokenReader, cursor: Any) -> None:
+def _drop(kind: str, words: TokenReader, cursor: Cursor) -> None:
     is_lenient = words.take("IF")
     if is_lenient:
         words.expect("EXISTS")
@@ -77,7 +76,7 @@ def _names(words: TokenReader) -> list[str]:
     return found
 
 
-def _group(verb: str, name: str, words: TokenReader, cursor: Any) -> None:
+def _group(verb: str, name: str, words: TokenReader, cursor: Cursor) -> None:
     """CREATE GROUP g [WITH USER u, ...]; ALTER GROUP g ADD | DROP USER u, ..."""
     is_member = True
     users: list[str] = []
@@ -101,7 +100,7 @@ def _group(verb: str, name: str, words: TokenReader, cursor: Any) -> None:
         )
 
 
-def _user(verb: str, name: str, words: TokenReader, cursor: Any) -> None:
+def _user(verb: str, name: str, words: TokenReader, cursor: Cursor) -> None:
     words.take("WITH")
     options = _UserOptions(name, words, cursor)
     if verb == "CREATE":
@@ -122,7 +121,7 @@ def _user(verb: str, name: str, words: TokenReader, cursor: Any) -> None:
 class _UserOptions:
     """The options of CREATE USER and ALTER USER."""
 
-    def __init__(self, name: str, words: TokenReader, cursor: Any) -> None:
+    def __init__(self, name: str, words: TokenReader, cursor: Cursor) -> None:
         self._name, self._words, self._cursor = name, words, cursor
         self.has_password = False
         self.verifier: str | None = None

@@ -6,7 +6,6 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from src.local_cloud.redshift.procedures.reading import read_body
 from src.local_cloud.redshift.procedures.running import Run
@@ -14,6 +13,7 @@ from src.local_cloud.redshift.procedures.variables import Scope, Value, Variable
 from src.local_cloud.redshift.sql.relations import check_target
 from src.local_cloud.redshift.statements.definitions.functions import postgres_type
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, literal, postgres_literal, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import SYNTAX, Refusal
@@ -56,7 +56,7 @@ def is_of_procedures(statement: Statement) -> bool:
     return words[:1] == ["CALL"] or words[:2] in (["CREATE", "PROCEDURE"], ["DROP", "PROCEDURE"])
 
 
-def run_procedures(statement: Statement, cursor: Any) -> None:
+def run_procedures(statement: Statement, cursor: Cursor) -> None:
     """Run CREATE [OR REPLACE] PROCEDURE, DROP PROCEDURE, or CALL."""
     if statement.leading_word == "CALL":
         _call(statement, cursor)
@@ -80,7 +80,7 @@ def _name(words: TokenReader) -> list[str]:
     return parts
 
 
-def _create(statement: Statement, cursor: Any) -> None:
+def _create(statement: Statement, cursor: Cursor) -> None:
     words = TokenReader(statement)
     words.next()
     replaces = words.take("OR")
@@ -159,7 +159,7 @@ def _listed(arguments: Sequence[_Argument], *, with_names: bool) -> str:
 # -- CALL ----------------------------------------------------------------------------------------
 
 
-def _call(statement: Statement, cursor: Any) -> None:
+def _call(statement: Statement, cursor: Cursor) -> None:
     """Run a procedure, and leave its output arguments as the cursor's one row."""
     connection = cursor.connection
     owns = not connection.is_in_transaction
@@ -170,9 +170,11 @@ def _call(statement: Statement, cursor: Any) -> None:
             for a, value in outputs
         )
         cursor.execute(f"SELECT {columns}")
+    else:  # the rows of what the procedure ran last are none of the client's
+        cursor.execute_postgres("DO 'BEGIN END'")
 
 
-def described(statement: Statement, cursor: Any) -> tuple[list[_Pair], list[_Pair]]:
+def described(statement: Statement, cursor: Cursor) -> tuple[list[_Pair], list[_Pair]]:
     """Return a CALL's output columns by name, and its values; each with its type."""
     parts, values = _call_parts(statement)
     _, arguments, _ = _found(parts, len(values), cursor)
@@ -181,7 +183,7 @@ def described(statement: Statement, cursor: Any) -> tuple[list[_Pair], list[_Pai
     return outputs, list(zip(values, kinds, strict=True))
 
 
-def _called(statement: Statement, cursor: Any, *, owns: bool) -> list[tuple[_Argument, Value]]:
+def _called(statement: Statement, cursor: Cursor, *, owns: bool) -> list[tuple[_Argument, Value]]:
     connection = cursor.connection
     parts, values = _call_parts(statement)
     found = _found(parts, len(values), cursor)
@@ -244,7 +246,7 @@ def _call_parts(statement: Statement) -> tuple[list[str], list[str]]:
     return parts[-2:], values
 
 
-def _found(parts: list[str], count: int, cursor: Any) -> tuple[str, list[_Argument], bool]:
+def _found(parts: list[str], count: int, cursor: Cursor) -> tuple[str, list[_Argument], bool]:
     schema = parts[0] if len(parts) > 1 else ""
     cursor.execute_postgres(_FIND, (parts[-1], count, schema, schema))
     row = cursor.fetchone()

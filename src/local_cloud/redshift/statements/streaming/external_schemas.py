@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from src.local_cloud.redshift.sql.relations import check_target
 from src.local_cloud.redshift.statements.objects import at_end
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier
 from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
@@ -17,7 +16,7 @@ def is_external_schema(statement: Statement) -> bool:
     return statement.words(0, 3) == ["CREATE", "EXTERNAL", "SCHEMA"]
 
 
-def create_external_schema(statement: Statement, cursor: Any) -> None:
+def create_external_schema(statement: Statement, cursor: Cursor) -> None:
     """CREATE EXTERNAL SCHEMA [IF NOT EXISTS] name FROM KINESIS [REGION 'r'] IAM_ROLE role.
 
     There is one region and one set of credentials here: both are kept, and without effect.

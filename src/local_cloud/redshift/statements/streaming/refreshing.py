@@ -22,13 +22,14 @@ from src.local_cloud.redshift.statements.streaming.stream_views import (
     translated,
 )
 from src.local_cloud.redshift.write_locks import writing
+from src.sql.cursors import Cursor
 
 _DONE = "Refresh successfully updated MV incrementally."
 FAILED = "Refresh failed. Internal error."
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def refresh_stream(view: StreamView, name: str, cursor: Any, kind: str = "Manual") -> None:
+def refresh_stream(view: StreamView, name: str, cursor: Cursor, kind: str = "Manual") -> None:
     """Add what the stream holds now; alone, each bounded step of it is a transaction.
 
     Within a client's transaction all steps are part of that. A record that the definition fails
@@ -55,7 +56,9 @@ def refresh_stream(view: StreamView, name: str, cursor: Any, kind: str = "Manual
     cursor.execute_postgres("SELECT redshift_local.info(%s)", (text,))
 
 
-def note_refresh(view: StreamView, started: datetime, status: str, kind: str, cursor: Any) -> None:
+def note_refresh(
+    view: StreamView, started: datetime, status: str, kind: str, cursor: Cursor
+) -> None:
     """Write the row of the refresh history."""
     cursor.execute_postgres(
         "SELECT redshift_local.note_refresh(%s, %s, %s, %s)",
@@ -71,7 +74,7 @@ class _Refresh:
         self._reader = ShardReader(client, view.stream, iterators)
         self._rows = self._skipped = 0
 
-    def step(self, cursor: Any) -> bool:
+    def step(self, cursor: Cursor) -> bool:
         """Read, store and note one step; tells whether it was the last.
 
         The table is locked, so that the positions are those of the newest refresh.
@@ -97,7 +100,7 @@ class _Refresh:
         self._rows += rows
         return is_complete
 
-    def _store(self, scans: Iterable[Scan], cursor: Any) -> None:
+    def _store(self, scans: Iterable[Scan], cursor: Cursor) -> None:
         prepare_records(cursor)
         cursor.execute_postgres("DELETE FROM pg_temp.redshift_stream_rows")  # of an earlier step
         body = io.StringIO("".join(_lines(scans, self.started)))

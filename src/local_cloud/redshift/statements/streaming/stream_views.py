@@ -17,6 +17,7 @@ from src.local_cloud.redshift.sql.relations import ROWS_PREFIX, relations
 from src.local_cloud.redshift.statements.streaming.shard_reading import open_stream
 from src.local_cloud.redshift.statements.table_attributes import Recorded
 from src.sql import scanning
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, qualified
 from src.sql.reading import whole_number
 from src.sql.refusal import NOT_EMULATED, Refusal
@@ -48,23 +49,23 @@ class StreamView:
     query: str
 
 
-def find_stream_view(name: str, cursor: Any) -> StreamView | None:
+def find_stream_view(name: str, cursor: Cursor) -> StreamView | None:
     """Return the streaming view of a name, if it is one and this session may refresh it."""
     return _found("to_regclass(%s)", name, cursor)
 
 
-def stream_view_of(oid: int, cursor: Any) -> StreamView | None:
+def stream_view_of(oid: int, cursor: Cursor) -> StreamView | None:
     """Return a streaming view, unless it was dropped."""
     return _found("%s", oid, cursor)
 
 
-def _found(argument: str, value: object, cursor: Any) -> StreamView | None:
+def _found(argument: str, value: object, cursor: Cursor) -> StreamView | None:
     cursor.execute_postgres(f"SELECT * FROM redshift_local.stream_view({argument})", (value,))
     row = cursor.fetchone()
     return None if row is None else StreamView(*row)
 
 
-def external_schema_of(query: Statement, cursor: Any) -> str | None:
+def external_schema_of(query: Statement, cursor: Cursor) -> str | None:
     """Return the external schema that a query reads, or None where it reads none."""
     named = {table.db.lower() for table in relations(parsing.parse(query)) if table.db}
     if not named:
@@ -75,7 +76,7 @@ def external_schema_of(query: Statement, cursor: Any) -> str | None:
 
 
 def create_stream_view(
-    parts: list[str], query: Statement, schema: str, recorded: Recorded, cursor: Any
+    parts: list[str], query: Statement, schema: str, recorded: Recorded, cursor: Cursor
 ) -> None:
     """Create the view, empty, and note what it reads."""
     stream, text = translated(query.code, schema)
@@ -99,7 +100,7 @@ def create_stream_view(
     )
 
 
-def _sort(rows_table: str, declared: str, columns: list[str], cursor: Any) -> None:
+def _sort(rows_table: str, declared: str, columns: list[str], cursor: Cursor) -> None:
     """Give the rows an index in the place of Redshift's order: queries by it read few of them."""
     names = [part.strip().strip('"').lower() for part in
              declared.partition("(")[2].rstrip(") ").split(",")]  # fmt: skip
@@ -115,7 +116,7 @@ def _sort(rows_table: str, declared: str, columns: list[str], cursor: Any) -> No
         cursor.execute_postgres(f"CREATE INDEX ON {rows_table} ({', '.join(found)})")
 
 
-def prepare_records(cursor: Any) -> None:
+def prepare_records(cursor: Cursor) -> None:
     """Create what the definition reads in this session, unless it is there."""
     cursor.execute_postgres("SELECT to_regclass(%s) IS NULL", (f"pg_temp.{RECORDS}",))
     if cursor.fetchone()[0]:

@@ -104,7 +104,7 @@ LINEAGE = (
         "PostLineage",
         ("datazone:PostLineageEvent", "datazone:ListLineageEvents"),
         ("{domain}",),
-        "send each run's lineage to DataZone, and hear what it could not take",
+        "send each run's lineage to DataZone, and learn what it could not take",
     ),
 )
 
@@ -124,7 +124,7 @@ STATES = (
         "HearOfBuilds",
         ("events:PutTargets", "events:PutRule", "events:DescribeRule"),
         ("{rule}",),
-        "hear of a build's end by the rule that Step Functions keeps",
+        "learn of a build's end by the rule that Step Functions keeps",
     ),
     Permission("Alert", ("sns:Publish",), ("{topic}",), "tell of a failed cycle"),
 )

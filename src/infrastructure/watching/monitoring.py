@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from src.domain.metrics import METRIC_BY_NAME, METRICS, NAMESPACE, Alarm, endpoint_alarms
 from src.domain.tables import TABLES
-from src.infrastructure.aws.operations_template import (
+from src.infrastructure.watching.operations_template import (
     CONDITIONS,
     OUTPUTS,
     PARAMETERS,
     operations_resources,
 )
-from src.infrastructure.aws.run_logs import ACTIONS, GROUP, KEPT_DAYS
+from src.infrastructure.watching.run_logs import ACTIONS, GROUP, KEPT_DAYS
 from src.json_object import JsonObject
 
 DASHBOARD = "concert-demo"
@@ -21,6 +21,7 @@ RUNBOOK = "docs/guides/OPERATIONS.md#alarms"
 _WIDTH, _HEIGHT, _COLUMNS = 8, 6, 24
 _MODELS = ("ticket_sales_prediction", "venue_popularity")
 _VALUES = {"Table": tuple(table.name for table in TABLES), "Model": _MODELS}
+_USER, _ROLE = "OperatorUserName", "OperatorRoleName"
 _SUMS = ("RunSucceeded", "RunFailed", "Promoted")
 
 
@@ -113,7 +114,12 @@ def _rights() -> JsonObject:
         "Action": list(ACTIONS),
         "Resource": [{"Fn::Sub": f"{place}:{GROUP}{end}"} for end in ("", ":log-stream:*")],
     }
+    attached = {
+        kind: {"Fn::If": [f"Names{who}", [{"Ref": who}], {"Ref": "AWS::NoValue"}]}
+        for kind, who in (("Users", _USER), ("Roles", _ROLE))
+    }
     return {
+        **attached,
         "Description": "For the operator of the demo, with DEMO_CLOUDWATCH=on",
         "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
     }
@@ -137,6 +143,22 @@ def _any_of(alarms: Sequence[Alarm]) -> JsonObject:
 
 def _resource_name(alarm: Alarm) -> str:
     return "".join(word.capitalize() for word in alarm.name.split("-")) + "Alarm"
+
+
+def _parameters() -> JsonObject:
+    """Return what the template is given: the endpoint, and who the scripts are run by."""
+    endpoint = "Name of the model's endpoint (DEMO_ENDPOINT)"
+    # The stack detaches what it attached: a policy that is attached cannot be deleted.
+    of_operator = "that runs the scripts; the stack attaches RunMetrics, and detaches it"
+    given = {
+        "EndpointName": ("concert-demo", endpoint),
+        _USER: ("", f"IAM user {of_operator}"),
+        _ROLE: ("", f"IAM role {of_operator}"),
+    }
+    return {
+        name: {"Type": "String", "Default": default, "Description": text}
+        for name, (default, text) in given.items()
+    }
 
 
 def template(alarms: Sequence[Alarm]) -> JsonObject:
@@ -172,15 +194,12 @@ def template(alarms: Sequence[Alarm]) -> JsonObject:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Alarms and a dashboard over the runs of the Concert Data Platform demo; "
         "made by python -m src.operations dashboards --write",
-        "Parameters": PARAMETERS
+        "Parameters": PARAMETERS | _parameters(),
+        "Conditions": CONDITIONS
         | {
-            "EndpointName": {
-                "Type": "String",
-                "Default": "concert-demo",
-                "Description": "Name of the model's endpoint (DEMO_ENDPOINT)",
-            },
+            f"Names{who}": {"Fn::Not": [{"Fn::Equals": [{"Ref": who}, ""]}]}
+            for who in (_USER, _ROLE)
         },
-        "Conditions": CONDITIONS,
         "Resources": resources | operations_resources(),
         "Outputs": {
             **OUTPUTS,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from src.infrastructure.aws.cycle_definition import LOG_GROUP, NAME, ROLES
-from src.infrastructure.aws.operations_permissions import (
+from src.infrastructure.aws.permissions import Permission
+from src.infrastructure.watching.operations_permissions import (
     BUILD,
     LAKE,
     LINEAGE,
@@ -14,8 +15,7 @@ from src.infrastructure.aws.operations_permissions import (
     STATES,
     operations_names,
 )
-from src.infrastructure.aws.permissions import Permission
-from src.infrastructure.aws.run_logs import KEPT_DAYS
+from src.infrastructure.watching.run_logs import KEPT_DAYS
 from src.json_object import JsonObject
 from src.settings import Settings
 

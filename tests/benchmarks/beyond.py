@@ -32,8 +32,8 @@ ASSUMED = {
     "put_s": 0.25,  # one object of some MB to S3
     "slow_share": 0.05,  # of the executors, twice as slow
     "python_share": 0.5,  # of a worker's memory: its JVM, which has little to do here, has the rest
-    "etl_rows_per_core_s": 6_900.0,  # Spark here, 1.37 million rows, start of Java included, 2 cores
-    "copy_rows_per_slice_s": 688_000.0,  # the local COPY of Parquet, one process: Redshift's is unknown
+    "etl_rows_per_core_s": 6_900.0,  # Spark here, 1.37 million rows, Java's start included, 2 cores
+    "copy_rows_per_slice_s": 688_000.0,  # the local COPY of Parquet: Redshift's is unknown
 }  # fmt: skip
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from src.json_object import JsonObject
@@ -15,6 +17,7 @@ ACCOUNT = "000000000000"
 NAME = "concert-demo"  # of the only cluster, and of the only workgroup
 HOST = "127.0.0.1"
 _CALLER = "concert-demo"
+_NAME = re.compile(r"[a-z_][a-z0-9_+.@-]{0,62}")  # of a user or a group
 _NAMESPACE = "00000000-0000-4000-8000-000000000000"
 
 
@@ -27,34 +30,49 @@ class LocalIdentity:
         return {"UserId": "AIDALOCALCONCERTDEMO", "Account": ACCOUNT, "Arn": arn}
 
 
+@dataclass(frozen=True)
+class Login:
+    """A database user that a temporary password stands for."""
+
+    user: str
+    may_create: bool = False  # where there is none of that name
+    groups: tuple[str, ...] = ()  # that the user is in while the session lasts
+
+
 class TemporaryUsers:
     """Passwords of limited life; the front asks whom one stands for."""
 
     def __init__(self, user: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._user = user
         self._now = now
-        self._held: list[tuple[str, str, datetime]] = []
+        self._held: list[tuple[str, str, datetime, Login]] = []
         self._lock = threading.Lock()
 
-    def create(self, name: str, seconds: int) -> tuple[str, datetime]:
-        """Return a new password of a user, and until when it is good."""
+    def create(
+        self, name: str, seconds: int, *, may_create: bool = False, groups: tuple[str, ...] = ()
+    ) -> tuple[str, str, datetime]:
+        """Return a database user's name for a login, a new password, and until when it is good."""
+        shown = f"{'IAMA' if may_create else 'IAM'}:{name}"
+        login = Login(self._user if name == _CALLER else name, may_create, groups)
         password = secrets.token_urlsafe(32)
         until = self._now() + timedelta(seconds=seconds)
         with self._lock:
-            self._held = [user for user in self._held if user[2] > self._now()]
-            self._held.append((name, password, until))
-        return password, until
+            self._held = [held for held in self._held if held[2] > self._now()]
+            self._held.append((shown, password, until, login))
+        return shown, password, until
 
-    def stands_for_owner(self, name: str, password: bytes) -> bool:
-        """Tell whether a name and password are those of the warehouse's user, at this time."""
-        if name not in (f"IAM:{self._user}", f"IAM:{_CALLER}"):
-            return False
+    def login(self, name: str, password: bytes) -> Login | None:
+        """Return the user that a name and password are good for at this time."""
         with self._lock:
             held = list(self._held)
-        return any(
-            name == user and self._now() < until and hmac.compare_digest(password, right.encode())
-            for user, right, until in held
-        )
+        found = [
+            login
+            for shown, right, until, login in held
+            if name == shown
+            and self._now() < until
+            and hmac.compare_digest(password, right.encode())
+        ]
+        return found[0] if found else None
 
 
 class LocalRedshift:
@@ -85,26 +103,32 @@ class LocalRedshift:
 
     def get_cluster_credentials(
         self, *, DbUser: str, ClusterIdentifier: str, DbName: str = "",
-        DurationSeconds: int = 900, AutoCreate: bool = False, DbGroups: object = (),
+        DurationSeconds: int = 900, AutoCreate: bool = False,
+        DbGroups: Sequence[str] = (),
     ) -> JsonObject:  # fmt: skip
         """Return a temporary password of a database user."""
-        if AutoCreate or DbGroups:
-            text = "not emulated by the local cloud: AutoCreate and DbGroups"
-            raise AwsError("InvalidParameterValue", text)
-        return self._issue(ClusterIdentifier, f"IAM:{DbUser}", DurationSeconds)
+        _check_cluster(ClusterIdentifier)
+        for name in (DbUser, *DbGroups):
+            if not _NAME.fullmatch(name) or name.lower() == "public":
+                raise AwsError("InvalidParameterValue", f"The name {name!r} is not allowed.")
+        return self._issue(DbUser, DurationSeconds, may_create=AutoCreate, groups=tuple(DbGroups))
 
     def get_cluster_credentials_with_iam(
         self, *, ClusterIdentifier: str, DbName: str = "", DurationSeconds: int = 900
     ) -> JsonObject:
         """Return a temporary password of the caller's own user."""
-        answer = self._issue(ClusterIdentifier, f"IAM:{_CALLER}", DurationSeconds)
+        _check_cluster(ClusterIdentifier)
+        answer = self._issue(_CALLER, DurationSeconds)
         return {**answer, "NextRefreshTime": answer["Expiration"]}
 
-    def _issue(self, cluster: str, user: str, seconds: int) -> JsonObject:
-        _check_cluster(cluster)
+    def _issue(
+        self, user: str, seconds: int, may_create: bool = False, groups: tuple[str, ...] = ()
+    ) -> JsonObject:
         _check_duration(seconds, "InvalidParameterValue")
-        password, until = self._users.create(user, seconds)
-        return {"DbUser": user, "DbPassword": password, "Expiration": until}
+        name, password, until = self._users.create(
+            user, seconds, may_create=may_create, groups=groups
+        )
+        return {"DbUser": name, "DbPassword": password, "Expiration": until}
 
 
 class LocalServerless:
@@ -129,8 +153,7 @@ class LocalServerless:
         """Return a temporary password of the caller's own user."""
         _check_workgroup(workgroupName)
         _check_duration(durationSeconds, "ValidationException")
-        user = f"IAM:{_CALLER}"
-        password, until = self._users.create(user, durationSeconds)
+        user, password, until = self._users.create(_CALLER, durationSeconds)
         return {"dbUser": user, "dbPassword": password, "expiration": until,
                 "nextRefreshTime": until}  # fmt: skip
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +13,8 @@ import psycopg2
 import psycopg2.extensions
 
 from src.json_object import JsonObject
+from src.local_cloud.redshift import query_log
+from src.local_cloud.redshift.query_log import Entry
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.sql import trusted_keys
 from src.local_cloud.redshift.sql.expanding import looking_up
@@ -21,6 +24,7 @@ from src.sql import scanning
 from src.sql.cursors import Cursor, Row
 from src.sql.files import read_all
 from src.sql.quoting import postgres_literal
+from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
 
 MakeClient = Callable[[], Any]
@@ -78,6 +82,8 @@ def prepare(address: JsonObject, owner: str) -> None:
         cursor.execute(
             "TRUNCATE redshift_local.sessions, redshift_local.unload_sessions"
         )  # pids of an earlier server
+        cursor.execute("SELECT redshift_local.end_login(rolname::text) FROM pg_roles "
+                       "JOIN redshift_local.lent_logins ON number = oid")  # fmt: skip
         cursor.execute(_FOREIGN, {"owner": owner})
         for (change,) in cursor.fetchall():
             cursor.execute(change)
@@ -111,6 +117,9 @@ class RedshiftConnection(psycopg2.extensions.connection):
     last_written: str | None = None  # the table, for the error of a conflict
     call_depth = 0  # of stored procedures, one inside of the other
     was_cancelled = False  # the client's cancel message came while a procedure ran
+    transaction_number = 0  # in the query log
+    query_number: int | None = None  # of a COPY or UNLOAD, which takes one itself
+    query_label = "default"
     address: JsonObject
     _log_connection: Any = None
 
@@ -162,6 +171,31 @@ class RedshiftConnection(psycopg2.extensions.connection):
                     own.execute_postgres("SELECT redshift_local.forget_own(%s)", (table,))
                 for row in rows:
                     own.execute_postgres(f"SELECT redshift_local.record_own{entry}", row)
+
+    def next_query_number(self) -> int:
+        """Take the number of the statement that runs, behind those before it."""
+        self.write_log()
+        self.query_number = self.look_up("SELECT nextval('redshift_local.query_ids')", ())[0]
+        return int(self.query_number or 0)
+
+    def begin_entry(self, statement: Statement) -> Entry:
+        """Begin a statement's entry in the query log; one that reads the log sees all before it."""
+        if query_log.is_read_by(statement):
+            self.write_log()
+        if statement.leading_word in ("SET", "RESET"):
+            self.query_label = query_log.label_after(statement, self.query_label)
+        return query_log.begin(statement, self)
+
+    def end_entry(self, entry: Entry, tag: bytes = b"", code: str = "", error: str = "") -> None:
+        """End a statement's entry in the query log."""
+        entry.ends, entry.query = time.time(), self.query_number
+        entry.tag, entry.code, entry.error = tag, code, error
+        if query_log.log_of(self.address).add(entry):
+            self.write_log()
+
+    def write_log(self) -> None:
+        """Write the entries of the query log that are held in memory."""
+        query_log.log_of(self.address).write(self._beside().cursor())
 
     def look_up(self, query: str, arguments: Row) -> Row:
         """Return a row of a query beside the client's transaction."""
@@ -224,6 +258,9 @@ class RedshiftConnection(psycopg2.extensions.connection):
 
     def close(self) -> None:
         """Close both connections."""
+        if self.transaction_number:
+            with suppress(psycopg2.Error):  # the server may be gone
+                self.write_log()
         if self._log_connection is not None:
             self._log_connection.close()
         super().close()
@@ -255,8 +292,14 @@ class RedshiftCursor(psycopg2.extensions.cursor):
             self.execute_postgres("")
 
     def _run(self, statement: Statement) -> None:
-        with self.connection.translating():
-            dispatch.run(statement, self)
+        entry = self.connection.begin_entry(statement)
+        try:
+            with self.connection.translating():
+                dispatch.run(statement, self)
+        except (psycopg2.Error, Refusal) as error:
+            self.connection.end_entry(entry, code=query_log.code_of(error), error=str(error))
+            raise
+        self.connection.end_entry(entry, (self.statusmessage or "").encode())
 
     def raise_conflict(self, error: psycopg2.Error) -> NoReturn:
         """Raise Redshift's error of a conflict in the place of PostgreSQL's; rolls back."""

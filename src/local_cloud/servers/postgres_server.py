@@ -128,7 +128,8 @@ class PostgresServer:
             if self._account:
                 os.chown(path, self._account.uid, self._account.gid)
         command = [
-            str(binaries / "initdb"), "-D", str(new), "-U", SUPERUSER, "--auth=scram-sha-256",
+            str(binaries / "initdb"), "-D", str(new), "-U", SUPERUSER,
+            "--auth=md5",  # SCRAM, but for users whose password came hashed with md5
             f"--pwfile={password_file}", "--encoding=UTF8", "--no-locale", "--no-sync",
             "--no-instructions",
         ]  # fmt: skip

@@ -99,7 +99,7 @@ class Servers:
         users, make_s3 = TemporaryUsers(USER), lambda: s3_client(endpoint, secret)
         self._front = Front(
             self._postgres.address(), make_s3, tls=server_context(folder / TLS_FOLDER),
-            is_temporary=users.stands_for_owner, streams=self._streams,
+            temporary=users.login, streams=self._streams,
         )  # fmt: skip
         self._front.start()
         self.services = LocalServices(

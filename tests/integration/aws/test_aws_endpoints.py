@@ -149,7 +149,7 @@ def environment(cloud, gate, moto_url, account, tmp_path_factory):
         connection.commit()
     address, users = cloud.redshift_address(), TemporaryUsers(USER)
     front = Front(address, lambda: clients["REDSHIFT_ROLE"], tls=server_context(folder / "tls"),
-                  is_temporary=users.stands_for_owner)  # fmt: skip
+                  temporary=users.login)  # fmt: skip
     front.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local_services, "Dispatcher", guarded_dispatcher(gate, operator[0]))

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
-from src.local_cloud.endpoint.warehouse_access import NAME, TemporaryUsers
+from src.local_cloud.endpoint.warehouse_access import NAME, Login, TemporaryUsers
 from src.local_cloud.servers.server_set import local_client
 
 WHERE = {"WorkgroupName": NAME, "Database": "dev", "WaitTimeSeconds": 10}
@@ -88,7 +88,52 @@ def test_a_temporary_password_enters_the_warehouse(cloud):
 def test_a_temporary_password_expires():
     times = [datetime(2026, 1, 1, tzinfo=UTC)]
     users = TemporaryUsers("demo", now=lambda: times[-1])
-    password, until = users.create("IAM:demo", 900)
-    assert users.stands_for_owner("IAM:demo", password.encode())
+    name, password, until = users.create("demo", 900)
+    assert name == "IAM:demo"
+    assert users.login("IAM:demo", password.encode()) == Login("demo")
     times.append(until + timedelta(seconds=1))
-    assert not users.stands_for_owner("IAM:demo", password.encode())
+    assert users.login("IAM:demo", password.encode()) is None
+
+
+@pytest.fixture
+def users(cloud):
+    names = ("cred_low", "cred_new")
+    with closing(psycopg2.connect(**cloud.front_address())) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for statement in ("DROP TABLE IF EXISTS cred_t", "CREATE TABLE cred_t (n INT)",
+                              "CREATE USER cred_low PASSWORD 'Secret-123x'",
+                              "CREATE GROUP cred_readers",
+                              "GRANT SELECT ON cred_t TO GROUP cred_readers"):  # fmt: skip
+                cursor.execute(statement)
+            yield cursor
+            cursor.execute("DROP TABLE cred_t; DROP GROUP cred_readers")
+            for name in names:
+                cursor.execute(f"DROP USER IF EXISTS {name}")
+
+
+def test_temporary_credentials_are_a_users_with_its_rights(cloud, users):
+    redshift = cloud.aws_client("redshift")
+
+    def entered(**options):
+        given = redshift.get_cluster_credentials(ClusterIdentifier=NAME, **options)
+        address = {**cloud.front_address(), "user": given["DbUser"]}
+        return closing(psycopg2.connect(**{**address, "password": given["DbPassword"]}))
+
+    def may_read(connection):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_user, has_table_privilege('cred_t', 'SELECT')")
+            return cursor.fetchone()
+
+    with pytest.raises(psycopg2.OperationalError, match='user "cred_new" does not exist'):
+        entered(DbUser="cred_new").__enter__()
+    with entered(DbUser="cred_low") as connection:
+        assert may_read(connection) == ("cred_low", False)
+    with entered(DbUser="cred_low", DbGroups=["cred_readers"]) as connection:
+        assert may_read(connection) == ("cred_low", True)
+    with entered(DbUser="cred_new", AutoCreate=True) as connection:
+        assert may_read(connection) == ("cred_new", False)
+    with pytest.raises(psycopg2.OperationalError, match='group "cred_none" does not exist'):
+        entered(DbUser="cred_low", DbGroups=["cred_none"]).__enter__()
+    own = {**cloud.front_address(), "user": "cred_low", "password": "Secret-123x"}
+    psycopg2.connect(**own).close()  # its own password is what it was

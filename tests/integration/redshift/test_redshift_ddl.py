@@ -283,7 +283,6 @@ def test_settings_are_kept_and_shown(run):
         ("SET NAMES 'LATIN1'", "SET NAMES 'LATIN1' is not emulated"),
         ("ALTER ROLE demo SUPERUSER", "ALTER ROLE ... SUPERUSER is not emulated"),
         ("SHOW nonsense", "SHOW nonsense is not emulated"),
-        ("ANALYZE COMPRESSION ddl.t", "is not emulated"),
         ("ALTER TABLE ddl.t SET LOCATION 's3://x/'", "is not emulated"),
         ("ALTER TABLE ddl.t ADD COLUMN a INT, ADD COLUMN b INT", "fails on Redshift"),
     ],

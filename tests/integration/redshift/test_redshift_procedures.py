@@ -269,6 +269,67 @@ def test_clients_over_the_wire(session, cloud):
         assert [tuple(row) for row in cursor.fetchall()] == [(42, "x")]
 
 
+@pytest.fixture
+def low_user(cloud, session):
+    password = "Secret-123x"
+    session("DROP USER IF EXISTS procs_low")
+    session(
+        f"CREATE USER procs_low PASSWORD '{password}'; GRANT USAGE ON SCHEMA procs TO procs_low"
+    )
+    session("CREATE TABLE procs.hidden (n INT); INSERT INTO procs.hidden VALUES (42)")
+    session("CREATE PROCEDURE procs.reader(n INOUT INT) AS $$ BEGIN SELECT INTO n MAX(h.n) FROM "
+            "procs.hidden h; END $$ LANGUAGE plpgsql SECURITY DEFINER")  # fmt: skip
+    address = {**cloud.front_address(), "user": "procs_low", "password": password}
+    with closing(psycopg2.connect(**address)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            yield Session(cursor)
+    session("DROP SCHEMA procs CASCADE; DROP USER procs_low")
+
+
+@conforms("Stored procedures", "SECURITY DEFINER runs with the owner's rights, and only there",
+          "stored-procedure-security-and-privileges")  # fmt: skip
+def test_a_definers_rights_end_with_its_procedure(session, low_user):
+    assert low_user("CALL procs.reader(0)") == [(42,)]
+    low_user("BEGIN")
+    assert low_user("CALL procs.reader(0)") == [(42,)]
+    assert low_user("SELECT current_user") == [("procs_low",)]
+    with pytest.raises(psycopg2.Error, match="permission denied"):
+        low_user("SELECT * FROM procs.hidden")
+    low_user("ROLLBACK")
+    session("CREATE PROCEDURE procs.failing() AS $$ BEGIN RAISE EXCEPTION 'no'; END $$ "
+            "LANGUAGE plpgsql SECURITY DEFINER")  # fmt: skip
+    with pytest.raises(psycopg2.Error, match="no"):
+        low_user("CALL procs.failing()")
+    with pytest.raises(psycopg2.Error, match="permission denied"):
+        low_user("SELECT * FROM procs.hidden")
+    assert session("SELECT COUNT(*) FROM procs.hidden") == [(1,)]  # the administrator's rights
+
+
+def test_a_definer_ends_no_transaction(session, low_user):
+    session("CREATE PROCEDURE procs.ending() AS $$ BEGIN COMMIT; END $$ LANGUAGE plpgsql "
+            "SECURITY DEFINER")  # fmt: skip
+    with pytest.raises(psycopg2.Error, match="invalid transaction termination"):
+        low_user("CALL procs.ending()")
+
+
+@conforms("Stored procedures", "ALTER PROCEDURE ... RENAME TO, OWNER TO; SHOW PROCEDURE; SET",
+          "r_ALTER_PROCEDURE, r_SHOW_PROCEDURE, r_CREATE_PROCEDURE")  # fmt: skip
+def test_procedures_are_altered_and_shown(session):
+    session("CREATE PROCEDURE procs.first(a IN INT, b INOUT INT) LANGUAGE plpgsql AS "
+            "$$ BEGIN b := a + b; END $$ SET search_path TO procs")  # fmt: skip
+    session("ALTER PROCEDURE procs.first(INT, INT) RENAME TO second")
+    assert session("CALL procs.second(1, 2)") == [(3,)]
+    (shown,) = session("SHOW PROCEDURE procs.second(INT, INT)")[0]
+    assert shown.startswith("CREATE OR REPLACE PROCEDURE procs.second(a integer, INOUT b integer)")
+    assert "BEGIN b := a + b; END" in shown
+    assert [row[2] for row in session("SHOW PROCEDURES FROM SCHEMA dev.procs")] == ["second"]
+    session("DROP USER IF EXISTS procs_owner; CREATE USER procs_owner PASSWORD 'Secret-123x'; "
+            "GRANT ALL ON SCHEMA procs TO procs_owner")  # fmt: skip
+    session("ALTER PROCEDURE procs.second(INT, INT) OWNER TO procs_owner")
+    session("DROP SCHEMA procs CASCADE; DROP USER procs_owner")
+
+
 @pytest.mark.parametrize(
     "body", ["NULL;", "IF true THEN NULL; END IF;", "EXECUTE 'SELECT 7';",
              "PERFORM 7;", "x := 1;"],

@@ -56,7 +56,9 @@ $$;
 CREATE OR REPLACE FUNCTION pg_catalog.format_encoding(encoding integer) RETURNS text
     LANGUAGE sql IMMUTABLE AS $$ SELECT CASE encoding WHEN 0 THEN 'none' END $$;
 
-SELECT redshift_local.substitute('pg_class', '{}', $$,
+-- A materialized view is a view on Redshift, also in the list of views.
+SELECT redshift_local.substitute('pg_class',
+    '{"relkind": "CASE x.relkind WHEN ''m'' THEN ''v'' ELSE x.relkind END::\"char\""}', $$,
     CASE WHEN x.relkind = 'r' AND x.oid >= 16384 THEN redshift_local.dist_style(x.oid)
          ELSE 0::smallint END AS reldiststyle,
     CASE WHEN x.relkind = 'r' AND x.oid >= 16384 THEN redshift_local.dist_style(x.oid)
@@ -71,6 +73,22 @@ SELECT redshift_local.substitute('pg_attribute', '{"atttypmod":
     redshift_local.key_position(x.attrelid, '^distkey', x.attname) > 0 AS attisdistkey,
     redshift_local.key_position(x.attrelid, 'sortkey$', x.attname) AS attsortkeyord,
     0::smallint AS attencodingtype, false AS attispreloaded$$);
+
+CREATE VIEW redshift_local.materialized AS SELECT n.nspname AS schema_name, relname AS name,
+    pg_get_userbyid(relowner) AS owner, format('create materialized view %I.%I as %s', nspname, relname,
+                                               pg_get_viewdef(c.oid)) AS definition
+    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'm'
+     AND has_table_privilege(c.oid, 'SELECT');
+SELECT redshift_local.substitute('pg_views', '{}', '', $$(
+    SELECT * FROM pg_catalog.pg_views WHERE schemaname <> 'redshift_local' UNION ALL
+    SELECT schema_name, name, owner, definition FROM redshift_local.materialized) AS x$$);
+SELECT redshift_local.substitute('information_schema.views', '{}', '', $$(
+    SELECT * FROM information_schema.views WHERE table_schema <> 'redshift_local' UNION ALL
+    SELECT (jsonb_populate_record(NULL::information_schema.views, jsonb_build_object(
+        'table_catalog', current_database(), 'table_schema', schema_name, 'table_name', name,
+        'view_definition', definition, 'check_option', 'NONE', 'is_updatable', 'NO',
+        'is_insertable_into', 'NO', 'is_trigger_updatable', 'NO', 'is_trigger_deletable', 'NO',
+        'is_trigger_insertable_into', 'NO'))).* FROM redshift_local.materialized) AS x$$);
 
 -- This layer's own schema is none of the clients'.
 SELECT redshift_local.substitute('pg_namespace', '{}', '',

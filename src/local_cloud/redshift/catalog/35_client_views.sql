@@ -30,7 +30,8 @@ CREATE VIEW pg_catalog.svv_redshift_tables AS SELECT current_database()::varchar
     pg_get_userbyid(relowner)::varchar(128) AS table_owner
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE relkind IN ('r', 'v', 'm') AND nspname <> 'redshift_local'
-      AND nspname !~ '^pg_(toast|temp)' AND relname !~ '^earlier_[0-9]+$';
+      AND (nspname !~ '^pg_(toast|temp)' OR n.oid = pg_my_temp_schema())
+      AND relname !~ '^earlier_[0-9]+$';
 
 CREATE VIEW pg_catalog.svv_all_tables AS SELECT database_name, schema_name, table_name, table_acl,
     table_type, remarks FROM pg_catalog.svv_redshift_tables;
@@ -73,18 +74,11 @@ CREATE VIEW pg_catalog.pg_user_info AS SELECT u.*, CASE WHEN rolconnlimit < 0 TH
     ELSE rolconnlimit::text END AS useconnlimit
     FROM pg_user u JOIN pg_roles r ON r.oid = usesysid;
 
-CREATE VIEW pg_catalog.svv_user_info AS SELECT usename::text AS user_name, usesysid::int AS user_id,
-    usecreatedb AS createdb, usesuper AS superuser, false AS catalog_update,
-    useconnlimit AS connection_limit, 'RESTRICTED'::text AS syslog_access,
-    NULL::timestamp AS last_ddl_ts, 0 AS session_timeout, NULL::text AS external_user_id
-    FROM pg_catalog.pg_user_info;
-
 CREATE VIEW pg_catalog.pg_attribute_info AS SELECT * FROM redshift_local.pg_attribute;
 
 CREATE VIEW pg_catalog.pg_proc_info AS SELECT oid AS prooid, * FROM redshift_local.pg_proc;
 
--- What the local warehouse has none of (no external data), or keeps no
--- record of (its queries): Redshift's columns, and no row.
+-- What the local warehouse has none of, such as external data: Redshift's columns, and no row.
 DO $$
 DECLARE
     entry text[];
@@ -105,48 +99,10 @@ BEGIN
         source_database varchar(128), consumer_database varchar(128), share_type varchar(8),
         createdate timestamp, is_publicaccessible boolean, share_acl varchar(256),
         producer_account varchar(16), producer_namespace varchar(64), managed_by varchar(64)'],
-    ['stv_recents', 'userid int, status char(20), starttime timestamp, duration int,
-        user_name char(50), db_name char(50), query char(600), pid int'],
-    ['stv_inflight', 'userid int, slice int, query int, label char(320), xid bigint, pid int,
-        starttime timestamp, text char(100), suspended int, insert_pristine int,
-        concurrency_scaling_status int'],
-    ['stl_query', 'userid int, query int, label char(320), xid bigint, pid int, database char(32),
-        querytxt char(4000), starttime timestamp, endtime timestamp, aborted int,
-        insert_pristine int, concurrency_scaling_status int'],
-    ['stl_querytext', 'userid int, xid bigint, pid int, query int, sequence int, text char(200)'],
-    ['stl_ddltext', 'userid int, xid bigint, pid int, label char(320), starttime timestamp,
-        endtime timestamp, sequence int, text char(200)'],
-    ['stl_utilitytext', 'userid int, xid bigint, pid int, label char(320), starttime timestamp,
-        endtime timestamp, sequence int, text char(200)'],
-    ['svl_statementtext', 'userid int, xid bigint, pid int, label char(320), starttime timestamp,
-        endtime timestamp, sequence int, type varchar(10), text char(200)'],
-    ['svl_qlog', 'userid int, query int, xid bigint, pid int, starttime timestamp,
-        endtime timestamp, elapsed bigint, aborted int, label char(320), substring char(60),
-        source_query int, concurrency_scaling_status_txt text, from_sp_call int'],
     ['svl_query_summary', 'userid int, query int, stm int, seg int, step int, maxtime bigint,
         avgtime bigint, rows bigint, bytes bigint, rate_row double precision,
         rate_byte double precision, label text, is_diskbased char(1), workmem bigint,
         is_rrscan char(1), is_delayed_scan char(1), rows_pre_filter bigint'],
-    ['sys_query_history', 'user_id int, query_id bigint, query_label char(320),
-        transaction_id bigint, session_id int, database_name char(128), query_type char(32),
-        status char(10), result_cache_hit boolean, start_time timestamp, end_time timestamp,
-        elapsed_time bigint, queue_time bigint, execution_time bigint, error_message char(512),
-        returned_rows bigint, returned_bytes bigint, query_text char(4000),
-        redshift_version char(256), usage_limit char(150), compute_type varchar(32),
-        compile_time bigint, planning_time bigint, lock_wait_time bigint, service_class_id int,
-        service_class_name char(64), query_priority char(20), short_query_accelerated char(10),
-        user_query_hash char(40), generic_query_hash char(40), query_hash_version int,
-        result_cache_query_id bigint'],
-    ['sys_query_text', 'user_id int, query_id bigint, transaction_id bigint, session_id int,
-        start_time timestamp, sequence int, text char(200)'],
-    ['stl_error', 'userid int, process char(12), recordtime timestamp, pid int, errcode int,
-        file char(90), linenum int, context char(100), error char(512)'],
-    ['stl_connection_log', 'event char(50), recordtime timestamp, remotehost char(45),
-        remoteport char(32), pid int, dbname char(50), username char(50), authmethod char(32),
-        duration int, sslversion char(50), sslcipher char(128), mtu int, sslcompression char(64),
-        sslexpansion char(64), iamauthguid char(36), application_name char(250),
-        os_version char(64), driver_version char(64), plugin_name char(32), protocol_version int,
-        sessionid char(36), compression char(8)'],
     ['stl_undone', 'userid int, xact_id bigint, xact_id_undone bigint, undo_start_ts timestamp,
         undo_end_ts timestamp, table_id bigint']] LOOP
         EXECUTE format('CREATE VIEW pg_catalog.%I AS SELECT %s WHERE false', entry[1],

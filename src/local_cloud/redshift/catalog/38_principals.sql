@@ -15,6 +15,8 @@ BEGIN
                            current_database(), client.rolname);
         END LOOP;
     END IF;
+    -- createdb, syslog and timeout, of a user
+    ALTER TABLE redshift_local.principals ADD COLUMN IF NOT EXISTS options jsonb NOT NULL DEFAULT '{}';
     REVOKE ALL ON redshift_local.principals FROM PUBLIC;
 END $$;
 
@@ -64,7 +66,7 @@ BEGIN
     END IF;
     EXECUTE format('CREATE ROLE %I %s INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION '
                    'NOBYPASSRLS', named, CASE kind WHEN 'user' THEN 'LOGIN' ELSE 'NOLOGIN' END);
-    INSERT INTO redshift_local.principals VALUES (quote_ident(named)::regrole::oid, kind);
+    INSERT INTO redshift_local.principals (oid, kind) VALUES (quote_ident(named)::regrole::oid, kind);
     IF kind = 'user' THEN
         EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), named);
         -- The administrator has the rights of all users, as a superuser of Redshift.
@@ -83,7 +85,8 @@ BEGIN
     PERFORM redshift_local.principal('user', named);
     IF has_password AND verifier IS NULL THEN
         EXECUTE format('ALTER ROLE %I PASSWORD NULL', named);
-    ELSIF has_password AND verifier ~ '^SCRAM-SHA-256\$' THEN
+    ELSIF has_password AND verifier ~ '^(SCRAM-SHA-256\$|md5[0-9a-f]{32}$)' THEN
+        PERFORM set_config('md5_password_warnings', 'off', true);
         EXECUTE format('ALTER ROLE %I PASSWORD %L', named, verifier);
     END IF;
     IF until IS NOT NULL THEN
@@ -151,4 +154,155 @@ BEGIN
         EXECUTE format('GRANT %I TO %I WITH INHERIT TRUE, SET FALSE%s', named, member,
                        CASE WHEN has_option THEN ', ADMIN TRUE' ELSE '' END);
     END IF;
+END $$;
+
+-- What CREATE and ALTER USER keep of a user beside its password: createdb, syslog, timeout.
+CREATE OR REPLACE FUNCTION redshift_local.set_user_options(named text, given jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    number oid := redshift_local.principal('user', named);
+BEGIN
+    PERFORM redshift_local.require_administrator('alter user');
+    UPDATE redshift_local.principals SET options = options || given WHERE oid = number;
+    IF given ? 'timeout' THEN
+        EXECUTE format('ALTER ROLE %I SET idle_session_timeout TO %L', named,
+                       (given ->> 'timeout') || 's');
+    END IF;
+END $$;
+
+-- A setting of a user's later sessions: those of SET.
+CREATE OR REPLACE FUNCTION redshift_local.set_user_setting(named text, setting text, given text)
+    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF named <> session_user THEN
+        PERFORM redshift_local.require_administrator('alter user');
+    END IF;
+    PERFORM redshift_local.principal('user', named);
+    IF setting !~ '^redshift\.[a-z_]+$' AND setting NOT IN ('statement_timeout', 'search_path',
+            'timezone', 'datestyle', 'extra_float_digits', 'application_name') THEN
+        RAISE insufficient_privilege USING MESSAGE = format('permission denied to set "%s"', setting);
+    ELSIF given IS NULL THEN
+        EXECUTE format('ALTER ROLE %I RESET %s', named, setting);
+    ELSE
+        EXECUTE format('ALTER ROLE %I SET %s TO %s', named, setting,
+            (SELECT string_agg(quote_literal(trim(part)), ', ')
+               FROM regexp_split_to_table(given, ',') AS part));
+    END IF;
+END $$;
+
+-- A role's owner may give it to others.
+CREATE OR REPLACE FUNCTION redshift_local.give_role(named text, given text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM redshift_local.require_administrator('alter role');
+    PERFORM redshift_local.principal('role', named);
+    IF to_regrole(quote_ident(given)) IS NULL THEN
+        RAISE undefined_object USING MESSAGE = format('user "%s" does not exist', given);
+    END IF;
+    EXECUTE format('GRANT %I TO %I WITH ADMIN TRUE, INHERIT FALSE, SET FALSE', named, given);
+END $$;
+
+CREATE OR REPLACE FUNCTION redshift_local.user_option(number oid, name text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT options ->> name FROM redshift_local.principals p WHERE p.oid = number
+$$;
+CREATE VIEW pg_catalog.svv_user_info AS SELECT usename::text AS user_name, usesysid::int AS user_id,
+    coalesce(redshift_local.user_option(usesysid, 'createdb')::boolean, usecreatedb) AS createdb,
+    usesuper AS superuser, false AS catalog_update, useconnlimit AS connection_limit,
+    upper(coalesce(redshift_local.user_option(usesysid, 'syslog'), 'restricted')) AS syslog_access,
+    NULL::timestamp AS last_ddl_ts,
+    coalesce(redshift_local.user_option(usesysid, 'timeout')::int, 0) AS session_timeout,
+    NULL::text AS external_user_id
+    FROM pg_catalog.pg_user_info;
+
+-- A SECURITY DEFINER procedure runs with its owner's rights: the caller becomes a member of the owner's
+-- role within its transaction, from the procedure's first statement to its last.
+CREATE OR REPLACE FUNCTION redshift_local.definer_of(procedure oid) RETURNS name
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT rolname FROM pg_proc p JOIN pg_roles r ON r.oid = proowner
+     WHERE p.oid = procedure AND prokind = 'p' AND prosecdef AND NOT rolsuper
+       AND has_function_privilege(session_user, p.oid, 'EXECUTE')
+$$;
+CREATE OR REPLACE FUNCTION redshift_local.lend_rights(procedure oid) RETURNS name
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner name := redshift_local.definer_of(procedure);
+BEGIN
+    IF NOT pg_has_role(session_user, owner, 'SET') THEN
+        IF pg_has_role(owner, session_user, 'MEMBER') THEN  -- the administrator has all rights
+            EXECUTE format('REVOKE %I FROM %I', session_user, owner);
+        END IF;
+        EXECUTE format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE', owner, session_user);
+    END IF;
+    RETURN owner;
+END $$;
+CREATE OR REPLACE FUNCTION redshift_local.take_rights_back(procedure oid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    owner name := redshift_local.definer_of(procedure);
+BEGIN
+    IF owner <> session_user AND NOT redshift_local.is_administrator() THEN
+        EXECUTE format('REVOKE %I FROM %I', owner, session_user);
+        IF NOT EXISTS (SELECT 1 FROM redshift_local.principals p
+                        WHERE p.oid = quote_ident(owner)::regrole) THEN
+            EXECUTE format('GRANT %I TO %I WITH INHERIT TRUE, SET TRUE', session_user, owner);
+        END IF;
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION redshift_local.settings_of(names text[]) RETURNS text[]
+    LANGUAGE sql STABLE SECURITY DEFINER AS $$
+    SELECT coalesce(array_agg(pg_catalog.current_setting(name, true) ORDER BY n), '{}')
+      FROM unnest(names) WITH ORDINALITY AS u(name, n)
+     WHERE name ~ '^redshift\.' OR name IN ('statement_timeout', 'search_path', 'timezone',
+           'datestyle', 'extra_float_digits', 'application_name')
+$$;
+
+-- A login with a temporary password (front/logins.py): the user's own is kept here for the moment.
+CREATE TABLE IF NOT EXISTS redshift_local.lent_logins (number oid PRIMARY KEY, verifier text);
+CREATE OR REPLACE FUNCTION redshift_local.lend_login(named text, verifier text, may_create boolean)
+    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wanted oid;
+BEGIN
+    PERFORM redshift_local.require_administrator('log in as a user');
+    IF may_create AND to_regrole(quote_ident(named)) IS NULL THEN
+        PERFORM redshift_local.create_principal('user', named);
+    END IF;
+    wanted := redshift_local.principal('user', named);
+    INSERT INTO redshift_local.lent_logins
+    SELECT oid, rolpassword FROM pg_authid WHERE oid = wanted ON CONFLICT DO NOTHING;
+    EXECUTE format('ALTER ROLE %I PASSWORD %L', named, verifier);
+END $$;
+CREATE OR REPLACE FUNCTION redshift_local.end_login(named text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    own redshift_local.lent_logins;
+BEGIN
+    PERFORM redshift_local.require_administrator('log in as a user');
+    DELETE FROM redshift_local.lent_logins
+     WHERE number = redshift_local.principal('user', named) RETURNING * INTO own;
+    IF FOUND THEN
+        PERFORM set_config('md5_password_warnings', 'off', true);
+        EXECUTE format('ALTER ROLE %I PASSWORD %L', named, own.verifier);
+    END IF;
+END $$;
+CREATE OR REPLACE FUNCTION redshift_local.join_groups(named text, groups text[], may_create boolean)
+    RETURNS text[] LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    joined text[] := '{}'; grp text;
+BEGIN
+    PERFORM redshift_local.require_administrator('change group');
+    IF may_create AND to_regrole(quote_ident(named)) IS NULL THEN
+        PERFORM redshift_local.create_principal('user', named);
+    END IF;
+    FOREACH grp IN ARRAY groups LOOP
+        PERFORM redshift_local.principal('group', grp);
+        IF NOT EXISTS (SELECT 1 FROM pg_auth_members WHERE roleid = quote_ident(grp)::regrole
+                          AND member = quote_ident(named)::regrole) THEN
+            PERFORM redshift_local.set_member('group', grp, 'user', named, true, false);
+            joined := joined || grp;
+        END IF;
+    END LOOP;
+    RETURN joined;
 END $$;

@@ -37,6 +37,19 @@ CREATE OR REPLACE FUNCTION redshift_local.moment(value timetz) RETURNS timestamp
 CREATE OR REPLACE FUNCTION redshift_local.moment(value text) RETURNS timestamp
     LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT value::timestamp';
 
+-- What DATEADD adds to: a time of day stays one.
+DO $$
+DECLARE
+    kind text;
+BEGIN
+    FOREACH kind IN ARRAY ARRAY['timestamp', 'date', 'timestamptz', 'text', 'time', 'timetz'] LOOP
+        EXECUTE format('CREATE OR REPLACE FUNCTION redshift_local.added_to(value %1$s) RETURNS %2$s
+            LANGUAGE sql %3$s PARALLEL SAFE AS ''SELECT value::%2$s''', kind,
+            CASE WHEN kind IN ('time', 'timetz') THEN kind ELSE 'timestamp' END,
+            CASE WHEN kind IN ('timestamptz', 'text') THEN 'STABLE' ELSE 'IMMUTABLE' END);
+    END LOOP;
+END $$;
+
 CREATE OR REPLACE FUNCTION redshift_local.invalid_json(kind text, value text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
@@ -228,4 +241,38 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = '0A000', DETAIL = 'Function "ln(numeric)" not supported.',
         MESSAGE = 'Specified types or functions (one per INFO message) not supported on Redshift '
             'tables.';
+END $$;
+
+CREATE OR REPLACE FUNCTION pg_catalog.soundex(value text) RETURNS varchar
+    LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE
+    letters text := upper(regexp_replace(value, '[^A-Za-z]', '', 'g'));
+    codes CONSTANT text := translate(letters, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '01230120022455012623010202');
+    found text := left(letters, 1); last text := left(codes, 1); code text;
+BEGIN
+    FOR i IN 2..length(letters) LOOP
+        code := substr(codes, i, 1);
+        IF code <> '0' AND code <> last THEN found := found || code; END IF;
+        IF substr(letters, i, 1) NOT IN ('H', 'W') THEN last := code; END IF;
+    END LOOP;
+    RETURN CASE WHEN found = '' THEN '' ELSE rpad(left(found, 4), 4, '0') END;
+END $$;
+CREATE OR REPLACE FUNCTION pg_catalog.difference(one text, other text) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT AS $$
+    SELECT count(*)::int FROM generate_series(1, 4) AS n
+     WHERE substr(soundex(one), n, 1) = substr(soundex(other), n, 1) $$;
+
+-- A session may be ended by its own user, and by the administrator.
+CREATE OR REPLACE FUNCTION redshift_local.end_session(process int, is_ended boolean) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = process
+                      AND backend_type = 'client backend' AND datname = current_database()
+                      AND (usename = session_user OR redshift_local.is_administrator())
+                      AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper)) THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('process %s is no session that you may end', process);
+    END IF;
+    RETURN CASE WHEN is_ended THEN pg_terminate_backend(process)
+                ELSE pg_cancel_backend(process) END::int;
 END $$;

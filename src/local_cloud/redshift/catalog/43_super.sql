@@ -72,6 +72,17 @@ BEGIN
                            'AS ASSIGNMENT', type, 'to_' || type);
         END IF;
     END LOOP;
+    -- Drivers bind lists as arrays.
+    FOREACH type IN ARRAY ARRAY['smallint[]', 'integer[]', 'bigint[]', 'numeric[]', 'boolean[]',
+                                'double precision[]', 'text[]', 'varchar[]'] LOOP
+        EXECUTE format('CREATE OR REPLACE FUNCTION redshift_local.super_of(value %s) RETURNS super '
+                       'LANGUAGE sql STABLE STRICT PARALLEL SAFE AS ''SELECT to_json(value)::super''', type);
+        IF NOT EXISTS (SELECT 1 FROM pg_cast WHERE castsource = type::regtype
+                       AND casttarget = 4000) THEN
+            EXECUTE format('CREATE CAST (%s AS super) WITH FUNCTION redshift_local.super_of(%s) '
+                           'AS ASSIGNMENT', type, type);
+        END IF;
+    END LOOP;
     IF NOT EXISTS (SELECT 1 FROM pg_cast WHERE castsource = 25 AND casttarget = 4000) THEN
         CREATE CAST (text AS super) WITH FUNCTION redshift_local.super_of(text) AS IMPLICIT;
         CREATE CAST (super AS text) WITH FUNCTION redshift_local.text_of(super) AS IMPLICIT;

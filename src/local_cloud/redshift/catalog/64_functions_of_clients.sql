@@ -17,3 +17,17 @@ BEGIN
             'function "%s" has the name of a built-in function', named);
     END IF;
 END $$;
+
+-- CURRENT_SETTING, of what SHOW shows.
+CREATE OR REPLACE FUNCTION redshift_local.shown_setting(named text) RETURNS text
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    found text := coalesce((redshift_local.settings_of(ARRAY[lower(named)]))[1],
+        (SELECT s.setting FROM redshift_local.settings() AS s WHERE s.name = lower(named)));
+BEGIN
+    IF found IS NULL THEN
+        RAISE undefined_object USING
+            MESSAGE = format('unrecognized configuration parameter "%s"', named);
+    END IF;
+    RETURN found;
+END $$;

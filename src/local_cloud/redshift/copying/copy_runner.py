@@ -127,8 +127,7 @@ class CopyRunner:
         return [by_name[name] for name in command.columns]
 
     def _begin_load(self) -> LoadLog:
-        self._execute("SELECT nextval('redshift_local.query_ids')")
-        query = int(self._cursor.fetchone()[0])
+        query = self._connection.next_query_number()
         self._execute("SELECT to_regclass(%s)::oid::int8", (self._command.table,))
         log = LoadLog(self._connection, self._command, query, self._cursor.fetchone()[0])
         log.session(0)

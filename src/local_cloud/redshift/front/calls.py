@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from src.local_cloud.redshift.front import messages
 from src.local_cloud.redshift.front.messages import Channel, Message
@@ -13,6 +15,17 @@ from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, redshift_literal
 from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
+
+
+@dataclass
+class Prepared:
+    """A statement of the extended protocol that PostgreSQL does not run itself."""
+
+    statement: Statement
+    run: Callable[[Statement, Cursor], None]
+    types: bytes = b""  # of its parameters, as the client gives them
+    bind: bytes | None = None  # their values and the formats of the result
+
 
 _TEXT = struct.pack("!H", 0)  # all columns in PostgreSQL's text format
 

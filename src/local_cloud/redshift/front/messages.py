@@ -86,6 +86,12 @@ class Channel:
                 self._socket.unwrap().close()
         self._socket.close()
 
+    def origin(self) -> dict[str, str]:
+        """Return where the other side is, and the version of TLS, as the connection log has it."""
+        host, port = self._socket.getpeername()[:2]
+        tls = self._socket.version() if isinstance(self._socket, ssl.SSLSocket) else None
+        return {"remotehost": host, "remoteport": str(port), "sslversion": tls or ""}
+
     def is_gone(self) -> bool:
         """Tell whether the other side has closed the connection, whatever is still unread of it."""
         with contextlib.suppress(OSError, ValueError):
@@ -206,10 +212,15 @@ def notice(severity: str, message: str) -> Message:
     return Message(b"N", _fields(S=severity, V=severity, C="00000", M=message))
 
 
+def fields(error: Message) -> dict[str, str]:
+    """Return the fields of an ErrorResponse by their letters."""
+    parts = error.body.split(b"\x00")
+    return {part[:1].decode(): part[1:].decode(errors="replace") for part in parts if part}
+
+
 def sqlstate(error: Message) -> str:
     """Return the SQLSTATE of an ErrorResponse."""
-    fields = (field for field in error.body.split(b"\x00") if field[:1] == b"C")
-    return next(fields, b"C")[1:].decode()
+    return fields(error).get("C", "")
 
 
 def _fields(**values: Any) -> bytes:

@@ -12,14 +12,17 @@ import socketserver
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
 
+from src.local_cloud.redshift import query_log
 from src.local_cloud.redshift.front import messages
 from src.local_cloud.redshift.front.front_connection import FrontConnection
+from src.local_cloud.redshift.front.logins import Login, Logins, TemporaryLogin
 from src.local_cloud.redshift.front.messages import (
     MAX_BEFORE_AUTHENTICATION,
     Channel,
@@ -39,6 +42,7 @@ from src.sql.quoting import shown
 from src.sql.refusal import Refusal
 
 _WATCH_S = 0.5
+_LOGGED = ("application_name", "driver_version", "os_version")  # of a startup message
 AUTHENTICATION_S = 60.0  # as PostgreSQL's authentication_timeout
 logger = logging.getLogger(__name__)
 
@@ -58,14 +62,15 @@ class Front:
     def __init__(
         self, address: Mapping[str, Any], make_s3: Callable[[], Any],
         authentication_s: float = AUTHENTICATION_S, tls: ssl.SSLContext | None = None,
-        is_temporary: Callable[[str, bytes], bool] = lambda user, password: False,
+        temporary: Callable[[str, bytes], TemporaryLogin | None] = lambda user, password: None,
         streams: Callable[[], Any] | None = None,
     ) -> None:  # fmt: skip
         self._address = dict(address)
         self._authentication_s = authentication_s
         self._make_s3, self._streams = make_s3, streams
         self._tls = tls
-        self._is_temporary = is_temporary  # whether a temporary password is good for the user
+        self._temporary = temporary  # whom a temporary password is good for
+        self._logins = Logins(address)
         self._s3: Any = None
         self._lock = threading.Lock()
         self._sessions: dict[int, _Served] = {}
@@ -129,26 +134,27 @@ class Front:
             client.limit_time(None)
             self._serve(client, wanted, login)
 
-    def _login(self, client: Channel, wanted: Mapping[str, str]) -> tuple[str, str] | None:
-        """Return the user and password for the server, which checks those that clients made.
-
-        A temporary user is the warehouse's own.
-        """
+    def _login(self, client: Channel, wanted: Mapping[str, str]) -> Login | None:
+        """Return the user and password for the server, which checks those that clients made."""
         client.send(messages.authentication(3))
         answer = client.read(MAX_BEFORE_AUTHENTICATION)
         given = answer.body.partition(b"\x00")[0]
         user = wanted.get("user", "")
-        if answer.kind == b"p" and self._is_temporary(user, given):
-            return self._address["user"], self._address["password"]
+        temporary = self._temporary(user, given) if answer.kind == b"p" else None
+        if temporary is not None and temporary.user != self._address["user"]:
+            return Login(temporary.user, "", temporary)
+        if temporary is not None:
+            return Login(self._address["user"], self._address["password"])
         is_right = hmac.compare_digest(given, self._address["password"].encode())
         is_own = user == self._address["user"]
         if answer.kind != b"p" or not given or (is_own and not is_right):
             client.send(_wrong_password(wanted))
             return None
-        return user, given.decode(errors="replace")
+        return Login(user, given.decode(errors="replace"))
 
-    def _serve(self, client: Channel, wanted: Mapping[str, str], login: tuple[str, str]) -> None:
+    def _serve(self, client: Channel, wanted: Mapping[str, str], login: Login) -> None:
         try:
+            joined = self._logins.join(login.temporary) if login.temporary is not None else []
             connection = self._connect(wanted, login)
         except Refusal as refusal:
             client.send(messages.error("FATAL", refusal.code, refusal.message))
@@ -157,13 +163,16 @@ class Front:
             if "password authentication failed" in str(error):
                 client.send(_wrong_password(wanted))
                 return
-            code = error.pgcode or getattr(error, "sqlstate", None) or "08006"
+            is_missing = str(error).rstrip().endswith("does not exist")
+            code = error.pgcode or ("3D000" if is_missing else "08006")
             client.send(messages.error("FATAL", code, _without_address(error)))
             return
         pid, secret = connection.get_backend_pid(), secrets.token_bytes(4)
         self._sessions[pid] = _Served(client, connection, secret)
         session = Session(client, connection)
+        note = self._noting(client, connection, wanted)
         try:
+            note("authenticated")
             client.send(messages.authentication(0))
             real = {name: connection.get_parameter_status(name) for name in NAMES}
             for name, value in reported_parameters(wanted, real):
@@ -174,17 +183,35 @@ class Front:
         finally:
             self._sessions.pop(pid, None)
             session.close()
+            note("disconnecting session")
             connection.close()
+            if joined:
+                self._logins.leave(login.user, joined)
 
-    def _connect(self, wanted: Mapping[str, str], login: tuple[str, str]) -> FrontConnection:
+    def _noting(
+        self, client: Channel, connection: FrontConnection, wanted: Mapping[str, str]
+    ) -> Callable[[str], object]:
+        """Return what adds an event of a session to the connection log."""
+        began, log = time.monotonic(), query_log.log_of(self._address)
+        same = {"pid": connection.get_backend_pid(), "usename": connection.info.user,
+                **client.origin(), **{name: wanted.get(name, "") for name in _LOGGED}}  # fmt: skip
+
+        def note(event: str) -> None:
+            duration = int((time.monotonic() - began) * 1_000_000)
+            log.add({**same, "event": event, "recordtime": query_log.now(), "duration": duration})
+
+        return note
+
+    def _connect(self, wanted: Mapping[str, str], login: Login) -> FrontConnection:
         from src.local_cloud.redshift.connection import RedshiftCursor
 
         settings = startup_settings(wanted)
-        address = {**self._address, "dbname": wanted.get("database") or self._address["dbname"],
-                   "user": login[0], "password": login[1]}  # fmt: skip
-        connection: FrontConnection = psycopg2.connect(
-            **address, connection_factory=FrontConnection, cursor_factory=RedshiftCursor
-        )
+        database = wanted.get("database") or self._address["dbname"]
+        address = {**self._address, "dbname": database, "user": login.user}
+        with self._logins.password(login) as address["password"]:
+            connection: FrontConnection = psycopg2.connect(
+                **address, connection_factory=FrontConnection, cursor_factory=RedshiftCursor
+            )
         if connection.get_parameter_status("is_superuser") == "on":  # no client is one
             connection.close()
             raise psycopg2.OperationalError("password authentication failed")

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
 
 from src.local_cloud.redshift import write_locks
 from src.local_cloud.redshift.front import calls, messages
+from src.local_cloud.redshift.front.calls import Prepared
 from src.local_cloud.redshift.front.front_connection import FrontConnection
 from src.local_cloud.redshift.front.messages import Channel, Message, texts_of
 from src.local_cloud.redshift.front.writing import Writes
@@ -38,16 +38,6 @@ _MAX_WAITING = 200  # answers left unread: a long pipeline must not fill the soc
 _IN_NO_SCRIPT = frozenset(["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "VACUUM"])
 
 
-@dataclass
-class _Prepared:
-    """A statement of the extended protocol that PostgreSQL does not run itself."""
-
-    statement: Statement
-    run: Callable[[Statement, Any], None]
-    types: bytes = b""  # of its parameters, as the client gives them
-    bind: bytes | None = None  # their values and the formats of the result
-
-
 class Session:
     """Serves one client until it leaves."""
 
@@ -57,8 +47,10 @@ class Session:
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         self._server = Channel(self._socket)
         self._writes = Writes(connection, self._server)
-        self._prepared: dict[str, _Prepared] = {}
-        self._portals: dict[str, _Prepared] = {}
+        self._prepared: dict[str, Prepared] = {}
+        self._texts: dict[str, Statement] = {}  # of the server's prepared statements
+        self._bound: dict[str, Statement | None] = {}  # of the server's portals
+        self._portals: dict[str, Prepared] = {}
         self._waiting: list[bytes] = []  # messages whose answers were not read yet
         self._is_skipping = False  # after an error, up to the client's Sync
 
@@ -155,9 +147,11 @@ class Session:
         """Run one statement; tells whether the next may run."""
         run = dispatch.runner_of(statement)
         if run is not None:
-            self._run(_Prepared(statement, run))
+            self._run(Prepared(statement, run))
             return True
-        translated = self._translated(statement)
+        with self._connection.noting(statement):
+            translated = self._translated(statement)
+        self._connection.begin_running(statement)
         table = written_table(statement, self._connection.prepared_writes)
         opened = table is not None and write_locks.begin(self._connection, table)
         self._server.send(Message(b"Q", messages.text(translated)))
@@ -212,6 +206,7 @@ class Session:
             self._portals.pop(portal, None)
             if name in self._prepared:
                 self._portals[portal] = replace(self._prepared[name], bind=bind)
+            self._bound[portal] = self._texts.get(name)
             if self._writes.is_write(name):
                 self._drain()
                 if self._is_skipping:
@@ -226,6 +221,7 @@ class Session:
                 if not self._is_skipping:
                     self._run(self._portals[portal])
                 return None
+            self._connection.begin_running(self._bound.get(portal))
         elif message.kind == b"H":
             self._drain()
             return None
@@ -241,16 +237,19 @@ class Session:
         if len(found) > 1:
             raise Refusal("cannot insert multiple commands into a prepared statement", SYNTAX)
         text = ""
+        self._texts.pop(name, None)
         if found:
             run = dispatch.runner_of(found[0])
             if run is not None:
-                self._prepared[name] = _Prepared(found[0], run, rest)
+                self._prepared[name] = Prepared(found[0], run, rest)
                 if calls.is_call(found[0]):
                     self._drain()
                     with self._connection.cursor() as cursor:
                         text = calls.outline(found[0], cursor)
             else:
-                text = self._translated(found[0])
+                self._texts[name] = found[0]
+                with self._connection.noting(found[0]) as self._connection.preparing:
+                    text = self._translated(found[0])
         passed = Message(b"P", messages.text(name) + messages.text(text) + rest)
         table = written_table(found[0], self._connection.prepared_writes) if text else None
         if table is not None:
@@ -292,10 +291,10 @@ class Session:
 
     # -- on the connection itself ----------------------------------------------------------
 
-    def _run(self, prepared: _Prepared) -> None:
+    def _run(self, prepared: Prepared) -> None:
         del self._connection.notices[:]
         statement, row_query = prepared.statement, ""
-        with self._connection.cursor() as cursor:
+        with self._connection.cursor() as cursor, self._connection.noting(statement) as entry:
             try:
                 if prepared.bind is not None and calls.is_call(statement):
                     given = (prepared.types, prepared.bind)
@@ -312,6 +311,7 @@ class Session:
         tag = dispatch.tag(prepared.statement)
         if tag == "MERGE":
             tag += f" {max(rows, 0)}"
+        self._connection.end_entry(entry, f"{tag} {max(rows, 0)}".encode())
         self._client.send(Message(b"C", messages.text(tag)))
 
     def _fail(self, error: psycopg2.Error) -> None:

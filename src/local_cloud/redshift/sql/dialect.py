@@ -22,6 +22,7 @@ _AS_THEY_STAND = frozenset(
         "ADD_MONTHS",
         "JSON_EXTRACT_PATH_TEXT",
         "TO_HEX",
+        "DATE_PART",
         *(name.upper() for name in SAME_BY_NAME | super_values.FUNCTIONS),
     ]
 )
@@ -32,6 +33,8 @@ _PREFIXES: JsonObject = {"@": exp.Abs, "|/": exp.Sqrt, "||/": exp.Cbrt}
 
 class RedshiftDialect(Redshift):
     """Redshift as sqlglot reads it, less what it would change on the way."""
+
+    SUPPORTS_USER_DEFINED_TYPES = True  # a type that is unknown is refused by its name
 
     class Parser(RedshiftParser):
         """Leaves some functions as they stand."""

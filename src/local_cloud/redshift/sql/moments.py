@@ -52,7 +52,10 @@ def dateadd(node: exp.Expression) -> exp.Expression:
         unit, step = "month", 3
     one = exp.Interval(this=exp.Literal.string(str(step)), unit=exp.var(unit))
     amount = exp.Mul(this=exp.Paren(this=node.expression), expression=one)
-    return exp.Paren(this=exp.Add(this=exp.cast(node.this, "timestamp"), expression=amount))
+    moment = (
+        timestamp(node.this) if node.this.is_string else call("redshift_local.added_to", node.this)
+    )
+    return exp.Paren(this=exp.Add(this=moment, expression=amount))
 
 
 def now(node: exp.Expression) -> exp.Expression:
@@ -61,9 +64,22 @@ def now(node: exp.Expression) -> exp.Expression:
 
 
 def extract(node: exp.Expression) -> exp.Expression:
-    """Return a part of a moment, whole as on Redshift."""
-    node.set("this", exp.var(_part(node.this)))
-    return exp.cast(node, "int") if _part(node.this) not in ("epoch", "second") else node
+    """EXTRACT is whole; of seconds and their fractions it has the three digits of its part."""
+    part = _part(node.this)
+    node.set("this", exp.var(part))
+    found: exp.Expression = call("TRUNC", node.copy())
+    if part in ("milliseconds", "microseconds"):
+        found = exp.Mod(this=found, expression=exp.Literal.number(1000))
+    return exp.cast(found, "bigint" if part == "epoch" else "int")
+
+
+def date_part(given: list[exp.Expression]) -> exp.Expression:
+    """DATE_PART has the seconds with all their fractions."""
+    part = _part(given[0])
+    found = exp.Extract(this=exp.var(part), expression=given[1])
+    if part == "second":
+        return found
+    return exp.cast(found, "double" if part == "epoch" else "int")
 
 
 def date_trunc(node: exp.Expression) -> exp.Expression:

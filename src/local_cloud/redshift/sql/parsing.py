@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, UnsupportedError
 
 from src.local_cloud.redshift.sql import (
     expanding,
@@ -30,10 +30,12 @@ from src.local_cloud.redshift.sql.portability import (
     CATALOG_FUNCTIONS,
     CATALOG_TYPES,
     FUNCTIONS,
+    OF_LEADER,
     OTHER_TYPES,
     POSTGRES_CLAUSES,
     POSTGRES_KINDS,
     POSTGRES_ONLY,
+    POSTGRES_TYPES,
     POSTGRES_WORDS,
     SAME_BY_NAME,
     SYSTEM_SCHEMAS,
@@ -48,6 +50,7 @@ from src.local_cloud.redshift.sql.relations import (
 )
 from src.local_cloud.redshift.sql.rewriting import rewrite
 from src.sql import scanning
+from src.sql.quoting import shown
 from src.sql.reading import whole_number
 from src.sql.refusal import SYNTAX, Refusal
 from src.sql.scanning import Statement
@@ -146,7 +149,10 @@ def _parsed(code: str, dialect: Any) -> Any:
     try:
         return sqlglot.parse_one(code, read=dialect)
     except SqlglotError as error:
-        raise Refusal(f"syntax error: {str(error).splitlines()[0]}", SYNTAX) from None
+        found = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+        near = str(found.get("highlight") or "").strip()
+        where = f'at or near "{near}"' if near else "at end of input"
+        raise Refusal(f"syntax error {where}", SYNTAX, str(error).splitlines()[0]) from None
 
 
 def _kind(statement: Statement) -> str:
@@ -202,14 +208,15 @@ def check(tree: exp.Expression) -> exp.Expression:
     reads_catalog = _is_catalog(tree)
     if reads_catalog:
         allowed, types = _ALLOWED | CATALOG_FUNCTIONS, TYPES | CATALOG_TYPES
-        if any(relations(tree)):
-            refused = frozenset()
+        refused = frozenset() if any(relations(tree)) else POSTGRES_ONLY - OF_LEADER
     for node in tree.walk():
         check_clause(node)
         if isinstance(node, exp.Identifier):
             node.set("this", node.this.lower())  # folded even when quoted
         elif isinstance(node, exp.DataType):
             _check_type(node, types)
+        elif type(node) in POSTGRES_CLAUSES:
+            raise Refusal.fails_on_redshift(POSTGRES_CLAUSES[type(node)])
         elif isinstance(node, exp.Func):
             if not (super_values.is_own(node) or super_values.is_function(node)):
                 _check_function(node, allowed, refused)
@@ -217,8 +224,6 @@ def check(tree: exp.Expression) -> exp.Expression:
             raise Refusal.fails_on_redshift("DISTINCT ON")
         elif isinstance(node, exp.Values) and not isinstance(node.parent, exp.Insert):
             raise Refusal.fails_on_redshift("VALUES as a table")
-        elif type(node) in POSTGRES_CLAUSES:
-            raise Refusal.fails_on_redshift(POSTGRES_CLAUSES[type(node)])
     if not reads_catalog:
         without_leader_functions(tree)
     check_relations(tree)
@@ -226,8 +231,21 @@ def check(tree: exp.Expression) -> exp.Expression:
     return substitutes.in_tree(tree)
 
 
+def is_postgres_type(node: exp.DataType) -> bool:
+    """Tell whether a type is one of PostgreSQL's that Redshift has not."""
+    name = node.this.name
+    if name == "USERDEFINED":
+        return str(node.args.get("kind") or "").lower() in POSTGRES_TYPES
+    return name not in TYPES and name not in OTHER_TYPES
+
+
 def _check_type(node: exp.DataType, types: frozenset[str]) -> None:
     name = node.this.name if hasattr(node.this, "name") else str(node.this)
+    if name == "USERDEFINED":
+        kind = str(node.args.get("kind") or "")
+        if kind.lower() in POSTGRES_TYPES:
+            raise Refusal.fails_on_redshift(f"type {kind}")
+        raise Refusal(f"type {shown(kind)} does not exist", "42704")
     if name in OTHER_TYPES:
         raise Refusal.not_emulated(f"type {name}")
     if name not in types or (name.startswith("TIME") and node.expressions):

@@ -31,7 +31,8 @@ FUNCTIONS = frozenset(
         "substring", "sum", "tan", "timestamp_add", "timestamp_diff", "timestamp_trunc",
         "to_char", "to_date", "to_hex", "to_number", "to_timestamp", "translate", "trim",
         "trunc", "try_cast", "ts_or_ds_add", "ts_or_ds_diff", "ts_or_ds_to_date", "upper",
-        "current_user_id", "localtimestamp",
+        "current_user_id", "current_setting", "localtimestamp", "pg_terminate_backend",
+        "pg_cancel_backend",
         "values", "variance", "variance_pop", "xor",
     ]
 )  # fmt: skip
@@ -43,8 +44,8 @@ SAME_BY_NAME = frozenset(
         "date_cmp_timestamp", "date_cmp_timestamptz", "date_part_year", "dexp", "dlog1",
         "dlog10", "fnv_hash", "func_sha1", "interval_cmp", "is_valid_json",
         "is_valid_json_array", "json_array_length", "json_extract_array_element_text",
-        "next_day", "octetindex", "quote_ident", "quote_literal", "regexp_instr",
-        "replicate", "sha", "sha1", "sha2", "sinh", "tanh", "timeofday", "timestamp_cmp",
+        "difference", "next_day", "octetindex", "quote_ident", "quote_literal", "regexp_instr",
+        "replicate", "sha", "sha1", "sha2", "sinh", "soundex", "tanh", "timeofday", "timestamp_cmp",
         "timestamp_cmp_date", "timestamp_cmp_timestamptz", "timestamptz_cmp",
         "timestamptz_cmp_date", "timestamptz_cmp_timestamp", "timezone",
     ]
@@ -121,6 +122,14 @@ SYSTEM_PREFIXES = ("pg_", "stl_", "stv_", "svl_", "svv_", "svcs_", "sys_")
 SYSTEM_SCHEMAS = frozenset(["pg_catalog", "information_schema", "redshift_local", "pg_toast"])
 # sqlglot gives LISTAGG and STRING_AGG one name: these are refused by their own.
 POSTGRES_WORDS = frozenset(["STRING_AGG", "ARRAY_AGG", "JSON_AGG", "JSONB_AGG", "FORMAT"])
+# What CURRENT_SETTING shows: of the server behind, only what SHOW shows as well.
+SETTINGS = frozenset(
+    ["application_name", "client_encoding", "datestyle", "extra_float_digits", "intervalstyle",
+     "is_superuser", "search_path", "server_encoding", "server_version",
+     "standard_conforming_strings", "statement_timeout", "timezone", "transaction_isolation"]
+)  # fmt: skip
+# What the leader node runs in a query without tables.
+OF_LEADER = frozenset(["generate_series", "exploding_generate_series"])
 POSTGRES_ONLY = frozenset(
     [
         "array", "array_agg", "array_to_string", "explode", "exploding_generate_series",
@@ -144,6 +153,12 @@ CATALOG_TYPES = frozenset(
 OTHER_TYPES = frozenset(["GEOMETRY", "GEOGRAPHY", "HLLSKETCH"])
 
 
+POSTGRES_TYPES = frozenset(
+    ["any", "anyarray", "anyelement", "anyenum", "anynonarray", "anyrange", "bit varying", "cidr",
+     "event_trigger", "fdw_handler", "inet", "internal", "language_handler", "macaddr", "opaque",
+     "pg_ddl_command", "pg_lsn", "record", "trigger", "tsm_handler", "tsquery", "tsvector",
+     "txid_snapshot", "void", "xid", "circle", "box", "line", "lseg", "path", "point", "polygon"]
+)  # fmt: skip
 # What PostgreSQL can create and Redshift cannot.
 POSTGRES_KINDS = frozenset(
     ["SEQUENCE", "TRIGGER", "TYPE", "DOMAIN", "RULE", "EXTENSION", "AGGREGATE", "OPERATOR", "CAST",
@@ -158,6 +173,7 @@ POSTGRES_CLAUSES: dict[type[Any], str] = {
     exp.TableSample: "TABLESAMPLE",
     exp.Filter: "FILTER of an aggregate",
     exp.Lateral: "LATERAL",
+    exp.RegexpILike: "the operator ~*",
     exp.Lock: "SELECT ... FOR UPDATE",
     exp.InheritsProperty: "INHERITS",
     exp.UnloggedProperty: "UNLOGGED",

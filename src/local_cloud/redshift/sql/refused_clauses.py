@@ -10,6 +10,9 @@ from src.sql.refusal import NOT_EMULATED, SYNTAX, Refusal
 _LEADER_ONLY = (
     "Specified types or functions (one per INFO message) not supported on Redshift tables."
 )
+_OF_FRAMES = (exp.Sum, exp.Avg, exp.Count, exp.Max, exp.Min, exp.Stddev, exp.StddevPop,
+              exp.StddevSamp, exp.Variance, exp.VariancePop)  # fmt: skip
+_WITHOUT_FRAME = "Aggregate window functions with an ORDER BY clause require a frame clause"
 _SYSTEM_COLUMNS = frozenset(["xmin", "xmax", "cmin", "cmax", "ctid", "tableoid"])
 
 
@@ -18,8 +21,15 @@ def check_clause(node: exp.Expr) -> None:
     name = _clause(node)
     if name:
         raise Refusal.fails_on_redshift(name)
+    if isinstance(node, exp.Window) and isinstance(node.this, _OF_FRAMES):
+        _check_frame(node)
     if isinstance(node, exp.Select) and not node.expressions:
         raise Refusal("syntax error: a SELECT list cannot be empty", SYNTAX)
+
+
+def _check_frame(node: exp.Expr) -> None:
+    if node.args.get("order") is not None and node.args.get("spec") is None:
+        raise Refusal(_WITHOUT_FRAME, SYNTAX)
 
 
 def _clause(node: exp.Expr) -> str:

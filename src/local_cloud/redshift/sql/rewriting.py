@@ -12,6 +12,7 @@ from src.local_cloud.redshift.sql import moments
 from src.local_cloud.redshift.sql.aggregates import AGGREGATES
 from src.local_cloud.redshift.sql.building import call
 from src.local_cloud.redshift.sql.decimals import rewrite_divisions
+from src.local_cloud.redshift.sql.portability import SETTINGS
 from src.local_cloud.redshift.sql.selecting import rewrite_selects
 from src.local_cloud.redshift.sql.super_values import is_function
 from src.sql.refusal import Refusal
@@ -79,6 +80,15 @@ def _anonymous(node: exp.Expression) -> exp.Expression:
     match str(node.this).upper():
         case "ISNULL":
             return _coalesce(exp.Coalesce(this=given[0], expressions=given[1:]))
+        case "DATE_PART" if len(given) == 2:
+            return moments.date_part(given)
+        case "CURRENT_SETTING":
+            return _current_setting(given)
+        case "PG_TERMINATE_BACKEND" | "PG_CANCEL_BACKEND" if len(given) == 1:
+            is_ended = exp.Boolean(this="TERMINATE" in str(node.this).upper())
+            return call("redshift_local.end_session", given[0], is_ended)
+        case "TO_TIMESTAMP" if len(given) == 3:
+            return call("TO_TIMESTAMP", *given[:2])
         case "CHECKSUM" if len(given) == 1:
             node.set("expressions", [exp.cast(given[0], "text")])
         case "ADD_MONTHS" if len(given) == 2:
@@ -93,6 +103,12 @@ def _anonymous(node: exp.Expression) -> exp.Expression:
         case "FNV_HASH" | "SHA2" | "REPLICATE" if len(given) == 2:
             node.set("expressions", [given[0], exp.cast(given[1], "bigint")])
     return node
+
+
+def _current_setting(given: list[exp.Expression]) -> exp.Expression:
+    if len(given) != 1 or not given[0].is_string or given[0].name.lower() not in SETTINGS:
+        raise Refusal.not_emulated("CURRENT_SETTING of other than the settings that SHOW shows")
+    return call("redshift_local.shown_setting", given[0])
 
 
 def _regexp_instr(given: list[exp.Expression]) -> exp.Expression:

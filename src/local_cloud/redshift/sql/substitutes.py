@@ -18,11 +18,11 @@ _OWN = "redshift_local"
 _VIEWS = {
     "pg_catalog": frozenset(
         ["pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_group", "pg_namespace",
-         "pg_proc", "pg_settings"]
+         "pg_proc", "pg_settings", "pg_views"]
     ),
     "information_schema": frozenset(
         ["columns", "constraint_column_usage", "key_column_usage", "referential_constraints",
-         "table_constraints"]
+         "table_constraints", "views"]
     ),
 }  # fmt: skip
 _PREFIXED = ("pg_", "svv_external_")

@@ -36,14 +36,23 @@ from src.local_cloud.redshift.statements.definitions.procedures import (
     is_of_procedures,
     run_procedures,
 )
-from src.local_cloud.redshift.statements.maintenance import analyze, vacuum
+from src.local_cloud.redshift.statements.maintenance import (
+    analyze,
+    analyze_compression,
+    is_compression,
+    vacuum,
+)
 from src.local_cloud.redshift.statements.merge import merge
 from src.local_cloud.redshift.statements.objects import (
+    alter_schema,
+    check_comment,
     comment,
     create_schema,
     give_owner,
+    is_checked_comment,
     is_of_owner,
     is_schema,
+    is_schema_change,
     lock,
 )
 from src.local_cloud.redshift.statements.session_settings import (
@@ -87,20 +96,9 @@ def run(statement: Statement, cursor: Cursor) -> None:
 def runner_of(statement: Statement) -> Callable[[Statement, Any], None] | None:
     """Return what runs a statement that is more than one of PostgreSQL's, or None."""
     word = statement.leading_word
-    if is_of_principals(statement):
-        return change_principals
-    if is_materialized(statement):
-        return create_materialized
-    if is_of_materialized(statement):
-        return change_materialized
-    if is_external_schema(statement):
-        return create_external_schema
-    if is_append(statement):
-        return append
-    if is_of_functions(statement):
-        return change_functions
-    if is_of_procedures(statement):
-        return run_procedures
+    for is_meant, found in _SPECIAL:
+        if is_meant(statement):
+            return found
     if word == "CREATE" and not parsing.creates_table(statement):
         return create_late_view if is_late(statement) else None
     if word == "ALTER" and (is_of_owner(statement) or is_of_default_privileges(statement)):
@@ -141,8 +139,10 @@ def tag(statement: Statement) -> str:
         return f"{word} PROCEDURE"
     if is_materialized(statement) or is_of_materialized(statement) or word == "REFRESH":
         return f"{word} MATERIALIZED VIEW"
-    if is_external_schema(statement):
+    if is_external_schema(statement) or is_schema(statement):
         return "CREATE SCHEMA"
+    if is_schema_change(statement):
+        return "ALTER SCHEMA"
     if word == "CREATE":
         return "CREATE VIEW" if is_late(statement) else "CREATE TABLE"
     if isolation.is_of_database(statement):
@@ -180,6 +180,22 @@ def _reset_all(_: Statement, cursor: Cursor) -> None:
         cursor.execute_postgres(text)
 
 
+# What the first word alone does not tell, in the order in which it is asked.
+_SPECIAL: tuple[
+    tuple[Callable[[Statement], bool], Callable[[Statement, Any], None] | None], ...
+] = (
+    (is_of_principals, change_principals),
+    (is_materialized, create_materialized),
+    (is_of_materialized, change_materialized),
+    (is_external_schema, create_external_schema),
+    (is_append, append),
+    (is_of_functions, change_functions),
+    (is_of_procedures, run_procedures),
+    (is_schema, create_schema),
+    (is_schema_change, alter_schema),
+    (is_checked_comment, check_comment),
+    (is_compression, None),
+)
 _RUNNERS: dict[str, Callable[[Statement, Any], None]] = {
     "COPY": _copy,
     "UNLOAD": _unload,
@@ -192,14 +208,11 @@ _RUNNERS: dict[str, Callable[[Statement, Any], None]] = {
     "MERGE": merge,
     "VACUUM": vacuum,
     "ANALYZE": analyze,
+    "ANALYSE": analyze,
 }
 
 
 # -- statements with one of PostgreSQL's for each ------------------------------------------------
-
-
-def _create(statement: Statement) -> str:
-    return create_schema(statement) if is_schema(statement) else parsing.translate(statement)
 
 
 def _alter(statement: Statement) -> str:
@@ -291,8 +304,9 @@ _TRANSLATORS: dict[str, Callable[[Statement], str]] = {
     "SET": set_setting,
     "RESET": reset_setting,
     "SHOW": _show,
-    "CREATE": _create,
+    "CREATE": parsing.translate,
     "ALTER": _alter,
     "COMMENT": comment,
     "LOCK": lock,
+    **dict.fromkeys(("ANALYZE", "ANALYSE"), analyze_compression),
 }

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from src.local_cloud.redshift.sql.relations import check_target
 from src.sql.cursors import Cursor
-from src.sql.quoting import identifier, qualified
+from src.sql.quoting import identifier, literal, postgres_literal, qualified
 from src.sql.reading import TokenReader
-from src.sql.refusal import Refusal
 from src.sql.scanning import Statement
 
 _OWN_TABLES = (
@@ -35,8 +34,6 @@ def analyze(statement: Statement, cursor: Cursor) -> None:
     """ANALYZE; all columns are looked at in any case."""
     words = TokenReader(statement)
     words.next()
-    if words.take("COMPRESSION"):
-        raise Refusal.not_emulated("ANALYZE COMPRESSION")
     words.take("VERBOSE")
     table = _table(words)
     if table and words.take("("):
@@ -49,6 +46,36 @@ def analyze(statement: Statement, cursor: Cursor) -> None:
         words.expect("COLUMNS")
     _at_end(words)
     _run("ANALYZE", table, cursor)
+
+
+def is_compression(statement: Statement) -> bool:
+    """Tell whether ANALYZE is asked what compression would do."""
+    return statement.leading_word in ("ANALYZE", "ANALYSE") and statement.words(1, 1) == [
+        "COMPRESSION"
+    ]
+
+
+def analyze_compression(statement: Statement) -> str:
+    """ANALYZE COMPRESSION [table [(column, ...)]] [COMPROWS n]: each column's usual encoding.
+
+    Nothing is compressed here, so no reduction is estimated.
+    """
+    words = TokenReader(statement)
+    words.next()
+    words.next()
+    table = "" if words.peek_is("COMPROWS") else _table(words)
+    names: list[str] = []
+    if table and words.take("("):
+        names.append(words.identifier())
+        while words.take(","):
+            names.append(words.identifier())
+        words.expect(")")
+    if words.take("COMPROWS"):
+        words.number(1000, 1_000_000_000, "COMPROWS")
+    _at_end(words)
+    of_table = f"{postgres_literal(table)}::regclass" if table else "NULL"
+    listed = ", ".join(literal(name) for name in names)
+    return f"SELECT * FROM redshift_local.compression({of_table}, ARRAY[{listed}]::text[])"
 
 
 def _table(words: TokenReader) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from src.local_cloud.redshift.sql.relations import check_target
+from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import Refusal
@@ -32,6 +33,28 @@ def comment(statement: Statement) -> str:
         text = statement.tokens[-1].postgres
     at_end(words)
     return f"COMMENT ON {kind} {_dotted(parts)} IS {text}"
+
+
+def is_checked_comment(statement: Statement) -> bool:
+    """Tell whether COMMENT is about what the server behind has no place for a comment of."""
+    return statement.words(0, 2) == ["COMMENT", "ON"] and statement.words(2, 1) in (
+        ["DATABASE"], ["CONSTRAINT"])  # fmt: skip
+
+
+def check_comment(statement: Statement, cursor: Cursor) -> None:
+    """COMMENT ON DATABASE name | CONSTRAINT name ON table: checked, and not kept."""
+    words = TokenReader(statement.since(2))
+    kind, name = words.next().upper(), words.identifier()
+    check, arguments = "SELECT redshift_local.check_database(%s)", [name]
+    if kind == "CONSTRAINT":
+        words.expect("ON")
+        check = "SELECT redshift_local.key_of(%s::regclass, %s)"
+        arguments.insert(0, _relation(words))
+    words.expect("IS")
+    if not words.take("NULL"):
+        words.string()
+    at_end(words)
+    cursor.execute_postgres(check, arguments)
 
 
 def lock(statement: Statement) -> str:
@@ -74,29 +97,70 @@ def is_schema(statement: Statement) -> bool:
     return statement.words(0, 2) == ["CREATE", "SCHEMA"]
 
 
-def create_schema(statement: Statement) -> str:
-    """Translate CREATE SCHEMA [IF NOT EXISTS] name [AUTHORIZATION user] [QUOTA UNLIMITED].
+def create_schema(statement: Statement, cursor: Cursor) -> None:
+    """CREATE SCHEMA [IF NOT EXISTS] name [AUTHORIZATION user] [QUOTA n [MB | GB | TB]].
 
-    Nothing here measures a schema, so a quota that has a limit is refused.
+    Nothing here measures a schema: a quota is kept and shown, and never reached.
     """
     words = TokenReader(statement)
     words.next()
     words.next()
-    text = "CREATE SCHEMA"
+    text, name = "CREATE SCHEMA", ""
     if words.take("IF"):
         words.expect("NOT")
         words.expect("EXISTS")
         text += " IF NOT EXISTS"
     if not words.peek_is("AUTHORIZATION"):
-        parts = name_parts(words)
-        check_target(parts[-1], "")
-        text += f" {identifier(parts[-1])}"
+        name = name_parts(words)[-1]
+        check_target(name, "")
+        text += f" {identifier(name)}"
     if words.take("AUTHORIZATION"):
-        text += f" AUTHORIZATION {identifier(words.identifier())}"
-    if words.take("QUOTA") and not words.take("UNLIMITED"):
-        raise Refusal.not_emulated("CREATE SCHEMA ... QUOTA with a limit")
+        owner = words.identifier()
+        name = name or owner
+        text += f" AUTHORIZATION {identifier(owner)}"
+    quota = _quota(words) if words.take("QUOTA") else None
     at_end(words)
-    return text
+    cursor.execute_postgres(text)
+    if quota is not None:
+        cursor.execute_postgres("SELECT redshift_local.set_quota(%s, %s)", (name, quota))
+
+
+def is_schema_change(statement: Statement) -> bool:
+    """Tell whether ALTER SCHEMA gives a schema another name or quota."""
+    return statement.words(0, 2) == ["ALTER", "SCHEMA"] and not is_of_owner(statement)
+
+
+def alter_schema(statement: Statement, cursor: Cursor) -> None:
+    """ALTER SCHEMA name RENAME TO name | QUOTA n [MB | GB | TB]."""
+    words = TokenReader(statement)
+    words.next()
+    words.next()
+    name = words.identifier()
+    check_target(name, "")
+    if words.take("QUOTA"):
+        quota = _quota(words)
+        at_end(words)
+        cursor.execute_postgres("SELECT redshift_local.set_quota(%s, %s)", (name, quota))
+        return
+    words.expect("RENAME")
+    words.expect("TO")
+    new = words.identifier()
+    at_end(words)
+    check_target(new, "")
+    cursor.execute_postgres(f"ALTER SCHEMA {identifier(name)} RENAME TO {identifier(new)}")
+
+
+def _quota(words: TokenReader) -> int:
+    """Read UNLIMITED, or a size; returns its megabytes, 0 for no limit."""
+    if words.take("UNLIMITED"):
+        return 0
+    number = words.next()
+    unit = next((u for u in ("MB", "GB", "TB") if words.take(u)), "MB")
+    try:
+        found = int(float(number) * {"MB": 1, "GB": 1_024, "TB": 1_048_576}[unit])
+    except (ValueError, OverflowError):
+        words.syntax(number)
+    return found
 
 
 def name_parts(words: TokenReader) -> list[str]:

@@ -90,6 +90,13 @@ def show_setting(statement: Statement) -> str:
     return f"SHOW {name}"
 
 
+def user_setting(name: str) -> str:
+    """Return the server's name of a setting that ALTER USER changes."""
+    if name not in _KEPT and name not in _POSTGRES:
+        raise Refusal(f'unrecognized configuration parameter "{name}"', "42704")
+    return f"redshift.{name}" if name in _KEPT else name
+
+
 def _argument(statement: Statement) -> str:
     """Return what stands behind a statement's first word."""
     if len(statement.tokens) < 2:

@@ -43,7 +43,9 @@ def create_table(statement: Statement, cursor: Cursor) -> None:
     if "AS" in words and words[words.index("AS") + 1 :][:1] == ["TABLE"]:
         raise Refusal.fails_on_redshift("CREATE TABLE AS TABLE")
     plain, recorded = take_attributes(_without_local(statement))
-    tree = parsing.check(parsing.parse(plain))
+    tree = parsing.parse(plain)
+    _check_types(tree, plain)
+    tree = parsing.check(tree)
     if not isinstance(tree, exp.Create):
         raise Refusal.not_emulated(statement.code[:60])
     _check_properties(tree)
@@ -63,6 +65,26 @@ def create_table(statement: Statement, cursor: Cursor) -> None:
     cursor.execute_postgres(parsing.render(tree))
     _record(target, recorded, cursor, is_new=True)
     declare(target.sql(dialect="postgres"), keys, cursor, is_new=True)
+
+
+def _check_types(tree: exp.Expression, statement: Statement) -> None:
+    """Refuse the types of columns that Redshift refuses, in its words."""
+    schema = tree.this
+    if not isinstance(tree, exp.Create) or not isinstance(schema, exp.Schema):
+        return
+    names = [column.name for column in schema.find_all(exp.ColumnDef)]
+    for before, token in zip(statement.tokens, statement.tokens[1:], strict=False):
+        if token.word == "BYTEA" and before.name in names:  # sqlglot takes it for VARBYTE
+            raise _unsupported(schema, before.name, "bytea")
+    for column in schema.expressions:
+        kind = column.kind if isinstance(column, exp.ColumnDef) else None
+        if isinstance(kind, exp.DataType) and parsing.is_postgres_type(kind):
+            raise _unsupported(schema, column.name, kind.sql("postgres"))
+
+
+def _unsupported(schema: exp.Expr, column: str, kind: str) -> Refusal:
+    place = f"{schema.this.name}.{column}".lower()
+    return Refusal(f'Column "{place}" has unsupported type "{kind.lower()}".', "0A000")
 
 
 def _without_local(statement: Statement) -> Statement:
@@ -161,6 +183,10 @@ def _take_column_keys(column: exp.ColumnDef, keys: list[DeclaredKey]) -> list[tu
             constraint.pop()
         elif isinstance(kind, exp.EncodeColumnConstraint):
             taken.append((type(kind).__name__.lower(), column.sql("redshift")))
+            constraint.pop()
+        elif isinstance(kind, exp.CollateColumnConstraint) and constraint.find(
+            exp.Column, exp.Var, exp.Identifier
+        ).name.lower() in ("case_sensitive", "cs"):  # as every column is
             constraint.pop()
         elif isinstance(kind, exp.CheckColumnConstraint):
             raise Refusal.fails_on_redshift("CHECK")

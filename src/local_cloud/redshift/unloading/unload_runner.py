@@ -41,8 +41,7 @@ class UnloadRunner:
         """Write the files, or raise; without ALLOWOVERWRITE nothing there is touched."""
         command, started = self.command, now()
         query = parsing.translate(command.query)
-        self._cursor.execute_postgres("SELECT nextval('redshift_local.query_ids')")
-        number = int(self._cursor.fetchone()[0])
+        number = self._cursor.connection.next_query_number()
         self._cursor.execute_postgres(f"SELECT * FROM ({query}) AS unloaded LIMIT 0")
         columns = list(self._cursor.description)
         try:

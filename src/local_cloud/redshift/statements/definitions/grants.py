@@ -22,7 +22,7 @@ _PRIVILEGES = {
 }
 _KNOWN = frozenset(word for words in _PRIVILEGES.values() for word in words)
 _ROUTINES = ("FUNCTION", "PROCEDURE")
-_SPACES = ("TABLES", "FUNCTIONS", "PROCEDURES")
+_SPACES = ("TABLES", "FUNCTIONS", "PROCEDURES", "ROUTINES")
 
 
 def change_grants(statement: Statement, cursor: Cursor) -> None:

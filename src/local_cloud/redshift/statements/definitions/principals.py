@@ -6,9 +6,12 @@ functions (catalog/62) decide who may do what, and none of them gives a superuse
 
 from __future__ import annotations
 
+import json
+
 from psycopg2.extensions import encrypt_password
 
 from src.local_cloud.redshift.statements.objects import at_end
+from src.local_cloud.redshift.statements.session_settings import user_setting
 from src.sql.cursors import Cursor
 from src.sql.reading import TokenReader
 from src.sql.refusal import SYNTAX, Refusal
@@ -32,6 +35,8 @@ def change_principals(statement: Statement, cursor: Cursor) -> None:
         _drop(kind, words, cursor)
         return
     name = words.identifier()
+    if verb == "ALTER" and kind == "USER":
+        words.take("WITH")
     if verb == "ALTER" and words.take("RENAME"):
         words.expect("TO")
         new = words.identifier()
@@ -48,6 +53,11 @@ def change_principals(statement: Statement, cursor: Cursor) -> None:
             raise Refusal.not_emulated("CREATE ROLE ... EXTERNALID")
         at_end(words)
         _create("role", name, cursor)
+    elif words.take("OWNER"):
+        words.expect("TO")
+        owner = words.identifier()
+        at_end(words)
+        cursor.execute_postgres("SELECT redshift_local.give_role(%s, %s)", (name, owner))
     else:
         raise Refusal.not_emulated(f"ALTER ROLE ... {' '.join(statement.words(3, 2))}".strip())
 
@@ -107,10 +117,19 @@ def _user(verb: str, name: str, words: TokenReader, cursor: Cursor) -> None:
         if not options.has_password:
             raise Refusal("PASSWORD is required: CREATE USER ... PASSWORD 'text' | DISABLE", SYNTAX)
         _create("user", name, cursor)
-    if options.settings or options.has_password or options.limit is not None or options.until:
+    if options.has_password or options.limit is not None or options.until:
         cursor.execute_postgres(
             "SELECT redshift_local.alter_user(%s, %s, %s, %s, %s, %s)",
             (name, options.has_password, options.verifier, options.until, options.limit, verb),
+        )
+    if options.kept:
+        cursor.execute_postgres(
+            "SELECT redshift_local.set_user_options(%s, %s)", (name, json.dumps(options.kept))
+        )
+    for setting, value in options.settings:
+        cursor.execute_postgres(
+            "SELECT redshift_local.set_user_setting(%s, %s, %s)",
+            (name, user_setting(setting), value),
         )
     for group in options.groups:
         cursor.execute_postgres(
@@ -128,19 +147,22 @@ class _UserOptions:
         self.until: str | None = None
         self.limit: int | None = None
         self.groups: list[str] = []
-        self.settings = False
+        self.kept: dict[str, str | int] = {}
+        self.settings: list[tuple[str, str | None]] = []
         while not words.is_at_end:
-            self._option(words.next().upper())
+            word = words.next().upper()
+            if word != "NOCREATEUSER":  # what every user is
+                self._option(word)
 
     def _option(self, word: str) -> None:
         words = self._words
         if word == "PASSWORD":
             self.has_password = True
             self.verifier = None if words.take("DISABLE") else self._verifier(words.string())
-        elif word in ("NOCREATEDB", "NOCREATEUSER"):
-            self.settings = False
-        elif word in ("CREATEDB", "CREATEUSER"):
-            raise Refusal.not_emulated(f"{word} of a user: there is one database and one superuser")
+        elif word in ("CREATEDB", "NOCREATEDB"):
+            self.kept["createdb"] = word == "CREATEDB"
+        elif word == "CREATEUSER":
+            raise Refusal.not_emulated("CREATEUSER of a user: there is one superuser")
         elif word == "VALID":
             words.expect("UNTIL")
             self.until = words.string()
@@ -149,18 +171,53 @@ class _UserOptions:
             self.limit = -1 if words.take("UNLIMITED") else words.number(0, 500, "CONNECTION LIMIT")
         elif word == "SYSLOG":
             words.expect("ACCESS")
-            if not words.take("RESTRICTED"):
-                raise Refusal.not_emulated("SYSLOG ACCESS UNRESTRICTED")
+            self.kept["syslog"] = "unrestricted" if words.take("UNRESTRICTED") else "restricted"
+            if self.kept["syslog"] == "restricted":
+                words.expect("RESTRICTED")
         elif word == "IN":
             words.expect("GROUP")
             self.groups = _names(words)
         else:
+            self._session_option(word)
+
+    def _session_option(self, word: str) -> None:
+        """Read SESSION TIMEOUT n, SET name TO value, RESET name."""
+        words = self._words
+        if word == "SESSION":
+            words.expect("TIMEOUT")
+            self.kept["timeout"] = words.number(60, 1_728_000, "SESSION TIMEOUT")
+        elif word == "RESET" and words.take("SESSION"):
+            words.expect("TIMEOUT")
+            self.kept["timeout"] = 0
+        elif word == "RESET":
+            self.settings.append((words.identifier(), None))
+        elif word == "SET":
+            self.settings.append((words.identifier(), self._setting()))
+        else:
             raise Refusal.not_emulated(f"option {word} of a user")
+
+    def _setting(self) -> str | None:
+        """Read TO value, or = value; DEFAULT is None."""
+        words = self._words
+        if not words.take_any("TO", "="):
+            words.syntax(words.next())
+        if words.take("DEFAULT"):
+            return None
+        found = []
+        while not words.is_at_end:
+            is_string = words.peek_kind() == "string"
+            found.append(words.string() if is_string else words.next().strip('"'))
+            words.take(",")
+        return ", ".join(found)
 
     def _verifier(self, password: str) -> str:
         """Return what the server keeps of a password; Redshift's rules for it hold."""
-        if password.startswith("sha256|") or (password.startswith("md5") and len(password) == 35):
-            raise Refusal.not_emulated("a password that is hashed already")
+        if password.startswith("sha256|") and password.count("|") == 1:
+            password = password.removeprefix("sha256|")  # in clear: the hash is made here
+        elif password.startswith("sha256|"):
+            raise Refusal.not_emulated("a password that is hashed already, with sha256")
+        elif password.startswith("md5") and len(password) == 35:
+            return password
         if not 8 <= len(password) <= 64:
             raise Refusal("password must be between 8 and 64 characters in length", SYNTAX)
         for test, what in ((str.isupper, "uppercase letter"), (str.islower, "lowercase letter"),

@@ -5,14 +5,19 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from src.local_cloud.redshift.procedures.reading import read_body
 from src.local_cloud.redshift.procedures.running import Run
 from src.local_cloud.redshift.procedures.variables import Scope, Value, Variable
 from src.local_cloud.redshift.sql.relations import check_target
+from src.local_cloud.redshift.statements.definitions.defined_procedure import (
+    Argument,
+    Procedure,
+    as_defined,
+)
 from src.local_cloud.redshift.statements.definitions.functions import postgres_type
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
+from src.local_cloud.redshift.statements.session_settings import set_setting, startup_setting
 from src.sql.cursors import Cursor
 from src.sql.quoting import identifier, literal, postgres_literal, qualified
 from src.sql.reading import TokenReader
@@ -26,7 +31,8 @@ _Pair = tuple[str, str]
 _FIND = """
 SELECT p.prosrc, coalesce(p.proargnames, '{}'),
        coalesce(p.proargmodes::text[], '{}'), obj_description(p.oid, 'pg_proc'),
-       has_function_privilege(p.oid, 'EXECUTE')
+       has_function_privilege(p.oid, 'EXECUTE'),
+       CASE WHEN p.prosecdef THEN p.oid END
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
  WHERE p.prokind = 'p' AND p.proname = %s AND p.pronargs = %s
    AND CASE WHEN %s = '' THEN pg_catalog.pg_function_is_visible(p.oid) ELSE n.nspname = %s END
@@ -34,42 +40,41 @@ SELECT p.prosrc, coalesce(p.proargnames, '{}'),
 """
 
 
-@dataclass(frozen=True)
-class _Argument:
-    name: str
-    mode: str
-    type: str
-    place: int = -1  # among the values of a CALL
-
-    @property
-    def is_input(self) -> bool:
-        return self.mode != "OUT"
-
-    @property
-    def is_output(self) -> bool:
-        return self.mode != "IN"
-
-
 def is_of_procedures(statement: Statement) -> bool:
     """Tell whether a statement creates, drops or calls a procedure."""
     words = [word for word in statement.words(0, 4) if word not in ("OR", "REPLACE")]
-    return words[:1] == ["CALL"] or words[:2] in (["CREATE", "PROCEDURE"], ["DROP", "PROCEDURE"])
+    is_defined = words[:1] in (["CREATE"], ["ALTER"], ["DROP"]) and words[1:2] == ["PROCEDURE"]
+    return words[:1] == ["CALL"] or is_defined
 
 
 def run_procedures(statement: Statement, cursor: Cursor) -> None:
-    """Run CREATE [OR REPLACE] PROCEDURE, DROP PROCEDURE, or CALL."""
+    """Run CREATE [OR REPLACE], ALTER or DROP PROCEDURE, or CALL."""
     if statement.leading_word == "CALL":
         _call(statement, cursor)
     elif statement.leading_word == "CREATE":
         _create(statement, cursor)
     else:
         words = TokenReader(statement)
+        verb = words.next().upper()
         words.next()
-        words.next()
-        name = _name(words)
-        types = _listed(_arguments(words), with_names=False)
+        shown, change = signature(words), ""
+        if verb == "ALTER":
+            change = " OWNER TO " if words.take("OWNER") else " RENAME TO "
+            if change == " RENAME TO ":
+                words.expect("RENAME")
+            words.expect("TO")
+            change += identifier(words.identifier())
         at_end(words)
-        cursor.execute_postgres(f"DROP PROCEDURE {qualified(*name)}({types})")
+        cursor.execute_postgres(f"{verb} PROCEDURE {shown}{change}")
+
+
+def signature(words: TokenReader, *, with_modes: bool = True) -> str:
+    """Read name(type, ...), and return it for the server."""
+    name = _name(words)
+    listed = _listed(_arguments(words), with_names=False)
+    if not with_modes:
+        listed = ", ".join(part.split(" ", 1)[1] for part in listed.split(", ") if part)
+    return f"{qualified(*name)}({listed})"
 
 
 def _name(words: TokenReader) -> list[str]:
@@ -89,32 +94,54 @@ def _create(statement: Statement, cursor: Cursor) -> None:
     words.expect("PROCEDURE")
     name = _name(words)
     arguments = _arguments(words)
-    is_nonatomic = words.take("NONATOMIC")
-    words.expect("AS")
-    body = words.string()
-    words.expect("LANGUAGE")
-    if words.identifier() != "plpgsql":
-        raise Refusal("a stored procedure is written in plpgsql", SYNTAX)
-    is_nonatomic = words.take("NONATOMIC") or is_nonatomic
-    if words.take("SECURITY") and not words.take("INVOKER"):
-        raise Refusal.not_emulated("CREATE PROCEDURE ... SECURITY DEFINER")
-    if words.peek_is("SET"):
-        raise Refusal.not_emulated("CREATE PROCEDURE ... SET")
-    at_end(words)
+    body, is_nonatomic, is_definer, settings = _options(words)
     read_body(body)  # a syntax error is one of CREATE, as on Redshift
+    if is_definer and is_nonatomic:
+        raise Refusal("NONATOMIC procedures cannot be SECURITY DEFINER", SYNTAX)
     cursor.execute_postgres("SELECT redshift_local.check_function_name(%s)", (name[-1],))
     # Redshift keeps the lengths of the arguments' types; PostgreSQL keeps a comment.
-    kept = json.dumps({"types": [a.type for a in arguments], "nonatomic": is_nonatomic})
+    kept = json.dumps({"types": [a.type for a in arguments], "nonatomic": is_nonatomic,
+                       "settings": settings})  # fmt: skip
     shown = f"{qualified(*name)}({_listed(arguments, with_names=False)})"
     cursor.execute_postgres(
         "SET check_function_bodies TO off; "
         f"CREATE{' OR REPLACE' if replaces else ''} PROCEDURE {qualified(*name)}"
-        f"({_listed(arguments, with_names=True)}) LANGUAGE plpgsql AS {postgres_literal(body)}; "
+        f"({_listed(arguments, with_names=True)}) LANGUAGE plpgsql "
+        f"{'SECURITY DEFINER ' if is_definer else ''}AS {postgres_literal(body)}; "
         f"COMMENT ON PROCEDURE {shown} IS {literal(kept)}; RESET check_function_bodies"
     )
 
 
-def _arguments(words: TokenReader) -> list[_Argument]:
+def _options(words: TokenReader) -> tuple[str, bool, bool, list[str]]:
+    """Read AS body, LANGUAGE, NONATOMIC, SECURITY and SET, in any order."""
+    body, language = "", ""
+    is_nonatomic = is_definer = False
+    settings: list[str] = []
+    while not words.is_at_end:
+        if words.take("AS"):
+            body = words.string()
+        elif words.take("LANGUAGE"):
+            language = words.identifier()
+        elif words.take("NONATOMIC"):
+            is_nonatomic = True
+        elif words.take("SECURITY"):
+            is_definer = words.take("DEFINER")
+            if not is_definer:
+                words.expect("INVOKER")
+        elif words.take("SET"):
+            name = words.identifier()
+            if not words.take_any("TO", "="):
+                words.syntax(words.next())
+            value = words.string() if words.peek_kind() == "string" else words.next()
+            settings.append(set_setting(startup_setting(name, value)))
+        else:
+            words.syntax(words.next())
+    if language != "plpgsql":
+        raise Refusal("a stored procedure is written in plpgsql", SYNTAX)
+    return body, is_nonatomic, is_definer, settings
+
+
+def _arguments(words: TokenReader) -> list[Argument]:
     found = []
     words.expect("(")
     if words.take(")"):
@@ -132,7 +159,7 @@ def _arguments(words: TokenReader) -> list[_Argument]:
         words.expect(",")
 
 
-def _argument(parts: list[str], words: TokenReader) -> _Argument:
+def _argument(parts: list[str], words: TokenReader) -> Argument:
     """Return [name] [mode] type, or [mode] [name] type."""
     name, mode = "", "IN"
     if parts and parts[0].upper() in _MODES:
@@ -145,10 +172,10 @@ def _argument(parts: list[str], words: TokenReader) -> _Argument:
     if not parts:
         words.syntax(")")
     kind = " ".join(parts).replace(" (", "(").replace("( ", "(").replace(" )", ")")
-    return _Argument(name, mode, kind)
+    return Argument(name, mode, kind)
 
 
-def _listed(arguments: Sequence[_Argument], *, with_names: bool) -> str:
+def _listed(arguments: Sequence[Argument], *, with_names: bool) -> str:
     return ", ".join(
         f"{a.mode} {identifier(a.name) + ' ' if a.name and with_names else ''}"
         f"{'refcursor' if a.type.lower() == 'refcursor' else postgres_type(a.type)}"
@@ -177,23 +204,23 @@ def _call(statement: Statement, cursor: Cursor) -> None:
 def described(statement: Statement, cursor: Cursor) -> tuple[list[_Pair], list[_Pair]]:
     """Return a CALL's output columns by name, and its values; each with its type."""
     parts, values = _call_parts(statement)
-    _, arguments, _ = _found(parts, len(values), cursor)
+    arguments = _found(parts, len(values), cursor).arguments
     outputs = [(a.name or "column1", _sql_type(a.type)) for a in arguments if a.is_output]
     kinds = [_sql_type(a.type) for a in arguments if a.is_input]
     return outputs, list(zip(values, kinds, strict=True))
 
 
-def _called(statement: Statement, cursor: Cursor, *, owns: bool) -> list[tuple[_Argument, Value]]:
+def _called(statement: Statement, cursor: Cursor, *, owns: bool) -> list[tuple[Argument, Value]]:
     connection = cursor.connection
     parts, values = _call_parts(statement)
     found = _found(parts, len(values), cursor)
-    body, arguments, is_nonatomic = found
+    arguments = found.arguments
     if connection.call_depth >= _DEEPEST:
         raise Refusal(f"stored procedure nested calls limit of {_DEEPEST} exceeded", "54001")
     connection.call_depth += 1
     is_good = False
     # A procedure that is not atomic leaves each statement to commit on its own.
-    is_atomic = not (is_nonatomic and owns)
+    is_atomic = not (found.is_nonatomic and owns)
     if owns and is_atomic:
         connection.open_transaction()
     try:
@@ -213,7 +240,10 @@ def _called(statement: Statement, cursor: Cursor, *, owns: bool) -> list[tuple[_
             texts = [text.lower() for text in _call_parts(written)[1]]
             return [(texts[a.place], value) for a, value in outputs if 0 <= a.place < len(texts)]
 
-        Run(cursor, scope, is_atomic=is_atomic, owns=owns, call=nested).run(read_body(body))
+        is_bound = found.definer is not None or bool(found.settings)  # to one transaction
+        with as_defined(found, cursor):
+            run = Run(cursor, scope, is_atomic=is_atomic, owns=owns and not is_bound, call=nested)
+            run.run(read_body(found.body))
         is_good = True
     finally:
         connection.call_depth -= 1
@@ -246,14 +276,14 @@ def _call_parts(statement: Statement) -> tuple[list[str], list[str]]:
     return parts[-2:], values
 
 
-def _found(parts: list[str], count: int, cursor: Cursor) -> tuple[str, list[_Argument], bool]:
+def _found(parts: list[str], count: int, cursor: Cursor) -> Procedure:
     schema = parts[0] if len(parts) > 1 else ""
     cursor.execute_postgres(_FIND, (parts[-1], count, schema, schema))
     row = cursor.fetchone()
     if row is None:
         shown = ".".join(parts)
         raise Refusal(f"procedure {shown} with {count} arguments does not exist", "42883")
-    body, names, modes, comment, may_run = row
+    body, names, modes, comment, may_run, definer = row
     if not may_run:
         raise Refusal(f"permission denied for procedure {parts[-1]}", "42501")
     kept = json.loads(comment)
@@ -263,8 +293,9 @@ def _found(parts: list[str], count: int, cursor: Cursor) -> tuple[str, list[_Arg
     for index, kind in enumerate(kept["types"]):
         mode = shown_modes[modes[index]] if index < len(modes) else "IN"
         name = names[index] if index < len(names) else ""
-        arguments.append(_Argument(name, mode, kind, -1 if mode == "OUT" else next(places)))
-    return body, arguments, bool(kept["nonatomic"])
+        arguments.append(Argument(name, mode, kind, -1 if mode == "OUT" else next(places)))
+    is_nonatomic = bool(kept["nonatomic"])
+    return Procedure(body, arguments, is_nonatomic, kept.get("settings", []), definer)
 
 
 def _sql_type(kind: str) -> str:

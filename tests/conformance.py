@@ -15,11 +15,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TABLE_HEAD = ["| behaviour | status | source | tests in |", "| --- | --- | --- | --- |"]
-CELL = 220  # characters of a table's cell
+_STREAMS = "local_cloud/test_kinesis.py"
+CELL, ROW = 220, 200  # characters of a table's cell, and of its row
 AREAS = (
     "COPY: what loads", "COPY: what fails", "COPY: sources and options", "UNLOAD", "System views",
     "Tables", "Queries and changes", "Functions", "SUPER and VARBYTE",
-    "Streaming ingestion", "Sessions and transactions", "Stored procedures", "Any client",
+    "Streaming ingestion", "Streams of Kinesis", "Sessions and transactions",
+    "Stored procedures", "Any client",
     "AWS's tutorials",
 )  # fmt: skip
 
@@ -42,8 +44,9 @@ def conforms(
 def marked_tests() -> list[tuple[str, Any, dict[str, Any]]]:
     """Return (file, function, mark) of every marked test, in the order of the files."""
     found = []
-    for path in sorted((ROOT / "tests/integration/redshift").glob("test_redshift_*.py")):
-        module = importlib.import_module(f"tests.integration.redshift.{path.stem}")
+    folder = ROOT / "tests/integration"
+    for path in (*sorted((folder / "redshift").glob("test_redshift_*.py")), folder / _STREAMS):
+        module = importlib.import_module(f"tests.integration.{path.parent.name}.{path.stem}")
         for name, value in vars(module).items():
             if name.startswith("test_"):
                 for mark in getattr(value, "pytestmark", []):
@@ -66,31 +69,38 @@ def cases_of(test: Any, parameter: str) -> list[str]:
     raise AssertionError(f"{test.__name__} has no parameter {parameter}")
 
 
+def _place(file: str) -> str:
+    return file.removesuffix(".py").removeprefix("test_").removeprefix("redshift_")
+
+
 def conformance_list() -> str:
     """Return the list as Markdown."""
     tests = marked_tests()
     parts = []
     for area in AREAS:
-        rows = [
-            f"| {_behaviour(test, mark)} | {_status(mark)} | {mark['source']} | {file[14:-3]} |"
-            for file, test, mark in tests
-            if mark["area"] == area
-        ]
-        parts.append("\n".join([f"### {area}\n", *TABLE_HEAD, *rows]))
-        parts += [
-            f"Cases of *{mark['behaviour']}*:\n\n```text\n{_lines(test, mark)}\n```"
-            for _, test, mark in tests
-            if mark["area"] == area and len(_behaviour(test, mark)) != len(_all_cases(test, mark))
-        ]
+        found = [(file, test, mark) for file, test, mark in tests if mark["area"] == area]
+        rows = [_row(*one) for one in found]
+        parts.append("\n".join([f"### {area}\n", *TABLE_HEAD, *(row for row, _ in rows)]))
+        parts += [note for _, notes in rows for note in notes]
     return "\n\n".join(parts)
 
 
-def _behaviour(test: Any, mark: dict[str, Any]) -> str:
-    """Return a behaviour with its cases; those that a cell cannot hold stand below the table."""
-    text = _all_cases(test, mark)
-    if len(text) <= CELL:
-        return text
-    return f"{mark['behaviour']}: {len(cases_of(test, mark['cases']))} cases, below"
+def _row(file: str, test: Any, mark: dict[str, Any]) -> tuple[str, list[str]]:
+    """Return a test's row; what makes it too long stands below the table: cases, then the rest."""
+    about, behaviour, status = mark["behaviour"], _all_cases(test, mark), _status(mark)
+    notes: list[str] = []
+
+    def row() -> str:
+        return f"| {behaviour} | {status} | {mark['source']} | {_place(file)} |"
+
+    if mark["cases"] and (len(row()) > ROW or len(behaviour) > CELL):
+        behaviour = f"{about}: {len(cases_of(test, mark['cases']))} cases, below"
+        notes.append(f"Cases of *{about}*:\n\n```text\n{_lines(test, mark)}\n```")
+    if mark["partly"] and len(row()) > ROW:
+        status = "partly, below"
+        text = f"What is missing of *{about}*: {mark['partly']}."
+        notes.append("\n".join(textwrap.wrap(text, 130, break_on_hyphens=False)))
+    return row(), notes
 
 
 def _all_cases(test: Any, mark: dict[str, Any]) -> str:

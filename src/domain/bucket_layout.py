@@ -36,7 +36,7 @@ _RUN = r"\d{8}T\d{6}Z-[0-9a-f]{4}"
 _OWN_KEY = re.compile(
     rf"({RAW_PREFIX}|{PROCESSED_PREFIX}|{QUARANTINE_PREFIX}|{SUMMARY_PREFIX}|{MANIFEST_PREFIX})"
     rf"/{_RUN}(?:/|_\$folder\$$)|{UNLOAD_PREFIX}/[a-z_]+-{_RUN}/|{SCRIPT_PREFIX}/"
-    r"concert_(?:etl_job|generation_job|modules)-[0-9a-f]{12}\.(?:py|zip)$"
+    r"concert_(?:etl_job|generation_job|modules|demo)-[0-9a-f]{12}\.(?:py|zip)$"
     rf"|{MODEL_PREFIX}/(ticket_sales|venue_popularity)/"
 )
 
@@ -59,6 +59,11 @@ def copy_manifest(run_id: str, table: str) -> str:
 def job_script(stem: str, sha256: str) -> str:
     """Return the key of a Glue job's script; its digest keeps versions apart."""
     return f"{folder(SCRIPT_PREFIX)}{stem}-{sha256[:12]}.py"
+
+
+def program_archive(sha256: str) -> str:
+    """Return the key of the program as a cycle on AWS runs it."""
+    return f"{folder(SCRIPT_PREFIX)}concert_demo-{sha256[:12]}.zip"
 
 
 def job_library(sha256: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-NAMESPACE = "ConcertDemo"
+NAMESPACE, SAGEMAKER = "ConcertDemo", "AWS/SageMaker"
 Unit = Literal["Count", "Seconds", "None"]
 Comparison = Literal["GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold"]
 Missing = Literal["breaching", "notBreaching", "ignore", "missing"]
@@ -55,7 +55,7 @@ class Alarm:
     name: str
     metric: str
     why: str
-    statistic: Literal["Sum", "Average", "Minimum", "Maximum"]
+    statistic: Literal["Sum", "Average", "Minimum", "Maximum", "p99"]
     comparison: Comparison
     threshold: float
     missing: Missing
@@ -102,4 +102,17 @@ def alarms(target: str, *, max_rejected_share: float = 0.1) -> tuple[Alarm, ...]
               below, 0.85, "ignore", sales),
         Alarm("model-worse", "ShareOfCeiling", "the model explains too little of what it could",
               "Minimum", below, 0.8, "ignore", sales),
+    )  # fmt: skip
+
+
+def endpoint_alarms(endpoint: str) -> tuple[Alarm, ...]:
+    """Return the alarms over a model's endpoint on AWS, by the metrics that SageMaker keeps."""
+    where = (("EndpointName", endpoint), ("VariantName", "AllTraffic"))
+    return (
+        Alarm("endpoint-errors", "Invocation5XXErrors", "the endpoint answers with errors", "Sum",
+              "GreaterThanOrEqualToThreshold", 1, "notBreaching", where, 300, 1, 1,
+              namespace=SAGEMAKER),
+        Alarm("endpoint-latency", "ModelLatency", "1 of 100 predictions takes over a second",
+              "p99", "GreaterThanThreshold", 1_000_000, "notBreaching", where, 300, 3, 3,
+              namespace=SAGEMAKER),  # microseconds
     )  # fmt: skip

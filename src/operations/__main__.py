@@ -12,6 +12,7 @@ from src.operations import (
     alarms,
     cleanup,
     dashboards,
+    lake,
     lineage,
     listing,
     next_times,
@@ -31,6 +32,7 @@ COMMANDS = {
     "alarms": alarms,
     "dashboards": dashboards,
     "lineage": lineage,
+    "lake": lake,
     "cleanup": cleanup,
 }
 

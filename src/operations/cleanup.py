@@ -30,7 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
 def clean_up(environment: DemoEnvironment, console: Console, *, yes: bool, warehouse: bool) -> int:
     """Show what the demo made, and remove it with `yes`."""
     from src.infrastructure.aws.inventory import AwsInventory
-    from src.infrastructure.warehouse.own_schemas import OwnSchemas
 
     inventory = AwsInventory(environment.account, environment.settings)
     found = inventory.find()
@@ -38,7 +37,7 @@ def clean_up(environment: DemoEnvironment, console: Console, *, yes: bool, wareh
     console.line(
         f"Resources created by the demo in account {account.account_id}, region {account.region}:"
     )
-    schemas = OwnSchemas(environment.redshift)
+    schemas = environment.own_schemas
     dropped = schemas.find() if warehouse else {}
     for statement in dropped.values():
         console.line(f"  {environment.warehouse.address:<44}  {statement}")

@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from src.domain.metrics import alarms
-from src.infrastructure.aws.monitoring import alarm_parameters, dashboard_body, template
+from src.domain.metrics import alarms, endpoint_alarms
+from src.infrastructure.watching.monitoring import alarm_parameters, dashboard_body, template
 from src.orchestration.command_line import add_setting, print_answer, settings_from
 
 TEMPLATE = Path(__file__).parents[1] / "infrastructure" / "cloudformation" / "operations.json"
@@ -39,8 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     parts: dict[str, object] = {
         "template": template(every),
         "dashboard": dashboard_body(settings.aws_region, every),
-        "alarms": [alarm_parameters(one, "TOPIC") for one in every],
-    }
+        "alarms": [alarm_parameters(one, "TOPIC")
+                   for one in (*every, *endpoint_alarms(settings.endpoint_name))],
+    }  # fmt: skip
     print_answer(json.dumps(parts[arguments.part], indent=2))
     return 0
 

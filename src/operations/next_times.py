@@ -9,7 +9,7 @@ from itertools import islice
 from src.errors import UsageError
 from src.operations.listing import stored_schedule
 from src.operations.schedule import add_expression
-from src.orchestration.command_line import print_answer
+from src.orchestration.command_line import add_setting, print_answer, settings_from
 from src.orchestration.operations.scheduler_loop import in_words
 from src.services.operations.schedule_expression import read_schedule
 
@@ -17,6 +17,7 @@ from src.services.operations.schedule_expression import read_schedule
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_expression(parser, required=False)
+    add_setting(parser, "target")
     parser.add_argument("--count", type=int, default=5, metavar="N", help="times (default: 5)")
 
 
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--count is {arguments.count}; it must be 1 to 1000", hint="--count 5")
     now = datetime.now(UTC)
     if arguments.expression is None:
-        stored = stored_schedule()
+        stored = stored_schedule(settings_from(arguments, may_lack=True))
         schedule, since = stored.schedule, max(now, stored.last_due or now)
     else:
         schedule = read_schedule(arguments.expression, arguments.timezone or "UTC", now)

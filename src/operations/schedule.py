@@ -1,4 +1,7 @@
-"""Run the daily cycle when it is due, in the foreground; Ctrl-C ends it after the running step."""
+"""Run the daily cycle when it is due: here in the foreground, on aws by EventBridge Scheduler.
+
+Ctrl-C ends it after the running step.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
+from src.commands import as_started
 from src.errors import CannotRunError, UsageError
 from src.orchestration.command_line import settings_from
 from src.orchestration.environment import folder_lock
@@ -15,6 +19,7 @@ from src.orchestration.operations.schedule_store import ScheduleStore, StoredSch
 from src.orchestration.operations.scheduler_loop import SchedulerLoop
 from src.reporting.terminal.console import Console
 from src.services.operations.schedule_expression import read_schedule
+from src.settings import Settings
 
 LOCK = "schedule.lock"
 
@@ -50,7 +55,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Stay in the foreground and run the cycle when it is due; returns the exit code."""
+    """Run the cycle when it is due, here or on AWS; returns the exit code."""
     settings, console = settings_from(arguments, may_lack=True), Console()
     now = datetime.now(UTC)
     new = StoredSchedule(arguments.expression, arguments.timezone, now)
@@ -58,6 +63,25 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"{new.expression!r} is never due again", hint='"cron(0 6 * * ? *)" is due every day'
         )
+    if settings.target == "aws":
+        return _keep_on_aws(arguments, console)
+    return _run_here(settings, console, new)
+
+
+def _keep_on_aws(arguments: argparse.Namespace, console: Console) -> int:
+    """Make the schedule in the account, or bring it up to date."""
+    from src.orchestration.operations.aws_schedule import put_schedule
+
+    settings = settings_from(arguments)  # nothing may be missing for the steps
+    for name in put_schedule(settings, arguments.expression, arguments.timezone):
+        console.line(f"in place  {name}")
+    listed = as_started("python -m src.operations list --target aws")
+    console.line(f"next:  {listed}")
+    return 0
+
+
+def _run_here(settings: Settings, console: Console, new: StoredSchedule) -> int:
+    """Stay in the foreground and run the cycle when it is due, until Ctrl-C."""
     folder = Path(settings.state_dir).absolute()
     lock = folder_lock(folder, LOCK)
     if not lock.take():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from src.infrastructure.storage.raw_datasets import RawDatasets
     from src.infrastructure.storage.s3_storage import S3Storage
     from src.infrastructure.warehouse.access import WarehouseAccess
+    from src.infrastructure.warehouse.own_schemas import OwnSchemas
     from src.local_cloud.local_cloud import FolderLock, LocalCloud, Role
 
 _PACKAGE = Path(__file__).parents[1]
@@ -231,6 +232,13 @@ class DemoEnvironment:
             query_group=self.query_group,
             is_serverless=self.warehouse.is_serverless,
         )
+
+    @property
+    def own_schemas(self) -> OwnSchemas:
+        """Return what finds and drops the demo's schemas."""
+        from src.infrastructure.warehouse.own_schemas import OwnSchemas
+
+        return OwnSchemas(self.redshift)
 
     @property
     def redshift_role(self) -> str:

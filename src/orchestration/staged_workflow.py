@@ -73,11 +73,14 @@ class WorkflowOwner:
         from src.reporting.terminal.presenter import Presenter
 
         return Presenter(
-            self.report_facts, open_page=self._open_page, records=self.rejected_records, color=color
+            self.report_facts,
+            open_page=self._open_page,
+            records=self._rejected_records,
+            color=color,
         )
 
     def _open_page(self) -> str:
-        """Open this run's page, or the newest there is while it has none; says what was done."""
+        """Open this run's page, or the newest there is while it has none; returns what was done."""
         from src.orchestration.open_command import newest_page, open_in_browser
 
         page = self.workflow.page_path or newest_page(self.workflow.folder.parent)
@@ -104,7 +107,7 @@ class WorkflowOwner:
         """Return what the report holds besides the stages, as far as it is known."""
         raise NotImplementedError
 
-    def rejected_records(self) -> list[JsonObject]:
+    def _rejected_records(self) -> list[JsonObject]:
         """Return some rejected records, for an audience; a workflow that loads has some."""
         return []
 

@@ -126,14 +126,11 @@ class Workflow:
                 if not self._run_stage(index, len(stages), stage, observers):
                     break
         except KeyboardInterrupt:  # between a stage's work and its last word, or at a pause
-            if not self._has_all_done():
+            if not all(s["status"] in ("success", "skipped") for s in self.steps.values()):
                 self._interrupt()
         finally:
             self._is_running = False
         self._summarise(sum(step.get("seconds", 0.0) for step in self.steps.values()))
-
-    def _has_all_done(self) -> bool:
-        return all(step["status"] in ("success", "skipped") for step in self.steps.values())
 
     def _run_stage(
         self, index: int, count: int, stage: Stage, observers: Sequence[StageObserver]
@@ -211,8 +208,7 @@ class Workflow:
 
     def _interrupt(self) -> None:
         self.exit_code = EXIT_INTERRUPTED
-        is_begun = any(step["status"] == "success" for step in self.steps.values()
-                       if "status" in step)  # fmt: skip
+        is_begun = any(step.get("status") == "success" for step in self.steps.values())
         hint = self.resume_hint if is_begun else ""
         self.error = DemoError(
             f"interrupted {self._at}",

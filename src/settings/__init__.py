@@ -93,9 +93,7 @@ class Settings:
         "concert-demo-processed",
         "S3 bucket for Parquet, quarantine and scripts.",
     )
-    stream: str = setting(
-        "DEMO_STREAM", "concert-demo-sales", "Kinesis stream of the live ticket sales."
-    )
+    stream: str = setting("DEMO_STREAM", "concert-demo-sales", "Kinesis stream of live sales.")
     iam_role: str = setting(
         "DEMO_IAM_ROLE",
         "",
@@ -179,6 +177,7 @@ class Settings:
     openlineage_api_key: str = setting(
         "OPENLINEAGE_API_KEY", "", "Key of that server.", text="arn", secret=True
     )
+    datazone_domain: str = setting("DEMO_DATAZONE_DOMAIN", "", "DataZone domain for lineage.")
     state_dir: str = setting(
         "DEMO_STATE_DIR", ".demo", "Folder of the local servers and their data.", text="path"
     )

@@ -14,6 +14,11 @@ _BUCKET = re.compile(r"^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0
 _ROLE = re.compile(r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")
 
 
+def is_role(text: str) -> bool:
+    """Tell whether a text is the ARN of a role."""
+    return _ROLE.match(text) is not None
+
+
 def found_region(variables: Mapping[str, str]) -> str:
     """Return the region as AWS's own tools find it, by variable or of the profile; "" for none."""
     import botocore.session

@@ -91,10 +91,14 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     console.line(_line(produced))
     if refused:
         console.line(f"{refused:,} orders were refused: their concerts are sold out")
+    if production.sales.is_over:
+        console.line("no concert to come has tickets left: the sale is over; another world is "
+                     "python run_demo_pipeline.py --concerts 2000 --seed 7")  # fmt: skip
     if not is_complete:
         console.line("not all events were taken in time; the next run sends the rest")
     if arguments.json:
-        facts = {**vars(produced), "refused_orders": refused, "is_complete": is_complete}
+        facts = {**vars(produced), "refused_orders": refused, "is_complete": is_complete,
+                 "is_over": production.sales.is_over}  # fmt: skip
         print_answer(to_json(facts))
     return 130 if is_stopped.is_set() else 0 if is_complete else 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, replace
+from itertools import islice
 from math import ceil
 from pathlib import Path
 from types import TracebackType
@@ -84,7 +85,9 @@ class Production:
                 return newest, False
             if ledger.acknowledged > newest.first:
                 earlier = SalesStream(load_concerts(self._file(newest.first)), newest)
-                ended = next(earlier.events(ledger.acknowledged)).due_s
+                # The first event that is left to send; of a plan that is over, the last one.
+                last_two = islice(earlier.events(ledger.acknowledged - 1), 2)
+                ended = [event.due_s for event in last_two][-1]
                 started_at = max(as_of, ceil(earlier.world_time(ended)))
         on_sale = options.on_sale
         if on_sale == HOTTEST:

@@ -77,6 +77,8 @@ def needs(service, operation, parameters, workgroup_arn):
 
 
 def _glue(operation, given, _):
+    if operation.endswith(("Database", "Table")):
+        return _catalog(operation, given)
     name = given.get("JobName") or given.get("Name") or given["ResourceArn"].rpartition("/")[2]
     arn = f"arn:aws:glue:{REGION}:{ACCOUNT}:job/{name}"
     found = [Need(f"glue:{operation}", arn)]
@@ -86,6 +88,34 @@ def _glue(operation, given, _):
     if given.get("Tags"):
         found.append(Need("glue:TagResource", arn))
     return found
+
+
+def _catalog(operation, given):
+    """Glue asks for a right on the catalog, the database, and what of it is named."""
+    head = f"arn:aws:glue:{REGION}:{ACCOUNT}"
+    table = given.get("TableInput", given).get("Name") if operation.endswith("Table") else ""
+    database = given.get("DatabaseName") or given.get("DatabaseInput", given).get("Name")
+    resources = [f"{head}:catalog", f"{head}:database/{database}"]
+    resources += [f"{head}:table/{database}/{table}"] if table else []
+    if operation == "DeleteDatabase":  # with all that is in it
+        resources += [f"{head}:{kind}/{database}/x" for kind in ("table", "userDefinedFunction")]
+    return [Need(f"glue:{operation}", arn) for arn in resources]
+
+
+def _lake(operation, given, _):
+    found = [Need(f"lakeformation:{operation}", "*")]
+    if given.get("UseServiceLinkedRole"):
+        role = (f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/lakeformation.amazonaws.com/"
+                "AWSServiceRoleForLakeFormationDataAccess")  # fmt: skip
+        known = {"iam:AWSServiceName": "lakeformation.amazonaws.com"}
+        actions = ("GetRole", "PutRolePolicy", "CreateServiceLinkedRole")
+        found += [Need(f"iam:{action}", role, known) for action in actions]
+    return found
+
+
+def _datazone(operation, given, _):
+    domain = f"arn:aws:datazone:{REGION}:{ACCOUNT}:domain/{given['domainIdentifier']}"
+    return [Need(f"datazone:{operation}", domain)]
 
 
 def _data_api(operation, given, workgroup_arn):
@@ -171,7 +201,35 @@ def _cloudwatch(operation, given, _):
     return [*found, Need("cloudwatch:TagResource", arns[0])] if given.get("Tags") else found
 
 
+def _scheduler(operation, given, _):
+    arn = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{given['Name']}"
+    found = [Need(f"scheduler:{operation}", arn)]
+    return found + _passed(given.get("Target", {}).get("RoleArn"), "scheduler")
+
+
+def _states(operation, given, _):
+    named = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{given.get('name')}"
+    arn = given.get("stateMachineArn") or given.get("resourceArn") or named
+    found = [Need(f"states:{operation}", arn)]
+    if given.get("tags"):
+        found.append(Need("states:TagResource", arn))
+    return found + _passed(given.get("roleArn"), "states")
+
+
+def _codebuild(operation, given, _):
+    found = [Need(f"codebuild:{operation}", f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/{name}")
+             for name in given.get("names", [given.get("name")])]  # fmt: skip
+    return found + _passed(given.get("serviceRole"), "codebuild")
+
+
+def _passed(role, service):
+    context = {"iam:PassedToService": f"{service}.amazonaws.com"}
+    return [Need("iam:PassRole", role, context)] if role else []
+
+
 _OTHERS = {
+    "lakeformation": _lake, "datazone": _datazone,
+    "scheduler": _scheduler, "stepfunctions": _states, "codebuild": _codebuild,
     "glue": _glue, "redshift-data": _data_api, "redshift-serverless": _serverless,
     "sagemaker": _sagemaker, "cloudwatch": _cloudwatch,
     "kinesis": _kinesis, "logs": _logs, "iam": _iam, "secretsmanager": _secrets,

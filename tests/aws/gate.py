@@ -13,6 +13,9 @@ from src.local_cloud.endpoint.shapes import from_query
 from tests.aws.calls import needs, s3_call, s3_needs
 
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/[\w-]+/([\w-]+)/")
+_SERVICES = {"monitoring": "cloudwatch", "states": "stepfunctions"}  # as botocore calls them
+_OF_SCHEDULER = {"GET": "GetSchedule", "POST": "CreateSchedule", "PUT": "UpdateSchedule",
+                 "DELETE": "DeleteSchedule"}  # fmt: skip
 _READ = ("CreateBucket", "DeleteObjects")  # whose bodies say what is needed
 
 
@@ -40,7 +43,7 @@ class Gate:
         def guarded(environ, start_response):
             found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
             key, service = found.groups() if found else ("", "")
-            service = {"monitoring": "cloudwatch"}.get(service, service)
+            service = _SERVICES.get(service, service)
             if key not in self.identities:
                 return application(environ, start_response)
             if service == "s3":
@@ -64,6 +67,9 @@ class Gate:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if "/operation/" in environ["PATH_INFO"]:  # CBOR: of CloudWatch, which lists alarms only
             name, given = environ["PATH_INFO"].rpartition("/")[2], {"AlarmNames": []}
+        elif service == "scheduler":  # by method and path
+            name = _OF_SCHEDULER[environ["REQUEST_METHOD"]]
+            given = {"Name": environ["PATH_INFO"].rpartition("/")[2], **json.loads(body or "{}")}
         elif target:
             name, given = target.rpartition(".")[2], json.loads(body)
         else:
@@ -74,7 +80,7 @@ class Gate:
             given.setdefault("AlarmNames", [])
         refused = self.check(key, needs(service, name, given, self.workgroup_arn))
         if refused:
-            if not target:
+            if not target and service != "scheduler":
                 return _xml(start_response, refused)
             text = json.dumps({"__type": "AccessDeniedException", "message": refused})
             return _answer(start_response, "400 Bad Request", text.encode())
@@ -82,6 +88,8 @@ class Gate:
             answer = self.identities[key].simulate(**given)
             body = _as_xml(model.operation_model(name), answer, "0").body
             return _answer(start_response, "200 OK", body)
+        if name == "UpdateProject":  # nor this
+            return _answer(start_response, "200 OK", b"{}")
         return application(environ, start_response)
 
 

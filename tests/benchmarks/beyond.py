@@ -2,9 +2,9 @@
 
 It measures on this machine, in CPU time, what a task of the generation job costs (parts of the
 very world it plans for, as far as its concerts go), what the world of each Python process costs
-in time and memory, and what comes back to the driver. Then it plays the job: each slot takes the
-next task, tasks last as long as one of those measured, some machines are slow. The plan beside it
-is rows times cost by slots. What is not measured here is in ASSUMED.
+in time and memory, and what comes back to the driver. Then it simulates the job: each slot takes
+the next task, tasks last as long as one of those measured, some machines are slow. The plan
+beside it is rows times cost by slots. What is not measured here is in ASSUMED.
 """
 
 import argparse
@@ -32,8 +32,8 @@ ASSUMED = {
     "put_s": 0.25,  # one object of some MB to S3
     "slow_share": 0.05,  # of the executors, twice as slow
     "python_share": 0.5,  # of a worker's memory: its JVM, which has little to do here, has the rest
-    "etl_rows_per_core_s": 6_900.0,  # Spark here, 1.37 million rows, start of Java included, 2 cores
-    "copy_rows_per_slice_s": 688_000.0,  # the local COPY of Parquet, one process: Redshift's is unknown
+    "etl_rows_per_core_s": 6_900.0,  # Spark here, 1.37 million rows, Java's start included, 2 cores
+    "copy_rows_per_slice_s": 688_000.0,  # the local COPY of Parquet: Redshift's is unknown
 }  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def measured(sales):
     }
 
 
-def played(tasks, slots, costs, world_s, seed=1):
+def simulated(tasks, slots, costs, world_s, seed=1):
     """Return how long the tasks take: each free slot takes the next one."""
     chance = random.Random(seed)
     slow = [2.0 if chance.random() < ASSUMED["slow_share"] else 1.0 for _ in range(slots // 8)]
@@ -86,7 +86,7 @@ def played(tasks, slots, costs, world_s, seed=1):
 
 
 def generation(found, sales, workers, kind="G.2X"):
-    """Return the plan of the generation job beside what the play of it gives."""
+    """Return the plan of the generation job beside what its simulation gives."""
     concerts = int(sales / found["tickets_per_concert"] * 1.2)  # with a fifth more tickets
     slots = (workers - 1) * SLOTS_OF[kind]  # one is the driver
     tasks = -(-sales // int(found["rows_per_task"]))
@@ -95,7 +95,7 @@ def generation(found, sales, workers, kind="G.2X"):
     driver_s = world_s * ASSUMED["vcpu_to_core"]  # its world comes before the first task
     fixed = ASSUMED["start_s"] + driver_s
     plan = fixed + driver_s + tasks * per_task / slots
-    runs = [fixed + played(tasks, slots, found["task_s"], world_s, seed) for seed in range(3)]
+    runs = [fixed + simulated(tasks, slots, found["task_s"], world_s, seed) for seed in range(3)]
     hours = statistics.median(runs) / 3600
     memory = found["world_bytes_per_concert"] * concerts * SLOTS_OF[kind] / 2**30
     ledger = found["ledger_bytes_per_defect"] * sales * 0.01 / 2**30
@@ -106,8 +106,8 @@ def generation(found, sales, workers, kind="G.2X"):
         "files": tasks,
         "raw_gb": found["bytes_per_row"] * sales / 1e9,
         "plan_min": plan / 60,
-        "played_min": [round(s / 60, 2) for s in runs],
-        "played_to_plan_ratio": statistics.median(runs) / plan,
+        "simulated_min": [round(s / 60, 2) for s in runs],
+        "simulated_to_plan_ratio": statistics.median(runs) / plan,
         "dollars": hours * workers * DPU_OF[kind] * DPU_HOUR,
         "worlds_gb_of_a_worker": memory,
         "memory_gb_of_a_worker": MEMORY_GB[kind],

@@ -182,7 +182,8 @@ def folders_table(_):
         shown = ", ".join(kept).replace("`local_cloud/", "`") or "nothing"
         lines.append(f"| `{name.replace('.', '/')}/` | {about(name)} | {shown} |")
     lines.append(
-        "| `glue_jobs/` | The PySpark scripts of the Glue jobs. | what is shipped with the generation job |"
+        "| `glue_jobs/` | The PySpark scripts of the Glue jobs. "
+        "| what is shipped with the generation job |"
     )
     return "\n".join(lines)
 

@@ -20,7 +20,8 @@ SERVICES = {"services", "services.demand", "services.encoding", "services.featur
             "services.generation", "services.input", "services.modelling",
             "services.operations"}  # fmt: skip
 INFRASTRUCTURE = {"infrastructure", "infrastructure.aws", "infrastructure.storage",
-                  "infrastructure.streaming", "infrastructure.warehouse"}  # fmt: skip
+                  "infrastructure.streaming", "infrastructure.warehouse",
+                  "infrastructure.watching"}  # fmt: skip
 REPORTING = {"reporting", "reporting.terminal", "reporting.page"}
 WORKFLOWS = {"domain", "settings", "sql", "orchestration", *SERVICES, *INFRASTRUCTURE, *REPORTING}
 ALLOWED = {
@@ -37,6 +38,7 @@ ALLOWED = {
     "services.operations": {"services.features", "domain", "sql"},
     "infrastructure": INFRASTRUCTURE | {"domain", "sql"},
     "infrastructure.aws": {"domain", "settings"},
+    "infrastructure.watching": {"infrastructure.aws", "domain", "settings"},
     "infrastructure.streaming": {"infrastructure.aws", "domain"},
     "infrastructure.storage": {"infrastructure.aws", "domain"},
     "infrastructure.warehouse": INFRASTRUCTURE | {"domain", "settings", "sql"},
@@ -88,6 +90,7 @@ ALLOWED = {
     "serving.endpoint": {"domain", "infrastructure.aws", "infrastructure.storage", "orchestration",
                          "orchestration.training", "reporting", "serving", "settings"},
     "operations": {"orchestration", "orchestration.operations", "services.operations",
+                   "infrastructure.warehouse", "infrastructure.watching",
                    "infrastructure.aws", "domain", "reporting", "reporting.terminal",
                    "settings"},
 }  # fmt: skip

@@ -17,6 +17,7 @@ OPTIONS = {
     "--artists", "--venues", "--concerts", "--sales", "--seed", "--skip-generation",
     "--raw-bucket", "--processed-bucket", "--iam-role", "--input-dir", "--defect-rate",
     "--raw-format", "--etl", "--etl-engine", "--workers", "--resume", "--load-mode", "--target",
+    "--generate-on",
     "--report-dir", "--as-of", "--since", "--next-day",
     "--json", "--quiet", "--verbose", "--no-color", "--version", "--dry-run", "--present", "--help",
 }  # fmt: skip

@@ -73,7 +73,7 @@ class Terminal:
             os.write(self._master, key)
 
     def turn_to(self, words):
-        """Press the key that goes on until these words are on the screen."""
+        """Press the key that continues until these words are on the screen."""
         for _ in range(40):
             if words in self.text:
                 return
@@ -81,7 +81,7 @@ class Terminal:
         raise AssertionError(self.text)
 
     def turn(self):
-        """Press the key that goes on, and wait for the next screen, or the end.
+        """Press the key that continues, and wait for the next screen, or the end.
 
         The foot is drawn last: where it stands, keys are taken.
         """

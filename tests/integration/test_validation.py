@@ -1,6 +1,7 @@
 """validate_demo_pipeline.py: each check is broken here once, and must see it."""
 
 import json
+import os
 import re
 import shutil
 import stat
@@ -45,11 +46,41 @@ def whole(tmp_path_factory):
     return root
 
 
+def stamps(root):
+    """Return what tells a changed file of a tree from one as it was."""
+    found = {}
+    for folder, _, names in os.walk(root):
+        if Path(folder).name != "__pycache__":
+            for name in names:
+                path = Path(folder, name)
+                state = path.lstat()
+                found[path.relative_to(root)] = (state.st_mode, state.st_size, state.st_mtime_ns)
+    return found
+
+
+@pytest.fixture(scope="module")
+def second(whole, tmp_path_factory):
+    """A copy for the tests that break it, one after the other, and its state."""
+    root = tmp_path_factory.mktemp("second") / "checkout"
+    shutil.copytree(whole, root, symlinks=True)
+    return root, stamps(root)
+
+
 @pytest.fixture
-def checkout(whole, tmp_path):
-    """A copy of the checkout, to break."""
-    caches = shutil.ignore_patterns("__pycache__")
-    return shutil.copytree(whole, tmp_path / "checkout", ignore=caches)
+def checkout(whole, second):
+    """A copy of the checkout, to break; what a test changes is put back as it was."""
+    root, before = second
+    yield root
+    after = stamps(root)
+    for path in after.keys() | before.keys():
+        if after.get(path) == before.get(path):
+            continue
+        if path in after:
+            (root / path).unlink()
+        if path in before:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(whole / path, root / path, follow_symlinks=False)
+    assert stamps(root) == before
 
 
 @pytest.fixture

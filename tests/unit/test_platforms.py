@@ -72,3 +72,12 @@ def test_processors_are_counted_where_none_are_bound(monkeypatch):
     assert parts.cores() == 7
     engine = runpy.run_path(str(ROOT / "src/local_cloud/glue/spark_engine.py"))
     assert "shuffle.partitions=14 " in engine["SUBMIT_ARGUMENTS"]
+
+
+@pytest.mark.parametrize("engine", ["duckdb_engine", "spark_engine", "job_process"])
+def test_an_engine_of_the_local_glue_starts_without_this_package(engine, tmp_path):
+    folder = ROOT / "src/local_cloud/glue"
+    code = f"import sys; sys.path[:] = [{str(folder)!r}, *sys.path[1:]]; import {engine}"
+    command = [sys.executable, "-c", f"{code}; assert 'src' not in sys.modules"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.domain.bucket_layout import is_own_key
-from src.errors import DemoError, StorageError
+from src.errors import CannotRunError, DemoError, StorageError
 from src.infrastructure.aws.account import DEMO_TAG, STACK_TAG, AwsAccount, partition
 from src.infrastructure.aws.answers import (
     DENIED,
@@ -17,6 +17,8 @@ from src.infrastructure.aws.answers import (
     code_of,
     unless_missing,
 )
+from src.infrastructure.aws.cycle_schedule import CycleSchedule
+from src.infrastructure.aws.data_lake import DataLake
 from src.infrastructure.aws.glue_job import generation_job_of, log_groups
 from src.infrastructure.aws.sagemaker_endpoint import ModelEndpoint
 from src.json_object import JsonObject
@@ -53,6 +55,7 @@ class AwsInventory:
     def find(self) -> list[Found]:
         """Return everything there is, in the order of its removal: what costs by the hour first."""
         s = self._settings
+        scheduled = list(self._scheduled())
         served = list(self._served())
         found = [
             thing for name in (s.raw_bucket, s.processed_bucket) for thing in self._bucket(name)
@@ -60,7 +63,7 @@ class AwsInventory:
         jobs = (s.glue_job_name, generation_job_of(s.glue_job_name))
         found += [job for name in jobs for job in self._job(name)]
         found += self._stream(s.stream)
-        return [*served, *found, *self._log_groups()]
+        return [*scheduled, *served, *found, *self._log_groups()]
 
     def _served(self) -> Iterator[Found]:
         """Yield what an endpoint consists of; who only runs the scripts may not look at it."""
@@ -71,6 +74,18 @@ class AwsInventory:
             if code_of(error) not in DENIED:
                 raise
             self.not_looked_at.append(f"endpoint {self._settings.endpoint_name}: {error.cause}")
+
+    def _scheduled(self) -> Iterator[Found]:
+        """Yield schedule and data lake; who may not make them may not look at them."""
+        for what, owner in (
+            ("schedule", CycleSchedule(self._account)),
+            ("data lake", DataLake(self._account, self._settings.processed_bucket)),
+        ):
+            try:
+                for part in list(owner.parts()):
+                    yield Found(part.name, "delete", part.remove)
+            except CannotRunError as error:
+                self.not_looked_at.append(f"{what}: {error.cause or error.message}")
 
     def _endpoint(self) -> ModelEndpoint:
         sagemaker, account = self._account.client("sagemaker"), self._account

@@ -5,6 +5,7 @@ They are always the same texts, so that each is read and translated once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 from src.domain import sale_events
@@ -46,13 +47,24 @@ def step() -> dict[str, str]:
         "names": ", ".join(_COLUMNS),
         "print_of_event": sale_events.fingerprint("j."),
         "print_of_sale": sale_events.fingerprint("s."),
-        "most": str(MOST),
         "ahead": str(sale_events.AHEAD_MINUTES),
         "late": str(-sale_events.LATE_MINUTES),
         "run": literal(STREAM_RUN),
     }
-    files = read_all("streaming/ingest")
-    return {file.name: bind(file.statement, fragments.__getitem__) for file in files}
+    files = {file.name: file.statement for file in read_all("streaming/ingest")}
+    files.pop("05_next")
+    return {name: bind(statement, fragments.__getitem__) for name, statement in files.items()}
+
+
+def next_records(positions: Iterable[tuple[str, str]]) -> str:
+    """Return the statement that takes the records behind the positions of the shards."""
+    behind = [
+        f"shard_id = {literal(shard)} AND position > {literal(position)}"
+        for shard, position in positions
+    ]
+    fragments = {"behind": " OR ".join(behind) or "FALSE", "most": str(MOST)}
+    (file,) = (file for file in read_all("streaming/ingest") if file.name == "05_next")
+    return bind(file.statement, fragments.__getitem__)
 
 
 @cache

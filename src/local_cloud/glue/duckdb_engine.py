@@ -12,11 +12,12 @@ import re
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from src.json_object import JsonObject
+if TYPE_CHECKING:  # it runs as a script, without this package
+    from src.json_object import JsonObject
 
 # What DuckDB does anyway, by Spark's names.
 _DUCKDB_BEHAVIOUR = {

@@ -79,8 +79,8 @@ class LocalGlueClient:
     def __init__(self, s3: Any, folder: Path, *, engine: str = "duckdb") -> None:
         self._s3 = s3
         self._engine = _ENGINES[engine]
-        self._folder = folder
-        self._jobs = JobDefinitions(folder / "jobs")
+        self._folder = folder.absolute()
+        self._jobs = JobDefinitions(self._folder / "jobs")
         self._runs: dict[str, _Run] = {}
         self._spare: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -234,7 +234,7 @@ class LocalGlueClient:
                 log=output,
                 death_signal=signal.SIGKILL,
                 env=_clean_environment(),
-                cwd=self._folder,  # Python finds no module of ours there
+                cwd=self._folder,  # Python finds no module of this project there
                 stdin=subprocess.PIPE,
             )
 

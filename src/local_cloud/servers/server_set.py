@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from shlex import quote
@@ -212,6 +213,8 @@ def local_client(
         store.set_config_variable(name, os.devnull)
     for name in ("s3", "proxies_config"):
         store.set_config_variable(name, None)
+    if service == "kinesis":  # botocore's own way takes as long as the rest of a record
+        own.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
     retries = {"mode": "standard", **({"total_max_attempts": attempts} if attempts else {})}
     return boto3.Session(botocore_session=own).client(
         service,
@@ -260,3 +263,13 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
     aside.replace(path)
+
+
+def _moment(value: Any) -> datetime:
+    """Return a time of an answer; one in seconds without the machine's zone."""
+    from botocore.utils import parse_timestamp
+
+    if isinstance(value, (int, float)):
+        return datetime.fromtimestamp(value, UTC)
+    found: datetime = parse_timestamp(value)
+    return found

@@ -1,4 +1,4 @@
-"""The daily cycle as one list of steps: run here one after the other, on AWS a state machine."""
+"""The daily cycle run here: its steps one after the other, until one fails."""
 
 from __future__ import annotations
 
@@ -6,32 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
 
+from src.domain.cycle import CYCLE, Outcome, Step
 from src.json_object import JsonObject, JsonView
 from src.reporting.terminal.console import Console
 
-Outcome = Literal["promoted", "kept", "not needed", "done", "failed", "interrupted"]
 INTERRUPTED = 130
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step: a command of `python -m src`, and the outcome before it under which it runs."""
-
-    name: str
-    title: str
-    command: tuple[str, ...]
-    after: Outcome | None = None
-    attempts: int = 1
-
-
-# Everything that describes the cycle is made from this list, the state machine too.
-CYCLE = (
-    Step("Pipeline", "load the next day", ("run", "--next-day"), attempts=2),
-    Step("Training", "retrain if needed, and decide", ("train", "--if-needed")),
-    Step("Deployment", "deploy the new champion", ("serving", "deploy"), after="promoted"),
-)
 Execute = Callable[[Step], tuple[int, JsonObject]]
 
 
@@ -106,6 +88,11 @@ def _succeeds(step: Step, execute: Execute, result: CycleResult) -> bool:
     if report.get("report") == "training":
         result.outcome, result.why = outcome_of(report)
     return True
+
+
+def outcome_in(report: JsonView) -> str:
+    """Return the outcome after a step whose report this is: a training decides, others are done."""
+    return outcome_of(report)[0] if report.get("report") == "training" else "done"
 
 
 def outcome_of(report: JsonView) -> tuple[Outcome, str]:

@@ -14,10 +14,12 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
+from src.domain.cycle import Step
 from src.errors import CannotRunError
 from src.json_object import JsonObject
 from src.orchestration.environment import folder_lock
-from src.orchestration.operations.cycle import CycleResult, Execute, Step, run_cycle
+from src.orchestration.operations.aws_schedule import steps_of
+from src.orchestration.operations.cycle import CycleResult, Execute, run_cycle
 from src.reporting.run_report import plain
 from src.reporting.terminal.console import Console
 from src.settings import Settings
@@ -52,6 +54,7 @@ class CycleRunner:
             result = run_cycle(
                 self._execute,
                 self._console,
+                steps=steps_of(self._settings),
                 is_stopping=lambda: self.is_stopping,
             )
             result.due = due

@@ -1,9 +1,9 @@
-"""Each run's lineage: events beside its report, and sent on to OPENLINEAGE_URL where it is set."""
+"""Each run's lineage: events beside its report, and sent on where servers for them are named."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from src.json_object import JsonView
@@ -30,8 +30,24 @@ def record_lineage(
     except Exception as error:  # the run has ended: its outcome stands
         warn(f"not recorded: {type(error).__name__}: {error}")
         return
+    tasks: dict[str, Callable[[], None]] = {}
     if settings.openlineage_url:
-        within(limit_s, {"OPENLINEAGE_URL": lambda: _post(events, settings, limit_s)}, warn)
+        tasks["OPENLINEAGE_URL"] = lambda: _post(events, settings, limit_s)
+    if settings.datazone_domain and settings.target == "aws":
+        tasks["DEMO_DATAZONE_DOMAIN"] = lambda: _post_to_datazone(events, settings, warn)
+    within(limit_s, tasks, warn)
+
+
+def _post_to_datazone(
+    events: Sequence[JsonView], settings: Settings, warn: Callable[[str], None]
+) -> None:
+    from src.infrastructure.aws.account import AwsAccount
+    from src.infrastructure.watching.datazone_lineage import DataZoneLineage
+
+    account = AwsAccount(settings.aws_region, retry_mode=settings.retry_mode)
+    failed = DataZoneLineage(account, settings.datazone_domain).post(events)
+    if failed:
+        warn(f"DEMO_DATAZONE_DOMAIN: the domain could not take {failed} events since this run")
 
 
 def _post(events: Sequence[JsonView], settings: Settings, limit_s: float) -> None:

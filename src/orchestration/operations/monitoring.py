@@ -73,7 +73,7 @@ def watched(settings: Settings) -> list[Alarm]:
 
 def _send_to_aws(events: Sequence[JsonView], settings: Settings, run_id: str) -> None:
     from src.infrastructure.aws.account import AwsAccount
-    from src.infrastructure.aws.run_logs import RunLogs
+    from src.infrastructure.watching.run_logs import RunLogs
 
     account = AwsAccount(settings.aws_region, retry_mode=settings.retry_mode)
     RunLogs(account).put(run_id, events)

@@ -123,7 +123,7 @@ class DemoPipelineOrchestrator(WorkflowOwner):
         rows = self._load.rows_side_by_side(manifest, self.etl_counts)
         return {"dataset": dataset, "rows": rows, "data": self._load.data_profile}
 
-    def rejected_records(self) -> list[JsonObject]:
+    def _rejected_records(self) -> list[JsonObject]:
         """Return some of the records that this run's load rejected."""
         return self._load.rejected_records(self.environment)
 

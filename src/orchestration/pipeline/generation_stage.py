@@ -10,12 +10,14 @@ from src.domain.bucket_layout import GENERATED_NAME
 from src.domain.dataset import DatasetManifest, manifest_from_dict
 from src.orchestration.environment import DemoEnvironment
 from src.services.generation.concert_world import WorldSize
-from src.services.generation.later_days import WorldClock
+from src.services.generation.later_days import WorldClock, world_at
 from src.services.generation.parts import cores
 from src.services.generation.recipe import Recipe
 from src.services.synthetic_data_generator import OnRows, SyntheticDataGenerator
 from src.settings import Settings
 from src.settings.values import day_of
+
+_TRIED_CONCERTS = 1_000_000  # more take longer than a command should: the job itself refuses them
 
 
 def generated(
@@ -48,7 +50,12 @@ def recipe_of(settings: Settings) -> Recipe:
 def _on_glue(
     environment: DemoEnvironment, recipe: Recipe, dataset_id: str, note: Callable[[str], None]
 ) -> DatasetManifest:
-    """Run the generation job; raises EtlError where it does not succeed."""
+    """Run the generation job; raises EtlError where it does not succeed.
+
+    Raises UsageError for sales that the concerts cannot carry, before a job costs anything.
+    """
+    if recipe.size.concerts <= _TRIED_CONCERTS:
+        world_at(recipe.size, recipe.seed, recipe.clock)
     datasets, job = environment.raw_datasets, environment.generation_job
     prefix = datasets.prefix(dataset_id)
     environment.generation_glue.ensure_job(job)

@@ -133,7 +133,7 @@ def _notes(model: JsonObject) -> list[str]:
             f"Why {'is' if is_above else 'may'} the model {'' if is_above else 'be '}better than "
             f"the limit “columns” (R² {columns['r2']:.3f})? That limit uses one show's "
             "columns only: artist, venue, date, price. The model also remembers how the artist's "
-            "and the venue's earlier shows sold, which says more than the popularity column. It "
+            "and the venue's earlier shows sold, which tells more than the popularity column. It "
             "stays below “knowable”, which uses both."
         )
     booked = model.get("booked_venues")

@@ -97,11 +97,11 @@ class Presenter:
             head = [heading, *(f"  {line}" for line in told)] if heading and self._keys else []
             return self._painter.tables(head, tables, size)
 
-        is_over = found["status"] == "interrupted"  # nobody waits for a key after Ctrl-C
+        is_over = found["status"] == "interrupted"  # no key is waited for after Ctrl-C
         self._add(Slide(self._stage, heading.strip(), screens), waits=not is_over)
 
     def pause(self, lines: Sequence[str]) -> None:
-        """Show these lines, and wait for the key that goes on."""
+        """Show these lines, and wait for the key that continues."""
         if self._keys is None:
             return
 
@@ -210,7 +210,7 @@ class Presenter:
         self._write(_CLEARED + "\n".join(screen) + below)
 
     def _leave(self, screen: Screen) -> None:
-        """Clear what stands below a screen: there the run goes on."""
+        """Clear what stands below a screen: there the run continues."""
         row = min(len(screen) + 2, self._size().height)
         self._write(f"\x1b[{row};1H\x1b[J")
 

@@ -114,8 +114,8 @@ class Painter:
             shown.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
         file = io.StringIO()
         console = Console(file=file, width=width, highlight=False, force_terminal=self._color,
-                          no_color=not self._color, color_system="standard", legacy_windows=False,
-                          _environ={})  # fmt: skip
+                          no_color=not self._color, legacy_windows=False, _environ={},
+                          color_system="standard" if self._color else None)  # fmt: skip
         console.print(shown)
         body = [line.rstrip() for line in file.getvalue().splitlines()]
         body = [line for line in body if line]

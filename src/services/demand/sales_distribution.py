@@ -45,12 +45,12 @@ class OddsLine:
         found = minimize(unlikely, [0.0, 1.0], bounds=[(-5.0, 5.0), (0.0, 5.0)])
         return cls(*map(float, found.x))
 
-    def of(self, probability: Floats) -> Floats:
+    def of(self, probability: Floats | float) -> Floats:
         """Return how often such probabilities came true."""
         return np.asarray(1 / (1 + np.exp(-(self.shift + self.slope * _log_odds(probability)))))
 
 
-def _log_odds(probability: Floats) -> Floats:
+def _log_odds(probability: Floats | float) -> Floats:
     inside = np.minimum(np.maximum(probability, _NEAR_CERTAIN), 1 - _NEAR_CERTAIN)
     return np.asarray(np.log(inside / (1 - inside)))
 

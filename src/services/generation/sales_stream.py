@@ -68,6 +68,7 @@ class SalesStream:
         self._concerts, self._plan = c, plan
         self._left = np.maximum(c.capacity - c.sold, 0)
         self.refused = 0
+        self.is_over = False  # nothing is left to sell, or the concerts are over
         self._opens = -1
         if plan.on_sale:
             if plan.on_sale not in c.ids:
@@ -99,6 +100,7 @@ class SalesStream:
                     yield LiveSale(number + i, second + float(offset[i]), key, texts[i], defect)
             number, second = number + count, second + 1
             quiet_s = 0 if count else quiet_s + 1
+        self.is_over = True
 
     def world_time(self, due_s: float) -> float:
         """Return the time of the concerts' world at a second of the stream."""

@@ -67,7 +67,7 @@ def _ordered(name: str, values: pd.Series) -> list[str]:
 
 def _group(word: str, rows: pd.DataFrame, inside: pd.Series) -> JsonObject:
     found: JsonObject = {"group": word, "rows": len(rows)}
-    if len(rows) >= _LEAST_ROWS:  # a mean of fewer says nothing
+    if len(rows) >= _LEAST_ROWS:  # a mean of fewer tells nothing
         found["mae"] = round(float(rows["off"].mean()), 1)
         found["off_share"] = round(float(rows["off_share"].mean()), 4)
         found["inside"] = round(float(inside.mean()), 4)

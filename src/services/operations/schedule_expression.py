@@ -19,6 +19,8 @@ from src.errors import UsageError
 _FORM = re.compile(r"(cron|rate|at)\((.*)\)")
 _RATE = re.compile(r"([1-9]\d{0,5}) (minute|hour|day)(s?)")
 _AT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
+_FIELDS, _YEARS = 6, re.compile(r"(?:\*|(\d{4}))(?:-(\d{4}))?/(\d{1,3})")
+_LAST_YEAR, _MONTHS_AHEAD = 2199, 5  # AWS's; fewer than the library looks ahead
 _SECOND = timedelta(seconds=1)
 EXAMPLES = '"cron(0 6 * * ? *)", "rate(1 day)" or "at(2026-12-01T06:00:00)"'
 
@@ -48,16 +50,19 @@ class Schedule:
             yield due
             due = self.after(due)
 
-    def _next_of_rate(self, interval: timedelta, moment: datetime) -> datetime:
+    def _next_of_rate(self, interval: timedelta, moment: datetime) -> datetime | None:
         if moment < self.start:
             return self.start
-        return self.start + ((moment - self.start) // interval + 1) * interval
+        try:
+            return self.start + ((moment - self.start) // interval + 1) * interval
+        except OverflowError:  # after the year 9999
+            return None
 
     def _next_of_cron(self, fields: str, moment: datetime) -> datetime | None:
         """Walk the clock on the wall; the library takes it as UTC."""
         wall: Any = moment.astimezone(self.zone).replace(tzinfo=UTC)
         cron = _cron(self.expression, fields)
-        while (wall := cron.occurrence(wall).next()) is not None:
+        while (wall := _next(cron, wall)) is not None:
             due = self._in_utc(wall.replace(tzinfo=None))
             if due is not None and due > moment:
                 return due
@@ -115,13 +120,39 @@ def _cron(expression: str, fields: str) -> Any:
     from aws_croniter import AwsCroniter
 
     try:
-        cron = AwsCroniter(fields)
+        cron = AwsCroniter(_spelled_out(fields))
         cron.occurrence(datetime(2000, 1, 1, tzinfo=UTC)).next()  # some faults come only here
     except Exception as error:  # the library has a class for each field
         is_explained = type(error).__module__.startswith("aws_croniter")
         cause = str(error) if is_explained else "this form of a day is not supported locally"
         raise _refused(expression, cause, "cron(0 6 * * ? *)") from error
     return cron
+
+
+def _next(cron: Any, wall: datetime) -> datetime | None:
+    """Return the next time on the wall clock; the library alone looks some months ahead only."""
+    found: datetime | None = cron.occurrence(wall).next()
+    while found is None and wall.year <= _LAST_YEAR:
+        month = (wall.replace(day=1) + timedelta(days=_MONTHS_AHEAD * 31)).replace(day=1)
+        wall = month.replace(hour=0, minute=0, second=0, microsecond=0) - _SECOND
+        found = cron.occurrence(wall).next()
+    return found
+
+
+def _spelled_out(fields: str) -> str:
+    """Return fields in the library's words: it has neither a week's L nor a step of years."""
+    parts = fields.split(" ")
+    if len(parts) != _FIELDS:
+        return fields
+    weekday, years = parts[4:]
+    if weekday.upper() == "L":  # the last day of the week, which begins on Sunday
+        parts[4] = "SAT"
+    if found := _YEARS.fullmatch(years):
+        first, last, step = (int(text) if text else 0 for text in found.groups())
+        first = first or 1970
+        if 1970 <= first <= (last or 2199) <= 2199 and step:
+            parts[5] = ",".join(map(str, range(first, (last or 2199) + 1, step)))
+    return " ".join(parts)
 
 
 def _refused(expression: str, cause: str, example: str) -> UsageError:

@@ -8,7 +8,8 @@
 -- come first. The sums are decimals: exact, and so the same in any order of addition. Competition
 -- is counted the same way by day: a show adds itself to the six days around it; only shows seven
 -- days away are compared by their hour. The model itself remembers earlier shows by artist and venue
--- (src/services/demand/earlier_shows.py); what is read here is for the baselines.
+-- (src/services/demand/earlier_shows.py); what is read here is for the baselines
+-- and for the report.
 WITH sold AS (
     SELECT concert_id, SUM(quantity) AS tickets
     FROM concert_dw.ticket_sales
@@ -88,6 +89,7 @@ competition AS (
 ),
 totals AS (
     SELECT concert_id,
+           MAX(CASE WHEN history = 'artist' THEN shows END) AS artist_prior_shows,
            MAX(CASE WHEN history = 'artist'
                     THEN CAST(sell_through AS DOUBLE PRECISION) / NULLIF(shows, 0) END)
                AS artist_prior_sell_through,
@@ -101,6 +103,7 @@ totals AS (
 SELECT s.concert_id, s.artist_id, s.venue_id, s.starts_at, s.on_sale_at, s.status,
        s.tickets_sold, s.capacity, a.popularity, s.base_price, a.genre, s.venue_type, s.city,
        DATEDIFF(day, s.on_sale_at, s.starts_at) AS lead_days,
+       CAST(t.artist_prior_shows AS INTEGER) AS artist_prior_shows,
        t.artist_prior_sell_through, t.venue_prior_sell_through,
        CAST(k.shows AS INTEGER) AS city_competition
 FROM shows s

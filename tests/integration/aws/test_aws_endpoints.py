@@ -31,9 +31,11 @@ from tests.unit.infrastructure.test_cloudformation import known_to_moto
 pytest.importorskip("flask", reason="moto's server needs flask and flask-cors")
 pytestmark = pytest.mark.filterwarnings("ignore:.*(Tried to parse|No Moto).*")
 ADMIN = {"aws_access_key_id": "AKIAADMIN", "aws_secret_access_key": "secret"}
-MOTO = ("S3", "STS", "IAM", "CLOUDWATCH_LOGS", "CLOUDWATCH", "SECRETS_MANAGER")
+MOTO = ("S3", "STS", "IAM", "CLOUDWATCH_LOGS", "CLOUDWATCH", "SECRETS_MANAGER",
+        "SCHEDULER", "SFN", "CODEBUILD")  # fmt: skip
 LOCAL = ("GLUE", "REDSHIFT_DATA", "REDSHIFT", "REDSHIFT_SERVERLESS", "SAGEMAKER",
          "KINESIS")  # fmt: skip
+OPERATIONS = ROOT / "src/infrastructure/cloudformation/operations.json"
 SECRET = "redshift!concert-demo-concert_admin"
 CHECKS = ",".join(check.name for check in CHECKS_OF_AWS)
 WORLD = ["--artists", "60", "--venues", "30", "--concerts", "700", "--sales", "3000"]
@@ -95,10 +97,11 @@ def account(gate, moto_url, cloud):
         {"username": USER, "password": cloud.redshift_address()["password"]}))  # fmt: skip
     key = iam.create_access_key(UserName="operator")["AccessKey"]
     operator = key["AccessKeyId"], key["SecretAccessKey"]
+    outputs |= stack_of_operations(stacks, outputs)
     policies = [
         read(iam.get_policy_version(PolicyArn=outputs[name], VersionId="v1")["PolicyVersion"][
             "Document"])
-        for name in ("OperatorPolicy", "ServingPolicy")
+        for name in ("OperatorPolicy", "SchedulePolicyArn", "ServingPolicy", "LakePolicyArn")
     ]  # fmt: skip
     own = dict(zip(("aws_access_key_id", "aws_secret_access_key"), operator, strict=True))
     caller = client("sts", **own).get_caller_identity()
@@ -119,7 +122,21 @@ def account(gate, moto_url, cloud):
             aws_secret_access_key=assumed["SecretAccessKey"],
             aws_session_token=assumed["SessionToken"],
         )  # fmt: skip
-    return env, operator, clients, len(policies[0]["Statement"])
+    return env, operator, clients, sum(len(policy["Statement"]) for policy in policies[:2])
+
+
+def stack_of_operations(stacks, outputs):
+    """Create the stack of operations.json; returns its outputs."""
+    given = {"OperatorPolicyArn": outputs["OperatorPolicy"],
+             "ServingPolicyArn": outputs["ServingPolicy"],
+             "MakesLakePolicy": "true"}  # fmt: skip
+    stacks.create_stack(
+        StackName="operations", TemplateBody=OPERATIONS.read_text(),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
+    )  # fmt: skip
+    (stack,) = stacks.describe_stacks(StackName="operations")["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
 @pytest.fixture(scope="module")
@@ -188,10 +205,15 @@ def test_everything_runs_as_the_operator_and_every_grant_is_called(
     models = ["--output-dir", str(script.folder / "models")]
     train = script.command(*aws, *models, name="train_demo_models.py")
     done(train, REDSHIFT_VIA="driver", REDSHIFT_SECRET=SECRET)
+    operations = python("-m", "src.operations")
+    for expression in ("rate(1 day)", "cron(0 6 * * ? *)"):  # it is made, and updated
+        done([*operations, "schedule", expression, *aws])
+    assert "cron(0 6 * * ? *)  UTC" in done([*operations, "list", *aws]).stdout
     text = done(python("-m", "src.operations", "cleanup", "--yes")).stderr
     for what in (
         "bucket op-raw",
         "Glue job concert-etl",
+        "state machine concert-demo-cycle",
         f"log group {log_groups('concert-etl')[0]}",
     ):
         assert f"removed  {what}" in text

@@ -20,10 +20,12 @@ from moto import mock_aws
 
 from src.local_cloud.kinesis.limits import Limits
 from src.local_cloud.kinesis.local_kinesis import LocalKinesis
+from tests.conformance import conforms
 from tests.conftest import ROOT
 from tests.streaming.stream_server import client_of, served
 
 MIB = 1 << 20
+AREA = "Streams of Kinesis"
 INVALID = ("ValidationException", "InvalidArgumentException")
 
 
@@ -132,6 +134,9 @@ def is_whole(shards):
 # -- streams ---------------------------------------------------------------------------------
 
 
+@conforms(
+    AREA, "a new stream is CREATING, then ACTIVE; until then it takes nothing", "API_CreateStream"
+)
 def test_a_stream_is_created_and_then_active(local, clock):
     local.create_stream(StreamName="new", ShardCount=1)
     assert code_of(local.put_record, StreamName="new", Data=b"x", PartitionKey="p") == (
@@ -148,11 +153,15 @@ def test_a_stream_is_created_and_then_active(local, clock):
     assert states == ["CREATING", "ACTIVE"]
 
 
+@conforms(AREA, "the shards of a stream have each hash key once", "API_CreateStream")
 @pytest.mark.parametrize("count", [1, 3, 4])
 def test_shards_take_every_hash_key_once(kinesis, make, count):
     assert is_whole(shards_of(kinesis, make(kinesis, count)))
 
 
+@conforms(
+    AREA, "ResourceInUseException, ResourceNotFoundException", "API_CreateStream, API_DeleteStream"
+)
 def test_what_is_there_or_not_has_its_code(kinesis, make):
     name = make(kinesis)
     missing = {"StreamName": "missing"}
@@ -169,6 +178,11 @@ def test_what_is_there_or_not_has_its_code(kinesis, make):
     assert set(found) == {"ResourceNotFoundException"}
 
 
+@conforms(
+    AREA,
+    "iterators of a deleted stream are not those of the next one with its name",
+    "API_DeleteStream",
+)
 def test_a_new_stream_of_an_old_name_has_none_of_its_positions(local, make, clock):
     name = make(local, 1)
     (sequence,) = put(local, name, "old")
@@ -185,6 +199,7 @@ def test_a_new_stream_of_an_old_name_has_none_of_its_positions(local, make, cloc
                    ) == "InvalidArgumentException"  # fmt: skip
 
 
+@conforms(AREA, "ListStreams and ListShards come in pages", "API_ListStreams, API_ListShards")
 def test_lists_come_in_pages(local, make):
     name = make(local, 7)
     others = [make(local, 1) for _ in range(3)]
@@ -201,6 +216,11 @@ def test_lists_come_in_pages(local, make):
     assert code_of(local.list_shards, NextToken="AAAA") == "InvalidArgumentException"
 
 
+@conforms(
+    AREA,
+    "ExpiredIteratorException, ExpiredNextTokenException after 300 s",
+    "API_GetRecords, API_ListShards",
+)
 def test_a_page_and_an_iterator_expire(local, make, clock):
     name = make(local, 2)
     token = local.list_shards(StreamName=name, MaxResults=1)["NextToken"]
@@ -212,6 +232,7 @@ def test_a_page_and_an_iterator_expire(local, make, clock):
     assert code_of(local.get_records, ShardIterator=at) == "ExpiredIteratorException"
 
 
+@conforms(AREA, "tags are added, listed and removed", "API_AddTagsToStream")
 def test_tags(local, make):
     name = make(local, 1, Tags={"a": "1"})
     local.add_tags_to_stream(StreamName=name, Tags={"b": "2", "c": "3"})
@@ -222,6 +243,7 @@ def test_tags(local, make):
     assert code_of(local.add_tags_to_stream, StreamName=name, Tags=many) in INVALID
 
 
+@conforms(AREA, "a stream ON_DEMAND has four shards", "how-do-i-size-a-stream")
 def test_an_on_demand_stream_has_four_shards(local, make):
     name = "on-demand"
     local.create_stream(StreamName=name, StreamModeDetails={"StreamMode": "ON_DEMAND"})
@@ -231,6 +253,7 @@ def test_an_on_demand_stream_has_four_shards(local, make):
     assert (mode, summary["OpenShardCount"]) == ("ON_DEMAND", 4)
 
 
+@conforms(AREA, "other operations", "this project", refused=True)
 def test_what_is_not_emulated_is_refused_by_name(local, make):
     name = make(local, 1)
     with pytest.raises(ClientError, match="StartStreamEncryption is not emulated"):
@@ -244,6 +267,11 @@ def test_what_is_not_emulated_is_refused_by_name(local, make):
 # -- writing ---------------------------------------------------------------------------------
 
 
+@conforms(
+    AREA,
+    "records above 1 MiB, requests above 10 MiB, more than 500 entries: nothing is stored",
+    "API_PutRecords",
+)
 @pytest.mark.parametrize(
     ("records", "text"),
     [
@@ -272,6 +300,9 @@ def routed(local, clock):
     local.delete_stream(StreamName="routed")
 
 
+@conforms(
+    AREA, "the MD5 of the partition key, or ExplicitHashKey, decides the shard", "API_PutRecord"
+)
 @settings(max_examples=15)
 @given(keys=st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40), min_size=1,
                      max_size=20), explicit=st.none() | st.integers(0, 2**128 - 1))  # fmt: skip
@@ -286,6 +317,7 @@ def test_the_md5_of_its_key_decides_a_records_shard(local, routed, keys, explici
         assert low <= of_key <= high
 
 
+@conforms(AREA, "a shard keeps the order and the bytes; sequence numbers rise", "API_GetRecords")
 def test_a_shard_keeps_the_order_and_the_bytes(kinesis, make):
     name = make(kinesis)
     numbers = [n for start in range(0, 400, 100)
@@ -297,6 +329,7 @@ def test_a_shard_keeps_the_order_and_the_bytes(kinesis, make):
     assert all(record["ApproximateArrivalTimestamp"].tzinfo for record in found)
 
 
+@conforms(AREA, "writers at once lose nothing", "this project")
 def test_writers_at_once_lose_nothing(local, make):
     name = make(local, 2)
 
@@ -315,6 +348,7 @@ def test_writers_at_once_lose_nothing(local, make):
 # -- reading ---------------------------------------------------------------------------------
 
 
+@conforms(AREA, "TRIM_HORIZON, LATEST, AT_ and AFTER_SEQUENCE_NUMBER", "API_GetShardIterator")
 def test_where_a_read_begins(kinesis, make):
     name = make(kinesis, 1)
     numbers = put(kinesis, name, *range(5))
@@ -337,6 +371,7 @@ def test_where_a_read_begins(kinesis, make):
     assert kinesis.get_records(ShardIterator=answer["NextShardIterator"])["Records"] == []
 
 
+@conforms(AREA, "AT_TIMESTAMP; a time to come is refused", "API_GetShardIterator")
 def test_a_read_begins_at_a_time(local, make, clock):
     name = make(local, 1)
     times = []
@@ -353,6 +388,7 @@ def test_a_read_begins_at_a_time(local, make, clock):
                    ShardIteratorType="AT_TIMESTAMP", Timestamp=later) in INVALID  # fmt: skip
 
 
+@conforms(AREA, "Limit, MillisBehindLatest", "API_GetRecords")
 def test_a_limit_and_the_distance_to_the_tip(local, make, clock):
     name = make(local, 1)
     put(local, name, *range(30))
@@ -364,6 +400,11 @@ def test_a_limit_and_the_distance_to_the_tip(local, make, clock):
     assert answer["MillisBehindLatest"] == pytest.approx(3000, abs=1)
 
 
+@conforms(
+    AREA,
+    "InvalidArgumentException for positions that are none",
+    "API_GetShardIterator, API_GetRecords",
+)
 def test_positions_that_are_none(local, make):
     name = make(local, 2)
     (sequence,) = put(local, name, "x", ExplicitHashKey="0")
@@ -386,6 +427,7 @@ def test_positions_that_are_none(local, make):
     )
 
 
+@conforms(AREA, "an answer has at most 10 MiB", "API_GetRecords")
 def test_an_answer_holds_10_mib(local, make):
     name = make(local, 1)
     for _ in range(2):
@@ -400,6 +442,11 @@ def test_an_answer_holds_10_mib(local, make):
 # -- shards that split and merge -------------------------------------------------------------
 
 
+@conforms(
+    AREA,
+    "SplitShard; a parent that is read out has ChildShards and no iterator",
+    "API_SplitShard, API_GetRecords",
+)
 def test_a_split_shard_ends_and_its_children_go_on(local, make, clock):
     name = make(local, 1)
     put(local, name, *range(20))
@@ -423,6 +470,7 @@ def test_a_split_shard_ends_and_its_children_go_on(local, make, clock):
     assert code_of(local.split_shard, StreamName=name, **edge) == "InvalidArgumentException"
 
 
+@conforms(AREA, "MergeShards, of neighbours only", "API_MergeShards")
 def test_shards_that_lie_side_by_side_merge(local, make):
     name = make(local, 4)
     ids = [shard["ShardId"] for shard in shards_of(local, name)]
@@ -444,6 +492,9 @@ _STEPS = st.lists(
 )  # fmt: skip
 
 
+@conforms(
+    AREA, "resharding loses and reorders nothing (random splits, merges, counts)", "this project"
+)
 @settings(max_examples=20)
 @given(steps=_STEPS)
 def test_resharding_loses_and_reorders_nothing(tmp_path_factory, steps):
@@ -488,6 +539,7 @@ def test_resharding_loses_and_reorders_nothing(tmp_path_factory, steps):
             assert of_key == sorted(of_key)
 
 
+@conforms(AREA, "ShardFilter", "API_ShardFilter")
 def test_shards_are_listed_by_time(local, make, clock):
     name = make(local, 1)
     before = datetime.fromtimestamp(clock.time, UTC)
@@ -512,6 +564,7 @@ def test_shards_are_listed_by_time(local, make, clock):
     )
 
 
+@conforms(AREA, "UpdateShardCount at most doubles, at least halves", "API_UpdateShardCount")
 def test_the_count_at_most_doubles_and_at_least_halves(local, make):
     name = make(local, 4)
     for target in (1, 9):
@@ -522,6 +575,11 @@ def test_the_count_at_most_doubles_and_at_least_halves(local, make):
 # -- time ------------------------------------------------------------------------------------
 
 
+@conforms(
+    AREA,
+    "retention of 24 to 8,760 hours; what is past it is gone",
+    "API_IncreaseStreamRetentionPeriod",
+)
 def test_records_past_retention_are_gone(tmp_path, clock):
     file = tmp_path / "s.sqlite"
     with closing(LocalKinesis(file, now=clock)) as stream:
@@ -552,6 +610,7 @@ def test_records_past_retention_are_gone(tmp_path, clock):
         assert int(following) == int(sequence) + 1  # numbers are not used again
 
 
+@conforms(AREA, "a clock that goes back does not disorder a shard", "this project")
 def test_a_clock_that_goes_back_does_not_disorder_a_shard(tmp_path):
     clock = Clock()
     with closing(LocalKinesis(tmp_path / "s.sqlite", now=clock)) as stream:
@@ -575,6 +634,11 @@ def limited(tmp_path, clock):
         yield client, seconds
 
 
+@conforms(
+    AREA,
+    "a shard takes 1,000 records and 1 MiB a second; the rest fails entry by entry",
+    "API_PutRecords",
+)
 def test_a_shard_takes_1000_records_and_1_mib_a_second(limited):
     client, seconds = limited
 
@@ -598,6 +662,7 @@ def test_a_shard_takes_1000_records_and_1_mib_a_second(limited):
     assert refused(20, 100_000) == 10
 
 
+@conforms(AREA, "a shard is read 5 times and gives 2 MiB a second", "API_GetRecords")
 def test_a_shard_is_read_5_times_and_2_mib_a_second(limited):
     client, seconds = limited
     at = iterator(client, "s", "shardId-000000000000")
@@ -634,6 +699,7 @@ def test_the_local_cloud_serves_streams_at_first_use(cloud):
     assert (cloud.folder / "kinesis").is_dir()
 
 
+@conforms(AREA, "what was acknowledged survives kill -9", "this project")
 def test_what_was_acknowledged_survives_kill_9(tmp_path):
     """Kills come while requests are under way; a request is stored whole or not at all."""
     command = [sys.executable, "-m", "tests.streaming.stream_server", str(tmp_path)]

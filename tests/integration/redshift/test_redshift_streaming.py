@@ -117,7 +117,7 @@ def test_the_six_columns_of_a_record(warehouse):
 
 @conforms(
     AREA,
-    "REFRESH from the last sequence number of each shard; sys_stream_scan_states, "
+    "REFRESH from the last number of each shard; sys_stream_scan_states, "
     "sys_mv_refresh_history, svv_mv_info",
     f"{PAGE}; r_SYS_STREAM_SCAN_STATES",
     partly="DISTKEY is without effect, SORTKEY is an index; a shard without new records has no row",

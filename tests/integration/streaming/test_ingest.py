@@ -14,6 +14,7 @@ from src.domain import sale_events
 from src.domain.tables import TICKET_SALES
 from src.infrastructure.warehouse import stream_statements
 from src.infrastructure.warehouse.streamed_sales import StreamedTotals
+from src.local_cloud.redshift.sql.parsing import translate
 from src.sql.quoting import redshift_literal
 from tests.integration.conftest import end_session
 from tests.integration.streaming.conftest import SENT, Live, sale
@@ -155,6 +156,19 @@ def test_shards_that_come_later_are_taken_up_in_order(live):
     assert live.ingest() == StreamedTotals(3, 2, 1)
     shards = live.rows("SELECT shard_id, records FROM concert_live.positions ORDER BY 1")
     assert [(shard[-1], records) for shard, records in shards] == [("0", 1), ("1", 1), ("2", 2)]
+
+
+def test_a_step_reads_what_is_new_of_a_long_view(live):
+    """However many records were ingested before: else a stream would slow down by and by."""
+    live.put(*(sale(n) for n in range(3_000)))
+    live.ingest()
+    (position,) = live.rows("SELECT shard_id, position FROM concert_live.positions")
+    statement = translate(stream_statements.next_records([position]))
+    with live.client.connection.cursor() as cursor:
+        cursor.execute_postgres(f"EXPLAIN {statement}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Index" in plan
+    assert "Seq Scan" not in plan
 
 
 def test_setting_up_again_changes_nothing(live):

@@ -83,6 +83,17 @@ def test_a_producer_continues_and_another_plan_begins_behind_it(world):
         assert record["PartitionKey"] == concert or concert == "unknown"
 
 
+def test_another_plan_begins_behind_one_that_sold_everything(world, monkeypatch):
+    """Its last event is on the stream: there is no next one that tells when it ended."""
+    for row in ROWS:
+        monkeypatch.setitem(row, "sold", int(row["capacity"]) - 1)
+    first, _ = produce(world, 1.5, rate=20_000.0, defect_rate=0.0)
+    assert first.sales.is_over
+    second, _ = produce(world, 0.2, rate=100.0)
+    assert second.plan.first == first.ledger.acknowledged > 0
+    assert second.plan.started_at > NOW
+
+
 def test_other_data_in_the_warehouse_begins_another_plan(world, monkeypatch):
     produce(world, 0.2)
     monkeypatch.setitem(ROWS[0], "capacity", 5_000)

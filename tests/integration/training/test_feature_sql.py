@@ -131,6 +131,7 @@ def by_hand(show, shows):
         and abs(p["starts_at"] - show["starts_at"]) <= 7 * DAY
     ]  # fmt: skip
     return {
+        "artist_prior_shows": len(artist),
         "artist_prior_sell_through": mean(p["sold"] / p["capacity"] for p in artist),
         "venue_prior_sell_through": mean(p["sold"] / p["capacity"] for p in venue),
         "city_competition": len(rivals),

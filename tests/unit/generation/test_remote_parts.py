@@ -12,12 +12,15 @@ import pytest
 from moto import mock_aws
 
 import src
+from src.errors import UsageError
 from src.infrastructure.aws.job_library import generator_library, generator_modules
+from src.orchestration.pipeline.generation_stage import generated
 from src.services.generation.concert_world import WorldSize
 from src.services.generation.later_days import WorldClock
 from src.services.generation.recipe import Recipe, recipe_from
 from src.services.generation.remote_parts import place
 from src.services.synthetic_data_generator import SyntheticDataGenerator
+from src.settings import Settings
 from tests.conftest import FolderSink
 
 PACKAGE = Path(src.__file__).parent
@@ -107,3 +110,12 @@ def test_a_task_stores_its_files_in_a_folder_or_a_bucket(tmp_path, monkeypatch):
         place("s3://raw-of-a-test/raw/d/").put("artists/part-0", b"there")
         found = s3.get_object(Bucket="raw-of-a-test", Key="raw/d/artists/part-0")
         assert found["Body"].read() == b"there"
+
+
+def test_sales_that_the_concerts_cannot_carry_are_refused_before_a_job_starts():
+    class Environment:
+        """Has no Glue and no bucket: nothing may be asked of them."""
+
+    settings = Settings(artists=10, venues=5, concerts=20, sales=10**9, generate_on="glue")
+    with pytest.raises(UsageError, match="more rows than"):
+        generated(Environment(), settings, "d", None, print)

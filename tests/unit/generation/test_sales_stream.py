@@ -139,6 +139,7 @@ def test_the_worlds_clock_runs_at_a_speed():
 def test_the_stream_ends_when_nothing_is_left():
     stream = SalesStream(concerts(10, 10), plan(defect_rate=0))
     assert all(e.concert_id in {f"c{i}" for i in range(35, 40)} for e in stream.events())
+    assert stream.is_over
 
 
 def test_the_hottest_concert_is_the_most_popular_that_is_not_on_sale_yet():

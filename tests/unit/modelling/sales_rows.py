@@ -30,6 +30,7 @@ def sales_rows(count, seed=0):
             "city": rng.choice(["Bonn", "Oslo", "Lyon"], count),
             "venue_type": rng.choice(["club", "hall"], count),
             "lead_days": rng.integers(10, 200, count),
+            "artist_prior_shows": rng.integers(0, 9, count),
             "artist_prior_sell_through": np.where(np.isnan(prior), np.nan, 0.5),
             "venue_prior_sell_through": rng.uniform(0, 1, count),
             "city_competition": rng.integers(0, 5, count),

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from src.__main__ import COMMANDS
+from src.domain.cycle import CYCLE
 from src.orchestration.environment import folder_lock
-from src.orchestration.operations.cycle import CYCLE, run_cycle
+from src.orchestration.operations.cycle import run_cycle
 from src.orchestration.operations.cycle_runner import CycleRunner
 from src.reporting.terminal.console import Console
 from src.settings import Settings

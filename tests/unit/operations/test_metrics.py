@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from src.domain.metrics import METRIC_BY_NAME, METRICS, Alarm, alarms
-from src.infrastructure.aws.monitoring import alarm_parameters, dashboard_body
-from src.infrastructure.aws.run_logs import GROUP
+from src.domain.metrics import METRIC_BY_NAME, METRICS, Alarm, alarms, endpoint_alarms
+from src.infrastructure.watching.monitoring import alarm_parameters, dashboard_body, template
+from src.infrastructure.watching.run_logs import GROUP
 from src.operations.dashboards import TEMPLATE, template_text
 from src.orchestration.operations.monitoring import record_metrics, update_alarms
 from src.reporting.run_metrics import (
@@ -226,6 +226,15 @@ def test_the_template_is_the_one_that_the_metrics_make():
     assert not cfnlint.api.lint_file(TEMPLATE)
 
 
+def test_the_alarm_on_missing_runs_is_there_with_a_schedule_only():
+    resources = template(alarms("aws"))["Resources"]
+    assert [name for name, one in resources.items() if name.endswith("Alarm")
+            and one.get("Condition") == "HasCycle"] == ["NoSuccessAlarm"]  # fmt: skip
+    _, with_schedule, without = resources["AnyAlarm"]["Properties"]["AlarmRule"]["Fn::If"]
+    assert "NoSuccessAlarm" in str(with_schedule) and "NoSuccessAlarm" not in str(without)
+    assert "EndpointErrorsAlarm" in str(without)
+
+
 def test_the_stack_attaches_the_right_to_write_metrics_so_that_it_can_be_deleted():
     made = json.loads(TEMPLATE.read_text())
     policy = made["Resources"]["RunMetrics"]["Properties"]
@@ -240,7 +249,7 @@ def test_the_stack_attaches_the_right_to_write_metrics_so_that_it_can_be_deleted
 
 
 def test_cloudwatch_takes_the_alarms_and_the_dashboard():
-    every = alarms("aws")
+    every = (*alarms("aws"), *endpoint_alarms("concert-demo"))
     with mock_aws():
         client = boto3.client("cloudwatch", region_name="us-east-1", aws_access_key_id="x",
                               aws_secret_access_key="x")  # fmt: skip
@@ -249,7 +258,7 @@ def test_cloudwatch_takes_the_alarms_and_the_dashboard():
         client.put_dashboard(DashboardName="d", DashboardBody=json.dumps(
             dashboard_body("us-east-1", every)))  # fmt: skip
         kept = client.describe_alarms()["MetricAlarms"]
-    assert {alarm["TreatMissingData"] for alarm in kept} <= {"ignore", "breaching"}
+    assert {alarm["TreatMissingData"] for alarm in kept} <= {"ignore", "breaching", "notBreaching"}
     assert len(kept) == len(every)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from src.errors import UsageError
 from src.services.operations.schedule_expression import Schedule, read_schedule
+from tests.unit.operations import cron_reading
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -77,6 +78,43 @@ def test_due_times_are_the_matching_times_of_the_wall_clock(fields, day, zone):
     assert found == expected
 
 
+def field(low, high, names=()):
+    value = st.integers(low, high).map(str) | st.sampled_from([*names, str(low)])
+    pair = st.tuples(value, value)
+    step = st.tuples(st.integers(low, high), st.integers(1, high))
+    return st.one_of(
+        st.just("*"), value, st.lists(value, min_size=2, max_size=3).map(",".join),
+        pair.map("-".join), step.map(lambda p: f"{p[0]}/{p[1]}"),
+    )  # fmt: skip
+
+
+WEEKDAY = st.integers(1, 7).map(str) | st.sampled_from([*cron_reading.WEEKDAYS])
+OF_MONTH = st.one_of(
+    field(1, 31), st.just("L"), st.integers(1, 30).map(lambda n: f"L-{n}"),
+    st.integers(1, 31).map(lambda n: f"{n}W"),
+)  # fmt: skip
+OF_WEEK = st.one_of(
+    st.just("L"), WEEKDAY, WEEKDAY.map(lambda d: f"{d}L"),
+    st.tuples(WEEKDAY, WEEKDAY).map("-".join),
+    st.tuples(WEEKDAY, st.integers(1, 5)).map(lambda p: f"{p[0]}#{p[1]}"),
+)  # fmt: skip
+DAYS_OF_BOTH = st.one_of(OF_MONTH.map(lambda m: (m, "?")), OF_WEEK.map(lambda w: ("?", w)))
+YEARS = st.sampled_from(["*", "2026-2030", "2027", "2026/2", "*/3"])
+
+
+@given(field(0, 59), field(0, 23), DAYS_OF_BOTH, field(1, 12, cron_reading.MONTHS), YEARS,
+       st.sampled_from([*ZONES, "America/Santiago"]), st.integers(0, 730 * 1440))  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_expressions_are_due_as_a_second_reading_of_the_rules_has_them(
+    minutes, hours, days, months, years, zone, offset
+):
+    fields = f"{minutes} {hours} {days[0]} {months} {days[1]} {years}"
+    start = utc("2026-01-01T00:00") + timedelta(minutes=offset)
+    expected = cron_reading.times(fields, zone, start, 3)
+    found = read_schedule(f"cron({fields})", zone, start).times(start)
+    assert list(islice(found, len(expected))) == expected
+
+
 @given(st.integers(0, 10**6), st.integers(0, 10**7), st.sampled_from(["minute", "hour", "day"]))
 def test_the_next_time_of_a_rate_is_the_first_after_the_moment(count, seconds, unit):
     start = utc("2026-01-01T00:00:00")
@@ -89,6 +127,24 @@ def test_the_next_time_of_a_rate_is_the_first_after_the_moment(count, seconds, u
     moment = start + timedelta(seconds=seconds)
     due = Schedule(text, ZoneInfo("UTC"), start).after(moment)
     assert moment < due <= moment + interval and (due - start) % interval == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("expression", "times"),
+    [
+        ("cron(0 6 ? * L *)", ["2026-01-03T06:00", "2026-01-10T06:00"]),  # a week ends on Saturday
+        ("cron(0 6 1 1 ? 2027/3)", ["2027-01-01T06:00", "2030-01-01T06:00"]),
+        ("cron(0 6 1 1 ? 2026-2031/4)", ["2026-01-01T06:00", "2030-01-01T06:00"]),
+        ("cron(0 0 ? 2 1#5 *)", ["2032-02-29T00:00", "2060-02-29T00:00"]),  # every 28 years
+        ("cron(0 0 1 3 ? 2199)", ["2199-03-01T00:00"]),
+        ("cron(0 6 31 2 ? *)", []),
+        ("rate(999999 days)", ["4763-11-28T00:00", "7501-10-24T00:00"]),
+    ],
+)
+def test_what_comes_rarely_comes(expression, times):
+    start = utc("2026-01-01T00:00")
+    found = read_schedule(expression, "UTC", start).times(start)
+    assert [f"{due:%Y-%m-%dT%H:%M}" for due in islice(found, 2)] == times
 
 
 @pytest.mark.parametrize(

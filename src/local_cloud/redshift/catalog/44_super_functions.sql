@@ -69,12 +69,28 @@ BEGIN
         ELSE given::text END;
 END $$;
 
+-- How many arrays and objects a JSON text opens within each other.
+CREATE OR REPLACE FUNCTION redshift_local.depth(value text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT max(depth) FROM (
+        SELECT sum(CASE WHEN mark IN ('[', '{') THEN 1 ELSE -1 END) OVER (ORDER BY n)
+          FROM string_to_table(regexp_replace(regexp_replace(
+                   value, '"(?:[^"\\]|\\.)*"', '', 'g'), '[^][{}]', '', 'g'), NULL)
+               WITH ORDINALITY AS t(mark, n)) AS o(depth) $$;
+
 CREATE OR REPLACE FUNCTION redshift_local.json_parse(value text) RETURNS super
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    size integer := octet_length(value);
 BEGIN
-    IF value IS NOT JSON THEN
+    -- 1,000 levels are the limit of a SUPER, and fewer than PostgreSQL can read.
+    IF size > 2000 AND length(value) - length(replace(replace(value, '[', ''), '{', '')) > 1000
+       AND redshift_local.depth(value) > 1000 THEN
+        RAISE EXCEPTION 'SUPER value exceeds the maximum nesting depth of 1000'
+            USING ERRCODE = 'XX000';
+    ELSIF value IS NOT JSON THEN
         PERFORM redshift_local.invalid_json('object', left(value, 100));
-    ELSIF octet_length(value) > 16777216 THEN
+    ELSIF size > 16777216 THEN
         RAISE EXCEPTION 'SUPER value exceeds the maximum size of 16777216 bytes'
             USING ERRCODE = 'XX000';
     END IF;
@@ -97,16 +113,28 @@ END $$;
 CREATE OR REPLACE FUNCTION redshift_local.json_parse(value varbyte) RETURNS super
     LANGUAGE sql IMMUTABLE STRICT AS
     'SELECT redshift_local.json_parse(coalesce(redshift_local.plain_text(value), value::text))';
+-- True where JSON_PARSE gives a value: escapes may stand for no character, and a text may be nested
+-- too deep; only the attempt tells.
+CREATE OR REPLACE FUNCTION redshift_local.could_json_parse(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    PERFORM redshift_local.json_parse(value);
+    RETURN true;
+EXCEPTION WHEN internal_error OR untranslatable_character OR invalid_text_representation THEN
+    RETURN false;
+END $$;
 CREATE OR REPLACE FUNCTION redshift_local.can_json_parse(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS 'SELECT value IS JSON';
+    LANGUAGE sql IMMUTABLE STRICT AS $$
+    SELECT CASE WHEN octet_length(value) < 1000 AND strpos(value, '\u') = 0 THEN value IS JSON
+                ELSE redshift_local.could_json_parse(value) END $$;
 CREATE OR REPLACE FUNCTION redshift_local.can_json_parse(value varbyte) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE
     plain text := redshift_local.plain_text(value);
 BEGIN
-    IF plain IS NOT NULL THEN RETURN plain IS JSON; END IF;
+    IF plain IS NOT NULL THEN RETURN redshift_local.can_json_parse(plain); END IF;
     BEGIN
-        RETURN value::text IS JSON;
+        RETURN redshift_local.can_json_parse(value::text);
     EXCEPTION WHEN character_not_in_repertoire THEN
         RETURN false;
     END;

@@ -8,14 +8,17 @@ from typing import cast
 from sqlglot import exp
 from sqlglot.transforms import eliminate_join_marks
 
-from src.local_cloud.redshift.sql import moments
+from src.local_cloud.redshift.sql import moments, super_values
 from src.local_cloud.redshift.sql.aggregates import AGGREGATES
 from src.local_cloud.redshift.sql.building import call
 from src.local_cloud.redshift.sql.decimals import rewrite_divisions
 from src.local_cloud.redshift.sql.portability import SETTINGS
 from src.local_cloud.redshift.sql.selecting import rewrite_selects
 from src.local_cloud.redshift.sql.super_values import is_function
+from src.sql.reading import whole_number
 from src.sql.refusal import Refusal
+
+_SHORT = 16_383  # characters, of up to four bytes, that any VARCHAR takes
 
 
 def rewrite(tree: exp.Expression) -> exp.Expression:
@@ -42,6 +45,7 @@ def rewrite(tree: exp.Expression) -> exp.Expression:
     for kind in list(tree.find_all(exp.DataType)):
         if kind is not _type(kind):
             kind.replace(_type(kind))
+    super_values.gather(tree)
     return tree
 
 
@@ -55,6 +59,13 @@ def _concat(node: exp.Expression) -> exp.Expression:
 def _limited(node: exp.Expression) -> exp.Expression:
     """Hold a text that may have grown to the 65,535 bytes of a VARCHAR."""
     return call("redshift_local.limited", node)
+
+
+def _pad(node: exp.Expression) -> exp.Expression:
+    """LPAD and RPAD; to a small length, no text of theirs can be too long."""
+    length = whole_number(node.expression.name) if node.expression.is_int else None
+    changed: exp.Expression = _counted("expression")(node)
+    return changed if length is not None and length <= _SHORT else _limited(changed)
 
 
 def _regexp_replace(node: exp.Expression) -> exp.Expression:
@@ -214,7 +225,7 @@ def _cast(node: exp.Expression) -> exp.Expression:
     The text of an attribute, the most frequent cast of all, is read in one step.
     """
     if node.this.name == "redshift_local.attribute" and node.args["to"].this.name in _TEXTS:
-        text = call("redshift_local.attribute_text", *node.this.expressions)
+        text = call(super_values.ATTRIBUTE_TEXT, *node.this.expressions)
         return exp.Cast(this=text, to=node.args["to"])
     length = node.args["to"].expressions
     if not length or _type(node.args["to"]) is node.args["to"]:
@@ -273,7 +284,7 @@ _CHANGES: dict[type, Callable[[exp.Expression], exp.Expression]] = {
         n.args["delimiter"],
         exp.cast(n.args["part_index"], "int"),
     ),
-    exp.Pad: lambda n: _limited(_counted("expression")(n)),
+    exp.Pad: _pad,
     exp.Left: _counted("expression"),
     exp.Right: _counted("expression"),
     exp.Substring: _counted("start", "length"),

@@ -7,7 +7,8 @@ the attributes of an object.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 from sqlglot import exp
@@ -26,6 +27,12 @@ FUNCTIONS = frozenset(
         "json_size", "json_typeof", "object", "split_to_array", "subarray", "to_varbyte",
     ]
 )  # fmt: skip
+ATTRIBUTE_TEXT = "redshift_local.attribute_text"
+_FEWEST = 3  # attributes for which it is worth it
+_LONGEST = 63  # bytes of a name that PostgreSQL's rows can have
+_ROWS, _ROW = "redshift_items_", "redshift_item_"  # names that no client uses
+# What the place of a value among the others could depend on.
+_OTHERS = ("group", "having", "distinct", "order", "windows", "qualify", "locks", "with_")
 _IS_OWN = "is_own"  # marks what this module made: no client wrote it
 
 
@@ -208,3 +215,86 @@ def _own(name: str, *arguments: exp.Expr) -> exp.Expression:
     made = call(name, *(argument.copy() for argument in arguments))
     made.meta[_IS_OWN] = True
     return made
+
+
+# -- many attributes at once
+
+
+def gather(tree: exp.Expression) -> None:
+    """Read many attributes of one value together, in a tree whose functions are PostgreSQL's.
+
+    Each would read the text of the value anew. In what fills a table, a join with one row of all
+    of them takes their place.
+    """
+    if not isinstance(tree, exp.Insert):
+        return
+    for number, select in enumerate(list(tree.find_all(exp.Select))):
+        if _may_gather(select):
+            for base, calls in _of_one_value(select):
+                _join_row(
+                    select, base, calls, f"{_ROWS}{number}_{len(select.args.get('joins') or [])}"
+                )
+
+
+def _may_gather(select: exp.Select) -> bool:
+    has_others = any(select.args.get(name) for name in _OTHERS)
+    stars = any(isinstance(item, exp.Star) for item in select.expressions)
+    return select.args.get("from_") is not None and not (has_others or stars)
+
+
+def _of_one_value(select: exp.Select) -> Iterator[tuple[exp.Column, list[exp.Expression]]]:
+    """Yield the columns of the SELECT's own relations of which it reads many attributes."""
+    sources = [select.args["from_"].this, *(join.this for join in select.args.get("joins") or [])]
+    own = {source.alias_or_name.lower() for source in sources} | (
+        {""} if len(sources) == 1 else set()
+    )
+    found: dict[str, list[exp.Expression]] = defaultdict(list)
+    for item in select.expressions:
+        for node in item.find_all(exp.Anonymous):
+            if node.name == ATTRIBUTE_TEXT and node.find_ancestor(exp.Select) is select:
+                base = node.expressions[0]
+                if isinstance(base, exp.Column) and base.table.lower() in own:
+                    found[base.sql()].append(node)
+    for calls in found.values():
+        names = {node.expressions[1].name for node in calls}
+        if len(names) >= _FEWEST and all(0 < len(n.encode()) <= _LONGEST for n in names):
+            yield calls[0].expressions[0], calls
+
+
+def _join_row(
+    select: exp.Select, base: exp.Column, calls: list[exp.Expression], alias: str
+) -> None:
+    """Join the row of the attributes; the texts of arrays and objects are none, as ever.
+
+    A text that begins like one is looked at again by the function that stood there.
+    """
+    names = sorted({node.expressions[1].name for node in calls})
+    is_object = exp.EQ(
+        this=call("JSON_TYPEOF", base.copy()), expression=exp.Literal.string("object")
+    )
+    value = exp.Case(ifs=[exp.If(this=is_object, true=exp.cast(base.copy(), "json"))])
+    row = exp.TableAlias(
+        this=exp.to_identifier(alias),
+        columns=[
+            exp.ColumnDef(
+                this=exp.to_identifier(name, quoted=True), kind=exp.DataType.build("text")
+            )
+            for name in names
+        ],
+    )
+    made = exp.Table(this=call("JSON_TO_RECORD", value), alias=row)
+    columns = [
+        exp.alias_(exp.column(name, quoted=True, table=alias), f"{_ROW}{n}")
+        for n, name in enumerate(names)
+    ]
+    item = exp.Lateral(
+        this=exp.Subquery(this=exp.select(*columns).from_(made)),
+        alias=exp.TableAlias(this=exp.to_identifier(alias)),
+    )
+    select.append("joins", exp.Join(this=item, kind="CROSS"))
+    for node in calls:
+        text = exp.column(f"{_ROW}{names.index(node.expressions[1].name)}", table=alias)
+        first = call("LEFT", text.copy(), exp.Literal.number(1))
+        is_doubtful = exp.In(this=first, expressions=[exp.Literal.string(m) for m in "{["])
+        chosen = exp.Case(ifs=[exp.If(this=is_doubtful, true=node.copy())], default=text)
+        node.replace(chosen)

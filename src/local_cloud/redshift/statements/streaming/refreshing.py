@@ -27,6 +27,9 @@ from src.sql.cursors import Cursor
 _DONE = "Refresh successfully updated MV incrementally."
 FAILED = "Refresh failed. Internal error."
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_KEY_ESCAPES = {**_ESCAPES, 0: "\ufffd"}  # no text of PostgreSQL's holds U+0000
+_UNUSUAL = ("\0", "\\u", "\\/")
+_MOST_OPENED = 500  # brackets and braces of a usual text
 
 
 def refresh_stream(view: StreamView, name: str, cursor: Cursor, kind: str = "Manual") -> None:
@@ -121,13 +124,34 @@ class _Refresh:
 def _lines(scans: Iterable[Scan], started: datetime) -> Iterable[str]:
     """Yield the records as COPY's text format has them."""
     refreshed = _moment(started)
+    moments: dict[datetime, str] = {}  # many records arrive in one call
     for scan in scans:
         for record in scan.records:
+            at = record["ApproximateArrivalTimestamp"]
+            arrived = moments.get(at) or moments.setdefault(at, _moment(at))
+            key = record["PartitionKey"].translate(_KEY_ESCAPES)
             yield (
-                f"{_moment(record['ApproximateArrivalTimestamp'])}\t"
-                f"{record['PartitionKey'].translate(_ESCAPES)}\t{scan.shard}\t"
-                f"{record['SequenceNumber']}\t{refreshed}\t{record['Data'].hex()}\n"
+                f"{arrived}\t{key}\t{scan.shard}\t{record['SequenceNumber']}\t{refreshed}\t"
+                f"{_data(record['Data'])}\n"
             )
+
+
+def _data(data: bytes) -> str:
+    """Return the last three columns of a record: its text if it is a usual one, else its digits.
+
+    A text is unusual that only the functions of the server's own can judge: no UTF-8, escapes that
+    may stand for no character, or nested deeper than a parser goes.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if any(mark in text for mark in _UNUSUAL) or text.count("[") + text.count("{") > _MOST_OPENED:
+        return f"\\N\tf\t{data.hex()}"
+    is_compact = " " not in text and "\n" not in text and "\t" not in text and "\r" not in text
+    if not is_compact or "\\" in text:
+        text = text.translate(_ESCAPES)
+    return f"{text}\t{'t' if is_compact else 'f'}\t\\N"
 
 
 def _moment(when: datetime) -> str:

@@ -23,16 +23,29 @@ from src.sql.reading import whole_number
 from src.sql.refusal import NOT_EMULATED, Refusal
 from src.sql.scanning import Statement
 
-RECORDS = "redshift_stream_records"  # the session's view of the records that a refresh has read
-# One line a column: the client's types are those of the page that follows.
-_COLUMNS = """
-    approximate_arrival_timestamp timestamp, partition_key varchar(256), shard_id char(20),
-    sequence_number varchar(128), refresh_time timestamp, digits bytea"""
-# The digits of a record are copied as ASCII bytes, which is what a VARBYTE is kept as.
+# The session's views of the records that a refresh has read: as the client sees them, and with
+# what two functions of `kinesis_data` give, which a usual record's text tells without its digits.
+RECORDS, PARSED = "redshift_stream_records", "redshift_stream_parsed"
+_READY = {"can_json_parse": "redshift_can_parse", "json_parse": "redshift_parsed"}
+# One line a column: the client's types are those of the page that follows. The digits of a record
+# are copied as ASCII bytes, which is what a VARBYTE is kept as.
 PREPARE_RECORDS = f"""
-CREATE TEMPORARY TABLE redshift_stream_rows ({_COLUMNS}) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE redshift_stream_rows (
+    approximate_arrival_timestamp timestamp, partition_key varchar(256), shard_id char(20),
+    sequence_number varchar(128), refresh_time timestamp, body text, is_compact boolean,
+    digits bytea) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY VIEW {PARSED} AS SELECT approximate_arrival_timestamp, partition_key, shard_id,
+    sequence_number, refresh_time,
+    CASE WHEN body IS NULL THEN digits::varbyte
+         ELSE redshift_local.varbyte(convert_to(body, 'UTF8')) END AS kinesis_data,
+    CASE WHEN body IS NULL THEN redshift_local.can_json_parse(digits::varbyte)
+         ELSE body IS JSON END AS {_READY["can_json_parse"]},
+    CASE WHEN is_compact AND body IS JSON THEN body::json::super
+         WHEN body IS NULL THEN redshift_local.json_parse(digits::varbyte)
+         ELSE redshift_local.json_parse(body) END AS {_READY["json_parse"]}
+    FROM redshift_stream_rows;
 CREATE TEMPORARY VIEW {RECORDS} AS SELECT approximate_arrival_timestamp, partition_key, shard_id,
-    sequence_number, refresh_time, digits::varbyte AS kinesis_data FROM redshift_stream_rows"""
+    sequence_number, refresh_time, kinesis_data FROM {PARSED}"""
 _CLAUSES = {"joins": "a join", "with_": "WITH", "laterals": "a join"}
 _AGGREGATIONS = {"group": "GROUP BY", "having": "HAVING", "distinct": "DISTINCT"}
 _ORDERED = {"order": "ORDER BY", "limit": "LIMIT", "offset": "OFFSET", "windows": "WINDOW"}
@@ -138,9 +151,23 @@ def translated(query: str, schema: str) -> tuple[str, str]:
         if column.db.lower() == schema:
             column.set("db", None)
     alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(stream, quoted=True))
-    table.replace(exp.Table(this=exp.to_identifier(RECORDS), db=exp.to_identifier("pg_temp"),
+    source = RECORDS if tree.find(exp.Star) else PARSED
+    if source == PARSED:
+        _take_ready_columns(tree)
+    table.replace(exp.Table(this=exp.to_identifier(source), db=exp.to_identifier("pg_temp"),
                             alias=alias.copy()))  # fmt: skip
     return stream.lower(), parsing.render(parsing.check(tree))
+
+
+def _take_ready_columns(tree: Any) -> None:
+    """Let columns stand for the functions of a whole record that the view of them has ready."""
+    for call in list(tree.find_all(exp.Anonymous)):
+        name, given = str(call.this).lower(), call.expressions
+        is_whole = len(given) == 1 and isinstance(given[0], exp.Column)
+        if name in _READY and is_whole and given[0].name.lower() == "kinesis_data":
+            ready: Any = exp.column(_READY[name], table=given[0].args.get("table"))
+            is_named_by_it = isinstance(call.parent, exp.Select)
+            call.replace(exp.alias_(ready, name) if is_named_by_it else ready)
 
 
 def _check(tree: Any) -> None:

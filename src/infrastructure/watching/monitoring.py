@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from src.domain.metrics import METRIC_BY_NAME, METRICS, NAMESPACE, Alarm
+from src.domain.metrics import METRIC_BY_NAME, METRICS, NAMESPACE, Alarm, endpoint_alarms
 from src.domain.tables import TABLES
-from src.infrastructure.aws.run_logs import ACTIONS, GROUP, KEPT_DAYS
+from src.infrastructure.watching.operations_template import (
+    CONDITIONS,
+    OUTPUTS,
+    PARAMETERS,
+    operations_resources,
+)
+from src.infrastructure.watching.run_logs import ACTIONS, GROUP, KEPT_DAYS
 from src.json_object import JsonObject
 
 DASHBOARD = "concert-demo"
@@ -87,7 +93,7 @@ def alarm_parameters(alarm: Alarm, topic: str) -> JsonObject:
         "Namespace": alarm.namespace,
         "MetricName": alarm.metric,
         "Dimensions": [{"Name": name, "Value": value} for name, value in alarm.dimensions],
-        "Statistic": alarm.statistic,
+        ("ExtendedStatistic" if alarm.statistic == "p99" else "Statistic"): alarm.statistic,
         "Period": alarm.period_s,
         "EvaluationPeriods": alarm.periods,
         "DatapointsToAlarm": alarm.to_alarm,
@@ -119,6 +125,42 @@ def _rights() -> JsonObject:
     }
 
 
+def _alarm_resource(alarm: Alarm, topic: JsonObject) -> JsonObject:
+    """Return an alarm of the template; one on missing runs only where runs are scheduled."""
+    properties = alarm_parameters(alarm, "") | {"AlarmActions": [topic], "OKActions": [topic]}
+    properties["Dimensions"] = [
+        {"Name": name, "Value": {"Fn::Sub": value} if "${" in value else value}
+        for name, value in alarm.dimensions
+    ]
+    found: JsonObject = {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}
+    return {**found, "Condition": "HasCycle"} if alarm.only_with_schedule else found
+
+
+def _any_of(alarms: Sequence[Alarm]) -> JsonObject:
+    """Return the rule of a composite alarm; it refers to the alarms, so that they come first."""
+    return {"Fn::Sub": " OR ".join(f'ALARM("${{{_resource_name(a)}}}")' for a in alarms)}
+
+
+def _resource_name(alarm: Alarm) -> str:
+    return "".join(word.capitalize() for word in alarm.name.split("-")) + "Alarm"
+
+
+def _parameters() -> JsonObject:
+    """Return what the template is given: the endpoint, and who the scripts are run by."""
+    endpoint = "Name of the model's endpoint (DEMO_ENDPOINT)"
+    # The stack detaches what it attached: a policy that is attached cannot be deleted.
+    of_operator = "that runs the scripts; the stack attaches RunMetrics, and detaches it"
+    given = {
+        "EndpointName": ("concert-demo", endpoint),
+        _USER: ("", f"IAM user {of_operator}"),
+        _ROLE: ("", f"IAM role {of_operator}"),
+    }
+    return {
+        name: {"Type": "String", "Default": default, "Description": text}
+        for name, (default, text) in given.items()
+    }
+
+
 def template(alarms: Sequence[Alarm]) -> JsonObject:
     """Return the CloudFormation template of topic, log group, alarms and dashboard."""
     topic: JsonObject = {"Ref": "AlertTopic"}
@@ -132,16 +174,17 @@ def template(alarms: Sequence[Alarm]) -> JsonObject:
         },
         "RunMetrics": {"Type": "AWS::IAM::ManagedPolicy", "Properties": _rights()},
     }
-    for alarm in alarms:
-        words = "".join(word.capitalize() for word in alarm.name.split("-"))
-        parameters = alarm_parameters(alarm, "") | {"AlarmActions": [topic], "OKActions": [topic]}
-        resources[f"{words}Alarm"] = {"Type": "AWS::CloudWatch::Alarm", "Properties": parameters}
-    rule = " OR ".join(f'ALARM("concert-demo-{alarm.name}")' for alarm in alarms)
+    watched = (*alarms, *endpoint_alarms("${EndpointName}"))
+    for alarm in watched:
+        resources[_resource_name(alarm)] = _alarm_resource(alarm, topic)
     resources["AnyAlarm"] = {
         "Type": "AWS::CloudWatch::CompositeAlarm",
-        "DependsOn": [name for name in resources if name.endswith("Alarm")],
-        "Properties": {"AlarmName": DASHBOARD, "AlarmRule": rule},
-    }
+        "Properties": {
+            "AlarmName": DASHBOARD,
+            "AlarmRule": {"Fn::If": ["HasCycle", _any_of(watched), _any_of(
+                [alarm for alarm in watched if not alarm.only_with_schedule])]},
+        },
+    }  # fmt: skip
     body = json.dumps(dashboard_body("${AWS::Region}", alarms), separators=(",", ":"))
     resources["Dashboard"] = {
         "Type": "AWS::CloudWatch::Dashboard",
@@ -151,22 +194,15 @@ def template(alarms: Sequence[Alarm]) -> JsonObject:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Alarms and a dashboard over the runs of the Concert Data Platform demo; "
         "made by python -m src.operations dashboards --write",
-        # The stack detaches what it attached: a policy that is attached cannot be deleted.
-        "Parameters": {
-            who: {
-                "Type": "String",
-                "Default": "",
-                "Description": f"IAM {kind} that runs the "
-                "scripts; the stack attaches RunMetrics, and detaches it",
-            }
-            for who, kind in ((_USER, "user"), (_ROLE, "role"))
-        },
-        "Conditions": {
+        "Parameters": PARAMETERS | _parameters(),
+        "Conditions": CONDITIONS
+        | {
             f"Names{who}": {"Fn::Not": [{"Fn::Equals": [{"Ref": who}, ""]}]}
             for who in (_USER, _ROLE)
         },
-        "Resources": resources,
+        "Resources": resources | operations_resources(),
         "Outputs": {
+            **OUTPUTS,
             "AlertTopicArn": {"Value": topic},
             "RunMetricsArn": {"Value": {"Ref": "RunMetrics"}},
         },

@@ -14,7 +14,7 @@ HEAD_S = 30.0
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Ends a connection whose request line and headers are too long, or too long on their way."""
+    """Ends a connection whose request line and headers are too long, or take too long to arrive."""
 
     _head_bytes: int | None = 0  # None while a request's body is read
     _head_limit: asyncio.TimerHandle | None = None

@@ -92,8 +92,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if refused:
         console.line(f"{refused:,} orders were refused: their concerts are sold out")
     if production.sales.is_over:
-        console.line("no concert to come has tickets left: the sale is over; another world is "
-                     "python run_demo_pipeline.py --concerts 2000 --seed 7")  # fmt: skip
+        console.line("no concert to come has tickets left: the sale is over")
     if not is_complete:
         console.line("not all events were taken in time; the next run sends the rest")
     if arguments.json:

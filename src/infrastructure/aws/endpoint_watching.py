@@ -1,6 +1,6 @@
 """What watches an endpoint on AWS: alarms that take a new version back, and its log.
 
-Both have names that anybody may have used: the demo's are those with its tag. SageMaker gives no
+Both have names that others may have used: the demo's are those with its tag. SageMaker gives no
 tag to the log group that it makes, and keeps its events for ever, so the demo makes it first.
 """
 

@@ -308,7 +308,7 @@ class RedshiftClient:
 
     def as_warehouse_error(self, error: psycopg2.Error) -> WarehouseError:
         """Return the project's error for a driver error; never holds the statement."""
-        message = (getattr(error.diag, "message_primary", None) or str(error)).strip()
+        message = " ".join((getattr(error.diag, "message_primary", None) or str(error)).split())
         detail = getattr(error.diag, "message_detail", None) or ""
         found = [text for _, text in _DETAIL_LINE.findall(detail) if text != message]
         is_lost = self._is_lost(error)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from src.settings import Settings
@@ -16,14 +16,19 @@ GRACE_S = 30.0
 
 
 class Child:
-    """A command of `python -m src.streaming`; what it prints goes to a file."""
+    """A command of `python -m src.streaming`; what it prints goes to a file.
 
-    def __init__(self, name: str, options: Sequence[str], settings: Settings, log: Path) -> None:
-        self.name, self._log = name, log
+    `options` is called at each start: what is left of the time changes.
+    """
+
+    def __init__(
+        self, name: str, options: Callable[[], Sequence[str]], settings: Settings, log: Path
+    ) -> None:
+        self.name, self._options, self._log = name, options, log
         role = ["--iam-role", settings.iam_role] if settings.iam_role and name == "ingest" else []
         self._command = [
             sys.executable, "-m", "src.streaming", name, "--target", settings.target,
-            "--stream", settings.stream, "--no-color", *role, *options,
+            "--stream", settings.stream, "--no-color", *role,
         ]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
@@ -33,8 +38,8 @@ class Child:
         parent = os.getpid()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                start_new_session=True,
+                [*self._command, *self._options()], stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, start_new_session=True,
                 preexec_fn=lambda: die_with(parent),  # noqa: PLW1509 (one system call)
             )  # fmt: skip
         self.starts += 1
@@ -63,8 +68,22 @@ class Child:
 
     def last_line(self) -> str:
         """Return the last line that it printed."""
+        return ["", *self._lines()][-1].strip()
+
+    def failure(self) -> tuple[str, str]:
+        """Return why it ended and what to type, of the last error that it printed."""
+        said = {"error": "", "cause": "", "try": ""}
+        for line in self._lines():
+            name, _, text = line.strip().partition(":")
+            if name == "error":
+                said = dict.fromkeys(said, "")
+            if name in said:
+                said[name] = text.strip()
+        why = ": ".join(filter(None, (said["error"], said["cause"])))
+        return why or self.last_line(), said["try"] or f"python -m src.streaming {self.name}"
+
+    def _lines(self) -> list[str]:
         try:
-            lines = self._log.read_text(errors="replace").strip().splitlines()
+            return self._log.read_text(errors="replace").strip().splitlines()
         except OSError:
-            return ""
-        return lines[-1] if lines else ""
+            return []

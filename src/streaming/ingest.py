@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 
-from src.errors import UsageError
 from src.infrastructure.warehouse.streamed_sales import StreamedTotals
 from src.orchestration.command_line import add_setting, console_from, print_answer
 from src.orchestration.environment import DemoEnvironment
 from src.reporting.run_report import to_json
 from src.settings import Settings
 from src.streaming.ingestion import Ingestion
-from src.streaming.produce import stopped_by_ctrl_c
+from src.streaming.produce import MOST_S, checked, stopped_by_ctrl_c
 
 LEAST_REFRESH_S = 0.25  # a shard answers five reads a second, of all its readers together
 _REPORT_S = 1.0
@@ -39,20 +38,14 @@ def add_refresh_option(parser: argparse.ArgumentParser) -> None:
 
 def checked_refresh(seconds: float) -> float:
     """Return the seconds between two refreshes; raises UsageError."""
-    if not LEAST_REFRESH_S <= seconds <= 3600:
-        raise UsageError(
-            f"--refresh is {seconds:g}; it must be between {LEAST_REFRESH_S} and 3600",
-            cause="Kinesis answers five reads a second of a shard",
-            hint="--refresh 1",
-        )
-    return seconds
+    why = "Kinesis answers five reads a second of a shard"
+    return checked("--refresh", seconds, LEAST_REFRESH_S, 3600, hint="--refresh 1", cause=why)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Ingest until the time is over or Ctrl-C; returns the exit code."""
     refresh_s, console = checked_refresh(arguments.refresh), console_from(arguments)
-    if arguments.seconds < 0:
-        raise UsageError("--for must not be negative", hint="--for 60")
+    checked("--for", arguments.seconds, 0, MOST_S, hint="--for 60")
     with (
         DemoEnvironment(settings, needs_glue=False, role="visitor") as environment,
         stopped_by_ctrl_c() as is_stopped,

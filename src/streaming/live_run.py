@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from src.domain.judgement import tally
 from src.domain.live_sales import LiveSale
-from src.errors import DemoError, QualityError, StreamError
+from src.errors import DemoError, QualityError, StreamError, UnreachableError, WarehouseError
 from src.infrastructure.streaming.producer_ledger import ProducerLedger
 from src.infrastructure.warehouse.streamed_sales import StreamedSales, StreamedTotals
 from src.json_object import JsonObject
@@ -21,16 +23,30 @@ from src.services.generation.sales_stream import LivePlan, SalesStream
 from src.settings import Settings
 from src.streaming.audit import Auditor, Produced
 from src.streaming.children import Child
-from src.streaming.ingestion import Ingestion
+from src.streaming.ingestion import PATIENCE_S, Ingestion
 from src.streaming.production import ledger_folder, load_concerts, prepare_stream
-from src.waiting import Clock, Sleep, every, poll_until, real_clock, real_sleep
+from src.waiting import (
+    Clock,
+    Sleep,
+    attempts,
+    every,
+    growing,
+    poll_until,
+    real_clock,
+    real_sleep,
+)  # fmt: skip
 
+T = TypeVar("T")
 DRAIN_S = 120.0
 _LOOK_S = 0.5
+_LEAST_S = 0.1
 _LINE_S = 5.0  # between lines where the stage's own cannot be rewritten
+_MOST_STEPS = 600  # that the report keeps
+_LAST_STEP = "SELECT MAX(ingested_at) FROM concert_live.ingest_log"
 _DELAYS = (
     "SELECT ingested_at, records, delay_p50_ms, delay_p99_ms FROM concert_live.ingest_log "
-    "WHERE delay_p99_ms IS NOT NULL AND NOT is_rebuilt ORDER BY ingested_at DESC LIMIT 600"
+    "WHERE delay_p99_ms IS NOT NULL AND NOT is_rebuilt AND ingested_at > COALESCE(%s, '1970-01-01')"
+    " ORDER BY ingested_at"
 )
 
 
@@ -48,6 +64,8 @@ class LiveRun:
         self._environment: DemoEnvironment | None = None
         self._first = 0  # the number of the first event of this run
         self._before = StreamedTotals()
+        self._last_before: datetime | None = None  # the newest step before this run
+        self._started = 0.0
         self._facts: JsonObject = {}
         self._is_stopped = False
 
@@ -87,16 +105,18 @@ class LiveRun:
         taken = ingestion.tick()
         self._first = self._acknowledged()
         self._before = self._sales.totals()
+        self._last_before = self._env.redshift.query_value(_LAST_STEP)
         log = self._folder
-        self._producer = Child("produce", self._produce_options(), self._settings,
+        self._producer = Child("produce", self._produce_options, self._settings,
                                log / "produce.log")  # fmt: skip
-        self._ingester = Child("ingest", ["--refresh", f"{self._arguments.refresh:g}"],
+        self._ingester = Child("ingest", lambda: ["--refresh", f"{self._arguments.refresh:g}"],
                                self._settings, log / "ingest.log")  # fmt: skip
         earlier = f", {taken.records:,} earlier records taken" if taken.records else ""
         facts = {"shards": shards, "earlier_records": taken.records, "first_event": self._first}
         return StepOutcome("success", f"{shards} shards{earlier}", facts)
 
     def _live(self, progress: StageProgress) -> StepOutcome:
+        self._started = self._clock()
         self._ingester.start()
         self._producer.start()
         self._opened.callback(self._ingester.stop)
@@ -124,11 +144,13 @@ class LiveRun:
 
         poll_until(look, bool, pauses_s=every(_LOOK_S), sleep=self._sleep)
         if self._producer.end not in (0, 130):
+            cause, hint = self._producer.failure()
             raise StreamError("the producer failed", where=str(self._folder / "produce.log"),
-                              cause=self._producer.last_line(),
-                              hint="python -m src.streaming produce")  # fmt: skip
-        return StepOutcome("success", f"{self._acknowledged() - self._first:,} events produced",
-                           {"last_line_of_producer": self._producer.last_line()})  # fmt: skip
+                              cause=cause, hint=hint)  # fmt: skip
+        said = self._producer.last_line()  # its count, or why it sent less than it was asked to
+        why = "" if "acknowledged" in said else f"; {said}"
+        detail = f"{self._acknowledged() - self._first:,} events produced{why}"
+        return StepOutcome("success", detail, {"last_line_of_producer": said})
 
     def _drain(self, progress: StageProgress) -> StepOutcome:
         """Wait until all that was acknowledged is in the tables."""
@@ -141,21 +163,21 @@ class LiveRun:
         left = poll_until(look, lambda n: not n, pauses_s=every(_LOOK_S), timeout_s=DRAIN_S,
                           sleep=self._sleep)  # fmt: skip
         code = self._ingester.stop()
-        self._ingestion.tick()  # what came after its last look
+        self._answered(self._ingestion.tick)  # what came after its last look
         line = self._line()
         if left:
+            cause, hint = self._ingester.failure()
             raise StreamError(f"{left:,} events are still in flight after {DRAIN_S:.0f} s",
                               where=str(self._folder / "ingest.log"),
-                              cause=self._ingester.last_line(),
-                              hint="python -m src.streaming ingest")  # fmt: skip
+                              cause=cause, hint=hint)  # fmt: skip
         return StepOutcome("success", line, {"exit_code_of_ingester": code})
 
     def _verify(self, progress: StageProgress) -> StepOutcome:
         progress.note("comparing event by event")
         produced = Produced.of(events_of(self._ledger(), self._first))
-        moved = self._sales.totals() - self._before
+        moved = self._moved()
         auditor = Auditor(self._env.redshift, self._settings.seed)
-        checks = auditor.audit(produced, moved)
+        checks = self._answered(lambda: auditor.audit(produced, moved))
         self._facts |= self._figures(produced, moved) | {"checks": checks}
         failed = [check for check in checks if check.verdict == "failed"]
         if failed:
@@ -186,8 +208,10 @@ class LiveRun:
     def _produce_options(self) -> list[str]:
         a = self._arguments
         pace = ["--speed", f"{a.speed:g}"] if a.speed else ["--rate", f"{a.rate:g}"]
+        # One that was killed has the rest of the time; 0 would be without end.
+        left = a.seconds and max(a.seconds - (self._clock() - self._started), _LEAST_S)
         return [
-            *pace, "--for", f"{a.seconds:g}", "--broken", f"{a.broken_share:g}", "--on-sale",
+            *pace, "--for", f"{left:g}", "--broken", f"{a.broken_share:g}", "--on-sale",
             a.on_sale, "--shards", str(a.shards), "--seed", str(self._settings.seed),
         ]  # fmt: skip
 
@@ -204,7 +228,20 @@ class LiveRun:
         return self._ledger().acknowledged
 
     def _moved(self) -> StreamedTotals:
-        return self._sales.totals() - self._before
+        return self._answered(self._sales.totals) - self._before
+
+    def _answered(self, ask: Callable[[], T]) -> T:
+        """Return an answer of the warehouse; one that is gone for a while is asked again."""
+
+        def may_repeat(error: Exception) -> bool:
+            is_lost = isinstance(error, WarehouseError) and error.is_lost
+            if isinstance(error, UnreachableError) or is_lost:
+                self._console.line(f"     {error}: it is asked again")
+                return True
+            return False
+
+        return attempts(ask, may_repeat=may_repeat, pauses_s=growing(0.5, longest_s=5.0),
+                        timeout_s=PATIENCE_S, sleep=self._sleep, clock=self._clock)  # fmt: skip
 
     def _in_flight(self) -> int:
         return max(self._acknowledged() - self._first - self._moved().records, 0)
@@ -217,7 +254,8 @@ class LiveRun:
         return balance(moved, in_flight)
 
     def _figures(self, produced: Produced, moved: StreamedTotals) -> JsonObject:
-        rows = self._env.redshift.query(_DELAYS)[::-1]
+        client = self._env.redshift
+        rows = self._answered(lambda: client.query(_DELAYS, (self._last_before,)))
         delays = [int(row["delay_p50_ms"]) for row in rows]
         return {
             "produced": moved.records, "acknowledged": produced.events, "totals": moved,
@@ -226,7 +264,7 @@ class LiveRun:
             "restarts": self._ingester.starts + self._producer.starts - 2,
             "delay_p50_ms": sorted(delays)[len(delays) // 2] if delays else None,
             "delay_p99_ms": max((int(row["delay_p99_ms"]) for row in rows), default=None),
-            "ticks": rows,
+            "ticks": rows[-_MOST_STEPS:],
         }  # fmt: skip
 
 

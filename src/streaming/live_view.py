@@ -135,7 +135,9 @@ class LiveView:
         """Return each count's growth in a second, over the last few seconds."""
         now = self._clock()
         self._looks.append((now, counts))
-        before = next((look for look in self._looks if now - look[0] <= _RATE_S), self._looks[-1])
+        # Of the last few seconds; where looks are rarer than that, since the one before.
+        recent = [look for look in self._looks if now - look[0] <= _RATE_S]
+        before = recent[0] if len(recent) > 1 else [*self._looks][-2:][0]
         seconds = now - before[0]
         return {
             name: max(count - before[1].get(name, 0), 0) / seconds if seconds > 0 else 0.0

@@ -20,6 +20,8 @@ from src.settings import Settings
 from src.streaming.production import HOTTEST, NONE, Production
 
 REPORT_S = 1.0
+MOST_S = 1e7  # of a command: four months
+MOST_SHARDS = 10_000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -54,18 +56,24 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
 
 def plan_options(arguments: argparse.Namespace, settings: Settings) -> LivePlan:
     """Return the options as a plan whose start is not known yet."""
-    low = {"--rate": arguments.rate, "--for": arguments.seconds, "--speed": arguments.speed,
-           "--shards": arguments.shards - 1, "--broken": arguments.broken_share}  # fmt: skip
-    for option, value in low.items():
-        if not 0 <= value < float("inf"):
-            raise UsageError(f"{option} must be a number that is not negative",
-                             hint="python -m src.streaming produce --help")  # fmt: skip
-    if arguments.broken_share > 0.5 or (not arguments.rate and not arguments.speed):
-        raise UsageError("--rate must be above 0, and --broken at most 0.5",
-                         hint="python -m src.streaming produce --help")  # fmt: skip
+    checked("--rate", arguments.rate, 0.001, 1e6, hint="--rate 200")
+    checked("--speed", arguments.speed, 0, 1e6, hint="--speed 60")
+    checked("--for", arguments.seconds, 0, MOST_S, hint="--for 60")
+    checked("--broken", arguments.broken_share, 0, 0.5, hint="--broken 0.01")
+    checked("--shards", arguments.shards, 1, MOST_SHARDS, hint="--shards 4")
     speed, rate = arguments.speed, 0.0 if arguments.speed else arguments.rate
     return LivePlan(settings.seed, 0, rate, speed, arguments.on_sale or NONE,
                     arguments.broken_share)  # fmt: skip
+
+
+def checked(
+    option: str, value: float, least: float, most: float, *, hint: str, cause: str | None = None
+) -> float:
+    """Return a number that an option was given; raises UsageError where it is out of range."""
+    if not least <= value <= most:  # nor is nan
+        raise UsageError(f"{option} is {value:,.10g}; it must be {least:,.10g} to {most:,.10g}",
+                         cause=cause, hint=hint)  # fmt: skip
+    return value
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

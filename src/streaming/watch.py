@@ -15,7 +15,7 @@ from src.reporting.run_report import to_json
 from src.reporting.wording import printable
 from src.settings import Settings
 from src.streaming.live_view import SHARD_LIMIT, Figures, LiveView, show_until
-from src.streaming.produce import stopped_by_ctrl_c
+from src.streaming.produce import MOST_S, checked, stopped_by_ctrl_c
 from src.waiting import real_clock
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ _BAR = 24  # characters
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_setting(parser, "target")
-    parser.add_argument("--page", action="store_true", help="serve the figures as a page instead")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--page", action="store_true", help="serve the figures as a page instead")
+    form.add_argument("--json", action="store_true", help="print each look as one line of JSON")
     port = "port of the page on 127.0.0.1 (default: a free one)"
     parser.add_argument("--port", type=int, default=0, metavar="N", help=port)
     every = f"between looks at the warehouse, at least {LEAST_EVERY_S} (default: 1)"
@@ -37,7 +39,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--for", dest="seconds", type=float, default=0, metavar="SECONDS", help=long
     )
-    parser.add_argument("--json", action="store_true", help="print each look as one line of JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the log on stderr")
     parser.add_argument("--no-color", action="store_true", help="never color the output")
@@ -45,9 +46,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Show until the time is over or Ctrl-C; returns the exit code."""
-    if not arguments.every >= LEAST_EVERY_S or not arguments.seconds >= 0:
-        raise UsageError(f"--every is at least {LEAST_EVERY_S}, and --for is not negative",
-                         hint="python -m src.streaming watch --help")  # fmt: skip
+    checked("--every", arguments.every, LEAST_EVERY_S, 3600, hint="--every 1")
+    checked("--for", arguments.seconds, 0, MOST_S, hint="--for 60")
+    if arguments.port and not arguments.page:
+        hint = f"python -m src.streaming watch --page --port {arguments.port}"
+        raise UsageError("--port is of the page only", hint=hint)
     console = console_from(arguments)
     with (
         DemoEnvironment(settings, needs_glue=False, role="visitor") as environment,

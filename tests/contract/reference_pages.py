@@ -65,6 +65,7 @@ def cards_list(scene):
     for number, card in enumerate(scenes()[scene].cards, 1):
         name, _, variant = card.key.partition(":")
         own = {"own": " (with `--input-dir`)", "found": " (with `--skip-generation`)"}
+        name = name if variant in own else card.key  # a moment such as 0:15 is no variant
         title = (stage_name(name) if "_" in name else name) + own.get(variant, "")
         lines.append(textwrap.fill(
             f"{number}. **{title}.** {card.what} *{card.service}.*", 130,

@@ -56,7 +56,7 @@ def run_cycle(
     result, clock = CycleResult(now()), time.monotonic()
     for number, step in enumerate(steps, 1):
         if step.after is not None and step.after != result.outcome:
-            console.line(f"cycle {number}/{len(steps)}  {step.name}: not needed: {result.outcome}")
+            console.line(f"cycle {number}/{len(steps)}  {step.name}: left out: {result.outcome}")
             continue
         if is_stopping():
             result.outcome, result.why = "interrupted", f"stopped before {step.name}"

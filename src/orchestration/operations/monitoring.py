@@ -48,7 +48,7 @@ def update_alarms(
     *,
     now: Callable[[], float] = time.time,
 ) -> dict[str, tuple[State, str]]:
-    """Evaluate all alarms now, and alert on those that have changed; returns their states."""
+    """Evaluate all alarms now, and alert on those that have changed; returns all states."""
     alerts = Alerts(settings, console)
     before, found = alerts.states(), {}
     points = [(at, one) for at, one in run_metrics.values_of(events)]
@@ -57,11 +57,27 @@ def update_alarms(
         mine = [(at, one.value) for at, one in points
                 if one.name == alarm.metric and dict(one.dimensions) == wanted]  # fmt: skip
         known: State = before.get(alarm.name, {}).get("state", "OK")
-        state = evaluate(alarm, periods_of(alarm, mine, now()), known)
+        state = evaluate(alarm, periods_of(alarm, _judgements(alarm, mine), now()), known)
         newest = f"newest value {mine[-1][1]:.4g}" if mine else "no value"
         found[alarm.name] = (state, f"{alarm.why}: {newest}" if state == "ALARM" else newest)
+    for alarm in alarms(settings.target):
+        if alarm.only_with_schedule and alarm.name in before:
+            found.setdefault(alarm.name, ("OK", "there is no schedule"))
     alerts.update(found)
-    return found
+    others = {name: (one["state"], one["why"]) for name, one in before.items()}  # of cycles
+    return others | found
+
+
+def _judgements(
+    alarm: Alarm, points: Sequence[tuple[float, float]]
+) -> Sequence[tuple[float, float]]:
+    """Return the points to evaluate: of judgements of runs, the newest of each period.
+
+    Here two runs may end within a minute: a failure must not outlive the success behind it.
+    """
+    if alarm.missing != "ignore":
+        return points
+    return list({at // alarm.period_s: (at, value) for at, value in points}.values())
 
 
 def watched(settings: Settings) -> list[Alarm]:

@@ -108,5 +108,8 @@ def _judged(
 
 
 def _numbers(facts: JsonObject) -> str:
-    text = f"no need: {facts['new_concerts']:,} concerts over since, {facts['age_days']:.0f} days"
-    return text + (f", error {facts['mae']:,.0f} tickets" if "mae" in facts else "")
+    days = round(facts["age_days"])
+    age = f"the champion's data is {days:,} {'day' if days == 1 else 'days'} older"
+    return f"{facts['new_concerts']:,} more concerts are over, and {age}" + (
+        f", error {facts['mae']:,.0f} tickets" if "mae" in facts else ""
+    )

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,10 +19,14 @@ from src.errors import CannotRunError, UnreachableError, UsageError, WarehouseEr
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.warehouse.streamed_sales import StreamedTotals
 from src.reporting.page.html_report import render_page
+from src.reporting.terminal.console import Console
+from src.settings import Settings
+from src.streaming.__main__ import main as streaming
 from src.streaming.audit import Auditor, Produced
+from src.streaming.children import Child
 from src.streaming.ingest import checked_refresh, line_of
 from src.streaming.ingestion import PATIENCE_S, Ingestion
-from src.streaming.live_run import balance
+from src.streaming.live_run import _LAST_STEP, LiveRun, balance
 from tests.conftest import ROOT
 from tests.integration.streaming.conftest import sale
 from tests.waiting import wait_until
@@ -167,6 +172,91 @@ def test_lines_balance():
     assert balance(totals, 7) == (
         "produced 1,007 = 900 in the warehouse + 60 rejected + 40 duplicates + 7 in flight"
     )
+
+
+# -- the run and its processes ---------------------------------------------------------------------
+
+
+def a_run(tmp_path, time=None, **options):
+    defaults = {"rate": 80.0, "speed": 0.0, "seconds": 60.0, "broken_share": 0.1, "shards": 4,
+                "on_sale": "none", "refresh": 1.0}  # fmt: skip
+    time, settings = time or Time(), Settings(report_dir=str(tmp_path))
+    return LiveRun(settings, Namespace(**defaults | options), console=Console(quiet=True),
+                   should_stop=lambda: False, clock=time, sleep=time.sleep)  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "after", "left"), [(60, 0, "60"), (60, 45, "15"),
+                                                      (60, 61, "0.1"), (0, 45, "0")])  # fmt: skip
+def test_a_producer_that_is_started_again_has_the_rest_of_the_time(tmp_path, asked, after, left):
+    time = Time()
+    run = a_run(tmp_path, time, seconds=float(asked))
+    time.sleep(after)
+    options = run._produce_options()
+    run.workflow.close()
+    assert options[options.index("--for") + 1] == left
+
+
+def test_a_run_asks_a_warehouse_again_that_is_gone_for_a_while(tmp_path):
+    time, lost = Time(), WarehouseError("the connection to Redshift was lost")
+    lost.is_lost = True
+    run, failures = a_run(tmp_path, time), [UnreachableError("no answer"), lost]
+
+    def ask():
+        if failures:
+            raise failures.pop()
+        return 7
+
+    assert run._answered(ask) == 7
+    failures += [WarehouseError("refused")]
+    with pytest.raises(WarehouseError, match="refused"):
+        run._answered(ask)
+    failures += [lost] * 1_000
+    with pytest.raises(WarehouseError, match="lost"):
+        run._answered(ask)
+    run.workflow.close()
+    assert PATIENCE_S < time.now < PATIENCE_S + 10
+
+
+def test_a_report_has_the_delays_of_its_own_run(live, tmp_path):
+    run = a_run(tmp_path)
+    run._environment = SimpleNamespace(redshift=live.client)
+    live.put(sale(1))
+    live.ingest()
+    run._last_before = live.client.query_value(_LAST_STEP)
+    live.put(sale(2), sale(3))
+    live.ingest()
+    run._ingester = run._producer = SimpleNamespace(starts=1)
+    figures = run._figures(Produced.of([]), StreamedTotals())
+    run.workflow.close()
+    assert [step["records"] for step in figures["ticks"]] == [2]
+
+
+@pytest.mark.parametrize(("text", "failure"), [
+    ("", ("", "python -m src.streaming produce")),
+    ("9 events acknowledged\n", ("9 events acknowledged", "python -m src.streaming produce")),
+    ("error: first\n  try:   a\nerror: no concert 'x'\n  where: there\n  cause: it is: over\n"
+     "  try:   b --c\n", ("no concert 'x': it is: over", "b --c")),
+    ("error: alone\n", ("alone", "python -m src.streaming produce")),
+])  # fmt: skip
+def test_a_process_that_failed_is_quoted(tmp_path, text, failure):
+    log = tmp_path / "log"
+    log.write_text(text)
+    child = Child("produce", list, Settings(), log)
+    assert child.failure() == failure
+
+
+@pytest.mark.parametrize("options", [
+    "produce --rate 0", "produce --rate inf", "produce --for nan", "produce --for -1",
+    "produce --shards 0", "produce --broken 0.6", "produce --speed -1", "ingest --for nan",
+    "watch --every inf", "watch --every 0", "watch --for -1", "watch --port 8090",
+    "run --rate 1e12", "run --for inf",
+])  # fmt: skip
+def test_a_number_out_of_range_is_refused_with_one_that_is_right(options):
+    with pytest.raises(UsageError) as caught:
+        streaming(options.split())
+    option = options.split()[1]
+    assert option in caught.value.message and option in caught.value.hint
+    assert caught.value.hint != options
 
 
 # -- all of it ------------------------------------------------------------------------------------

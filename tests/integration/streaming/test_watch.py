@@ -130,8 +130,16 @@ def test_the_page_sends_each_look_to_its_own_machine_only():
             serve(View(), int(url.split(":")[2].strip("/")), 1, 0, threading.Event(), print)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_browser_shows_the_figures_as_they_come(scheme):
+@pytest.mark.parametrize("pause", [1, 2, 5, 60])
+def test_a_rate_needs_two_looks_however_rare(pause):
+    view = LiveView(None, clock=iter(range(0, 1_000, pause)).__next__)
+    assert view._rates({"": 0}) == {"": 0.0}
+    for look in range(1, 5):
+        assert view._rates({"": 7 * pause * look}) == {"": 7.0}
+
+
+@pytest.mark.parametrize(("scheme", "wide"), [("light", 390), ("dark", 1_366)])
+def test_a_browser_shows_the_figures_as_they_come(scheme, wide):
     names = ("chromium", "chromium-browser", "google-chrome")
     program = next(filter(None, map(shutil.which, names)), None)
     if program is None:
@@ -140,7 +148,7 @@ def test_a_browser_shows_the_figures_as_they_come(scheme):
 
     with page_of(View()) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(color_scheme=scheme, viewport={"width": 1280, "height": 800})
+        page = browser.new_page(color_scheme=scheme, viewport={"width": wide, "height": 800})
         problems = []
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -156,7 +164,7 @@ def test_a_browser_shows_the_figures_as_they_come(scheme):
         assert "4,000 of 5,000" in page.inner_text("#shows")
         assert "990/s" in page.inner_text("#shards") and "full" in page.inner_text("#shards")
         assert "sold_in_future" in page.inner_text("#rejects")
-        assert page.evaluate("[...document.querySelectorAll('#numbers div, table')]"
+        assert page.evaluate("[...document.querySelectorAll('#numbers div, table, .panel')]"
                              ".every(e => e.scrollWidth <= e.clientWidth)")  # fmt: skip
         width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert width[0] <= width[1]

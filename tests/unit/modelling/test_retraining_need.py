@@ -41,7 +41,7 @@ def reasons(found):
 
 def test_the_same_data_gives_no_reason(saved):
     found = need(saved, ROWS[ROWS["starts_at"] <= AS_OF], later_days=0)
-    assert not found.is_needed and found.text.startswith("no need: 0 concerts")
+    assert not found.is_needed and found.text.startswith("0 more concerts are over")
 
 
 def test_each_reason_is_named(saved):

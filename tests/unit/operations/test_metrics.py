@@ -16,7 +16,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from src.domain.metrics import METRIC_BY_NAME, METRICS, Alarm, alarms, endpoint_alarms
 from src.infrastructure.watching.monitoring import alarm_parameters, dashboard_body, template
 from src.infrastructure.watching.run_logs import GROUP
+from src.operations.__main__ import main as operations
 from src.operations.dashboards import TEMPLATE, template_text
+from src.orchestration.operations.alerts import Alerts
 from src.orchestration.operations.monitoring import record_metrics, update_alarms
 from src.reporting.run_metrics import (
     append_events,
@@ -194,6 +196,33 @@ def test_a_failed_run_is_an_alert_once_and_a_good_one_ends_it(tmp_path):
     assert told == ["OK", "ALARM", "ALARM", "OK"]
     alerts = (tmp_path / "alerts.ndjson").read_text().splitlines()
     assert [json.loads(line)["state"] for line in alerts] == ["ALARM", "OK"]
+
+
+def test_of_runs_within_a_minute_the_newest_counts(tmp_path):
+    settings = Settings(report_dir=str(tmp_path), state_dir=str(tmp_path / "s"))
+    told = []
+    for second, verdict in enumerate(["failed", "succeeded", "failed"]):
+        failed = int(verdict == "failed")
+        run = pipeline(verdict, 900 if failed else 10, failed, f"2026-01-02T06:00:{second:02}Z")
+        append_events(tmp_path, events(run))
+        now = events(run)[0]["_aws"]["Timestamp"] / 1000
+        found = update_alarms(settings, QUIET, logged_events(tmp_path), now=lambda now=now: now)
+        told.append({found[name][0] for name in ("pipeline-failed", "checks-failed",
+                                                 "rejected-share")})  # fmt: skip
+    assert told == [{"ALARM"}, {"OK"}, {"ALARM"}]
+
+
+def test_an_alarm_ends_with_its_schedule_and_that_of_cycles_is_told_too(tmp_path, capsys):
+    settings = Settings(report_dir=str(tmp_path), state_dir=str(tmp_path))
+    Alerts(settings, QUIET).update({"cycle": ("ALARM", "Pipeline: no space")})
+    (tmp_path / "schedule.json").write_text("{}")
+    assert update_alarms(settings, QUIET, [])["no-success"][0] == "ALARM"
+    (tmp_path / "schedule.json").unlink()
+    found = update_alarms(settings, QUIET, [])
+    assert found["no-success"] == ("OK", "there is no schedule")
+    assert found["cycle"] == ("ALARM", "Pipeline: no space")
+    assert operations(["alarms", "--report-dir", str(tmp_path)]) == 1
+    assert "ALARM  cycle            Pipeline: no space" in capsys.readouterr().out
 
 
 def test_only_what_is_scheduled_can_be_missing(tmp_path):

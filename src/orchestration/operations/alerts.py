@@ -20,6 +20,7 @@ from typing import Literal
 from src.json_object import JsonObject
 from src.orchestration.operations.bounded import within
 from src.orchestration.operations.cycle import CycleResult
+from src.reporting.page.index_page import refresh_index
 from src.reporting.run_report import plain, write_atomically
 from src.reporting.terminal.console import Console
 from src.settings import Settings
@@ -78,7 +79,8 @@ class Alerts:
 
         Without a state before, an alarm that is OK is no change. Nothing is raised.
         """
-        states, changes = self.states(), []
+        known = self.states()
+        states, changes = dict(known), []
         at = self._now().isoformat(timespec="seconds")
         for name, (state, why) in found.items():
             before = states.get(name, {}).get("state", "OK")
@@ -91,6 +93,8 @@ class Alerts:
             write_atomically(self._folder / STATES, json.dumps(states, indent=2) + "\n")
             with (self._folder / LOG).open("a", encoding="utf-8") as log:
                 log.writelines(json.dumps(plain(asdict(alert))) + "\n" for alert in changes)
+            if states != known:
+                refresh_index(self._folder)
         except Exception as error:  # the run has ended: its outcome stands
             self._warn(f"alerts cannot be written: {type(error).__name__}")
         for alert in changes:

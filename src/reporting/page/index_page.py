@@ -37,6 +37,12 @@ def record_run(reports: Path, report: JsonView) -> None:
     _link_latest(reports, runs)
 
 
+def refresh_index(reports: Path) -> None:
+    """Write the index page anew, where there is one: the alarms have changed."""
+    if (reports / PAGE).exists():
+        write_atomically(reports / PAGE, render_index(known_runs(reports), _alarms(reports)))
+
+
 def _link_latest(reports: Path, runs: Iterable[Run]) -> None:
     """Let `latest` lead to the newest run that has a page and was not refused at once."""
     newest = next((run for run in runs if run["did"] and run["page"].endswith(PAGE)), None)

@@ -214,7 +214,9 @@ def test_of_runs_within_a_minute_the_newest_counts(tmp_path):
 
 def test_an_alarm_ends_with_its_schedule_and_that_of_cycles_is_told_too(tmp_path, capsys):
     settings = Settings(report_dir=str(tmp_path), state_dir=str(tmp_path))
+    (tmp_path / "index.html").write_text("of the newest run")
     Alerts(settings, QUIET).update({"cycle": ("ALARM", "Pipeline: no space")})
+    assert "Pipeline: no space" in (tmp_path / "index.html").read_text()
     (tmp_path / "schedule.json").write_text("{}")
     assert update_alarms(settings, QUIET, [])["no-success"][0] == "ALARM"
     (tmp_path / "schedule.json").unlink()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from src.domain.sale_events import STREAM_RUN
 from src.domain.tables import SCHEMA
-from src.errors import LoadError, WarehouseError
+from src.errors import CannotRunError, LoadError, WarehouseError
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.warehouse import stream_statements
 from src.sql.files import bind, read_all
@@ -27,6 +27,8 @@ VIEW = f"{LIVE}.sales_stream"
 MOST_HELD = 2_000
 PAUSES_S = (0.05, 0.2, 1.0, 2.0, 5.0)  # between attempts of a step that another transaction stopped
 _OF_EACH_STEP = ("tick", "next", "taken", "judged", "checked")
+_STREAM_READ = ("SELECT stream_name FROM sys_stream_scan_states WHERE mv_name = 'sales_stream' "
+                "ORDER BY record_time DESC LIMIT 1")  # fmt: skip
 _CHANGED_AT_ONCE = 5_000  # numbers in one IN list
 logger = logging.getLogger(__name__)
 
@@ -78,7 +80,7 @@ class StreamedSales:
     def set_up(self, stream: str, iam_role: str) -> None:
         """Create what is not there yet; `iam_role` is empty for the warehouse's default role.
 
-        Raises WarehouseError where the view reads another stream.
+        Raises CannotRunError where the view reads another stream.
         """
         fragments = {
             "role": literal(iam_role) if iam_role else "default", "stream": identifier(stream)
@@ -92,6 +94,9 @@ class StreamedSales:
         view = files.pop("20_sales_stream")
         if not self._has_view():
             client.execute(bind(view.statement, fragments.__getitem__))
+        elif (read := self._stream_read()) not in ("", stream):
+            why = "the view of live sales reads another stream"
+            raise CannotRunError(why, where=f"{VIEW}, of {read}", hint=f"--stream {read}")
         with client.transaction():
             for file in files.values():
                 client.execute(file.statement)
@@ -101,11 +106,13 @@ class StreamedSales:
             client.execute(f"ANALYZE {table}")  # each step joins them
 
     def _has_view(self) -> bool:
-        found = self._client.query_value(
-            "SELECT COUNT(*) FROM svv_mv_info WHERE schema_name = %s AND name = 'sales_stream'",
-            (LIVE,),
-        )
-        return int(found) > 0
+        statement = "SELECT 1 FROM svv_mv_info WHERE schema_name = %s AND name = 'sales_stream'"
+        return bool(self._client.query(statement, (LIVE,)))
+
+    def _stream_read(self) -> str:
+        """Return the stream that the newest refresh read, as its name is not in the catalog."""
+        rows = self._client.query(_STREAM_READ)
+        return str(rows[0]["stream_name"]).strip() if rows else ""
 
     def count_seats(self) -> None:
         """Count what is sold of each concert, in the caller's transaction."""

@@ -157,6 +157,18 @@ def test_without_concerts_nothing_is_set_up(live):
     assert caught.value.exit_code == 2
 
 
+def test_another_stream_than_that_of_the_view_is_refused(live):
+    live.put(sale(1))
+    live.ingest()
+    environment = environment_of(live)
+    environment.settings.stream = "other"
+    with pytest.raises(CannotRunError, match="reads another stream") as caught:
+        Ingestion(environment, 1.0).set_up()
+    assert caught.value.hint == "--stream sales"
+    environment.settings.stream = "sales"
+    Ingestion(environment, 1.0).set_up()
+
+
 @pytest.mark.parametrize("seconds", [0, 0.24, -1, float("nan"), 1e9])
 def test_a_pace_that_kinesis_would_not_answer_is_refused(seconds):
     with pytest.raises(UsageError):

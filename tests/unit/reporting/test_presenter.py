@@ -8,12 +8,13 @@ import pytest
 
 from src.orchestration.pipeline.demo_pipeline_orchestrator import DemoPipelineOrchestrator
 from src.orchestration.training.demo_model_trainer import DemoModelTrainer
-from src.reporting.terminal.cards import card_of
+from src.reporting.terminal.cards import card_of, scenes
 from src.reporting.terminal.keys import key_name, read_sequence
 from src.reporting.terminal.presenter import Presenter
 from src.reporting.terminal.screens import Painter, Size
 from src.reporting.terminal.stage_tables import SummaryTable, stage_tables
 from src.settings import Settings
+from tests.conftest import ROOT
 
 ROWS = {"artists": {"raw_records": 1010, "rejected": 10, "loaded": 1000, "warehouse": 1000}}
 MODEL = {
@@ -183,3 +184,9 @@ def test_a_long_table_goes_on_on_other_screens_and_loses_no_row(width, height):
         assert len(screen) <= height and max(map(len, screen)) <= width
     told = " ".join(" ".join(line.split()) for screen in screens for line in screen)
     assert all(f"check number {n} " in told for n in range(40))
+
+
+def test_the_guide_names_each_card_of_the_live_scene():
+    guide = (ROOT / "docs/guides/DEMO_PIPELINE_GUIDE.md").read_text()
+    for card in scenes()["live"].cards:
+        assert f"**{card.key}.**" in guide

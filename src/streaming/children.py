@@ -80,7 +80,7 @@ class Child:
             if name in said:
                 said[name] = text.strip()
         why = ": ".join(filter(None, (said["error"], said["cause"])))
-        return why or self.last_line(), said["try"] or f"python -m src.streaming {self.name}"
+        return why or self.last_line(), said["try"] or "python -m src.streaming run"
 
     def _lines(self) -> list[str]:
         try:

@@ -143,7 +143,7 @@ class LiveRun:
             return self._producer.end is not None
 
         poll_until(look, bool, pauses_s=every(_LOOK_S), sleep=self._sleep)
-        # One that was told to stop before it could take that up ends by the signal itself.
+        # One that has to stop before it could take that up ends by the signal itself.
         if self._producer.end not in (0, 130) and not self._is_stopped:
             cause, hint = self._producer.failure()
             raise StreamError("the producer failed", where=str(self._folder / "produce.log"),

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     checked("--every", arguments.every, LEAST_EVERY_S, 3600, hint="--every 1")
     checked("--for", arguments.seconds, 0, MOST_S, hint="--for 60")
     if arguments.port and not arguments.page:
-        hint = f"python -m src.streaming watch --page --port {arguments.port}"
+        hint = "python -m src.streaming watch --page --port 8090"
         raise UsageError("--port is of the page only", hint=hint)
     console = console_from(arguments)
     with (

@@ -244,11 +244,11 @@ def test_a_report_has_the_delays_of_its_own_run(live, tmp_path):
 
 
 @pytest.mark.parametrize(("text", "failure"), [
-    ("", ("", "python -m src.streaming produce")),
-    ("9 events acknowledged\n", ("9 events acknowledged", "python -m src.streaming produce")),
+    ("", ("", "python -m src.streaming run")),
+    ("9 events acknowledged\n", ("9 events acknowledged", "python -m src.streaming run")),
     ("error: first\n  try:   a\nerror: no concert 'x'\n  where: there\n  cause: it is: over\n"
      "  try:   b --c\n", ("no concert 'x': it is: over", "b --c")),
-    ("error: alone\n", ("alone", "python -m src.streaming produce")),
+    ("error: alone\n", ("alone", "python -m src.streaming run")),
 ])  # fmt: skip
 def test_a_process_that_failed_is_quoted(tmp_path, text, failure):
     log = tmp_path / "log"

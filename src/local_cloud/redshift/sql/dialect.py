@@ -68,6 +68,28 @@ class RedshiftDialect(Redshift):
             self._advance()
             return self.expression(sign(this=exp.Paren(this=self._parse_term())))
 
+        def _parse_projections(self) -> Any:
+            """Read EXCLUDE behind the columns; in quotes it is a name like any other."""
+            projections, _ = super(RedshiftParser, self)._parse_projections()
+            before = self._prev
+            is_name = before.token_type == TokenType.IDENTIFIER
+            if before.text.upper() == "EXCLUDE" and not is_name and self._curr:
+                self._retreat(self._index - 1)  # it was read as the last column, or its alias
+            if is_name or not self._match_text_seq("EXCLUDE"):
+                return projections, []
+            left_out = self._parse_wrapped_csv(self._parse_expression, optional=True)
+            last = projections[-1]
+            if left_out and isinstance(last, exp.Alias) and last.alias.upper() == "EXCLUDE":
+                projections[-1] = last.this.pop()
+            return projections, left_out
+
+        def _parse_approximate_count(self) -> Any:
+            """Read APPROXIMATE COUNT(...); with a bracket behind it, it is a function's name."""
+            if self._curr is None or self._curr.token_type != TokenType.L_PAREN:
+                return super()._parse_approximate_count()
+            self._retreat(self._index - 1)
+            return self._parse_function_call(optional_parens=False)
+
         def _parse_path(self) -> Any:
             at, tokens = self._index, self._tokens
             while at + 2 < len(tokens) and tokens[at + 1].token_type == TokenType.DOT:

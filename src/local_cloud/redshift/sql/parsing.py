@@ -136,7 +136,7 @@ def parse(statement: Statement) -> Any:
             raise Refusal.fails_on_redshift(f"function {token.name}()")
     tree = _parsed(statement.code, RedshiftDialect)
     if isinstance(tree, exp.Command):
-        raise Refusal.not_emulated(f"{tree.this} {str(tree.expression)[:60]}")
+        raise Refusal.not_emulated(f"{statement.leading_word}: {statement.code[:60]!r}")
     if isinstance(tree, exp.Delete) and not tree.this and len(tree.args["tables"] or []) == 1:
         tree.set("this", tree.args["tables"][0])  # DELETE without FROM
         tree.set("tables", None)
@@ -169,7 +169,7 @@ def _check_kind(statement: Statement) -> None:
     if kind in POSTGRES_KINDS:
         raise Refusal.fails_on_redshift(f"{word} {kind}")
     if kind not in _KINDS[word]:
-        raise Refusal.not_emulated(f"{word} {kind}".strip())
+        raise Refusal.not_emulated(f"{word} {kind}".strip() + f": {statement.code[:60]!r}")
 
 
 def _catalog_query(statement: Statement) -> str | None:

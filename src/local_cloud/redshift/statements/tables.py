@@ -122,6 +122,8 @@ def alter_table(statement: Statement, cursor: Cursor) -> None:
     words = statement.words()
     if words.count("ADD") > 1:
         raise Refusal.fails_on_redshift("ALTER TABLE with more than one ADD COLUMN")
+    if words[-3:-1] == ["SET", "SCHEMA"]:
+        raise Refusal.fails_on_redshift("ALTER TABLE ... SET SCHEMA")
     tree = parsing.parse(statement)
     if not {"ADD", "DROP", "RENAME"} & set(words) or not isinstance(tree, exp.Alter):
         raise Refusal.not_emulated(f"ALTER: {statement.code[:60]!r}")

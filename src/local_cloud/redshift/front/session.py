@@ -203,6 +203,9 @@ class Session:
             return self._parse(message)
         if message.kind == b"B":
             (portal, name), bind = texts_of(message, 2)
+            if self._connection.forms is not None:
+                bind = self._connection.forms.bound(portal, name, bind)
+                message = Message(b"B", messages.text(portal) + messages.text(name) + bind)
             self._portals.pop(portal, None)
             if name in self._prepared:
                 self._portals[portal] = replace(self._prepared[name], bind=bind)
@@ -222,16 +225,25 @@ class Session:
                     self._run(self._portals[portal])
                 return None
             self._connection.begin_running(self._bound.get(portal))
+            self._note_due(b"E", portal)
         elif message.kind == b"H":
             self._drain()
             return None
+        elif message.kind == b"D":
+            self._note_due(message.body[:1], texts_of(message, 1)[0][0][1:])
         else:
             texts_of(message, 0)
         return message
 
+    def _note_due(self, kind: bytes, name: str) -> None:
+        if self._connection.forms is not None:
+            self._connection.forms.sent(kind, name)
+
     def _parse(self, message: Message) -> Message:
         """Return the message with PostgreSQL's text; what is run here is empty there."""
         (name, query), rest = texts_of(message, 2)
+        if self._connection.forms is not None:
+            rest = self._connection.forms.parsed(name, rest)
         self._prepared.pop(name, None)
         found = scanning.split(query)
         if len(found) > 1:
@@ -307,7 +319,8 @@ class Session:
             finally:
                 self._client.send(*self._connection.notes(statement.leading_word))
         if row_query:
-            calls.relay(row_query, prepared.bind, self._client, self._server)
+            answers = calls.rows(row_query, prepared.bind, self._server)
+            self._client.send(*map(self._connection.as_redshifts, answers))
         tag = dispatch.tag(prepared.statement)
         if tag == "MERGE":
             tag += f" {max(rows, 0)}"

@@ -70,8 +70,8 @@ class Session:
                 self._query(message)
             elif message.kind == b"F":
                 self._call(message)
-            elif message.kind in _COPY_MESSAGES:
-                continue  # no COPY is under way: PostgreSQL passes over them too
+            elif message.kind in _COPY_MESSAGES:  # no COPY is under way: PostgreSQL passes too
+                continue
             elif message.kind not in _EXTENDED:
                 text = f"invalid frontend message type {message.kind[0]}"
                 self._client.send(messages.error("FATAL", "08P01", text))
@@ -225,19 +225,16 @@ class Session:
                     self._run(self._portals[portal])
                 return None
             self._connection.begin_running(self._bound.get(portal))
-            self._note_due(b"E", portal)
+            if self._connection.forms is not None:
+                self._connection.forms.sent(b"E", portal)
         elif message.kind == b"H":
             self._drain()
             return None
-        elif message.kind == b"D":
-            self._note_due(message.body[:1], texts_of(message, 1)[0][0][1:])
+        elif message.kind == b"D" and self._connection.forms is not None:
+            self._connection.forms.sent(message.body[:1], texts_of(message, 1)[0][0][1:])
         else:
             texts_of(message, 0)
         return message
-
-    def _note_due(self, kind: bytes, name: str) -> None:
-        if self._connection.forms is not None:
-            self._connection.forms.sent(kind, name)
 
     def _parse(self, message: Message) -> Message:
         """Return the message with PostgreSQL's text; what is run here is empty there."""

@@ -12,6 +12,7 @@ from sqlglot.tokenizer_core import TokenType
 from src.json_object import JsonObject
 from src.local_cloud.redshift.sql import super_values
 from src.local_cloud.redshift.sql.portability import SAME_BY_NAME
+from src.sql.refusal import Refusal
 
 # PostgreSQL's own formatting functions, and what sqlglot would make something else of.
 _AS_THEY_STAND = frozenset(
@@ -89,6 +90,14 @@ class RedshiftDialect(Redshift):
                 return super()._parse_approximate_count()
             self._retreat(self._index - 1)
             return self._parse_function_call(optional_parens=False)
+
+        def _parse_types(self, *args: Any, **options: Any) -> Any:
+            """Read the digits of INTERVAL ... SECOND(3), to refuse them by name."""
+            found = super()._parse_types(*args, **options)
+            is_interval = isinstance(found, exp.DataType) and isinstance(found.this, exp.Interval)
+            if is_interval and self._curr and self._curr.token_type == TokenType.L_PAREN:
+                raise Refusal.not_emulated("INTERVAL ... SECOND(digits)")
+            return found
 
         def _parse_path(self) -> Any:
             at, tokens = self._index, self._tokens

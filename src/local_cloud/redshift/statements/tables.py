@@ -78,7 +78,8 @@ def _check_types(tree: exp.Expression, statement: Statement) -> None:
             raise _unsupported(schema, before.name, "bytea")
     for column in schema.expressions:
         kind = column.kind if isinstance(column, exp.ColumnDef) else None
-        if isinstance(kind, exp.DataType) and parsing.is_postgres_type(kind):
+        is_open = isinstance(kind, exp.DataType) and kind.is_type("interval")  # has no fields
+        if isinstance(kind, exp.DataType) and (is_open or parsing.is_postgres_type(kind)):
             raise _unsupported(schema, column.name, kind.sql("postgres"))
 
 

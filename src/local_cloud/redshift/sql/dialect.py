@@ -29,6 +29,7 @@ _AS_THEY_STAND = frozenset(
 )
 
 
+_QUOTED = frozenset([TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.IDENTIFIER])
 _PREFIXES: JsonObject = {"@": exp.Abs, "|/": exp.Sqrt, "||/": exp.Cbrt}
 
 
@@ -55,7 +56,7 @@ class RedshiftDialect(Redshift):
         def _parse_bitwise(self) -> Any:
             """Read # as well, which is no operator to sqlglot: names of tables begin with it."""
             found = super()._parse_bitwise()
-            while self._curr and self._curr.text == "#":
+            while self._curr and self._curr.text == "#" and self._curr.token_type not in _QUOTED:
                 self._advance()
                 later = super()._parse_bitwise()
                 found = self.expression(exp.BitwiseXor(this=found, expression=later))
@@ -64,7 +65,7 @@ class RedshiftDialect(Redshift):
         def _parse_unary(self) -> Any:
             """Read what stands before a whole sum: @ is no parameter here, but ABS."""
             sign = _PREFIXES.get(self._curr.text) if self._curr else None
-            if sign is None:
+            if sign is None or self._curr.token_type in _QUOTED:
                 return super()._parse_unary()
             self._advance()
             return self.expression(sign(this=exp.Paren(this=self._parse_term())))
@@ -73,7 +74,7 @@ class RedshiftDialect(Redshift):
             """Read EXCLUDE behind the columns; in quotes it is a name like any other."""
             projections, _ = super(RedshiftParser, self)._parse_projections()
             before = self._prev
-            is_name = before.token_type == TokenType.IDENTIFIER
+            is_name = before.token_type in _QUOTED
             if before.text.upper() == "EXCLUDE" and not is_name and self._curr:
                 self._retreat(self._index - 1)  # it was read as the last column, or its alias
             if is_name or not self._match_text_seq("EXCLUDE"):

@@ -97,6 +97,9 @@ def test_intervals_arrive_and_leave_as_the_drivers_types(address, version):
      ("INTERVAL WEEK", "syntax error"), ("INTERVAL DAY TO SECOND(3)", "is not emulated")],
 )  # fmt: skip
 def test_other_intervals_are_no_columns(address, kind, words):
-    with closing(psycopg2.connect(**address)) as connection, connection.cursor() as cursor:
-        with pytest.raises(psycopg2.Error, match=words):
-            cursor.execute(f"CREATE TABLE drivers.x (a {kind})")
+    with (
+        closing(psycopg2.connect(**address)) as connection,
+        connection.cursor() as cursor,
+        pytest.raises(psycopg2.Error, match=words),
+    ):
+        cursor.execute(f"CREATE TABLE drivers.x (a {kind})")

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from src.local_cloud.redshift.front.messages import Message
+from src.local_cloud.redshift.front.messages import Message, text, texts_of
+from src.sql.refusal import Refusal
 
 _INTERVAL, _MONTHS, _SECONDS = 1186, 1188, 1190  # the types' numbers
 _SIZES = {_INTERVAL: 12, _MONTHS: 4, _SECONDS: 8}
@@ -24,8 +25,8 @@ _NULLABLE = 1
 _NAMES = """
 SELECT coalesce(jsonb_object_agg(c.oid || '.' || attnum, jsonb_build_array(
            CASE nspname WHEN 'redshift_local' THEN 'pg_catalog' ELSE nspname END, relname, attname,
-           current_database(), (NOT attnotnull)::int | CASE WHEN attidentity <> '' THEN 16 ELSE 0 END
-               | 4096)), '{}')
+           current_database(), (NOT attnotnull)::int
+               | CASE WHEN attidentity <> '' THEN 16 ELSE 0 END | 4096)), '{}')
   FROM unnest(%s::oid[], %s::int2[]) AS wanted(tbl, number)
   JOIN pg_class c ON c.oid = tbl JOIN pg_namespace n ON n.oid = relnamespace
   JOIN pg_attribute a ON attrelid = c.oid AND attnum = number
@@ -56,16 +57,37 @@ class DriverForms:
 
     # -- what the client sends --------------------------------------------------------------
 
-    def parsed(self, name: str, types: bytes) -> bytes:
+    def taken(self, message: Message) -> Message:
+        """Return a message as PostgreSQL reads it."""
+        count = {b"P": 2, b"B": 2}.get(message.kind)
+        if count is None:
+            return message
+        names, rest = texts_of(message, count)
+        try:
+            rest = (self._parsed if message.kind == b"P" else self._bound)(names, rest)
+        except struct.error:
+            raise Refusal("invalid message format", "08P01") from None
+        return Message(message.kind, b"".join(map(text, names)) + rest)
+
+    def sent(self, message: Message) -> None:
+        """Note a Describe or Execute that the server behind will answer."""
+        if message.kind in b"DE":
+            kind = message.body[:1] if message.kind == b"D" else message.kind
+            (name,), _ = texts_of(message, 1)
+            self._due.append((kind, name[1:] if message.kind == b"D" else name))
+
+    def _parsed(self, names: list[str], types: bytes) -> bytes:
         """Return the types of a statement's parameters as PostgreSQL knows them."""
         found = list(struct.unpack_from(f"!{_count(types)}I", types, 2))
+        name = names[0]
         self._types.pop(name, None)
         self._intervals[name] = found if {_MONTHS, _SECONDS} & set(found) else []
         known = [_INTERVAL if kind in (_MONTHS, _SECONDS) else kind for kind in found]
         return types[:2] + struct.pack(f"!{len(known)}I", *known)
 
-    def bound(self, portal: str, name: str, bind: bytes) -> bytes:
+    def _bound(self, names: list[str], bind: bytes) -> bytes:
         """Note the formats of a result; returns the values as PostgreSQL reads them."""
+        portal, name = names
         formats, at = _numbers(bind, 0)
         head = bind[:at]
         values, end = _values(bind, at)
@@ -78,10 +100,6 @@ class DriverForms:
             for at, (value, kind) in enumerate(zip(values, kinds, strict=False))
         ]
         return head + _packed(changed + values[len(changed) :]) + bind[end:]
-
-    def sent(self, kind: bytes, name: str) -> None:
-        """Note a Describe (S or P) or Execute (E) that the server will answer."""
-        self._due.append((kind, name))
 
     # -- what the server answers ------------------------------------------------------------
 

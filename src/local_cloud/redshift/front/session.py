@@ -182,15 +182,18 @@ class Session:
     # -- the extended protocol -------------------------------------------------------------
 
     def _extended(self, message: Message) -> None:
+        forms = self._connection.forms
         try:
             with self._refusing():
-                passed = self._prepare(message)
+                passed = self._prepare(message if forms is None else forms.taken(message))
         except psycopg2.Error as error:
             self._fail(error)
             self._is_skipping = True
             return
         if passed is None:
             return
+        if forms is not None:
+            forms.sent(passed)
         self._server.send(passed)
         if passed.kind in _ENDS:
             self._waiting.append(passed.kind)
@@ -203,9 +206,6 @@ class Session:
             return self._parse(message)
         if message.kind == b"B":
             (portal, name), bind = texts_of(message, 2)
-            if self._connection.forms is not None:
-                bind = self._connection.forms.bound(portal, name, bind)
-                message = Message(b"B", messages.text(portal) + messages.text(name) + bind)
             self._portals.pop(portal, None)
             if name in self._prepared:
                 self._portals[portal] = replace(self._prepared[name], bind=bind)
@@ -225,13 +225,9 @@ class Session:
                     self._run(self._portals[portal])
                 return None
             self._connection.begin_running(self._bound.get(portal))
-            if self._connection.forms is not None:
-                self._connection.forms.sent(b"E", portal)
         elif message.kind == b"H":
             self._drain()
             return None
-        elif message.kind == b"D" and self._connection.forms is not None:
-            self._connection.forms.sent(message.body[:1], texts_of(message, 1)[0][0][1:])
         else:
             texts_of(message, 0)
         return message
@@ -239,8 +235,6 @@ class Session:
     def _parse(self, message: Message) -> Message:
         """Return the message with PostgreSQL's text; what is run here is empty there."""
         (name, query), rest = texts_of(message, 2)
-        if self._connection.forms is not None:
-            rest = self._connection.forms.parsed(name, rest)
         self._prepared.pop(name, None)
         found = scanning.split(query)
         if len(found) > 1:

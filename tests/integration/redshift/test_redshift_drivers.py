@@ -37,7 +37,7 @@ def opened(address, version):
     return redshift_connector.connect(**given, ssl=False, client_protocol_version=version)
 
 
-@conforms("Any client", "AWS's drivers: columns say which table they are of", "redshift_connector",
+@conforms("Any client", "AWS's drivers: columns name their table", "redshift_connector",
           partly="version 2 of the protocol, binary NUMERIC, is answered with version 1; "
           "a table that is not committed yet has no name")  # fmt: skip
 @pytest.mark.parametrize(("asked", "granted"), [(0, 0), (1, 1), (2, 1)])

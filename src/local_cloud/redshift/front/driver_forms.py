@@ -1,7 +1,7 @@
 """What AWS's own drivers get and send otherwise than PostgreSQL's clients.
 
 A driver names the version of the protocol it wants (`client_protocol_version`). From version 1 on
-each column of a result says which table it is of. Version 2 wants binary NUMERIC, whose scale the
+each column of a result names its table. Version 2 wants binary NUMERIC, whose scale the
 server must know before it computes: it is answered with 1, as AWS's drivers allow. INTERVALs are
 of two types, with months or with microseconds (redshift_connector/utils/type_utils.py).
 """
@@ -77,7 +77,7 @@ class DriverForms:
             self._due.append((kind, name[1:] if message.kind == b"D" else name))
 
     def _parsed(self, names: list[str], types: bytes) -> bytes:
-        """Return the types of a statement's parameters as PostgreSQL knows them."""
+        """Return the types of a statement's parameters in PostgreSQL's numbers."""
         found = list(struct.unpack_from(f"!{_count(types)}I", types, 2))
         name = names[0]
         self._types.pop(name, None)

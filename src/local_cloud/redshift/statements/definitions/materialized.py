@@ -18,7 +18,7 @@ from src.sql.reading import TokenReader
 from src.sql.refusal import NOT_EMULATED, SYNTAX, Refusal
 from src.sql.scanning import Statement
 
-# The materialized views below one, the lowest first, also those that a plain view lies between.
+# The materialized views below one, the lowest first, also those with a plain view between.
 _SOURCES = """
 WITH RECURSIVE below AS (
     SELECT to_regclass(%s)::oid AS view, 0 AS depth

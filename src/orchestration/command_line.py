@@ -142,7 +142,7 @@ def print_result(
     if arguments.open and workflow.page_path is not None:
         from src.orchestration.browser import show_page
 
-        workflow.console.line(f"page:  {show_page(workflow.page_path)}")
+        workflow.console.line(f"open:  {show_page(workflow.page_path)}")
     print_report(arguments, report, workflow.report_path)
 
 

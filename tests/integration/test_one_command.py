@@ -38,7 +38,7 @@ def test_status_and_open_before_and_after_a_run(tmp_path):
     assert facts["state_folder"] == str(tmp_path / ".demo")
 
     page = (tmp_path / "reports" / run["page"]).as_uri()
-    assert link == f"page:  {page}"
+    assert link == f"open:  {page}"
     for arguments in ((), (run["run_id"],)):
         found = command(tmp_path, "open", *arguments)
         assert (found.returncode, found.stdout.strip()) == (0, page)

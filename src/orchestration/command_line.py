@@ -70,6 +70,11 @@ def add_common_options(
             action="store_true",
             help="show tables after each stage, and on a terminal wait for a key before the next",
         )
+        common.add_argument(
+            "--open",
+            action="store_true",
+            help="open the page at the end; print its link where there is no desktop",
+        )
     common.add_argument("--no-color", action="store_true", help="never color the output")
     common.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
 
@@ -134,6 +139,10 @@ def print_result(
         workflow.console.error(workflow.error)
     elif next_command:
         workflow.console.line(f"next:  {as_started(next_command)}")
+    if arguments.open and workflow.page_path is not None:
+        from src.orchestration.browser import show_page
+
+        workflow.console.line(f"open:  {show_page(workflow.page_path)}")
     print_report(arguments, report, workflow.report_path)
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from src.arguments import Parser, did_you_mean
 from src.commands import as_started
 from src.errors import UsageError
+from src.orchestration.browser import open_in_browser
 from src.orchestration.command_line import (
     add_common_options,
     console_from,
@@ -48,18 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def open_in_browser(page: Path) -> str:
-    """Open a page where there is a desktop; returns the program's name, or nothing."""
-    opener = _opener()
-    if opener is None:
-        return ""
-    # The program that opens pages may stay: it is neither waited for nor listened to.
-    subprocess.Popen([opener, str(page.resolve())], start_new_session=True,
-                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                     stderr=subprocess.DEVNULL)  # fmt: skip
-    return Path(opener).name
-
-
 def newest_page(reports: Path) -> Path | None:
     """Return the page of the newest run that did something."""
     runs = known_runs(reports) if reports.is_dir() else []
@@ -84,11 +69,3 @@ def _page(reports: Path, wanted: str | None) -> Path:
         where=str(reports.resolve()),
         hint=did_you_mean(wanted, [*pages, _ALL]) or "python -m src status",
     )
-
-
-def _opener() -> str | None:
-    """Return the desktop's program that opens pages; None where there is no desktop."""
-    if sys.platform == "darwin":
-        return shutil.which("open")
-    has_desktop = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return shutil.which("xdg-open") if has_desktop else None

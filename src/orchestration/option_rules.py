@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from src.errors import UsageError
 from src.json_object import JsonView
@@ -62,7 +64,7 @@ EXCLUSIONS = (
               "nothing is trained or checked"),
     Exclusion("quiet", ("verbose", "present"), "it prints errors only"),
     Exclusion("verbose", ("present",), "the log would run through the tables"),
-    Exclusion("dry_run", ("present",), "no stage runs"),
+    Exclusion("dry_run", ("present", "open"), "no stage runs"),
     Exclusion("list", ("only", "smoke", "strict", "json", "report"), "no check runs"),
 )  # fmt: skip
 
@@ -98,6 +100,24 @@ def check_options(
     if not {"skip_generation", "resume", "next_day"} & set(given):
         check_format(settings.etl, settings.raw_format)
         _check_changes(settings)
+    _check_folders(settings)
+
+
+def _check_folders(settings: Settings) -> None:
+    """Raise UsageError where a file stands in the way of a folder that a run makes."""
+    folders = {"--report-dir": settings.report_dir, "--output-dir": settings.output_dir}
+    if settings.target == "local":
+        folders["DEMO_STATE_DIR"] = settings.state_dir
+    for name, folder in folders.items():
+        path = Path(folder).absolute()
+        found = next(place for place in (path, *path.parents) if os.path.lexists(place))
+        if not found.is_dir():
+            raise UsageError(
+                f"{name} {folder}: that folder cannot be written",
+                where=str(found),
+                cause="a file, or a link that leads nowhere, stands in its place",
+                hint=f"name another folder with {name}",
+            )
 
 
 def _check_changes(settings: Settings) -> None:

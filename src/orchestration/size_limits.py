@@ -10,6 +10,7 @@ from pathlib import Path
 from src.errors import CannotRunError, UsageError
 from src.reporting.wording import human_bytes
 from src.settings import Settings
+from src.settings.values import day_of
 
 # Generous figures per row: raw, processed, staged copies, warehouse with its log.
 _DISK_BYTES = {"sales": 700, "concerts": 900, "artists": 900, "venues": 900}
@@ -40,13 +41,17 @@ def check_engine(settings: Settings) -> None:
 
 
 def check_source(settings: Settings) -> None:
-    """Raise where the requested data is not available: files of the folder, or free space."""
+    """Raise where the requested data is not available: a folder's files, the day, free space."""
     if settings.input_dir:
         from src.services.input.input_folder import find_input
 
         find_input(Path(settings.input_dir))
-    else:
-        check_sizes(settings)
+        return
+    if settings.as_of:
+        from src.services.generation.later_days import WorldClock, days_of
+
+        days_of(WorldClock(day_of(settings.as_of), day_of(settings.since)))
+    check_sizes(settings)
 
 
 def check_sizes(settings: Settings) -> None:

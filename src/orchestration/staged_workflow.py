@@ -81,13 +81,13 @@ class WorkflowOwner:
 
     def _open_page(self) -> str:
         """Open this run's page, or the newest there is while it has none; returns what was done."""
-        from src.orchestration.open_command import newest_page, open_in_browser
+        from src.orchestration.browser import show_page
+        from src.orchestration.open_command import newest_page
 
         page = self.workflow.page_path or newest_page(self.workflow.folder.parent)
         if page is None:
             return "there is no page yet: a run writes it at its end"
-        opener = open_in_browser(page)
-        return f"opened with {opener}" if opener else page.resolve().as_uri()
+        return show_page(page)
 
     @property
     def environment(self) -> DemoEnvironment:

@@ -173,7 +173,7 @@ def test_no_environment_variable_below_settings():
         "src.settings",
         "src.orchestration.command_line",
         "src.local_cloud",
-        "src.orchestration.open_command",
+        "src.orchestration.browser",
     )  # whether there is a desktop
 
     reads = ("os.environ[", "os.environ.get", "os.getenv")

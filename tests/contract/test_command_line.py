@@ -20,6 +20,7 @@ OPTIONS = {
     "--generate-on",
     "--report-dir", "--as-of", "--since", "--next-day",
     "--json", "--quiet", "--verbose", "--no-color", "--version", "--dry-run", "--present", "--help",
+    "--open",
 }  # fmt: skip
 
 
@@ -27,6 +28,7 @@ TRAINING_OPTIONS = {
     "--test-size", "--random-state", "--validate-only", "--if-needed", "--output-dir",
     "--with-challengers", "--coverage", "--target", "--report-dir", "--json", "--quiet",
     "--verbose", "--no-color", "--version", "--present", "--help", "--promote", "--rollback",
+    "--open",
 }  # fmt: skip
 
 
@@ -38,7 +40,7 @@ VALIDATION_OPTIONS = {
 
 FLAGS = {
     "--skip-generation", "--resume", "--next-day", "--json", "--quiet", "--verbose", "--no-color",
-    "--version", "--dry-run", "--present", "--help",
+    "--version", "--dry-run", "--present", "--help", "--open",
 }  # fmt: skip
 
 
@@ -180,7 +182,8 @@ def test_a_dry_run_of_missing_input_fails_as_the_run_would(script):
 def test_an_unwritable_report_folder_is_named(script):
     (script.folder / "file").write_text("")
     done = script.run(*SMALL, "--report-dir", str(script.folder / "file"))
-    assert done.returncode == 2 and "report folder cannot be written" in done.stderr
+    assert done.returncode == 2
+    assert "--report-dir" in done.stderr and "cannot be written" in done.stderr
 
 
 def test_a_state_folder_that_is_a_file_is_named(script):

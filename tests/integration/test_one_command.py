@@ -29,13 +29,16 @@ def test_status_and_open_before_and_after_a_run(tmp_path):
     assert refused.returncode == 2 and "no run has a page yet" in refused.stderr
     assert list(tmp_path.iterdir()) == []
 
-    assert command(tmp_path, "run", *SMALL).returncode == 0
+    done = command(tmp_path, "run", *SMALL[:-1], "--open")
+    assert done.returncode == 0
+    (link,) = (line for line in done.stderr.splitlines() if "file://" in line)
     facts = json.loads(command(tmp_path, "status", "--json").stdout)
     (run,) = facts["newest"]
     assert (facts["servers"], run["verdict"], facts["runs"]) == (None, "succeeded", 1)
     assert facts["state_folder"] == str(tmp_path / ".demo")
 
     page = (tmp_path / "reports" / run["page"]).as_uri()
+    assert link == f"open:  {page}"
     for arguments in ((), (run["run_id"],)):
         found = command(tmp_path, "open", *arguments)
         assert (found.returncode, found.stdout.strip()) == (0, page)

@@ -34,8 +34,9 @@ class Terminal:
         self._lock = threading.Lock()
         self.raw = b""
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment,
-            stdin=slave, stderr=slave, stdout=subprocess.PIPE, start_new_session=True,
+            # It must be the session's own terminal: only there is Ctrl-C a signal.
+            ["setsid", "--ctty", *command], cwd=ROOT, env=environment,
+            stdin=slave, stderr=slave, stdout=subprocess.PIPE,
         )  # fmt: skip
         os.close(slave)
         self._reader = threading.Thread(target=self._read)
@@ -167,7 +168,7 @@ def test_a_show_fits_the_terminal_and_its_keys_do_what_the_foot_says(
         assert len(frame) <= lines - 2, frame
         assert max(map(len, frame)) <= columns, frame
     told = "\n".join(line for frame in drawn for line in frame)
-    for words in ("Rows at each step", "Data quality", "in the warehouse"):
+    for words in ("Rows at each step", "Data quality", "copied"):
         assert words in re.sub(r"\s+", " ", told)
     assert {check["title"].split()[0] for check in report["steps"]["data_verification"]["checks"]}
 

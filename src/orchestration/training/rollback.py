@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from src.arguments import did_you_mean
 from src.errors import SavedModelError, UsageError
 from src.json_object import JsonObject
 from src.orchestration.environment import DemoEnvironment
@@ -56,7 +57,8 @@ class ModelRollback(WorkflowOwner):
         self._steps: list[Step] = []
 
     def run(self) -> JsonObject:
-        """Roll back, and return the report."""
+        """Roll back, and return the report; raises UsageError for a model that does not exist."""
+        _model_of(self.wanted)  # before a server starts
         header = f"Concert models  run {self.workflow.run_id}  target {self.settings.target}"
         return self.run_stages(self.stages(), f"{header}  rollback")
 
@@ -95,10 +97,7 @@ def planned(registry: ModelRegistry, wanted: str) -> list[Step]:
 
     Raises UsageError for a version that does not exist, and where there is nothing to go back to.
     """
-    name, _, version = wanted.rpartition(":")
-    if name and name not in MODELS:
-        raise UsageError(f"--rollback {wanted}: there is no model {name}",
-                         hint=f"one of {', '.join(MODELS)}")  # fmt: skip
+    name, version = _model_of(wanted)
     names = [name] if name else list(MODELS)
     histories = {each: registry.champions(each) for each in names}
     histories = {each: found for each, found in histories.items() if found}
@@ -111,6 +110,18 @@ def planned(registry: ModelRegistry, wanted: str) -> list[Step]:
     if version == PREVIOUS:
         return _previous(histories)
     return [_to(registry, each, version, found) for each, found in histories.items()]
+
+
+def _model_of(wanted: str) -> tuple[str, str]:
+    """Return the model, "" for both, and the version that are wanted."""
+    name, _, version = wanted.rpartition(":")
+    if name and name not in MODELS:
+        raise UsageError(
+            f"--rollback {wanted}: there is no model {name}",
+            cause=did_you_mean(name, MODELS),
+            hint=f"one of {', '.join(MODELS)}",
+        )
+    return name, version
 
 
 def _previous(histories: dict[str, list[AliasEntry]]) -> list[Step]:

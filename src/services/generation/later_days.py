@@ -55,14 +55,7 @@ def world_at(size: WorldSize, seed: int, clock: WorldClock) -> World:
     world = build_world(size, seed)
     if clock.as_of is None:
         return world
-    days, sent = _days_after(clock.as_of), None
-    if clock.since is not None:
-        sent = _days_after(clock.since)
-        if sent >= days:
-            raise UsageError(
-                f"--since {clock.since} is not before --as-of {clock.as_of}",
-                hint=f"--since {AS_OF:%Y-%m-%d}, or a later --as-of",
-            )
+    days, sent = days_of(clock)
     if world.as_of != int(AS_OF.timestamp()):
         raise UsageError(
             f"--as-of needs a row of sales for each concert, --sales is {size.sales:,}",
@@ -71,6 +64,20 @@ def world_at(size: WorldSize, seed: int, clock: WorldClock) -> World:
         )
     later = _with_days(_with_announced(world, days), days)
     return replace(later, sent_days=sent)
+
+
+def days_of(clock: WorldClock) -> tuple[int, int | None]:
+    """Return the days from the first as-of date to both days; raises UsageError for other days."""
+    days = _days_after(clock.as_of) if clock.as_of else 0
+    if clock.since is None:
+        return days, None
+    sent = _days_after(clock.since)
+    if sent >= days:
+        raise UsageError(
+            f"--since {clock.since} is not before --as-of {clock.as_of}",
+            hint=f"--since {AS_OF:%Y-%m-%d}, or a later --as-of",
+        )
+    return days, sent
 
 
 def _days_after(day: date) -> int:

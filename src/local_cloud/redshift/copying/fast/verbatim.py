@@ -42,6 +42,7 @@ from src.sql.quoting import coded_literal
 _NO_NUMBER = re.compile(rb"[:\[,]\s*-?(NaN|Inf)")
 # Arrow's reader crashes at a DECIMAL of some exponents, and takes FLOATs that are none for 0.
 _LONG_EXPONENT = re.compile(rb"[:\[,]\s*-?[0-9.]+[eE][+-]?[0-9]{3}")
+_NUMBERS_ALIKE = bytes.maketrans(b"0123456789.+-E", b"0" * 13 + b"e")
 
 
 def load_plain(
@@ -105,10 +106,10 @@ def _typed_json(
 ) -> pa.RecordBatch:
     """Return the rows of a block, if every document is an object and every value plain."""
     # Arrow's reader crashes where the first document is null; it forgives NaN and a BOM.
-    require(body.startswith(b"{") and b"\\u0000" not in body)
-    require(not ((b"NaN" in body or b"Inf" in body) and _NO_NUMBER.search(body)))
+    require(body.startswith(b"{") and not _holds(body, b"\\u0000"))
+    require(not ((_holds(body, b"NaN") or _holds(body, b"Inf")) and _NO_NUMBER.search(body)))
     if any(c.type == "numeric" or c.type in SMALLEST_FLOAT for c in columns):
-        require(_LONG_EXPONENT.search(body) is None)
+        require(not _may_have_exponents(body) or _LONG_EXPONENT.search(body) is None)
     try:
         sample, _ = json.JSONDecoder().raw_decode(body.decode())
         schema = pa.schema([(c.name, _read_type(c, sample.get(c.name))) for c in columns])
@@ -124,6 +125,16 @@ def _typed_json(
     except (pa.ArrowException, ValueError, RecursionError):
         raise NotPlainError from None
     return pa.RecordBatch.from_arrays(arrays, schema.names)
+
+
+def _holds(body: bytes, word: bytes) -> bool:
+    """Tell whether a word is in a block; a search for one byte costs a tenth of one for several."""
+    return word[:1] in body and word in body
+
+
+def _may_have_exponents(body: bytes) -> bool:
+    """Tell whether an E follows a digit and precedes one; a ninth of the time of the pattern."""
+    return b"0e0" in body.translate(_NUMBERS_ALIKE)
 
 
 def _json_type(column: TargetColumn) -> pa.DataType:

@@ -36,7 +36,12 @@ from src.local_cloud.redshift.copying.lines import (
     skip_lines,
 )
 from src.local_cloud.redshift.copying.row_stream import copy_made
-from src.local_cloud.redshift.copying.source_objects import SourceFile, decompression, open_object
+from src.local_cloud.redshift.copying.source_objects import (
+    BROKEN_ARCHIVE,
+    SourceFile,
+    decompression,
+    open_object,
+)
 from src.local_cloud.redshift.copying.staged.json_stage import JsonStage
 from src.local_cloud.redshift.copying.staged.records import (
     Complaint,
@@ -108,7 +113,7 @@ def _load_directly(
         return None
     try:
         return load_plain(cursor, command, columns, opened())
-    except NotPlainError:
+    except (NotPlainError, *BROKEN_ARCHIVE):  # the slower way may fail before it comes so far
         return None
     except psycopg2.Error as error:
         if not is_about_data(error):

@@ -47,12 +47,14 @@ columns = Query(
 )  # fmt: skip
 
 
-def read(connect: Connect, database: str, query: Query, options: Mapping[str, Any]) -> list[Any]:
+def read(
+    connect: Connect, place: tuple[str, str], query: Query, options: Mapping[str, Any]
+) -> list[Any]:
     """Run a query of the catalog on a connection of its own."""
     patterns = {name: options.get(name) or "%"
                 for name in ("SchemaPattern", "TablePattern", "Schema")}  # fmt: skip
     try:
-        with closing(connect(database)) as connection, connection.cursor() as cursor:
+        with closing(connect(*place)) as connection, connection.cursor() as cursor:
             cursor.execute(query.sql, {**patterns, "Table": options.get("Table")})
             rows = cursor.fetchall()
     except psycopg2.OperationalError as error:

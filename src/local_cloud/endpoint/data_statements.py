@@ -19,7 +19,8 @@ from src.local_cloud.endpoint.errors import AwsError
 _CANCEL_PAUSE_S = 0.05
 ENDED = ("FINISHED", "FAILED", "ABORTED")
 _TYPES = "SELECT oid, typname FROM pg_type WHERE typtype = 'b' OR typnamespace <> 11"
-Connect = Callable[[str], Any]
+Connect = Callable[[str, str], Any]  # of a database and a user
+OWN_USER = "demo"
 
 
 @dataclass
@@ -195,7 +196,9 @@ class Runner:
         session = statement.session
         if session is not None and session.connection is not None:
             return session.connection
-        connection = self._connect(statement.where["Database"])
+        connection = self._connect(
+            statement.where["Database"], statement.where.get("DbUser", OWN_USER)
+        )
         connection.autocommit = True
         read_texts(connection)
         if session is not None:

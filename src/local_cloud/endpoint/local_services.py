@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from src.local_cloud.glue.local_glue_client import LocalGlueClient
     from src.local_cloud.kinesis.local_kinesis import LocalKinesis
 
+_LOGIN_S = 60  # for which a password of the Data API's own is good
 # The services by the names that AWS_ENDPOINT_URL_... and botocore's configuration use.
 SERVICES = ("glue", "kinesis", "redshift-data", "redshift", "redshift-serverless", "sts",
             "sagemaker", "sagemaker-runtime")  # fmt: skip
@@ -111,7 +112,11 @@ class LocalServices:
         front = self._front
         return LocalRedshift(self._users, front["port"], front["dbname"], self._region)
 
-    def _connect(self, database: str) -> Any:
+    def _connect(self, database: str, user: str) -> Any:
+        """Connect as a database user, as GetClusterCredentials would let its caller."""
         import psycopg2
 
-        return psycopg2.connect(**{**self._front, "dbname": database}, sslmode="disable")
+        address = {**self._front, "dbname": database}
+        if user != address["user"]:
+            address["user"], address["password"], _ = self._users.create(user, _LOGIN_S)
+        return psycopg2.connect(**address, sslmode="disable")

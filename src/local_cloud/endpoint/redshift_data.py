@@ -11,9 +11,16 @@ from typing import Any
 from src.json_object import JsonObject
 from src.local_cloud.endpoint import data_catalog
 from src.local_cloud.endpoint.data_results import csv_records
-from src.local_cloud.endpoint.data_statements import ENDED, Connect, Part, Runner, Statement
+from src.local_cloud.endpoint.data_statements import (
+    ENDED,
+    OWN_USER,
+    Connect,
+    Part,
+    Runner,
+    Statement,
+)
 from src.local_cloud.endpoint.errors import AwsError
-from src.local_cloud.endpoint.warehouse_access import NAME
+from src.local_cloud.endpoint.warehouse_access import NAME, is_name
 from src.sql import scanning
 from src.sql.quoting import redshift_literal
 from src.sql.refusal import Refusal
@@ -233,7 +240,8 @@ class LocalRedshiftData:
     def _listed(self, member: str, query: data_catalog.Query, options: JsonObject) -> JsonObject:
         where = _target(options)
         database = options.get("ConnectedDatabase") or where["Database"]
-        found = data_catalog.read(self._connect, database, query, options)
+        place = database, where.get("DbUser", OWN_USER)
+        found = data_catalog.read(self._connect, place, query, options)
         page = options.get("NextToken", "0"), options.get("MaxResults", 1000)
         return _paged(member, found, *page)
 
@@ -268,8 +276,10 @@ def _target(options: JsonObject) -> dict[str, str]:
     if names != [NAME]:
         text = f"Redshift endpoint doesn't exist in this region; the local cloud's is {NAME}."
         raise _invalid(text)
-    if "SecretArn" in where or where.get("DbUser", "demo") != "demo":
-        raise _invalid("the local cloud's Data API has no secrets and no user but demo")
+    if "SecretArn" in where:
+        raise _invalid("the local cloud's Data API has no secrets; give DbUser, or nothing")
+    if not is_name(where.get("DbUser", OWN_USER)):
+        raise _invalid(f"The name {where['DbUser']!r} is not allowed.")
     if not where.get("Database"):
         raise _invalid("Database must be specified.")
     return where

@@ -21,6 +21,11 @@ _NAME = re.compile(r"[a-z_][a-z0-9_+.@-]{0,62}")  # of a user or a group
 _NAMESPACE = "00000000-0000-4000-8000-000000000000"
 
 
+def is_name(name: str) -> bool:
+    """Tell whether a user or a group may have a name."""
+    return bool(_NAME.fullmatch(name)) and name != "public"
+
+
 class LocalIdentity:
     """STS: who the state folder's key pair is."""
 
@@ -109,7 +114,7 @@ class LocalRedshift:
         """Return a temporary password of a database user."""
         _check_cluster(ClusterIdentifier)
         for name in (DbUser, *DbGroups):
-            if not _NAME.fullmatch(name) or name.lower() == "public":
+            if not is_name(name):
                 raise AwsError("InvalidParameterValue", f"The name {name!r} is not allowed.")
         return self._issue(DbUser, DurationSeconds, may_create=AutoCreate, groups=tuple(DbGroups))
 

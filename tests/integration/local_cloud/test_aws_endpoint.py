@@ -135,5 +135,20 @@ def test_temporary_credentials_are_a_users_with_its_rights(cloud, users):
         assert may_read(connection) == ("cred_new", False)
     with pytest.raises(psycopg2.OperationalError, match='group "cred_none" does not exist'):
         entered(DbUser="cred_low", DbGroups=["cred_none"]).__enter__()
+    data = cloud.aws_client("redshift-data")
+
+    def ran(user, sql="SELECT current_user FROM cred_t"):
+        place = {"ClusterIdentifier": NAME, "Database": "dev", "DbUser": user}
+        started = data.execute_statement(Sql=sql, **place, WaitTimeSeconds=20)
+        done = data.describe_statement(Id=started["Id"], WaitTimeSeconds=20)
+        return done["Status"], done.get("Error", "")
+
+    assert ran("demo") == ("FINISHED", "")
+    assert ran("cred_low", "SELECT 1") == ("FINISHED", "")
+    assert "permission denied for table cred_t" in ran("cred_low")[1]
+    assert ran("cred_nobody")[0] == "FAILED"
+    assert 'user "cred_nobody" does not exist' in ran("cred_nobody")[1]
+    with pytest.raises(ClientError, match="not allowed"):
+        ran("x' user=demo")
     own = {**cloud.front_address(), "user": "cred_low", "password": "Secret-123x"}
     psycopg2.connect(**own).close()  # its own password is what it was

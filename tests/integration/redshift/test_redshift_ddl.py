@@ -284,6 +284,7 @@ def test_settings_are_kept_and_shown(run):
         ("ALTER ROLE demo SUPERUSER", "ALTER ROLE ... SUPERUSER is not emulated"),
         ("SHOW nonsense", "SHOW nonsense is not emulated"),
         ("ALTER TABLE ddl.t SET LOCATION 's3://x/'", "is not emulated"),
+        ("ALTER TABLE ddl.t SET SCHEMA public", "SET SCHEMA works on PostgreSQL, fails on"),
         ("ALTER TABLE ddl.t ADD COLUMN a INT, ADD COLUMN b INT", "fails on Redshift"),
     ],
 )

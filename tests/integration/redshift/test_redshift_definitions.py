@@ -54,6 +54,30 @@ def test_a_materialized_view_changes_when_it_is_refreshed(run, attributes, autom
     assert run(known.format("svv_mv_info", "schema_name")) == []
 
 
+@conforms("Tables", "REFRESH MATERIALIZED VIEW ... CASCADE, in one transaction",
+          "materialized-view-refresh-sql-command; AWS's news of 2025-07-15")  # fmt: skip
+def test_a_cascading_refresh_begins_with_the_lowest_view(run):
+    counts = "SELECT (SELECT COUNT(*) FROM defined.u), (SELECT COUNT(*) FROM defined.v), " \
+             "(SELECT COUNT(*) FROM defined.w)"  # fmt: skip
+    run("CREATE MATERIALIZED VIEW defined.u AS SELECT a, b FROM defined.t")
+    run("CREATE VIEW defined.plain AS SELECT * FROM defined.u")
+    run("CREATE MATERIALIZED VIEW defined.v AS SELECT 1 / (a - 9) AS a FROM defined.plain")
+    run("CREATE MATERIALIZED VIEW defined.w AS SELECT v.a FROM defined.v, defined.u")
+    run("INSERT INTO defined.t VALUES (3, 'z')")
+    run("REFRESH MATERIALIZED VIEW defined.v")
+    assert run(counts) == [(2, 2, 4)]  # what it reads is as old as before
+    run("REFRESH MATERIALIZED VIEW defined.v CASCADE")
+    assert run(counts) == [(3, 3, 4)]
+    run("REFRESH MATERIALIZED VIEW defined.w CASCADE")
+    assert run(counts) == [(3, 3, 9)]
+    run("INSERT INTO defined.t VALUES (9, 'bad')")
+    with pytest.raises(psycopg2.Error, match="division by zero"):
+        run("REFRESH MATERIALIZED VIEW defined.w CASCADE")
+    assert run(counts) == [(3, 3, 9)]  # not even the lowest one has changed
+    assert run("SELECT COUNT(*) FROM sys_mv_refresh_history WHERE mv_name = 'u' "
+               "AND schema_name = 'defined'") == [(2,)]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "statement",
     ["CREATE MATERIALIZED VIEW defined.mv AS SELECT pg_read_file('/etc/passwd')",

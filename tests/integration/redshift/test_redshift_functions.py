@@ -113,6 +113,12 @@ ANSWERS = [
     ("TO_DATE('20010631', 'YYYYMMDD')", date(2001, 7, 1)),
     ("TO_DATE('2001-02-30', 'YYYY-MM-DD', FALSE)", date(2001, 3, 2)),
     ("TO_DATE('20010630', 'YYYYMMDD', TRUE)", date(2001, 6, 30)),
+    # parts beyond their range, unless TO_TIMESTAMP is strict
+    ("TO_TIMESTAMP('2011-12-18 24:38:15', 'YYYY-MM-DD HH24:MI:SS')::TEXT",
+     "2011-12-19 00:38:15+00"),
+    ("TO_TIMESTAMP('20111332236875', 'YYYYMMDDHH24MISS', FALSE)::TEXT", "2012-02-02 00:09:15+00"),
+    ("TO_TIMESTAMP('', 'YYYY-MM-DD')::TEXT", "0001-01-01 00:00:00+00"),
+    ("TO_TIMESTAMP('2011-12-18'::DATE, 'YYYY-MM-DD')::TEXT", "2011-12-18 00:00:00+00"),
     ("NEXT_DAY('2014-08-20', 'Tuesday')", date(2014, 8, 26)),
     ("NEXT_DAY(CAST('2014-08-20' AS DATE), 'we')", date(2014, 8, 27)),
     ("DATE_CMP('2008-01-01', CAST('2008-01-02' AS DATE))", -1),
@@ -319,6 +325,8 @@ def test_a_bad_digit_is_an_error(run):
 
 @conforms("Functions", "TO_DATE of a day that is not there, read strictly", "r_TO_DATE_function")
 def test_to_date_can_be_strict(run):
+    with pytest.raises(psycopg2.Error, match="out of range"):
+        run("SELECT TO_TIMESTAMP('2011-12-18 24:38:15', 'YYYY-MM-DD HH24:MI:SS', TRUE)")
     with pytest.raises(psycopg2.errors.DatetimeFieldOverflow):
         run("SELECT TO_DATE('20010631', 'YYYYMMDD', TRUE)")
 

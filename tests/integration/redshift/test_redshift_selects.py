@@ -95,6 +95,11 @@ _PRICES = "SELECT 1 AS q, 'a' AS n, 5 AS p UNION ALL SELECT 2, 'b', 7 UNION ALL 
     ("query", "names", "rows"),
     [
         ("SELECT * EXCLUDE x FROM selects.t WHERE x = 1", "y total v", [(2, 100, "a")]),
+        ("SELECT '@' AS a, '|/' b, '||/', 'EXCLUDE' FROM selects.t WHERE x = 1 AND '@' <> '#'",
+         "a b ?column? ?column?", [("@", "|/", "||/", "EXCLUDE")]),
+        ('SELECT x AS "EXCLUDE" FROM selects.t WHERE x = 1', "exclude", [(1,)]),
+        ("""SELECT "EXCLUDE" FROM (SELECT x AS "exclude" FROM selects.t WHERE x = 1)""",
+         "exclude", [(1,)]),
         ("SELECT *, 1 AS z EXCLUDE (x, z) FROM selects.t WHERE x = 1",
          "y total v", [(2, 100, "a")]),
         ("SELECT a.x, b.* EXCLUDE (y) FROM selects.t a JOIN selects.t b ON a.x = b.x "

@@ -113,6 +113,36 @@ EXCEPTION WHEN datetime_field_overflow THEN
     RETURN first::date + extract(second FROM first)::integer - 1;
 END $$;
 
+-- Parts beyond their range count on into the next ones, unless the text is read strictly. They are
+-- found by their place, so only in a text that is as long as its format.
+CREATE OR REPLACE FUNCTION redshift_local.to_timestamp(value text, format text, is_strict boolean)
+    RETURNS timestamptz LANGUAGE plpgsql STABLE STRICT AS $$
+DECLARE
+    places text := upper(regexp_replace(format, 'HH24', 'HH', 'i'));
+    within text := value;
+    beyond integer[] := '{}';
+    part text;
+BEGIN
+    IF value = '' THEN RETURN '0001-01-01'::timestamptz; END IF;
+    RETURN to_timestamp(value, format);
+EXCEPTION WHEN datetime_field_overflow THEN
+    IF is_strict OR length(places) <> length(value) THEN RAISE; END IF;
+    FOREACH part IN ARRAY ARRAY['MM', 'DD', 'HH', 'MI', 'SS'] LOOP
+        IF position(part IN places) = 0 THEN
+            beyond := beyond || 0;
+        ELSIF substr(value, position(part IN places), 2) !~ '^[0-9]{2}$' THEN
+            RAISE;
+        ELSE
+            beyond := beyond || substr(value, position(part IN places), 2)::integer
+                             - (part IN ('MM', 'DD'))::integer;
+            within := overlay(within PLACING CASE WHEN part IN ('MM', 'DD') THEN '01' ELSE '00' END
+                              FROM position(part IN places));
+        END IF;
+    END LOOP;
+    RETURN to_timestamp(within, format) + make_interval(0, beyond[1], 0, beyond[2], beyond[3],
+                                                        beyond[4], beyond[5]);
+END $$;
+
 CREATE OR REPLACE FUNCTION pg_catalog.sha2(value text, bits bigint) RETURNS text
     LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE bits WHEN 224 THEN encode(sha224(convert_to(value, 'UTF8')), 'hex')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from src.local_cloud.redshift.front import messages
@@ -75,8 +75,8 @@ def with_values(
     return scanning.read(f"{head.code} {inside})")
 
 
-def relay(query: str, bind: bytes | None, client: Channel, server: Channel) -> None:
-    """Run the query of a CALL's output arguments, and pass its rows on."""
+def rows(query: str, bind: bytes | None, server: Channel) -> Iterator[Message]:
+    """Run the query of a CALL's output arguments; yields its rows, and what goes before them."""
     if bind is None:
         server.send(Message(b"Q", messages.text(query)))
     else:
@@ -89,7 +89,7 @@ def relay(query: str, bind: bytes | None, client: Channel, server: Channel) -> N
         )
     while (answer := server.read()).kind != b"Z":
         if answer.kind in b"TDE":
-            client.send(answer)
+            yield answer
 
 
 def _end_of_values(bind: bytes) -> int:

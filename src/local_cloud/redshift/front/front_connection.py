@@ -13,6 +13,7 @@ import psycopg2
 from src.local_cloud.redshift import write_locks
 from src.local_cloud.redshift.connection import RedshiftConnection
 from src.local_cloud.redshift.front import messages
+from src.local_cloud.redshift.front.driver_forms import DriverForms
 from src.local_cloud.redshift.front.messages import Message
 from src.local_cloud.redshift.query_log import Entry, code_of
 from src.sql.refusal import Refusal
@@ -29,6 +30,7 @@ class FrontConnection(RedshiftConnection):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.running: deque[Entry] = deque()  # whose answers are due, in order
+        self.forms: DriverForms | None = None  # of AWS's own drivers
         self.preparing: Entry | None = None  # of a Parse message, until it runs
 
     @property
@@ -86,6 +88,8 @@ class FrontConnection(RedshiftConnection):
         """Return an answer with Redshift's error in the place of PostgreSQL's of a conflict."""
         if answer.kind in b"CIsE" and (self.running or answer.kind == b"E"):
             self._note_end(answer)
+        if self.forms is not None:
+            answer = self.forms.answered(answer)
         is_conflict = answer.kind == b"E" and messages.sqlstate(answer) == write_locks.SERIALIZATION
         return self._conflict() if is_conflict else answer
 

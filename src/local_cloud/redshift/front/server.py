@@ -21,6 +21,7 @@ import psycopg2
 
 from src.local_cloud.redshift import query_log
 from src.local_cloud.redshift.front import messages
+from src.local_cloud.redshift.front.driver_forms import DriverForms
 from src.local_cloud.redshift.front.front_connection import FrontConnection
 from src.local_cloud.redshift.front.logins import Login, Logins, TemporaryLogin
 from src.local_cloud.redshift.front.messages import (
@@ -33,7 +34,11 @@ from src.local_cloud.redshift.front.session import Session
 from src.local_cloud.redshift.front.startup import startup_settings
 from src.local_cloud.redshift.refusals import raised_by_server
 from src.local_cloud.redshift.sql import user_functions
-from src.local_cloud.redshift.statements.identity import NAMES, reported_parameters
+from src.local_cloud.redshift.statements.identity import (
+    NAMES,
+    protocol_version,
+    reported_parameters,
+)
 from src.local_cloud.redshift.statements.session_settings import (
     set_setting,
     startup_setting,
@@ -169,6 +174,9 @@ class Front:
             return
         pid, secret = connection.get_backend_pid(), secrets.token_bytes(4)
         self._sessions[pid] = _Served(client, connection, secret)
+        version = protocol_version(wanted)
+        if version is not None:
+            connection.forms = DriverForms(version, connection.look_up)
         session = Session(client, connection)
         note = self._noting(client, connection, wanted)
         try:

@@ -70,8 +70,8 @@ class Session:
                 self._query(message)
             elif message.kind == b"F":
                 self._call(message)
-            elif message.kind in _COPY_MESSAGES:
-                continue  # no COPY is under way: PostgreSQL passes over them too
+            elif message.kind in _COPY_MESSAGES:  # no COPY is under way: PostgreSQL passes too
+                continue
             elif message.kind not in _EXTENDED:
                 text = f"invalid frontend message type {message.kind[0]}"
                 self._client.send(messages.error("FATAL", "08P01", text))
@@ -182,15 +182,18 @@ class Session:
     # -- the extended protocol -------------------------------------------------------------
 
     def _extended(self, message: Message) -> None:
+        forms = self._connection.forms
         try:
             with self._refusing():
-                passed = self._prepare(message)
+                passed = self._prepare(message if forms is None else forms.taken(message))
         except psycopg2.Error as error:
             self._fail(error)
             self._is_skipping = True
             return
         if passed is None:
             return
+        if forms is not None:
+            forms.sent(passed)
         self._server.send(passed)
         if passed.kind in _ENDS:
             self._waiting.append(passed.kind)
@@ -307,7 +310,8 @@ class Session:
             finally:
                 self._client.send(*self._connection.notes(statement.leading_word))
         if row_query:
-            calls.relay(row_query, prepared.bind, self._client, self._server)
+            answers = calls.rows(row_query, prepared.bind, self._server)
+            self._client.send(*map(self._connection.as_redshifts, answers))
         tag = dispatch.tag(prepared.statement)
         if tag == "MERGE":
             tag += f" {max(rows, 0)}"

@@ -30,6 +30,8 @@ from src.local_cloud.redshift.sql.portability import (
     CATALOG_FUNCTIONS,
     CATALOG_TYPES,
     FUNCTIONS,
+    INTERVAL_FIELDS,
+    INTERVALS,
     OF_LEADER,
     OTHER_TYPES,
     POSTGRES_CLAUSES,
@@ -136,7 +138,7 @@ def parse(statement: Statement) -> Any:
             raise Refusal.fails_on_redshift(f"function {token.name}()")
     tree = _parsed(statement.code, RedshiftDialect)
     if isinstance(tree, exp.Command):
-        raise Refusal.not_emulated(f"{tree.this} {str(tree.expression)[:60]}")
+        raise Refusal.not_emulated(f"{statement.leading_word}: {statement.code[:60]!r}")
     if isinstance(tree, exp.Delete) and not tree.this and len(tree.args["tables"] or []) == 1:
         tree.set("this", tree.args["tables"][0])  # DELETE without FROM
         tree.set("tables", None)
@@ -169,7 +171,7 @@ def _check_kind(statement: Statement) -> None:
     if kind in POSTGRES_KINDS:
         raise Refusal.fails_on_redshift(f"{word} {kind}")
     if kind not in _KINDS[word]:
-        raise Refusal.not_emulated(f"{word} {kind}".strip())
+        raise Refusal.not_emulated(f"{word} {kind}".strip() + f": {statement.code[:60]!r}")
 
 
 def _catalog_query(statement: Statement) -> str | None:
@@ -213,7 +215,7 @@ def check(tree: exp.Expression) -> exp.Expression:
         check_clause(node)
         if isinstance(node, exp.Identifier):
             node.set("this", node.this.lower())  # folded even when quoted
-        elif isinstance(node, exp.DataType):
+        elif isinstance(node, exp.DataType) and not isinstance(node, exp.IntervalSpan):
             _check_type(node, types)
         elif type(node) in POSTGRES_CLAUSES:
             raise Refusal.fails_on_redshift(POSTGRES_CLAUSES[type(node)])
@@ -241,12 +243,20 @@ def is_postgres_type(node: exp.DataType) -> bool:
 
 def _check_type(node: exp.DataType, types: frozenset[str]) -> None:
     name = node.this.name if hasattr(node.this, "name") else str(node.this)
+    if isinstance(node.this, exp.Interval):
+        _check_interval(node)
+        return
     if name == "USERDEFINED":
         kind = str(node.args.get("kind") or "")
+        if kind.lower() in INTERVALS:
+            first, last = map(exp.var, INTERVALS[kind.lower()])
+            span = exp.IntervalSpan(this=first, expression=last)
+            node.replace(exp.DataType(this=exp.Interval(unit=span)))
+            return
         if kind.lower() in POSTGRES_TYPES:
             raise Refusal.fails_on_redshift(f"type {kind}")
         raise Refusal(f"type {shown(kind)} does not exist", "42704")
-    if name in OTHER_TYPES or isinstance(node.this, exp.Interval):
+    if name in OTHER_TYPES:
         raise Refusal.not_emulated(f"type {name or node.sql('postgres')}")
     if name not in types or (name.startswith("TIME") and node.expressions):
         raise Refusal.fails_on_redshift(f"type {node.sql('postgres')}")
@@ -262,6 +272,15 @@ def _check_type(node: exp.DataType, types: frozenset[str]) -> None:
         elif not 1 <= (whole_number(given[0]) or 0) <= limit:
             kind = {65_535: "varchar", 4_096: "bpchar"}.get(limit, "varbyte")
             raise Refusal(f"length for type {kind} must be between 1 and {limit}", "22023")
+
+
+def _check_interval(node: exp.DataType) -> None:
+    """INTERVAL field [TO field], of years and months or of days down to seconds."""
+    unit = node.this.args.get("unit")
+    fields = [part.name.upper() for part in unit.find_all(exp.Var)] if unit else []
+    is_one = len({field in ("YEAR", "MONTH") for field in fields}) == 1
+    if not is_one or not INTERVAL_FIELDS.issuperset(fields):
+        raise Refusal(f"syntax error in type {node.sql('postgres')}", SYNTAX)
 
 
 def _check_decimal(node: exp.DataType, given: list[str]) -> None:

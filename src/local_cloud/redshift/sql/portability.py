@@ -101,7 +101,7 @@ ROW_FUNCTIONS = frozenset(
 # The relations of pg_catalog that show a client nothing but what it may read.
 CATALOG = frozenset(
     [
-        "aggregate", "am", "attrdef", "attribute",
+        "aggregate", "am", "amop", "amproc", "attrdef", "attribute",
         "attribute_info", "auth_members", "cast", "class", "collation",
         "constraint", "conversion", "database", "db_role_setting", "default_acl", "depend",
         "description", "enum",
@@ -111,7 +111,8 @@ CATALOG = frozenset(
         "proc", "proc_info", "publication",
         "publication_namespace", "publication_rel", "publication_tables",
         "range", "rewrite", "roles", "rules", "seclabel", "seclabels", "sequence", "sequences",
-        "settings", "shdescription", "statistic_ext", "stats_ext", "subscription",
+        "settings", "shdepend", "shdescription", "statistic_ext", "stats", "stats_ext",
+        "subscription",
         "table_def", "tables",
         "tablespace", "timezone_names", "trigger", "ts_config", "ts_dict", "ts_parser",
         "ts_template", "type", "user", "user_info", "user_mapping", "user_mappings", "views",
@@ -150,6 +151,9 @@ CATALOG_TYPES = frozenset(
     ["NAME", "OID", "REGCLASS", "REGNAMESPACE", "REGOPER", "REGPROC", "REGPROCEDURE", "REGTYPE"]
 )
 # Redshift has these; this emulation has not.
+# By PostgreSQL's names; what it keeps of one depends on the fields alone.
+INTERVALS = {"intervaly2m": ("YEAR", "MONTH"), "intervald2s": ("DAY", "SECOND")}
+INTERVAL_FIELDS = frozenset(["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"])
 OTHER_TYPES = frozenset(["GEOMETRY", "GEOGRAPHY", "HLLSKETCH"])
 
 

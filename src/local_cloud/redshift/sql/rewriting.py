@@ -98,8 +98,9 @@ def _anonymous(node: exp.Expression) -> exp.Expression:
         case "PG_TERMINATE_BACKEND" | "PG_CANCEL_BACKEND" if len(given) == 1:
             is_ended = exp.Boolean(this="TERMINATE" in str(node.this).upper())
             return call("redshift_local.end_session", given[0], is_ended)
-        case "TO_TIMESTAMP" if len(given) == 3:
-            return call("TO_TIMESTAMP", *given[:2])
+        case "TO_TIMESTAMP" if len(given) in (2, 3):
+            value, is_strict = exp.cast(given[0], "text"), given[2:] or [exp.false()]
+            return call("redshift_local.to_timestamp", value, given[1], *is_strict)
         case "CHECKSUM" if len(given) == 1:
             node.set("expressions", [exp.cast(given[0], "text")])
         case "ADD_MONTHS" if len(given) == 2:

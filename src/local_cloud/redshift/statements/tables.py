@@ -78,7 +78,8 @@ def _check_types(tree: exp.Expression, statement: Statement) -> None:
             raise _unsupported(schema, before.name, "bytea")
     for column in schema.expressions:
         kind = column.kind if isinstance(column, exp.ColumnDef) else None
-        if isinstance(kind, exp.DataType) and parsing.is_postgres_type(kind):
+        is_open = isinstance(kind, exp.DataType) and kind.is_type("interval")  # has no fields
+        if isinstance(kind, exp.DataType) and (is_open or parsing.is_postgres_type(kind)):
             raise _unsupported(schema, column.name, kind.sql("postgres"))
 
 
@@ -122,6 +123,8 @@ def alter_table(statement: Statement, cursor: Cursor) -> None:
     words = statement.words()
     if words.count("ADD") > 1:
         raise Refusal.fails_on_redshift("ALTER TABLE with more than one ADD COLUMN")
+    if words[-3:-1] == ["SET", "SCHEMA"]:
+        raise Refusal.fails_on_redshift("ALTER TABLE ... SET SCHEMA")
     tree = parsing.parse(statement)
     if not {"ADD", "DROP", "RENAME"} & set(words) or not isinstance(tree, exp.Alter):
         raise Refusal.not_emulated(f"ALTER: {statement.code[:60]!r}")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from src.local_cloud.redshift.sql import parsing
 from src.local_cloud.redshift.sql.relations import check_target, relations
 from src.local_cloud.redshift.statements.objects import at_end, name_parts
@@ -13,6 +17,19 @@ from src.sql.quoting import identifier, qualified
 from src.sql.reading import TokenReader
 from src.sql.refusal import NOT_EMULATED, SYNTAX, Refusal
 from src.sql.scanning import Statement
+
+# The materialized views below one, the lowest first, also those with a plain view between.
+_SOURCES = """
+WITH RECURSIVE below AS (
+    SELECT to_regclass(%s)::oid AS view, 0 AS depth
+    UNION SELECT d.refobjid, b.depth + 1 FROM below b JOIN pg_rewrite r ON r.ev_class = b.view
+      JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+     WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid <> b.view)
+SELECT nspname, relname FROM below JOIN pg_class c ON c.oid = view
+  JOIN pg_namespace n ON n.oid = relnamespace
+ WHERE depth > 0 AND redshift_local.is_materialized(c.oid)
+ GROUP BY nspname, relname, c.oid ORDER BY max(depth) DESC, c.oid
+"""
 
 
 def is_materialized(statement: Statement) -> bool:
@@ -91,13 +108,39 @@ def refresh(statement: Statement, cursor: Cursor) -> None:
         words.expect(word)
     parts = name_parts(words)
     name = _checked(parts)
-    words.take("RESTRICT")
-    if words.take("CASCADE"):
-        raise Refusal.not_emulated("REFRESH MATERIALIZED VIEW ... CASCADE")
+    is_cascading = not words.take("RESTRICT") and words.take("CASCADE")
     at_end(words)
+    if not is_cascading:
+        _refresh(name, parts[-1], cursor)
+        return
+    cursor.execute_postgres(_SOURCES, (name,))
+    sources = cursor.fetchall()
+    with _one_transaction(cursor.connection):
+        for schema, source in sources:
+            _refresh(qualified(schema, source), source, cursor)
+        _refresh(name, parts[-1], cursor)
+
+
+@contextmanager
+def _one_transaction(connection: Any) -> Iterator[None]:
+    """Commit all that is done inside, or nothing; within a client's transaction leave it to it."""
+    if connection.is_in_transaction:
+        yield
+        return
+    connection.open_transaction()
+    word = "ROLLBACK"
+    try:
+        yield
+        word = "COMMIT"
+    finally:
+        if not connection.closed:
+            connection.close_transaction(word)
+
+
+def _refresh(name: str, shown: str, cursor: Cursor) -> None:
     streaming = stream_views.find_stream_view(name, cursor)
     if streaming is not None:
-        refresh_stream(streaming, parts[-1], cursor)
+        refresh_stream(streaming, shown, cursor)
         return
     cursor.execute_postgres("SELECT clock_timestamp() AT TIME ZONE 'UTC'")
     (started,) = cursor.fetchone()
@@ -106,7 +149,7 @@ def refresh(statement: Statement, cursor: Cursor) -> None:
         "SELECT redshift_local.note_refresh(to_regclass(%s), %s, %s, 'Manual')",
         (name, started, "Refresh successfully recomputed MV from scratch"),
     )
-    text = f"Materialized view {parts[-1]} was recomputed successfully."
+    text = f"Materialized view {shown} was recomputed successfully."
     cursor.execute_postgres("SELECT redshift_local.info(%s)", (text,))
 
 

@@ -8,10 +8,12 @@ import argparse
 import gzip
 import io
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -126,7 +128,7 @@ COPIES = {
 }
 
 
-def copy(folder, rows):
+def copy(folder, rows, repeats=7):
     """COPY through the Redshift layer against PostgreSQL's own COPY of the same CSV."""
     figures = {"rows": rows}
     with LocalCloud(folder / ".demo") as cloud:
@@ -143,17 +145,27 @@ def copy(folder, rows):
             ways[kind] = lambda k=kind: cursor.execute(copy_statement(k, "bench"))
         if installed("pytest_mock_resources"):
             ways["pytest_mock_resources_csv"] = lambda: mocked_copy(cursor, s3)
-        times = {way: [] for way in ways}
-        for _ in range(7):  # in turn, because the machine's speed changes
+        times, work = {way: [] for way in ways}, {way: [] for way in ways}
+        for _ in range(repeats):  # in turn, because the machine's speed changes
             for way, run in ways.items():
+                before = cpu_seconds(connection)
                 times[way].append(timed(run)[0])
+                work[way].append(cpu_seconds(connection) - before)
                 connection.rollback()
         for way, seconds in times.items():
             figures[f"{way}_rows_per_s"] = rows / statistics.median(seconds)
             shares = [bare / one for bare, one in zip(times["bare_postgres"], seconds, strict=True)]
             figures[f"{way}_ratio_to_bare"] = statistics.median(shares)
+            bare = statistics.median(work["bare_postgres"])
+            figures[f"{way}_cpu_ratio_to_bare"] = bare / statistics.median(work[way])
         connection.close()
     return figures
+
+
+def cpu_seconds(connection):
+    """The processor's time of this process and of the connection's server process."""
+    stat = Path(f"/proc/{connection.get_backend_pid()}/stat").read_text().rsplit(")", 1)[1].split()
+    return time.process_time() + (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def copy_statement(kind, prefix):

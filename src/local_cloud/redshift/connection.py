@@ -160,17 +160,15 @@ class RedshiftConnection(psycopg2.extensions.connection):
         """Write rows of a system table, in a transaction of their own."""
         if not rows:
             return
-        marks = ", ".join(["%s"] * len(rows[0]))
-        entry = f"(ROW({marks})::redshift_local.{table})"
         with self._beside().cursor() as cursor:
-            for row in rows:
-                cursor.execute(f"SELECT redshift_local.record{entry}", row)
+            for statement, values in query_log.insertions("record", table, rows):
+                cursor.execute(statement, values)
         if self.is_in_transaction:  # its snapshot would not show them
             with self.cursor() as own:
                 if table.endswith("sessions"):
                     own.execute_postgres("SELECT redshift_local.forget_own(%s)", (table,))
-                for row in rows:
-                    own.execute_postgres(f"SELECT redshift_local.record_own{entry}", row)
+                for statement, values in query_log.insertions("record_own", table, rows):
+                    own.execute_postgres(statement, values)
 
     def next_query_number(self) -> int:
         """Take the number of the statement that runs, behind those before it."""

@@ -12,12 +12,14 @@ import re
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
 
+from src.sql.cursors import Row
 from src.sql.scanning import Statement
 
 _LONGEST = 65_535  # characters of a text that are kept
@@ -168,6 +170,18 @@ def _shown(statement: Statement) -> str:
         shown.append(token.gap + ("'***'" if hides else token.text))
         is_secret = token.word in _SECRETS or (is_secret and token.word in ("AS", "=", "IS"))
     return "".join(shown).strip()
+
+
+def insertions(function: str, table: str, rows: list[Row]) -> Iterator[tuple[str, list[Any]]]:
+    """Yield statements that write rows of a system table by a function, and their values."""
+    for start in range(0, len(rows), _BATCH):
+        part = rows[start : start + _BATCH]
+        entry = f"(ROW({', '.join(['%s'] * len(part[0]))})::redshift_local.{table})"
+        entries = ", ".join([entry] * len(part))
+        yield (
+            f"SELECT redshift_local.{function}(entry) FROM (VALUES {entries}) AS entries (entry)",
+            list(itertools.chain.from_iterable(part)),
+        )
 
 
 def code_of(error: Exception) -> str:

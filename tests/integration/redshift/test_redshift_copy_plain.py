@@ -5,6 +5,7 @@ import json
 import uuid
 from decimal import Decimal
 
+import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from src.local_cloud.redshift.copying import lines as line_blocks
 from src.local_cloud.redshift.copying import row_stream, text_loading
+from src.local_cloud.redshift.copying.fast import sieve
 from tests.conformance import conforms
 from tests.integration.conftest import BUCKET, Table, parquet
 
@@ -67,24 +69,35 @@ def loads(cloud, bucket):
             connection.rollback()
 
     def loaded(statement):
-        cursor.execute(statement)
+        try:
+            cursor.execute(statement)
+        except psycopg2.Error as error:
+            connection.rollback()
+            refusal = [str(error).splitlines()[0]]
+        else:
+            refusal = []
         # As text: Python has no year 10000.
         fields = ", ".join(f"CAST({name} AS VARCHAR)" for name in COLUMNS)
         cursor.execute(f"SELECT {fields} FROM plain ORDER BY {', '.join(COLUMNS)}")
         rows = [repr(row) for row in cursor.fetchall()]
         cursor.execute(
-            "SELECT line_number, colname, raw_line, err_code, err_reason FROM stl_load_errors "
-            "WHERE query = pg_last_copy_id()"
+            "SELECT line_number, colname, type, col_length, position, raw_line, raw_field_value, "
+            "err_code, err_reason FROM stl_load_errors WHERE query = pg_last_copy_id()"
         )
         errors = sorted(cursor.fetchall())
+        cursor.execute(
+            "SELECT line_number, field, colname, value, is_null FROM stl_loaderror_detail "
+            "WHERE query = pg_last_copy_id()"
+        )
+        errors += sorted(cursor.fetchall())
         cursor.execute("SELECT lines_scanned FROM stl_load_commits WHERE query = pg_last_copy_id()")
-        return rows, errors, cursor.fetchall()
+        return rows, refusal + errors, cursor.fetchall()
 
-    def both(body, options):
-        mixed = load(body, options)
+    def both(body, options, errors="MAXERROR 1000"):
+        mixed = load(body, options, errors)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(text_loading, "may_be_plain", lambda *_: False)
-            staged = load(body, options)
+            staged = load(body, options, errors)
         return mixed, staged
 
     both.load = load
@@ -129,6 +142,59 @@ def test_delimited_files_load_alike_by_both_ways(loads, rows, options, ends, is_
     body = ends.join(lines) + (ends if is_ended else "")
     mixed, staged = loads(body.encode(), options)
     assert mixed == staged
+
+
+# Whole records that no fields of other records could be.
+BROKEN = [
+    b"", b",", b"a,b", b",".join([b"1"] * 14), b"\xff" * 3, b"1,\xe2\x82,3", b"a\0b", b"\\.",
+    b'"', b'""', b'a"b"c', b'"a"b', b"\x02", "é".encode(), b"\r",
+]  # fmt: skip
+
+
+@conforms(
+    "COPY: what fails",
+    "bad records among plain ones: the same rows, errors and refusals by both ways (random files)",
+    "this project",
+)
+@given(
+    st.lists(
+        differing(FRAGMENTS | st.sampled_from(QUOTED)).map(
+            lambda rows: ",".join(rows[0].values()).encode()
+        )
+        | st.sampled_from(BROKEN + [",".join(PLAIN.values()).encode()] * 10),
+        min_size=3, max_size=20,
+    ),
+    st.sampled_from([option for option in OPTIONS if "GZIP" not in option]),
+    st.sampled_from(["MAXERROR 1000", "MAXERROR 2", ""]),
+    st.sampled_from([b"\n", b"\n", b"\r\n"]),
+    st.sampled_from([100, 400, 1 << 20]),
+)  # fmt: skip
+@settings(**SETTINGS)
+def test_bad_records_among_plain_ones_load_alike(loads, records, options, errors, ends, size):
+    body = ends.join([",".join(PLAIN.values()).encode(), *records])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line_blocks, "BLOCK_BYTES", size)
+        patch.setattr(sieve, "_MOST_LEFT", 1.0)
+        mixed, staged = loads(body, options, errors)
+    assert mixed == staged
+
+
+@pytest.mark.parametrize("options", ["CSV", "DELIMITER ','", "CSV EMPTYASNULL IGNOREHEADER 2"])
+def test_only_the_bad_records_are_staged(loads, monkeypatch, options):
+    staged = []
+    monkeypatch.setattr(
+        text_loading._TextStage, "add_left_over", lambda _, number, left: staged.append(left)
+    )
+    lines = [",".join({**PLAIN, "n": str(n)}.values()) for n in range(400)]
+    for at in range(7, 400, 50):
+        lines[at] = lines[at].replace(f",{at},", ",x,", 1)
+    lines[100], lines[200] = "too,few", lines[200] + "\xff"
+    body = "\n".join(lines).encode("latin-1")
+    rows, _, _ = loads.load(body, options)
+    numbers = [8, 58, 101, 108, 158, 201, 208, 258, 308, 358]
+    assert len(rows) == 400 - len(numbers) - (2 if "HEADER" in options else 0)
+    assert staged[0].lines == numbers
+    assert staged[0].body.splitlines() == [body.splitlines()[number - 1] for number in numbers]
 
 
 VALUES = (

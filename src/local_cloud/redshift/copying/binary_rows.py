@@ -23,6 +23,7 @@ Writer = Callable[[pa.Array], Bytes]
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TAIL = b"\xff\xff"
+_NO_FIELD = b"\xff" * 4  # the size -1
 _EPOCH_DAYS, _EPOCH_US = 10_957, 946_684_800_000_000  # 2000-01-01 after 1970-01-01
 _DIGITS = 18  # what an int64 holds of a decimal
 
@@ -35,85 +36,48 @@ def can_be_binary(columns: list[TargetColumn], types: list[pa.DataType]) -> bool
 def as_binary(batch: pa.RecordBatch, columns: list[TargetColumn]) -> bytes:
     """Return the rows of a batch; its types are those that `can_be_binary` accepted."""
     count = batch.num_rows
-    fields: list[_Fixed | _Text] = [_Fixed(_big(np.full(count, len(columns)), 2), None)]
+    parts: list[pa.Array] = []
+    fixed = [_big(np.full(count, len(columns)), 2)]  # bytes (rows x width) up to the next part
     for values, column in zip(batch.columns, columns, strict=True):
-        field = _field(values, column)
-        last = fields[-1]
-        if isinstance(field, _Fixed) and isinstance(last, _Fixed) and last.absent is field.absent:
-            last.content = np.concatenate([last.content, field.content], axis=1)
-        else:
-            fields.append(field)
-    ends = np.cumsum(sum(field.sizes for field in fields))
-    out = np.empty(int(ends[-1]) if count else 0, np.uint8)
-    position = np.concatenate([[0], ends[:-1]]) if count else ends
-    for field in fields:
-        field.write(out, position)
-        position = position + field.sizes
-    return out.tobytes()
+        absent = _absent(values)
+        if column.is_text or column.type in _SENT_AS_TEXT:
+            text = values.cast(pa.large_binary())
+            fixed.append(_big(_sizes(text, absent), 4))
+            parts += [_as_array(fixed), text]
+            fixed = []
+            continue
+        payload = _WRITERS[column.type](values)
+        field = [_big(np.full(count, payload.shape[1]), 4), payload]
+        if absent is None:
+            fixed += field
+            continue
+        parts += [
+            *([_as_array(fixed)] if fixed else []),
+            pc.if_else(values.is_null(), pa.scalar(_NO_FIELD, pa.large_binary()), _as_array(field)),
+        ]
+        fixed = []
+    if fixed:
+        parts.append(_as_array(fixed))
+    rows = pc.binary_join_element_wise(
+        *parts, pa.scalar(b"", pa.large_binary()), null_handling="replace", null_replacement=b""
+    )
+    content: bytes = rows.buffers()[2].to_pybytes() if count else b""
+    return content
 
 
-class _Fixed:
-    """Bytes (rows x width) of one or several fields, sizes included; `absent` marks NULLs."""
-
-    def __init__(self, content: Bytes, absent: npt.NDArray[np.bool_] | None) -> None:
-        self.content = content
-        self.absent = absent
-
-    @property
-    def sizes(self) -> Numbers:
-        """Return the bytes of each row."""
-        width = self.content.shape[1]
-        full = np.full(len(self.content), width, np.int64)
-        return full if self.absent is None else np.where(self.absent, 4, full)
-
-    def write(self, out: Bytes, position: Numbers) -> None:
-        """Put each row's bytes at its position."""
-        content = self.content
-        if self.absent is not None:
-            out[position[self.absent][:, None] + np.arange(4)] = 0xFF  # the size -1
-            content, position = content[~self.absent], position[~self.absent]
-        out[position[:, None] + np.arange(content.shape[1])] = content
+def _as_array(fixed: list[Bytes]) -> pa.Array:
+    """Return the bytes of each row as one value."""
+    content = np.concatenate(fixed, axis=1)
+    count, width = content.shape
+    offsets = np.arange(count + 1, dtype=np.int64) * width
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(content)]
+    return pa.Array.from_buffers(pa.large_binary(), count, buffers)
 
 
-class _Text:
-    """One field of text."""
-
-    def __init__(self, values: pa.Array) -> None:
-        values = values.cast(pa.large_string())
-        _, offsets, content = values.buffers()
-        self._offsets = np.frombuffer(offsets, np.int64)[values.offset :][: len(values) + 1]
-        self._content = np.frombuffer(content or b"", np.uint8)
-        self._lengths = np.diff(self._offsets)
-        self._absent = _absent(values)
-        if self._absent is not None:
-            self._lengths = np.where(self._absent, 0, self._lengths)
-
-    @property
-    def sizes(self) -> Numbers:
-        """Return the bytes of each row."""
-        return self._lengths + 4
-
-    def write(self, out: Bytes, position: Numbers) -> None:
-        """Put each row's bytes at its position."""
-        sizes = self._lengths
-        if self._absent is not None:
-            sizes = np.where(self._absent, -1, sizes)
-        out[position[:, None] + np.arange(4)] = _big(sizes, 4)
-        starts = self._offsets[:-1]
-        within = np.arange(int(self._lengths.sum())) - np.repeat(
-            np.cumsum(self._lengths) - self._lengths, self._lengths
-        )
-        source = np.repeat(starts, self._lengths) + within
-        out[np.repeat(position + 4, self._lengths) + within] = self._content[source]
-
-
-def _field(values: pa.Array, column: TargetColumn) -> _Fixed | _Text:
-    if column.is_text or column.type in _SENT_AS_TEXT:
-        return _Text(values)
-    absent = _absent(values)
-    payload = _WRITERS[column.type](values)
-    count, width = payload.shape
-    return _Fixed(np.concatenate([_big(np.full(count, width), 4), payload], axis=1), absent)
+def _sizes(text: pa.Array, absent: npt.NDArray[np.bool_] | None) -> Numbers:
+    offsets = np.frombuffer(text.buffers()[1], np.int64)[text.offset :][: len(text) + 1]
+    lengths = np.diff(offsets)
+    return lengths if absent is None else np.where(absent, -1, lengths)
 
 
 def _absent(values: pa.Array) -> npt.NDArray[np.bool_] | None:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO
 
 LONGEST = 4 << 20  # bytes of one row: Redshift's limit
 BLOCK_BYTES = 1 << 20
+NO_QUOTE = b"\x02"  # where delimited text has no quotes, PostgreSQL's parser still wants one
 _CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """Records of a file that the fast way left, and the number each of their lines has there."""
+
+    body: bytes
+    lines: list[int]
 
 
 class NotPlainError(Exception):

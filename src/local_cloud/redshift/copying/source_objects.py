@@ -23,6 +23,7 @@ from src.local_cloud.redshift.copying.copy_failures import LoadError
 from src.local_cloud.redshift.refusals import detail_block
 from src.sql.refusal import INTERNAL, Refusal
 
+BROKEN_ARCHIVE = (OSError, EOFError, zlib.error)
 _CHUNK = 1 << 18
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -182,7 +183,7 @@ def decompression(file: SourceFile, command: CopyCommand) -> Iterator[None]:
     """Turn what a broken archive raises into the error of COPY."""
     try:
         yield
-    except (OSError, EOFError, zlib.error) as error:
+    except BROKEN_ARCHIVE as error:
         text = f"failed to inflate with {command.compression}: {error}"
         raise LoadError(text, 9001, _being_read(file.uri)) from error
 

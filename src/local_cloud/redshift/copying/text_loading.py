@@ -1,11 +1,14 @@
-"""COPY of text, CSV and JSON: straight into the table where PostgreSQL reads a file as Redshift
-would, else into an all-text temporary table, then one validated INSERT."""
+"""COPY of text, CSV and JSON: straight into the table what PostgreSQL reads as Redshift would,
+the rest into an all-text temporary table, then one validated INSERT."""
 
 from __future__ import annotations
 
 import functools
+import io
 import re
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import IO, Any
 
 import psycopg2
@@ -13,7 +16,6 @@ import psycopg2
 from src.local_cloud.redshift.copying.copy_command import CopyCommand
 from src.local_cloud.redshift.copying.copy_failures import is_about_data
 from src.local_cloud.redshift.copying.fast.verbatim import (
-    NO_QUOTE,
     load_plain,
     may_be_plain,
     parser_options,
@@ -25,6 +27,8 @@ from src.local_cloud.redshift.copying.field_rules import (
     TooManyErrors,
 )
 from src.local_cloud.redshift.copying.lines import (
+    NO_QUOTE,
+    LeftOver,
     NotPlainError,
     ends_alike,
     read_blocks,
@@ -32,7 +36,12 @@ from src.local_cloud.redshift.copying.lines import (
     skip_lines,
 )
 from src.local_cloud.redshift.copying.row_stream import copy_made
-from src.local_cloud.redshift.copying.source_objects import SourceFile, decompression, open_object
+from src.local_cloud.redshift.copying.source_objects import (
+    BROKEN_ARCHIVE,
+    SourceFile,
+    decompression,
+    open_object,
+)
 from src.local_cloud.redshift.copying.staged.json_stage import JsonStage
 from src.local_cloud.redshift.copying.staged.records import (
     Complaint,
@@ -72,17 +81,21 @@ def _load(
         refused = result.bad_count
         with decompression(file, command), ExitStack() as until:
             opened = functools.partial(open_object, file, command, s3, until=until)
-            rows = _load_directly(cursor, command, columns, opened)
-            if rows is not None:
-                result.rows += rows
+            direct = _load_directly(cursor, command, columns, opened)
+            rows, left = direct or (0, None)
+            result.rows += rows
+            if direct is not None and left is None:
                 result.scanned.append(rows)
                 continue
             stage = stage or _new_stage(cursor, command, columns, s3, result)
-            stage.add(number, opened)
+            if left is not None and isinstance(stage, _TextStage):
+                stage.add_left_over(number, left)
+            else:
+                stage.add(number, opened)
         cursor.execute_postgres(f'SELECT count(*) FROM {STAGE} WHERE "FILE_NO" = %s', (number,))
         found = int(cursor.fetchone()[0])
         staged += found
-        result.scanned.append(found + result.bad_count - refused)
+        result.scanned.append(rows + found + result.bad_count - refused)
     if stage is not None:
         _insert(cursor, command, columns, stage.raw_line, staged, result)
         cursor.execute_postgres(f"DROP TABLE {STAGE}")
@@ -91,13 +104,16 @@ def _load(
 
 def _load_directly(
     cursor: Cursor, command: CopyCommand, columns: list[TargetColumn], opened: Any
-) -> int | None:
-    """Load a file past the staging table; returns the rows, or None where that cannot be done."""
+) -> tuple[int, LeftOver | None] | None:
+    """Load a file past the staging table; returns the rows, and what is left to be staged.
+
+    Returns None where that cannot be done.
+    """
     if not may_be_plain(command, columns):
         return None
     try:
         return load_plain(cursor, command, columns, opened())
-    except NotPlainError:
+    except (NotPlainError, *BROKEN_ARCHIVE):  # the slower way may fail before it comes so far
         return None
     except psycopg2.Error as error:
         if not is_about_data(error):
@@ -205,7 +221,7 @@ class _TextStage:
                     raise
             else:
                 return
-        self._by_records(number, opened())
+        self._add(number, read_records(opened(), self._command, self._columns))
 
     def drop(self) -> None:
         """Do nothing: there is only the common table."""
@@ -232,9 +248,14 @@ class _TextStage:
         require(quote not in body and b"\0" not in body and ends_alike(body))
         return body
 
-    def _by_records(self, number: int, stream: IO[bytes]) -> None:
+    def add_left_over(self, number: int, left: LeftOver) -> None:
+        """Stage the records of a file that were not loaded directly."""
+        without_header = replace(self._command, ignore_header=0)
+        records = read_records(io.BytesIO(left.body), without_header, self._columns)
+        self._add(number, (replace(r, line=left.lines[r.line - 1]) for r in records))
+
+    def _add(self, number: int, records: Iterator[Record]) -> None:
         """Stage the rows that fit, refuse the others."""
-        records = read_records(stream, self._command, self._columns)
         for part in parts(records, lambda record: record.size):
             good = []
             for record in part:

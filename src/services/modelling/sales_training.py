@@ -267,8 +267,8 @@ def importance_table(
 
     def loss(factor: str, order: Ints) -> float:
         names = [name for name in FACTORS[factor] if name in batch.columns]
-        changed = {**batch.columns, **{name: batch.columns[name][order] for name in names}}
-        point = model.service.predict_points(RowBatch(changed, batch.rows))
+        changed = batch.replacing({name: batch.columns[name][order] for name in names})
+        point = model.service.predict_points(changed)
         return float(np.abs((point - test.sold) / capacity).mean())
 
     return evaluation.importance(loss, tuple(FACTORS), batch.rows)

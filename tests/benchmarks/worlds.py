@@ -142,7 +142,10 @@ def effects(sales, truth):
     rows, service = sales.rows.test, sales.service
     known = truth.loc[sales.test["concert_id"]]
     # The artists stay who they are: what no column shows of them is part of the world.
-    sd, log_demand = known["noise_sd"].to_numpy(), (known["log_demand"] + known["hidden"]).to_numpy()
+    sd, log_demand = (
+        known["noise_sd"].to_numpy(),
+        (known["log_demand"] + known["hidden"]).to_numpy(),
+    )
     base = service.predict_points(rows).sum()
     true_base = SalesDistribution(log_demand, sd, rows.capacity).expected.sum()
     found = {}

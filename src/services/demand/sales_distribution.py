@@ -91,7 +91,7 @@ class SalesDistribution:
             )
         return self.around(normal_quantile(probability))
 
-    def around(self, deviations: float) -> Floats:
+    def around(self, deviations: float | Floats) -> Floats:
         """Return the tickets so many standard deviations of log demand from the middle."""
         return np.minimum(np.exp(self.log_demand + deviations * self.sd), self.capacity)
 

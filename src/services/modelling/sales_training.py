@@ -12,7 +12,6 @@ from src.domain.judgement import passed_if
 from src.errors import ModelError
 from src.json_object import JsonObject
 from src.services.arrays import Floats, Ints
-from src.services.features.row_batch import RowBatch
 from src.services.features.sales_encoder import EncodedRows, SalesEncoder
 from src.services.model_evaluation_service import ModelEvaluationService, metrics
 from src.services.modelling.known_world import limits, scores

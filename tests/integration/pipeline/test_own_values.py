@@ -129,7 +129,7 @@ def test_what_was_changed_is_counted_by_column_and_shown(outcome):
         counted = {name: found["rows"] for name, found in loaded[table]["warnings"].items()}
         assert counted == expected, table
     assert loaded["ticket_sales"]["warnings"]["rounded:unit_price"]["example"] == "1"
-    stage = "Glue ETL" if etl == "glue" else "load warehouse"
+    stage = "Glue ETL" if etl == "glue" else "Redshift load"
     (line,) = [t for t in printed.splitlines() if stage in t and "s so far" not in t]
     assert "13 rejected, 3 rounded unit_price, 1 nullified genre, " in line
     assert "Values changed, by column" in page and "unit_price ticket_sales 3 rounded" in page

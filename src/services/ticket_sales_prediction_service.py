@@ -14,7 +14,7 @@ from src.services.arrays import Floats
 from src.services.demand.booking_curve import BookingCurve
 from src.services.demand.censored_demand import CensoredDemand, DemandColumns
 from src.services.demand.censoring import likeliest_sd, log_likelihood, log_sales
-from src.services.demand.sales_distribution import OddsLine, SalesDistribution, reach_of
+from src.services.demand.sales_distribution import OddsLine, SalesDistribution
 from src.services.features.feature_catalog import SALES_FEATURES, refuse_late
 from src.services.features.prediction_notes import PredictionNotes, read_records
 from src.services.features.row_batch import RowBatch, Rows
@@ -180,8 +180,9 @@ class TicketSalesPredictionService:
     def predict_columns(self, rows: Rows | EncodedRows) -> dict[str, Floats]:
         """Return the columns of PREDICTED: the one way from rows to predictions."""
         law, calibration = self.distribution(rows), self.calibration
-        point = law.expected
-        low, high = law.interval(reach_of(calibration.scores, self.coverage))
+        n, point = len(calibration.scores), law.expected
+        rank = min(int(np.ceil((n + 1) * self.coverage)), n) - 1
+        low, high = law.interval(float(calibration.scores[rank]))
         return {
             "tickets": point,
             "low": np.minimum(low, point),

@@ -23,7 +23,7 @@ from src.services.arrays import Ints
 from src.services.demand.censoring import LEAST_TICKETS
 from src.services.demand.earlier_shows import MOST_COUNTED, EarlierShows
 from src.services.demand.flat_trees import FlatTrees
-from src.services.demand.sales_distribution import reach_of
+from src.services.demand.sales_distribution import one_sided
 from src.services.features.row_batch import INTEGERS, RowBatch
 from src.services.features.sales_encoder import OWNERS, RANGES, READ, WORDS
 from src.services.ticket_sales_prediction_service import (
@@ -63,7 +63,10 @@ class QuickPrediction:
             **self._codes, **{name: one.shows for name, one in self._earlier.items()}
         }  # fmt: skip
         self._trees = _Walk(model.trees, model.widths)
-        self._reach = reach_of(calibration.scores, service.coverage)
+        n = len(calibration.scores)
+        rank = min(int(np.ceil((n + 1) * service.coverage)), n) - 1
+        self._reach = float(calibration.scores[rank])
+        self._lower_reach = one_sided(self._reach)
         self._notes = lru_cache(_SIGNATURES)(self._noted)
 
     def predict(self, record: Record) -> tuple[float, ...] | None:
@@ -165,8 +168,9 @@ class QuickPrediction:
             return _cdf((float(np.log(max(tickets, LEAST_TICKETS))) - log_demand) / sd)
 
         raw = share_up_to(point * (1 + HIT_TOLERANCE)) - share_up_to(point * (1 - HIT_TOLERANCE))
+        lower = min(max((log_demand - log_capacity) / sd, -self._reach), -self._lower_reach)
         low, high = (min(float(np.exp(log_demand + d * sd)), capacity)
-                     for d in (-self._reach, self._reach))  # fmt: skip
+                     for d in (lower, self._reach))  # fmt: skip
         confidence = float(self._calibration.hit_line.of(raw))
         sell_out = _cdf((log_demand - log_capacity) / sd)
         return point, min(low, point), max(high, point), confidence, sell_out, mean

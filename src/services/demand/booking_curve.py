@@ -12,7 +12,7 @@ import numpy as np
 from src.services.arrays import Array, Floats
 from src.services.demand.censoring import log_sales, uncut
 from src.services.demand.flat_trees import FlatTrees
-from src.services.demand.sales_distribution import SalesDistribution, reach_of
+from src.services.demand.sales_distribution import SalesDistribution
 
 HORIZONS = (42, 28, 14, 7, 3, 1)  # days before the show at which finished shows are looked at
 MIN_EXAMPLES = 200
@@ -120,7 +120,9 @@ class BookingCurve:
         sd = np.interp(state.days_left, HORIZONS[::-1], self.sds[::-1])
         sd = np.where(is_moved, np.minimum(sd, law.sd), law.sd)
         moved = SalesDistribution(law.log_demand + moves, sd, law.capacity)
-        low, high = moved.interval(reach_of(self.scores, coverage))
+        n = len(self.scores)
+        reach = float(self.scores[min(int(np.ceil((n + 1) * coverage)), n) - 1])
+        low, high = moved.interval(reach)
         point = np.clip(moved.expected, state.sold, law.capacity)
         return (
             point,

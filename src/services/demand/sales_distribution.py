@@ -16,17 +16,13 @@ from src.services.demand.censoring import (
     share_up_to,
 )
 
+_FARTHEST = 8.0  # standard deviations
 _NEAR_CERTAIN = 1e-6  # probabilities closer to 0 or 1 have no finite log odds worth the name
 
 
-def reach_of(scores: Floats, coverage: float) -> float:
-    """Return how far intervals must reach to hold a share of shows, by sorted `scores` of some.
-
-    Which shows these are is chance: the share is held with one standard error to spare.
-    """
-    n = len(scores)
-    rank = math.ceil((n + 1) * coverage + math.sqrt(n * coverage * (1 - coverage)))
-    return float(scores[min(rank, n) - 1])
+def one_sided(reach: float) -> float:
+    """Return how far down an interval without an upper end reaches, to miss as much in all."""
+    return -normal_quantile(min(math.erfc(min(reach, _FARTHEST) / math.sqrt(2.0)), 1 - 1e-9))
 
 
 @dataclass(frozen=True)
@@ -98,14 +94,25 @@ class SalesDistribution:
     def interval(self, reach: float) -> tuple[Floats, Floats]:
         """Return low and high tickets, so many standard deviations of log demand from the middle.
 
-        Where the capacity cuts the upper end, nothing is missed there.
+        Where the capacity cuts the upper end, nothing is missed there. The lower end is then
+        allowed the misses of both, or as many as the probability of a full venue.
         """
-        return self.around(-reach), self.around(reach)
+        lower = np.minimum(np.maximum(self._fullness, -reach), -one_sided(reach))
+        return self.around(lower), self.around(reach)
 
     def reached(self, log_sold: Floats, is_cut: Array) -> Floats:
         """Return the least reach of an interval that holds what each row sold."""
+        from scipy.special import ndtr, ndtri
+
         missed = (log_sold - self.log_demand) / self.sd
-        return np.where(is_cut & (missed < 0), 0.0, np.abs(missed))  # no miss of a larger demand
+        is_cheap = ~is_cut & (missed < self._fullness) & (missed < 0)
+        found = np.where(is_cheap, -ndtri(ndtr(missed) / 2), np.abs(missed))
+        return np.where(is_cut & (missed < 0), 0.0, found)  # no miss of a larger demand
+
+    @property
+    def _fullness(self) -> Floats:
+        """Return by how many standard deviations log demand exceeds the capacity's."""
+        return (self.log_demand - np.log(self.capacity)) / self.sd
 
     def demand_above(self, tickets: Floats) -> Floats:
         """Return the probability that demand reaches so many tickets."""

@@ -29,7 +29,7 @@ from src.services.ticket_sales_prediction_service import (
 )
 from src.services.venue_popularity_service import LAGS, ScoreScale, VenuePopularityService
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 4
 RETRAIN = "python train_demo_models.py"
 
 

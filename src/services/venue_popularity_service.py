@@ -153,9 +153,10 @@ class VenuePopularityService:
         by_venue = frame.groupby("venue_id")["score"]
         for lag in LAGS:
             frame[f"score_{lag}"] = by_venue.shift(lag - 1)
-        frame["mean_score"] = by_venue.transform(lambda s: s.expanding().mean())
+        so_far = by_venue.expanding()  # its rows stand in the order of the frame's, by venue
+        frame["mean_score"] = so_far.mean().to_numpy()
         frame["same_quarter_last_year"] = by_venue.shift(3)
-        frame["sd_score"] = by_venue.transform(lambda s: s.expanding().std()).fillna(0.0)
+        frame["sd_score"] = so_far.std().fillna(0.0).to_numpy()
         frame["shows_so_far"] = frame.groupby("venue_id")["concerts"].cumsum()
         frame["next_quarter_number"] = frame["quarter"].dt.quarter % 4 + 1
         frame["log_capacity"] = np.log(frame["capacity"].astype(float))

@@ -243,7 +243,7 @@ class DemoModelTrainer(TrainingResults):
         """Predict coming concerts, what-ifs and venues; write them to the warehouse; draw."""
         from src.orchestration.training.prediction_tables import write_predictions
         from src.reporting.page.slides import write_slides
-        from src.services.modelling import sales_training, scenarios
+        from src.services.modelling import pace_training, sales_training, scenarios
 
         predictors = needed(self.predictors, "save_models")
         trained = needed(self.sales_model, "train_ticket_sales_model")
@@ -254,7 +254,8 @@ class DemoModelTrainer(TrainingResults):
         sales, venue = predictors["ticket_sales"], predictors["venue_popularity"]
         bookings = needed(self.bookings, "extract_ticket_sales_training_data")
         predicted = scenarios.predict_upcoming(sales.service, concerts, bookings, self.until)
-        self.samples = scenarios.scenarios(sales, venue, predicted, split, panel)
+        shares = pace_training.usual_shares(trained.rows.calibration, bookings)
+        self.samples = scenarios.scenarios(sales, venue, predicted, split, panel, shares)
         self._check_unchanged()  # predicting takes its time
         written = write_predictions(
             self.environment.redshift, predicted, venue.service.rank(panel), sales, venue

@@ -21,18 +21,18 @@ def write_predictions(
 ) -> dict[str, int]:
     """Replace the rows of the prediction tables, both in one transaction."""
     concerts: list[tuple[Any, ...]] = [
-        (str(r["concert_id"]), sales.version, r["starts_at"].to_pydatetime(),
+        (str(r["concert_id"]), sales.version, str(r["starts_at"]),
          round(float(r["tickets"]), 1), round(float(r["low"]), 1), round(float(r["high"]), 1),
          round(float(r["confidence"]), 4), sales.role, round(float(r["sell_out"]), 4),
          round(float(r["demand"]), 1), int(r["sold_so_far"]),
          *(round(float(r[f"moved_{name}"]), 1) for name in ("tickets", "low", "high")),
-         r["as_of"].to_pydatetime())
-        for _, r in predicted.iterrows()
+         str(r["as_of"]))
+        for r in predicted.to_dict("records")
     ]  # fmt: skip
     venues: list[tuple[Any, ...]] = [
         (str(r["venue_id"]), venue.version, int(r["rank"]),
          *(round(float(r[name]), 2) for name in ("score", "forecast", "low", "high")), venue.role)
-        for _, r in ranking.iterrows()
+        for r in ranking.to_dict("records")
     ]  # fmt: skip
     tables: dict[str, list[tuple[Any, ...]]] = {
         "concert_predictions": concerts,

@@ -116,6 +116,30 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]], unit: str) -> Marku
     return _figure(frame, title, marks, x_label=unit)
 
 
+def curve(title: str, points: Sequence[tuple[float, float, str]], x_label: str) -> Markup:
+    """Return values over an axis as dots joined by a line, each with its words.
+
+    The axis runs from the first point's place to the last one's, up or down; the other begins at 0.
+    """
+    ticks = nice_ticks(max(value for _, value, _ in points) or 1.0)
+    sign = 1 if points[0][0] <= points[-1][0] else -1
+    start, end = sign * points[0][0], sign * points[-1][0]
+    across = WIDE.across(start, end if end > start else start + 1)
+    y = WIDE.up(0, ticks[-1])
+
+    def x(at: float) -> float:
+        return across(sign * at)
+
+    places = [(x(at), y(value)) for at, value, _ in points]
+    path = " ".join(f"{at_x:.1f},{at_y:.1f}" for at_x, at_y in places)
+    marks = [_y_axis(WIDE, [(tick, compact(tick)) for tick in ticks], y)]
+    marks.append(_x_axis(WIDE, [(at, compact(at)) for at, _, _ in points[::2]], x))
+    marks.append(Markup('<polyline class="curve" points="{}"/>').format(path))
+    for (_, _, words), (at_x, at_y) in zip(points, places, strict=True):
+        marks.append(_mark("circle", words, cx=at_x, cy=at_y, r=3.2, class_="dot"))
+    return _figure(WIDE, title, marks, x_label=x_label, y_label=title)
+
+
 def trend(
     title: str, points: Sequence[tuple[str, float, str]], *, top: float | None = None
 ) -> Markup:

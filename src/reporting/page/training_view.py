@@ -31,6 +31,7 @@ def training_view(facts: JsonObject) -> JsonObject:
         "coverage": percent(coverage),
         "concerts": [_concert(s) for s in samples if "expected_tickets" in s],
         "venues": [_venue(s) for s in samples if "forecast" in s],
+        "curves": _curves(samples),
         "concerts_by": candidate_words(samples, "expected_tickets"),
         "venues_by": candidate_words(samples, "forecast"),
         "failed_checks": failed,
@@ -217,6 +218,42 @@ def _concert(sample: JsonObject) -> JsonObject:
         "share": sample["expected_tickets"] / sample["capacity"],
         "moved_by": ", ".join(f"{m['factor']} {m['tickets']:+,.0f}" for m in sample["moved_by"]),
     }
+
+
+def _curves(samples: list[JsonObject]) -> list[JsonObject]:
+    """Return the charts of the concert whose price and pace were looked at."""
+    found = []
+    for sample in samples:
+        prices, full = sample.get("price_curve", []), sample.get("full_by", [])
+        if prices:
+            chart = charts.curve("Expected tickets by price", [
+                (one["price"], one["tickets"],
+                 f"${one['price']:,.2f}: {one['tickets']:,.0f} tickets, sold out with "
+                 f"{percent(one['sell_out'])}")
+                for one in prices
+            ], "price, dollars")  # fmt: skip
+            low, high = prices[0], prices[-1]
+            note = (f"{count(low['tickets'])} tickets at ${low['price']:,.2f}, "
+                    f"{count(high['tickets'])} at ${high['price']:,.2f}.")  # fmt: skip
+            found.append({"title": "What if it costs more?", "chart": chart, "note": note})
+        if full:
+            chart = charts.curve("Sold out by then, %", [
+                (one["days_before"], 100 * one["probability"],
+                 f"{one['days_before']} days before: {percent(one['probability'])}")
+                for one in full
+            ], "days before the show")  # fmt: skip
+            found.append({"title": "When does it sell out?", "chart": chart, "note": _full(full)})
+    return found
+
+
+def _full(full: list[JsonObject]) -> str:
+    """Return in words when a concert is full at the usual pace."""
+    likely = [one["days_before"] for one in full if one["probability"] >= 0.5]
+    at_last = percent(full[-1]["probability"])
+    if not likely:
+        return f"At the usual pace it stays below its capacity; it is full with {at_last}."
+    when = f"{max(likely)} days before the show" if max(likely) else "on the day of the show"
+    return f"At the usual pace it is more likely full than not {when}, and with {at_last} at last."
 
 
 def _venue(sample: JsonObject) -> JsonObject:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +95,11 @@ class BookingCurve:
         days = np.repeat(list(states), [int(look.sum()) for look in looks.values()])
         # Every second show, with all its horizons: what it misses tells the width.
         held_out = np.unique(show, return_inverse=True)[1] % 2 == 1
-        trial = curve_model(random_state).fit(matrix[~held_out], target[~held_out])
+        with ThreadPoolExecutor(2) as pool:  # trees grow without Python's lock
+            trial, estimator = pool.map(
+                lambda used: curve_model(random_state).fit(matrix[used], target[used]),
+                (~held_out, np.full(len(target), True)),
+            )
         middle = expected + trial.predict(matrix)
         sds, scores = np.ones(len(HORIZONS)), []
         for index, horizon in enumerate(HORIZONS):
@@ -104,7 +109,6 @@ class BookingCurve:
                 sds[index] = max(float(np.median(missed)) / _MEDIAN, 0.02)
                 law = SalesDistribution(middle[at], sds[[index]], capacity[at])
                 scores.append(law.reached(log_final[at], is_cut[at]))
-        estimator = curve_model(random_state).fit(matrix, target)
         return cls(FlatTrees.of_boosting(estimator), sds, np.sort(np.concatenate(scores)),
                    estimator)  # fmt: skip
 

@@ -151,13 +151,21 @@ def _likeliest_history(
 
 def _out_of_fold(columns: DemandColumns, filled: Floats, random_state: int) -> Floats:
     """Return log demand of each row by trees that did not learn from it."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from sklearn.model_selection import KFold
 
-    found = np.empty(len(filled))
-    folds = KFold(_FOLDS, shuffle=True, random_state=random_state)
-    for train, test in folds.split(columns.matrix):
+    def of_fold(part: tuple[Array, Array]) -> Floats:
+        train, test = part
         fold = tree_model(random_state).fit(
             columns.matrix[train], filled[train] - columns.start[train]
         )
-        found[test] = columns.start[test] + fold.predict(columns.matrix[test])
+        return np.asarray(columns.start[test] + fold.predict(columns.matrix[test]))
+
+    found = np.empty(len(filled))
+    folds = KFold(_FOLDS, shuffle=True, random_state=random_state)
+    parts = list(folds.split(columns.matrix))
+    with ThreadPoolExecutor(2) as pool:  # trees grow without Python's lock
+        for (_, test), values in zip(parts, pool.map(of_fold, parts), strict=True):
+            found[test] = values
     return found

@@ -72,6 +72,13 @@ class RowBatch:
         """Return the batch of a frame's rows."""
         return cls({str(name): frame[name].to_numpy() for name in frame.columns}, len(frame))
 
+    def replacing(self, columns: Mapping[str, npt.NDArray[Any]]) -> RowBatch:
+        """Return the rows with some columns changed; what was read of the others is kept."""
+        changed = RowBatch({**self.columns, **columns}, self.rows)
+        kept = {key: read for key, read in self._read_before.items() if key[0] not in columns}
+        changed._read_before.update(kept)
+        return changed
+
     def numbers(self, name: str) -> Floats:
         """Return a column as numbers, NaN where absent; raises UsageError for all other values."""
         read_one = _integer if name in INTEGERS else _number
@@ -143,7 +150,11 @@ class RowBatch:
                 found = values.astype(kind)
             else:
                 found = np.empty(self.rows, dtype=kind)
-                found[:] = [self._read(read, name, value, absent) for value in values]
+                found[:] = [
+                    value if read is str and type(value) is str  # most words; nothing to be read
+                    else self._read(read, name, value, absent)
+                    for value in values
+                ]  # fmt: skip
             found.setflags(write=False)
             self._read_before[key] = found
         return self._read_before[key]

@@ -60,6 +60,18 @@ def states_of(
     }
 
 
+def usual_shares(rows: EncodedRows, bookings: pd.DataFrame) -> dict[int, float]:
+    """Return the share of its final tickets that a show sells up to each of HORIZONS.
+
+    Shows that were sold out or on sale for less time are left out; {} where none is left.
+    """
+    usual = (rows.sold < rows.capacity) & (lead_days(rows) > max(HORIZONS))
+    sold, final = _sold(rows, bookings), float(rows.sold[usual].sum())
+    if not final:
+        return {}
+    return {days: float(sold[f"sold_{days}"][usual].sum()) / final for days in HORIZONS}
+
+
 def _sold(rows: EncodedRows, bookings: pd.DataFrame) -> dict[str, Floats]:
     """Return the columns of bookings for the rows, 0 where nothing was sold."""
     numbers = bookings.set_index("concert_id").drop(columns="newest_sale").astype(float)

@@ -12,7 +12,6 @@ from src.domain.judgement import passed_if
 from src.errors import ModelError
 from src.json_object import JsonObject
 from src.services.arrays import Floats, Ints
-from src.services.features.row_batch import RowBatch
 from src.services.features.sales_encoder import EncodedRows, SalesEncoder
 from src.services.model_evaluation_service import ModelEvaluationService, metrics
 from src.services.modelling.known_world import limits, scores
@@ -267,8 +266,8 @@ def importance_table(
 
     def loss(factor: str, order: Ints) -> float:
         names = [name for name in FACTORS[factor] if name in batch.columns]
-        changed = {**batch.columns, **{name: batch.columns[name][order] for name in names}}
-        point = model.service.predict_points(RowBatch(changed, batch.rows))
+        changed = batch.replacing({name: batch.columns[name][order] for name in names})
+        point = model.service.predict_points(changed)
         return float(np.abs((point - test.sold) / capacity).mean())
 
     return evaluation.importance(loss, tuple(FACTORS), batch.rows)

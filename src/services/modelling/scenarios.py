@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from src.json_object import JsonObject
 from src.services.features.sales_encoder import OWNERS, RANGES
-from src.services.modelling.pace_training import moved_by_sales
+from src.services.modelling.pace_training import lead_days, moved_by_sales
 from src.services.modelling.sales_training import FACTORS
 from src.services.modelling.time_split import TimeSplit
 from src.services.ticket_sales_prediction_service import TicketSalesPredictionService
 from src.services.venue_popularity_service import VenuePopularityService
 
 MAX_WRITTEN = 2_000
+_PRICES = (0.6, 1.6, 11)  # of the price: from, to, how many
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,13 @@ def scenarios(
     predicted: pd.DataFrame,
     split: TimeSplit,
     panel: pd.DataFrame,
+    shares: Mapping[int, float],
 ) -> list[JsonObject]:
-    """Return the scenarios of both models; each names its version and its role."""
-    shows = sales_scenarios(sales.service, predicted, typical_concert(split.train))
+    """Return the scenarios of both models; each names its version and its role.
+
+    `shares` tells which share of its tickets a show usually sells so many days before.
+    """
+    shows = sales_scenarios(sales.service, predicted, typical_concert(split.train), shares)
     venues = venue_scenarios(venue.service, panel)
     return [
         {**sample, "model_version": by.version, "model_role": by.role}
@@ -59,8 +66,9 @@ def scenarios(
 
 
 def sales_scenarios(
-    service: TicketSalesPredictionService, predicted: pd.DataFrame, typical: pd.DataFrame
-) -> list[JsonObject]:
+    service: TicketSalesPredictionService, predicted: pd.DataFrame, typical: pd.DataFrame,
+    shares: Mapping[int, float],
+) -> list[JsonObject]:  # fmt: skip
     """Return scenarios: three coming concerts, and what-ifs on price and venue."""
     if predicted.empty:
         return []
@@ -73,6 +81,8 @@ def sales_scenarios(
         for title, row in zip(titles, picks, strict=True)
     ]  # fmt: skip
     middling = picks[1]
+    scenarios[1] |= {"price_curve": _price_curve(service, middling),
+                     "full_by": _full_by(service, middling, shares)}  # fmt: skip
     share = predicted["tickets"] / predicted["capacity"]
     full = predicted.loc[share.sort_values(kind="stable").index[-1]]
     changes: list[tuple[str, Any, JsonObject]] = []
@@ -92,6 +102,39 @@ def sales_scenarios(
         scenario["instead_of_tickets"] = round(float(origin["tickets"]), 1)
         scenarios.append(scenario)
     return scenarios
+
+
+def _price_curve(service: TicketSalesPredictionService, row: pd.Series) -> list[JsonObject]:
+    """Return what a concert sells at lower and higher prices; [] where it has none."""
+    if pd.isna(row["base_price"]) or row["base_price"] <= 0:
+        return []
+    prices = np.minimum(float(row["base_price"]) * np.linspace(*_PRICES), RANGES["base_price"][1])
+    found = service.predict_frame(pd.DataFrame([{**row, "base_price": p} for p in prices]))
+    return [
+        {"price": round(float(price), 2), "tickets": round(float(tickets), 1),
+         "sell_out": round(float(full), 4)}
+        for price, tickets, full in zip(prices, found["tickets"], found["sell_out"], strict=True)
+    ]  # fmt: skip
+
+
+def _full_by(
+    service: TicketSalesPredictionService, row: pd.Series, shares: Mapping[int, float]
+) -> list[JsonObject]:
+    """Return how probable a concert is full so many days before, where sales keep the usual pace.
+
+    By then the usual share of its demand has come: it is full where that reaches the capacity.
+    """
+    rows = service.encode(pd.DataFrame([row.to_dict()]))
+    law, lead = service.distribution(rows), float(lead_days(rows)[0])
+    found = {
+        days: law.demand_above(rows.capacity / share)
+        for days, share in {**shares, 0: 1.0}.items()
+        if shares and days < lead and share > 0
+    }
+    return [
+        {"days_before": days, "probability": round(float(full[0]), 4)}
+        for days, full in found.items()
+    ]
 
 
 def _scenario(

@@ -146,6 +146,11 @@ def test_scenarios_have_intervals_confidence_and_reasons(trained):
     assert dearer["expected_tickets"] <= cheaper["expected_tickets"]
     larger = by_title["what if: the fullest venue were twice the size"]
     assert larger["expected_tickets"] > larger["instead_of_tickets"]
+    middling = by_title["coming: a middling concert"]
+    tickets = [one["tickets"] for one in middling["price_curve"]]
+    assert len(tickets) == 11 and tickets == sorted(tickets, reverse=True)
+    full = [one["probability"] for one in middling["full_by"]]
+    assert full == sorted(full) and full[-1] == pytest.approx(middling["sell_out"], abs=1e-3)
     surest = by_title["coming: the surest prediction"]
     low, high = surest["interval"]
     assert high - low < 0.5 * surest["expected_tickets"]

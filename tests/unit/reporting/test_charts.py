@@ -91,3 +91,15 @@ def test_a_chart_as_a_file_is_a_document_with_its_own_colors_and_a_bar_for_each_
     assert all(float(r.get("y")) + float(r.get("height")) < height for r in rects)
     names = [e.text or "" for e in root.iter() if e.tag.endswith("text")]
     assert all(name in names for name, _, _ in rows)
+
+
+@pytest.mark.parametrize("places", [(20, 40, 80), (42, 7, 0), (5, 5, 5)])
+def test_a_curve_runs_from_the_first_place_to_the_last_in_either_direction(places):
+    points = [(at, 10.0 * index, f"<{at}>") for index, at in enumerate(places, 1)]
+    chart = str(charts.curve("t", points, "days"))
+    dots = [tuple(map(float, dot)) for dot in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', chart)]
+    across, up = zip(*dots, strict=True)
+    assert list(across) == sorted(across) and list(up) == sorted(up, reverse=True)
+    if len(set(places)) > 1:
+        assert len(set(across)) == len(places)
+    assert f"&lt;{places[0]}&gt;" in chart

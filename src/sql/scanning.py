@@ -33,6 +33,8 @@ _COMMENT = re.compile(r"/\*|\*/")
 _ESCAPE = re.compile(
     r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL
 )
+_PLAIN = r"(?:''|NULL|-?\d+(?:\.\d+)?)"  # means the same in PostgreSQL; '' stands for any string
+_PLAIN_ROWS = re.compile(rf"(?:\s*,\s*\(\s*{_PLAIN}(?:\s*,\s*{_PLAIN})*\s*\))+", re.IGNORECASE)
 _CONTROL = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -132,6 +134,29 @@ def split(script: str) -> list[Statement]:
             held.append(token)
     found.append(Statement(tuple(held)))
     return [statement for statement in found if statement.tokens]
+
+
+def without_plain_rows(statement: Statement) -> tuple[Statement, Statement | None]:
+    """Return INSERT ... VALUES with its first row, and the others where all are plain literals."""
+    end = _end_of_first_row(statement)
+    more = statement.since(end)
+    if _PLAIN_ROWS.fullmatch(more.outline) and not any("\\" in t.text for t in more.tokens):
+        return statement.since(0, end), more
+    return statement, None
+
+
+def _end_of_first_row(statement: Statement) -> int:
+    """Return where the first row of INSERT ... VALUES ends; of another statement, its end."""
+    end = len(statement.tokens)
+    if statement.leading_word != "INSERT":
+        return end
+    depth, is_row = 0, False
+    for position, token in enumerate(statement.tokens):
+        depth += {"(": 1, ")": -1}.get(token.word, 0)
+        if is_row and depth == 0 and token.word == ")":
+            return position + 1
+        is_row |= depth == 0 and token.word == "VALUES"
+    return end
 
 
 def tokens(text: str) -> Iterator[Token]:

@@ -141,11 +141,8 @@ def effects(sales, truth):
     """Return the effect of each what-if on all test concerts, and its share of the world's."""
     rows, service = sales.rows.test, sales.service
     known = truth.loc[sales.test["concert_id"]]
-    # The artists stay who they are: what no column shows of them is part of the world.
-    sd, log_demand = (
-        known["noise_sd"].to_numpy(),
-        (known["log_demand"] + known["hidden"]).to_numpy(),
-    )
+    sd = np.sqrt(known["noise_sd"] ** 2 + known["hidden_sd"] ** 2).to_numpy()
+    log_demand = known["log_demand"].to_numpy()
     base = service.predict_points(rows).sum()
     true_base = SalesDistribution(log_demand, sd, rows.capacity).expected.sum()
     found = {}

@@ -8,7 +8,6 @@ and the syntax tree decide; nothing is looked for in the text.
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import threading
 from functools import lru_cache
@@ -71,8 +70,6 @@ _ALLOWED = FUNCTIONS | SAME_BY_NAME
 _CACHED_LENGTH = 16_384  # a statement that is longer is hardly sent twice, and its tree is large
 # A bracket takes up to 27 of Python's frames: some 200 of them within each other are read.
 _FRAMES, _DEEP = 10_000, threading.Lock()
-_PLAIN = r"(?:''|NULL|-?\d+(?:\.\d+)?)"  # means the same in PostgreSQL; '' stands for any string
-_PLAIN_ROWS = re.compile(rf"(?:\s*,\s*\(\s*{_PLAIN}(?:\s*,\s*{_PLAIN})*\s*\))+", re.IGNORECASE)
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # it warns of what is refused
 
 
@@ -108,25 +105,10 @@ def _translated(statement: Statement) -> str:
     found = _catalog_query(statement)
     if found is not None:
         return found
-    end = _end_of_first_row(statement)
-    more = statement.since(end)
-    if _PLAIN_ROWS.fullmatch(more.outline) and not any("\\" in t.text for t in more.tokens):
-        return f"{_translated(statement.since(0, end))}{more.postgres}"
+    head, rest = scanning.without_plain_rows(statement)
+    if rest is not None:
+        return f"{_translated(head)}{rest.postgres}"
     return render(check(trusted_keys.answered(parse(statement))))
-
-
-def _end_of_first_row(statement: Statement) -> int:
-    """Return where the first row of INSERT ... VALUES ends; of another statement, its end."""
-    end = len(statement.tokens)
-    if statement.leading_word != "INSERT":
-        return end
-    depth, is_row = 0, False
-    for position, token in enumerate(statement.tokens):
-        depth += {"(": 1, ")": -1}.get(token.word, 0)
-        if is_row and depth == 0 and token.word == ")":
-            return position + 1
-        is_row |= depth == 0 and token.word == "VALUES"
-    return end
 
 
 def render(tree: exp.Expression) -> str:

@@ -45,6 +45,7 @@ PLACES = [
     ("text", "TO_CHAR({}, 'MONTH-DY-DD-YYYY HH12:MIPM')", "moment"),
     ("text", "TO_CHAR({}, '999.99')", "decimal"),
     ("date", "TO_DATE({}, 'YYYYMMDD')", "day text"),
+    ("moment", "CAST(TO_TIMESTAMP({}, 'YYYYMMDD') AS TIMESTAMP)", "day text"),
     ("moment", "CONVERT_TIMEZONE('EST', 'PST', {})", "moment"),
     ("int", "STRTOL({}, 16)", "digits"),
     ("int", "LEN({})", "text"),

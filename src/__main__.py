@@ -19,7 +19,7 @@ COMMANDS = {
     "train": ("src.orchestration.training.command", "train, evaluate and save both models"),
     "validate": ("src.orchestration.validation.command", "check the set-up"),
     "cloud": ("src.local_cloud.__main__", "start, query or delete the local cloud"),
-    "operations": ("src.operations.__main__", "run it every day: schedules, alarms, lineage, cleanup"),
+    "operations": ("src.operations.__main__", "run it daily: schedules, alarms, lineage, cleanup"),
     "serving": ("src.serving.__main__", "predict for concerts, and answer over HTTP"),
     "streaming": ("src.streaming.__main__", "sell tickets live, through a stream"),
     "status": ("src.orchestration.status_command", "show the servers and the newest runs"),

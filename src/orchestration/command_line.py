@@ -139,7 +139,8 @@ def print_result(
         workflow.console.error(workflow.error)
     elif next_command:
         workflow.console.line(f"next:  {as_started(next_command)}")
-    if arguments.open and workflow.page_path is not None:
+    # Only the scripts with stages have --open.
+    if getattr(arguments, "open", False) and workflow.page_path is not None:
         from src.orchestration.browser import show_page
 
         workflow.console.line(f"open:  {show_page(workflow.page_path)}")

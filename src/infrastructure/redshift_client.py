@@ -156,7 +156,7 @@ class RedshiftClient:
         """Close the connection; an open transaction is rolled back."""
         if self._connection is not None and not self._connection.closed:
             self._connection.close()
-        self._connection = None
+        self._connection, self._has_state = None, False
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -180,17 +180,16 @@ class RedshiftClient:
 
     def _rollback(self) -> None:
         """Roll back; a connection that cannot is given up, and the server rolls back."""
-        if self._connection is None or self._connection.closed:
-            return
         try:
-            self._connection.rollback()
-        except psycopg2.Error:
+            if self._connection is not None:
+                self._connection.rollback()
+        except psycopg2.Error:  # also where the server closed it
             self.close()
 
     def execute(self, statement: str, arguments: Arguments = None) -> int:
         """Execute one statement; returns the number of rows it touched (-1 if unknown)."""
-        self._has_state |= not self._in_transaction
         with self._cursor(statement, arguments) as cursor:
+            self._has_state |= not self._in_transaction
             return int(cursor.rowcount)
 
     def insert_rows(

@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import psutil
 import pytest
@@ -102,7 +103,10 @@ def test_a_read_alone_is_done_again_and_one_within_a_transaction_is_not(tmp_path
         client.create_tables()
 
         def crash():
-            os.kill(client.connection.info.backend_pid, signal.SIGKILL)
+            process = client.connection.info.backend_pid
+            os.kill(process, signal.SIGKILL)
+            # Until PostgreSQL has seen it, it takes sessions that it ends with all others.
+            wait_until(lambda: not Path(f"/proc/{process}").exists(), "the end of the process")
 
         crash()
         assert client.query("SELECT 1 AS one") == [{"one": 1}]

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from src.errors import SettingsError, UnreachableError
+from src.errors import SettingsError, UnreachableError, WarehouseError
 from src.infrastructure.aws.account import AwsAccount
 from src.infrastructure.redshift_client import RedshiftClient
 from src.infrastructure.warehouse.access import AMAZON_ROOTS, Credentials, WarehouseAccess
@@ -330,6 +330,35 @@ def test_what_another_attempt_would_not_change_ends_at_once(text):
     with pytest.raises(UnreachableError) as caught:
         RedshiftClient(connect, sleep=pytest.fail).query_value("SELECT 1")
     assert "REDSHIFT_" in caught.value.hint
+
+
+class LostConnection(Connection):
+    """A connection that the server has ended."""
+
+    def __init__(self):
+        super().__init__()
+        self.is_dead = True
+
+    def execute(self, statement, arguments=None):
+        if self.is_dead:
+            self.closed = 2
+        super().execute(statement, arguments)
+
+    def rollback(self):
+        if self.closed:
+            raise psycopg2.InterfaceError("connection already closed")
+
+
+def test_a_state_that_was_lost_and_said_so_does_not_forbid_another_attempt():
+    first = LostConnection()
+    first.is_dead = False
+    sessions = [first, LostConnection(), Connection()]
+    client = RedshiftClient(lambda: sessions.pop(0), sleep=lambda _: None)
+    client.execute("CREATE TEMP TABLE t (a INTEGER)")
+    first.is_dead = True
+    with pytest.raises(WarehouseError, match="connection to Redshift was lost"):
+        client.query_value("SELECT 1")
+    assert client.query_value("SELECT 1") == 1  # the second session is lost as well
 
 
 def test_a_statement_that_takes_long_keeps_its_transaction():

@@ -24,6 +24,7 @@ from src.sql.scanning import Statement
 
 _LONGEST = 65_535  # characters of a text that are kept
 _BATCH = 200
+_MANY_WORDS, _LONG_WORD = 1_000, 10_000  # of a statement that is not kept in memory
 _VIEWS = re.compile(
     r"(stl|svl|svcs|sys|stv)_(query|qlog|ddltext|utilitytext|statementtext|error|recents|"
     r"connection_log|session_history|transaction_history|stored_proc_call|procedure_call)\w*"
@@ -57,6 +58,14 @@ class Entry:
     code: str = ""
     error: str = ""
 
+    @property
+    def is_long(self) -> bool:
+        """Whether the statement takes much memory: its words take more than its text."""
+        tokens = self.statement.tokens
+        return len(tokens) > _MANY_WORDS or any(
+            len(token.gap + token.text) > _LONG_WORD for token in tokens
+        )
+
     def as_row(self) -> dict[str, Any]:
         """Return the entry as the server takes it."""
         rows = _ROWS.search(self.tag)
@@ -77,9 +86,10 @@ class QueryLog:
         self._writing = threading.Lock()
 
     def add(self, entry: Entry | dict[str, Any]) -> bool:
-        """Hold an entry; tells whether there are enough to be written."""
+        """Hold an entry; tells whether it is to be written now: memory has a bound."""
         self._held.append(entry)
-        return len(self._held) >= _BATCH
+        is_long = isinstance(entry, Entry) and entry.is_long
+        return is_long or len(self._held) >= _BATCH
 
     def write(self, cursor: Any) -> None:
         """Write what is held; an error leaves it for the next time."""

@@ -6,6 +6,8 @@ import psycopg
 import psycopg2
 import pytest
 
+from src.local_cloud.redshift import query_log
+from src.sql import scanning
 from tests.conformance import conforms
 from tests.integration.redshift.test_redshift_rights import PASSWORD, asked, entered
 
@@ -118,3 +120,18 @@ def test_a_user_sees_its_own_statements_only(cloud, admin):
         asked(admin, "ALTER USER logged_user SYSLOG ACCESS UNRESTRICTED")
         assert asked(user, seen) == [(True,)]
     assert asked(admin, own) == [(True,)]
+
+
+@pytest.mark.parametrize(
+    "text", ["INSERT INTO t VALUES " + ", ".join(["(1, 'x')"] * 500), f"SELECT '{'x' * 20_000}'"]
+)
+def test_long_statements_are_not_held_in_memory(text):
+    """The words of one of 16 MB take gigabytes; short ones are written in batches."""
+
+    def entry(text):
+        return query_log.Entry(scanning.read(text), 0.0, 1, "u", 1, "default", False)
+
+    log = query_log.QueryLog()
+    assert [log.add(entry("SELECT 1")) for _ in range(199)] == [False] * 199
+    assert query_log.QueryLog().add(entry(text))
+    assert log.add(entry("SELECT 1"))
